@@ -1,0 +1,91 @@
+// Container: the record of one container, as it is kept in the store and shown by the API, and the part of it that
+// lives only while the daemon runs. Plain data: Containers (containers.h) is the only one that changes it; others
+// look through a shared_ptr<const Container>.
+#pragma once
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "container/config.h"
+#include "container/health.h"
+#include "network/sandbox.h"
+#include "oci/ids.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace shoal::engine {
+
+enum class Status { Created, Running, Paused, Restarting, Removing, Exited, Dead };
+std::string to_text(Status status); ///< "running"
+bool from_text(std::string_view text, Status& status);
+
+struct State {
+    Status status = Status::Created;
+    int pid = 0; ///< of the init process, on the host; 0 when not running
+    int exit_code = 0;
+    bool oom_killed = false;
+    std::string error; ///< why the last start failed
+    Instant started_at{};
+    Instant finished_at{};
+
+    bool running() const { return status == Status::Running || status == Status::Paused; }
+};
+
+/// One mount of the container with its source decided: Docker's MountPoint.
+struct MountPoint {
+    std::string type; ///< bind volume tmpfs image
+    std::string name; ///< of the volume
+    std::string source;
+    std::string destination;
+    std::string driver;
+    std::string mode; ///< the text of -v behind the second colon
+    bool rw = true;
+    std::string propagation;
+    // How it is mounted; not shown by the API.
+    std::string subpath;
+    bool nocopy = false;
+    bool non_recursive = false;
+    bool create_source = false;          ///< a missing bind source is made (-v), not refused (--mount)
+    bool anonymous = false;              ///< the volume goes with `rm -v` and --rm
+    bool read_only_non_recursive = false;
+    bool read_only_force_recursive = false;
+    std::vector<std::string> tmpfs_options;
+    bool operator==(const MountPoint&) const = default;
+};
+
+struct Container {
+    ContainerId id;
+    std::string name; ///< without the slash
+    Instant created{};
+    std::string path;              ///< program: entrypoint and command put together
+    std::vector<std::string> args; ///< without the program
+    container::Config config;      ///< request and image merged
+    container::HostConfig host_config;
+    std::map<std::string, container::EndpointSettings> endpoints; ///< asked for, by network name
+    oci::ImageId image_id;
+    std::vector<MountPoint> mounts;
+    State state;
+    int restart_count = 0;
+    bool manually_stopped = false; ///< "unless-stopped" does not restart it at boot
+    network::SandboxInfo sandbox;  ///< what the networks gave it; empty when not running
+    std::string log_path;          ///< "" unless the driver writes a file
+
+    // Not kept in the store.
+    std::optional<container::HealthState> health; ///< nothing when there is no health check
+    std::uint64_t generation = 0;                 ///< grows with every change, for caches of the shown form
+    std::vector<std::string> exec_ids;            ///< execs that run now
+
+    std::string host_name() const;
+};
+
+using ContainerPtr = std::shared_ptr<const Container>;
+
+/// The document in the store.
+std::string save_container(const Container& container);
+Result<Container> load_container(std::string_view document);
+
+} // namespace shoal::engine

@@ -1,0 +1,205 @@
+// Containers: the life of containers on this node, from create to remove, and of the programs run inside them. It
+// puts image, volumes, networks and runtime together; it is the only service that knows the other three. Operations
+// that change a container's structure take turns per container; every half-done operation is undone.
+#pragma once
+
+#include "base/filters.h"
+#include "engine/container.h"
+#include "engine/images.h"
+#include "engine/networks.h"
+#include "engine/volumes.h"
+#include "net/task.h"
+#include "net/until.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace shoal::container {
+class LogReader;
+struct StatsSample;
+} // namespace shoal::container
+
+namespace shoal::engine {
+
+struct Env;
+
+struct Created {
+    ContainerId id;
+    std::vector<std::string> warnings;
+};
+
+struct RemoveOptions {
+    bool force = false;
+    bool volumes = false; ///< its anonymous volumes too
+    bool link = false;    ///< only the legacy link named
+};
+
+enum class WaitCondition { NotRunning, NextExit, Removed };
+struct WaitResult {
+    int exit_code = 0;
+    std::string error;
+};
+
+enum class OutputKind : std::uint8_t { Stdin = 0, Stdout = 1, Stderr = 2, SystemError = 3 };
+struct Output {
+    OutputKind kind = OutputKind::Stdout;
+    std::string data; ///< empty: the end
+};
+
+struct AttachOptions {
+    bool input = false;
+    bool output = false;
+    bool error = false;
+};
+
+/// The streams of a container or exec that a client is attached to. Destroying it detaches.
+class Attachment {
+  public:
+    virtual ~Attachment() = default;
+    /// The next piece of output; empty data when the program has ended. Waits for the start of a created container.
+    virtual net::Task<Result<Output>> read(net::Until until) = 0;
+    /// Fails: Unavailable when the program has ended.
+    virtual net::Task<Result<void>> write(std::string data, net::Until until) = 0;
+    /// The client has closed its side.
+    virtual net::Task<Result<void>> close_input() = 0;
+};
+using AttachmentPtr = std::unique_ptr<Attachment>;
+
+struct LogRequest {
+    bool out = false;
+    bool err = false;
+    bool follow = false;
+    Instant since{};
+    Instant until{};                     ///< never
+    std::optional<std::size_t> tail = {}; ///< lines; nothing is all
+};
+struct LogLine {
+    OutputKind kind = OutputKind::Stdout;
+    Instant at{};
+    std::string text; ///< with its line feed, when it had one
+    std::map<std::string, std::string> attributes;
+};
+/// A reading of a container's log. With `follow` it goes on until the container has stopped and all is read.
+class Logs {
+  public:
+    virtual ~Logs() = default;
+    /// The next lines, at least one; an empty list is the end.
+    virtual net::Task<Result<std::vector<LogLine>>> read(net::Until until) = 0;
+};
+using LogsPtr = std::unique_ptr<Logs>;
+
+struct TopResult {
+    std::vector<std::string> titles;
+    std::vector<std::vector<std::string>> processes;
+};
+
+struct ContainersPruned {
+    std::vector<ContainerId> ids;
+    std::int64_t reclaimed_bytes = 0;
+};
+
+struct Sizes {
+    std::int64_t rw_bytes = 0;
+    std::int64_t root_bytes = 0;
+};
+
+/// One exec, as GET /exec/{id}/json shows it.
+struct Exec {
+    ExecId id;
+    ContainerId container;
+    container::ExecConfig config;
+    bool running = false;
+    bool started = false;
+    std::optional<int> exit_code;
+    int pid = 0;
+    bool can_remove = false;
+};
+using ExecPtr = std::shared_ptr<const Exec>;
+
+/// The container's file system from the daemon's side, mounted while this lives; for cp, export and commit.
+class RootHold {
+  public:
+    virtual ~RootHold() = default;
+    virtual const std::string& root() const = 0; ///< the merged directory; volumes are not in it
+    /// Where `path_in_container` really lies: (root directory, path beneath it), so that volumes and binds are seen.
+    virtual std::pair<std::string, std::string> locate(std::string_view path_in_container) const = 0;
+    /// False when writing there is refused: read-only root or mount.
+    virtual bool writable(std::string_view path_in_container) const = 0;
+};
+using RootHoldPtr = std::unique_ptr<RootHold>;
+
+class Containers final : public ImageUsers, public VolumeUsers, public NetworkUsers {
+  public:
+    Containers(Env& env, Images& images, Volumes& volumes, Networks& networks);
+    ~Containers() override;
+    Containers(const Containers&) = delete;
+    Containers& operator=(const Containers&) = delete;
+
+    /// Reads all records and makes them agree with the kernel: adopts what runs, buries what died, sweeps what is
+    /// half-made. Then restart policies are applied in the background. Called once.
+    net::Task<Result<void>> load();
+    /// Ends the daemon's side. `stop_containers`: stops every container first, as without live-restore.
+    net::Task<void> shut_down(bool stop_containers, net::Until until);
+
+    // Looking.
+    /// By full id, name (with or without slash) or unique id prefix, in that order. Fails: NotFound "No such
+    /// container: x"; Invalid when a prefix is ambiguous.
+    Result<ContainerPtr> find(std::string_view text) const;
+    std::vector<ContainerPtr> all() const; ///< newest first
+    struct Counts {
+        int running = 0, paused = 0, stopped = 0;
+    };
+    Counts counts() const;
+    net::Task<Result<Sizes>> sizes(ContainerId id);
+
+    // Life. Names are resolved by the caller through find(), so that each call acts on one container for sure.
+    net::Task<Result<Created>> create(container::CreateRequest request, std::string name, std::string platform);
+    net::Task<Result<void>> start(ContainerId id);
+    /// `signal` "" is the container's own; `timeout_s` nothing is the container's own, -1 waits for ever.
+    net::Task<Result<void>> stop(ContainerId id, std::string signal, std::optional<int> timeout_s);
+    net::Task<Result<void>> restart(ContainerId id, std::string signal, std::optional<int> timeout_s);
+    net::Task<Result<void>> kill(ContainerId id, std::string signal);
+    net::Task<Result<void>> pause(ContainerId id);
+    net::Task<Result<void>> unpause(ContainerId id);
+    net::Task<Result<void>> rename(ContainerId id, std::string name);
+    net::Task<Result<std::vector<std::string>>> update(ContainerId id, container::UpdateRequest request);
+    net::Task<Result<void>> remove(ContainerId id, RemoveOptions options);
+    net::Task<Result<ContainersPruned>> prune(Filters filters);
+    /// Registers at once (no exit between the call and the first wait is missed), then waits.
+    net::Task<Result<WaitResult>> wait(ContainerId id, WaitCondition condition, net::Until until);
+
+    // Networks of a container, running or not; `network` is a name or id.
+    net::Task<Result<void>> connect(std::string network, ContainerId id, container::EndpointSettings settings);
+    net::Task<Result<void>> disconnect(std::string network, std::string container, bool force);
+
+    // Streams and sights.
+    net::Task<Result<AttachmentPtr>> attach(ContainerId id, AttachOptions options);
+    net::Task<Result<void>> resize(ContainerId id, int height, int width);
+    net::Task<Result<LogsPtr>> logs(ContainerId id, LogRequest request);
+    /// Docker's stats document without the precpu part, which the caller fills from the sample before.
+    net::Task<Result<Json>> stats(ContainerId id);
+    net::Task<Result<TopResult>> top(ContainerId id, std::string ps_args);
+    net::Task<Result<RootHoldPtr>> hold_root(ContainerId id);
+    net::Task<Result<std::vector<image::Change>>> changes(ContainerId id);
+    net::Task<Result<oci::ImageId>> commit(ContainerId id, CommitOptions options);
+
+    // Programs inside.
+    net::Task<Result<ExecId>> exec_create(ContainerId id, container::ExecConfig config);
+    /// Starts it; attached as `config` asked, or detached (then the attachment is null).
+    net::Task<Result<AttachmentPtr>> exec_start(ExecId id, bool detach, bool tty,
+                                                std::vector<std::uint32_t> console_size);
+    net::Task<Result<void>> exec_resize(ExecId id, int height, int width);
+    Result<ExecPtr> find_exec(std::string_view id) const;
+
+    // What the other services ask.
+    std::vector<ContainerId> volume_users(const std::string& volume) const override;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace shoal::engine
