@@ -1,0 +1,219 @@
+"""Fixtures. One daemon per worker for ordinary tests; `fresh` for tests that break or configure their own."""
+import os
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import cli as cli_module  # noqa: E402
+from harness import daemon as daemon_module  # noqa: E402
+from harness import host, images  # noqa: E402
+from harness.box import Box  # noqa: E402
+
+CACHE = os.path.join(daemon_module.TOP, "build", "e2e")
+_scratch = None
+_before = None
+PREDEFINED = ("bridge", "host", "none")
+
+
+def pytest_configure(config):
+    """The host's picture is taken once, by the process that will outlive the workers."""
+    global _before, _scratch
+    is_worker = hasattr(config, "workerinput")
+    if not is_worker:
+        _before = host.picture()
+    if is_worker or not config.getoption("numprocesses", None):
+        _scratch = tempfile.mkdtemp(prefix="se-", dir="/tmp")
+        config._host_namespaces = [os.open(f"/proc/self/ns/{n}", os.O_RDONLY | os.O_CLOEXEC) for n in ("net", "mnt")]
+        host.enter_private_namespaces(_scratch)
+        if not daemon_module.IS_SHOAL:
+            host.hide_unified_cgroup()
+
+
+def pytest_unconfigure(config):
+    if _scratch:
+        host.end_descendants()
+        for line in reversed(host.sh("findmnt -rno TARGET").splitlines()):
+            if line.startswith(_scratch):
+                host.subprocess.run(["umount", "-l", line], capture_output=True)
+        shutil.rmtree(_scratch, ignore_errors=True)
+
+
+def pytest_sessionfinish(session):
+    """Nothing may be left behind on the host. Single-process runs live in the namespaces and look again there."""
+    if _before is None or not daemon_module.IS_SHOAL or os.environ.get("E2E_HOST_CHECK") == "0" or _scratch:
+        return
+    left = host.difference(_before, host.picture())
+    if left:
+        print("\nleft behind on the host:\n  " + "\n  ".join(left))
+        session.exitstatus = 1
+
+
+def pytest_runtest_setup(item):
+    only = item.get_closest_marker("shoal_only")
+    if only and not daemon_module.IS_SHOAL:
+        pytest.skip("a promise of Shoal alone: " + (only.args[0] if only.args else ""))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    main = item.funcargs.get("daemon") if hasattr(item, "funcargs") else None
+    if report.failed and main is not None:
+        report.sections.append(("end of the daemon's log", main.log_tail(1500)))
+
+
+def pytest_collection_modifyitems(config, items):
+    if not os.environ.get("E2E_LONG"):
+        long = pytest.mark.skip(reason="long: make test-long")
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(long)
+
+
+@pytest.fixture(scope="session")
+def scratch():
+    return _scratch
+
+
+@pytest.fixture(scope="session")
+def busybox_tar():
+    return images.busybox_tar(CACHE)
+
+
+def import_busybox(api, path):
+    with open(path, "rb") as f:
+        data = f.read()
+    api.post("/images/create", data, headers={"Content-Type": "application/x-tar"}, fromSrc="-", repo="busybox",
+             tag="latest", changes='CMD ["sh"]')
+
+
+class _Session:
+    """The daemon of this worker; started again when a test has ended it."""
+    daemon = None
+
+
+@pytest.fixture(scope="session")
+def _session(scratch, busybox_tar):
+    held = _Session()
+    held.daemon = daemon_module.Daemon(scratch + "/main").start()
+    import_busybox(held.daemon.api, busybox_tar)
+    yield held
+    held.daemon.stop()
+
+
+@pytest.fixture
+def daemon(_session, request):
+    d = _session.daemon
+    if d.process.poll() is not None:
+        d.start()
+    needed = request.node.get_closest_marker("min_api")
+    if needed:
+        have = tuple(int(x) for x in d.api.get("/version")["ApiVersion"].split("."))
+        if have[0] * 100 + have[1] < needed.args[0]:
+            pytest.skip(f"needs API {needed.args[0] // 100}.{needed.args[0] % 100}")
+    yield d
+    clean(d.api)
+
+
+def clean(api):
+    """Back to a daemon without containers, networks, volumes and with the one image; a test's leftovers go here."""
+    for c in api.get("/containers/json", all=1):
+        r = api.raw("DELETE", f"/containers/{c['Id']}", force=1, v=1)
+        if r.status == 409 and "paused" in r.message:
+            api.post(f"/containers/{c['Id']}/unpause")
+            api.delete(f"/containers/{c['Id']}", force=1, v=1)
+    for n in api.get("/networks"):
+        if n["Name"] not in PREDEFINED:
+            api.raw("DELETE", f"/networks/{n['Id']}")
+    for v in api.get("/volumes")["Volumes"] or []:
+        api.raw("DELETE", f"/volumes/{v['Name']}", force=1)
+    for i in api.get("/images/json", all=1):
+        if "busybox:latest" in (i["RepoTags"] or []):
+            for tag in i["RepoTags"]:
+                if tag != "busybox:latest":
+                    api.raw("DELETE", f"/images/{tag}")
+        else:
+            api.raw("DELETE", f"/images/{i['Id']}", force=1)
+
+
+@pytest.fixture
+def api(daemon):
+    return daemon.api
+
+
+@pytest.fixture
+def box(api):
+    return Box(api)
+
+
+@pytest.fixture
+def fresh(scratch, busybox_tar):
+    """fresh(config=..., args=...) -> a daemon of the test's own, not started unless start=True."""
+    made = []
+
+    def make(config=None, args=(), start=True, image=True, env=None, folder=None):
+        folder = folder or tempfile.mkdtemp(prefix="f", dir=scratch)
+        # a bridge per daemon: two daemons in one network namespace must not share docker0
+        d = daemon_module.Daemon(folder, config, args, env)
+        made.append(d)
+        if start:
+            d.start()
+            if image:
+                import_busybox(d.api, busybox_tar)
+        return d
+    yield make
+    for d in made:
+        if d.process and d.process.poll() is None:
+            try:
+                clean(d.api)
+            except Exception:
+                pass
+            d.stop()
+
+
+@pytest.fixture
+def py(daemon):
+    import docker
+    client = docker.DockerClient(base_url="unix://" + daemon.socket, timeout=60)
+    yield client
+    client.close()
+
+
+def make_cli(name, daemon, tmp_path):
+    program = cli_module.PROGRAMS[name]
+    if program is None or (name != "shoal" and not os.path.exists(program)):
+        pytest.skip(f"{name} is not on this machine")
+    return cli_module.Cli(program, daemon.socket, str(tmp_path))
+
+
+@pytest.fixture(params=["docker28", "docker20", "shoal"])
+def cli(request, daemon, tmp_path):
+    """The same test for every command line."""
+    return make_cli(request.param, daemon, tmp_path)
+
+
+@pytest.fixture(params=["docker28", "shoal"])
+def new_cli(request, daemon, tmp_path):
+    """For what Debian's old docker command does not know yet."""
+    return make_cli(request.param, daemon, tmp_path)
+
+
+@pytest.fixture
+def shoal(daemon, tmp_path):
+    if not daemon_module.IS_SHOAL:
+        pytest.skip("the shoal command is tested against shoald")
+    return make_cli("shoal", daemon, tmp_path)
+
+
+@pytest.fixture
+def compose(daemon, tmp_path):
+    program = cli_module.find("docker-compose")
+    if not program:
+        pytest.skip("docker-compose is not on this machine")
+    c = cli_module.Cli(program, daemon.socket, str(tmp_path))
+    c.env["PATH"] = "/usr/bin:/bin"
+    return c

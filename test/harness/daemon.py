@@ -1,0 +1,128 @@
+"""A daemon under test: shoald, or Debian's dockerd (E2E_DAEMON=dockerd), on roots and a socket of its own."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+from . import host
+from .api import Api
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+KIND = os.environ.get("E2E_DAEMON", "shoald")
+IS_SHOAL = KIND == "shoald"
+_bin = os.environ.get("SHOAL_BIN_DIR", "build/release/bin")
+BIN = _bin if os.path.isabs(_bin) else os.path.join(TOP, _bin)
+PROGRAM = os.path.join(BIN, "shoald") if IS_SHOAL else "/usr/sbin/dockerd"
+
+
+class Daemon:
+    """Started with `start`, ended with `stop` or `kill`; the folder may be started again."""
+
+    def __init__(self, folder, config=None, args=(), env=None):
+        self.folder = folder
+        self.data, self.exec = folder + "/data", folder + "/exec"
+        self.socket, self.pidfile = folder + "/d.sock", folder + "/d.pid"
+        self.config_file, self.log = folder + "/daemon.json", folder + "/log"
+        self.args, self.env, self.process = list(args), env or {}, None
+        os.makedirs(folder, exist_ok=True)
+        self.write_config(config or {})
+        self.api = Api(self.socket)
+
+    def write_config(self, config):
+        """A text is written as it is: that is how broken files are tested."""
+        with open(self.config_file, "w") as f:
+            f.write(config if isinstance(config, str) else json.dumps(config))
+
+    def command(self):
+        return [PROGRAM, "--config-file", self.config_file, "--data-root", self.data, "--exec-root", self.exec,
+                "--pidfile", self.pidfile, "-H", "unix://" + self.socket, *self.args]
+
+    def launch(self, command=None, **kw):
+        """Starts the program without waiting for it to answer."""
+        log = open(self.log, "ab")
+        env = dict(os.environ, PATH=BIN + ":/usr/sbin:/usr/bin:/sbin:/bin", **self.env)
+        self.process = subprocess.Popen(command or self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                        env=env, start_new_session=True, **kw)
+        log.close()
+        return self.process
+
+    def start(self, seconds=30, **kw):
+        self.launch(**kw)
+        self.wait_until_it_answers(seconds)
+        return self
+
+    def wait_until_it_answers(self, seconds=30):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise AssertionError(f"{KIND} ended with {self.process.returncode}:\n{self.log_tail()}")
+            try:
+                if self.api.raw("GET", "/_ping", timeout=5).status == 200:
+                    return
+            except OSError:
+                pass
+            time.sleep(0.01)
+        raise AssertionError(f"{KIND} did not answer in {seconds} s:\n{self.log_tail()}")
+
+    def fails_to_start(self, seconds=20, **kw):
+        """Starts it, expects it to end by itself with an error, returns what it said."""
+        if os.path.exists(self.log):
+            os.unlink(self.log)
+        self.launch(**kw)
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{KIND} started although it had to refuse:\n{self.log_tail()}")
+        assert code != 0, self.log_tail()
+        return self.log_tail()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def log_tail(self, size=4000):
+        try:
+            with open(self.log, errors="replace") as f:
+                return f.read()[-size:]
+        except OSError:
+            return ""
+
+    def reload(self, config):
+        self.write_config(config)
+        os.kill(self.pid, signal.SIGHUP)
+
+    def stop(self, seconds=30):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise AssertionError(f"{KIND} did not stop in {seconds} s:\n{self.log_tail()}")
+        return self.process.returncode if self.process else 0
+
+    def kill(self):
+        """kill -9 of the daemon alone; dockerd's own containerd goes too, for it would not be found again."""
+        children = host.descendants(self.pid)
+        self.process.kill()
+        self.process.wait()
+        if not IS_SHOAL:
+            host.end_processes([p for p in children if _name(p) in ("containerd", "docker-proxy")])
+
+    def restart(self):
+        self.stop()
+        return self.start()
+
+    def all_processes(self):
+        """The daemon, its monitors and everything in containers: whatever descends from the test process."""
+        return [p for p in host.descendants(os.getpid()) if host.alive(p)]
+
+
+def _name(pid):
+    try:
+        with open(f"/proc/{pid}/comm") as f:
+            return f.read().strip()
+    except OSError:
+        return ""
