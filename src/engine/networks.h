@@ -1,0 +1,181 @@
+// Networks owns every network of the node and the network side of every running container: addresses, links,
+// published ports, names and the nftables table. It does not know container records: `Containers` calls attach
+// and detach, keeps the returned SandboxInfo, and gives it back to recover() after a restart of the daemon.
+#pragma once
+
+#include "base/filters.h"
+#include "base/id.h"
+#include "net/task.h"
+#include "network/settings.h"
+#include "network/types.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace shoal::engine {
+
+struct Env;
+
+struct AttachRequest {
+    ContainerId container;
+    std::string name; ///< without the leading slash
+    std::string hostname;
+    std::string domainname;
+    /// HostConfig.NetworkMode: "", "default", "bridge", "none", "host", "container:<full id>", or a network.
+    std::string mode;
+    /// By network name or id. Networks named here and not by `mode` are attached as well.
+    std::map<std::string, network::EndpointWish> endpoints;
+    std::vector<network::PortKey> exposed; ///< for publish_all
+    std::vector<network::PortWish> published;
+    bool publish_all = false;
+    std::vector<std::string> links; ///< HostConfig.Links, "container:alias"
+    std::vector<std::string> dns;
+    std::vector<std::string> dns_search;
+    std::vector<std::string> dns_options;
+    std::vector<std::string> extra_hosts; ///< "name:address"; the address may be "host-gateway"
+    /// HostConfig.Sysctls; only net.* are set here, in the new namespace.
+    std::map<std::string, std::string> sysctls;
+};
+
+/// What a running container has. Serialisable (describe): Containers stores it with the container's record.
+struct SandboxInfo {
+    std::string mode;        ///< as requested, "default" resolved to "bridge"
+    std::string netns_path;  ///< "" for host; the other container's for container:<id>
+    std::string name;        ///< the container's name at the time
+    std::string hostname;
+    std::vector<network::EndpointState> endpoints; ///< in attach order: eth0 first
+    std::vector<network::PortBinding> ports;
+    std::string hosts;       ///< text of /etc/hosts
+    std::string resolv_conf; ///< text of /etc/resolv.conf
+    std::string hostname_file;
+    std::vector<std::string> upstream_dns; ///< where the embedded DNS forwards to
+    std::vector<std::string> dns;
+    std::vector<std::string> dns_search;
+    std::vector<std::string> dns_options;
+    std::vector<std::string> extra_hosts;
+    std::vector<std::string> links;
+    std::vector<network::PortWish> published; ///< wishes, to publish again on another network
+    std::vector<std::string> sysctls;         ///< "net.x.y=value"
+    std::uint16_t dns_port = 0;               ///< of the embedded DNS inside the namespace; 0 when none
+    bool operator==(const SandboxInfo&) const = default;
+};
+
+template <class V> void describe(V& v, SandboxInfo& s);
+
+struct CreateNetwork {
+    network::Definition definition; ///< id and created are filled in
+};
+
+struct CreatedNetwork {
+    NetworkId id;
+    std::string warning;
+};
+
+/// One container on a network, for inspect.
+struct NetworkMember {
+    ContainerId container;
+    std::string name;
+    std::string endpoint;
+    std::string mac;
+    std::string ipv4; ///< with "/bits"
+    std::string ipv6;
+};
+
+struct NetworkView {
+    network::Definition definition;
+    std::vector<NetworkMember> members;
+};
+
+/// Which containers can be connected is the business of Containers; it implements this.
+class NetworkUsers {
+  public:
+    virtual ~NetworkUsers() = default;
+    /// POST /networks/{id}/connect: records the endpoint, and for a running container calls Networks::join.
+    virtual net::Task<Result<void>> network_connect(std::string container, NetworkId network,
+                                                    network::EndpointWish wish) = 0;
+    /// The reverse; calls Networks::leave for a running container.
+    virtual net::Task<Result<void>> network_disconnect(std::string container, NetworkId network,
+                                                       bool force) = 0;
+};
+
+struct RunningSandbox {
+    ContainerId container;
+    std::string name;
+    SandboxInfo info;
+};
+
+class Networks {
+  public:
+    Networks(Env& env, network::Settings settings);
+    ~Networks();
+    Networks(const Networks&) = delete;
+    Networks& operator=(const Networks&) = delete;
+
+    /// Loads the stored networks, makes the predefined ones, and brings kernel objects in line: bridges, the
+    /// table, namespaces of `running` adopted, all others of this daemon removed. Once, before requests.
+    net::Task<Result<void>> recover(std::vector<RunningSandbox> running);
+    /// Ends the watch, the DNS and the relays. With `keep_containers` the table and reservations' rules stay.
+    net::Task<void> stop(bool keep_containers);
+    void set_users(NetworkUsers& users);
+
+    // Operations of the API.
+    net::Task<Result<CreatedNetwork>> create(CreateNetwork request);
+    /// `ref` is a name, an id or an unambiguous beginning of one.
+    Result<NetworkView> inspect(std::string_view ref) const;
+    Result<std::vector<NetworkView>> list(const Filters& filters) const;
+    net::Task<Result<void>> remove(std::string ref);
+    /// The names removed.
+    net::Task<Result<std::vector<std::string>>> prune(Filters filters);
+    net::Task<Result<void>> connect(std::string ref, std::string container, network::EndpointWish wish);
+    net::Task<Result<void>> disconnect(std::string ref, std::string container, bool force);
+
+    // For Containers.
+    /// Checks names, modes, static addresses and ports at create time; nothing is reserved.
+    Result<void> validate_create(const AttachRequest& request) const;
+    net::Task<Result<SandboxInfo>> attach(AttachRequest request);
+    /// Gives back everything of the container; success when it has nothing.
+    net::Task<Result<void>> detach(ContainerId container);
+    /// Adds a running container to a network; the new state of the whole sandbox comes back.
+    net::Task<Result<SandboxInfo>> join(ContainerId container, NetworkId network,
+                                        network::EndpointWish wish);
+    net::Task<Result<SandboxInfo>> leave(ContainerId container, NetworkId network);
+    /// The name in DNS and inspect.
+    void rename(const ContainerId& container, const std::string& name);
+    /// Null when the container is not attached.
+    const SandboxInfo* sandbox(const ContainerId& container) const;
+    /// The name and id of the network `ref` means; fails: NotFound "network x not found", or ambiguous.
+    Result<network::Definition> find(std::string_view ref) const;
+    /// The address the legacy link environment needs; "" when the container is not on the default bridge.
+    std::string default_bridge_address(const ContainerId& container) const;
+
+  private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+template <class V> void describe(V& v, SandboxInfo& s) {
+    v("Mode", s.mode);
+    v("NetnsPath", s.netns_path);
+    v("Name", s.name);
+    v("Hostname", s.hostname);
+    v("Endpoints", s.endpoints);
+    v("Ports", s.ports);
+    v("Hosts", s.hosts);
+    v("ResolvConf", s.resolv_conf);
+    v("HostnameFile", s.hostname_file);
+    v("UpstreamDns", s.upstream_dns);
+    v("Dns", s.dns);
+    v("DnsSearch", s.dns_search);
+    v("DnsOptions", s.dns_options);
+    v("ExtraHosts", s.extra_hosts);
+    v("Links", s.links);
+    v("Published", s.published);
+    v("Sysctls", s.sysctls);
+    v("DnsPort", s.dns_port);
+}
+
+} // namespace shoal::engine
