@@ -1,0 +1,202 @@
+// Images: what containers are made of. It owns the table of images and tags, and unpacks, lists, tags, removes, loads,
+// saves, imports and commits them; it mounts root file systems of containers. Files are handled by image/, on the
+// pool. It does not know containers: who uses an image is asked through ImageUsers. It does not talk to registries.
+#pragma once
+
+#include "archive/changes.h"
+#include "base/clock.h"
+#include "base/filters.h"
+#include "base/id.h"
+#include "image/rootfs.h"
+#include "net/task.h"
+#include "oci/image_config.h"
+#include "oci/manifest.h"
+#include "oci/reference.h"
+#include "os/fd.h"
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace shoal::engine {
+
+struct Env;
+using image::RootFs;
+using oci::ImageId;
+
+/// One image, whole, as resolve() gives it.
+struct ImageInfo {
+    ImageId id;
+    ImageId parent; ///< empty unless made here by commit or build
+    std::shared_ptr<const oci::ImageConfig> config;
+    std::vector<oci::ChainId> layers;      ///< lowest first
+    std::vector<std::string> repo_tags;    ///< short form, sorted
+    std::vector<std::string> repo_digests; ///< short form, sorted
+    Instant last_tagged;
+    std::int64_t size_bytes = 0; ///< of all layers
+};
+
+/// Implemented by Containers: the containers, running or not, that were made from the image.
+struct ImageUser {
+    ContainerId container;
+    bool running = false;
+};
+class ImageUsers {
+  public:
+    virtual ~ImageUsers() = default;
+    virtual std::vector<ImageUser> image_users(const ImageId& id) const = 0;
+};
+
+struct ImageListRequest {
+    bool all = false; ///< with the images that others were made from and that have no name
+    Filters filters;  ///< keys: dangling label label! before since reference until
+    bool shared_size = false;
+    bool containers = false; ///< count users (system df)
+};
+struct ImageSummary {
+    ImageInfo info;
+    std::int64_t shared_size_bytes = -1; ///< -1: not asked for
+    std::int64_t containers = -1;        ///< -1: not asked for
+};
+
+/// One line of an image's past, newest first.
+struct ImageHistoryItem {
+    std::string id; ///< "sha256:..." of the image, or "<missing>"
+    Instant created;
+    std::string created_by;
+    std::vector<std::string> tags;
+    std::int64_t size_bytes = 0;
+    std::string comment;
+};
+
+struct ImageRemoveRequest {
+    std::string name;
+    bool force = false;
+    bool prune_parents = true;
+};
+/// Exactly one of the two is set, as in the API.
+struct ImageRemoved {
+    std::string untagged;
+    std::string deleted;
+};
+struct ImagesPruned {
+    std::vector<ImageRemoved> removed;
+    std::int64_t reclaimed_bytes = 0;
+};
+
+/// Work on a stream: bytes go through pipes, since the work is done by a thread that blocks.
+struct ImageStreamJob {
+    os::Fd input;    ///< read end of what comes in (load, import); empty otherwise
+    os::Fd output;   ///< write end of what goes out (save); empty otherwise
+    os::Fd progress; ///< write end for JSON progress messages; empty for none
+    std::shared_ptr<std::atomic<bool>> cancelled; ///< set by the caller to give up; may be null
+};
+
+struct ImageImportRequest {
+    std::string reference; ///< "" for an image without name
+    std::vector<std::string> changes; ///< Dockerfile instructions
+    std::string message;
+    oci::Platform platform; ///< empty members: this machine's
+    std::string source = "-"; ///< for the history
+};
+
+struct ImageCommitRequest {
+    std::string upper;  ///< the container's upper directory
+    ImageId parent;     ///< the image it was made from; empty for none
+    oci::RunConfig config; ///< of the container, over which `changes` are applied
+    std::vector<std::string> changes;
+    std::string reference; ///< "repo[:tag]"; "" for an image without name
+    std::string author;
+    std::string comment;
+    std::string created_by; ///< for the history: the container's command
+    ContainerId container;
+};
+
+struct ImageBootstrapRequest {
+    std::string reference; ///< "debian:bookworm"; the suite is the tag
+    std::string variant = "minbase";
+    std::vector<std::string> include; ///< further packages
+};
+
+struct ImagesUsage {
+    std::vector<ImageSummary> images;
+    std::int64_t layers_bytes = 0; ///< each layer once
+    std::int64_t reclaimable_bytes = 0;
+    std::int64_t active = 0; ///< images with containers
+};
+
+class Images {
+  public:
+    explicit Images(Env& env);
+    ~Images();
+    Images(const Images&) = delete;
+    Images& operator=(const Images&) = delete;
+
+    void set_users(const ImageUsers& users);
+    /// Reads the table, sweeps half-made things; called once, before anything else.
+    net::Task<Result<void>> load_state();
+    /// Waits for background work (writing layers to disk).
+    net::Task<void> close();
+
+    // --- for containers ---
+
+    /// By name, id or unique id prefix. Fails: NotFound "No such image: x:latest"; Invalid for an impossible name.
+    Result<ImageInfo> resolve(std::string_view name_or_id) const;
+    Result<ImageInfo> find(const ImageId& id) const;
+    std::size_t count() const;
+    /// Mounts a container's root file system in `directory` (its own, existing directory). Called again after a
+    /// restart it finds the mount. The image must be held, or in use according to ImageUsers.
+    net::Task<Result<RootFs>> mount_rootfs(ImageId id, std::string directory);
+    /// The same without hopping to the pool: well below a millisecond.
+    Result<RootFs> mount_rootfs_now(const ImageId& id, const std::string& directory);
+    net::Task<Result<void>> unmount_rootfs(std::string directory);
+    net::Task<Result<void>> remove_rootfs(std::string directory);
+    net::Task<Result<std::vector<archive::Change>>> changes(ImageId id, std::string directory);
+    net::Task<Result<std::int64_t>> upper_size(std::string directory); ///< SizeRw
+    std::int64_t image_size(const ImageId& id) const;                  ///< SizeRootFs without the upper directory; 0 when gone
+    /// For HostConfig.Mounts of type image.
+    net::Task<Result<void>> mount_image(ImageId id, std::string target);
+
+    /// While a Hold lives, the image cannot be deleted (between resolve and the container's own entry).
+    class Hold {
+      public:
+        Hold() = default;
+        Hold(Images& images, ImageId id);
+        Hold(Hold&& other) noexcept;
+        Hold& operator=(Hold&& other) noexcept;
+        ~Hold();
+
+      private:
+        Images* images_ = nullptr;
+        ImageId id_;
+    };
+    Hold hold(const ImageId& id) { return Hold(*this, id); }
+
+    // --- the API's operations ---
+
+    Result<std::vector<ImageSummary>> list(const ImageListRequest& request) const;
+    ImagesUsage usage() const;
+    Result<std::vector<ImageHistoryItem>> history(std::string_view name) const;
+    /// `repo` without tag, `tag` may be "". Fails: NotFound, Invalid.
+    Result<void> tag(std::string_view name, std::string_view repo, std::string_view tag);
+    net::Task<Result<std::vector<ImageRemoved>>> remove(ImageRemoveRequest request);
+    net::Task<Result<ImagesPruned>> prune(Filters filters); ///< keys: dangling until label label!
+    /// Fails before anything is written to job.output when a name is unknown.
+    Result<void> check_names(const std::vector<std::string>& names) const;
+    net::Task<Result<void>> save(std::vector<std::string> names, ImageStreamJob job);
+    net::Task<Result<void>> load(ImageStreamJob job, oci::Platform platform);
+    net::Task<Result<ImageId>> import(ImageImportRequest request, ImageStreamJob job);
+    net::Task<Result<ImageId>> commit(ImageCommitRequest request);
+    net::Task<Result<ImageId>> bootstrap(ImageBootstrapRequest request, ImageStreamJob job);
+
+  private:
+    friend class Hold;
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace shoal::engine
