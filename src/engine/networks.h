@@ -6,6 +6,7 @@
 #include "base/filters.h"
 #include "base/id.h"
 #include "net/task.h"
+#include "network/sandbox.h"
 #include "network/settings.h"
 #include "network/types.h"
 
@@ -41,30 +42,7 @@ struct AttachRequest {
     std::map<std::string, std::string> sysctls;
 };
 
-/// What a running container has. Serialisable (describe): Containers stores it with the container's record.
-struct SandboxInfo {
-    std::string mode;        ///< as requested, "default" resolved to "bridge"
-    std::string netns_path;  ///< "" for host; the other container's for container:<id>
-    std::string name;        ///< the container's name at the time
-    std::string hostname;
-    std::vector<network::EndpointState> endpoints; ///< in attach order: eth0 first
-    std::vector<network::PortBinding> ports;
-    std::string hosts;       ///< text of /etc/hosts
-    std::string resolv_conf; ///< text of /etc/resolv.conf
-    std::string hostname_file;
-    std::vector<std::string> upstream_dns; ///< where the embedded DNS forwards to
-    std::vector<std::string> dns;
-    std::vector<std::string> dns_search;
-    std::vector<std::string> dns_options;
-    std::vector<std::string> extra_hosts;
-    std::vector<std::string> links;
-    std::vector<network::PortWish> published; ///< wishes, to publish again on another network
-    std::vector<std::string> sysctls;         ///< "net.x.y=value"
-    std::uint16_t dns_port = 0;               ///< of the embedded DNS inside the namespace; 0 when none
-    bool operator==(const SandboxInfo&) const = default;
-};
-
-template <class V> void describe(V& v, SandboxInfo& s);
+using network::SandboxInfo;
 
 struct CreateNetwork {
     network::Definition definition; ///< id and created are filled in
@@ -156,26 +134,5 @@ class Networks {
     class Impl;
     std::unique_ptr<Impl> impl_;
 };
-
-template <class V> void describe(V& v, SandboxInfo& s) {
-    v("Mode", s.mode);
-    v("NetnsPath", s.netns_path);
-    v("Name", s.name);
-    v("Hostname", s.hostname);
-    v("Endpoints", s.endpoints);
-    v("Ports", s.ports);
-    v("Hosts", s.hosts);
-    v("ResolvConf", s.resolv_conf);
-    v("HostnameFile", s.hostname_file);
-    v("UpstreamDns", s.upstream_dns);
-    v("Dns", s.dns);
-    v("DnsSearch", s.dns_search);
-    v("DnsOptions", s.dns_options);
-    v("ExtraHosts", s.extra_hosts);
-    v("Links", s.links);
-    v("Published", s.published);
-    v("Sysctls", s.sysctls);
-    v("DnsPort", s.dns_port);
-}
 
 } // namespace shoal::engine

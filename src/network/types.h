@@ -127,6 +127,13 @@ struct PortBinding {
     auto operator<=>(const PortBinding&) const = default;
 };
 
+template <class V> void describe(V& v, PortWish& w) {
+    v("Container", w.container);
+    v("HostIp", w.host_ip);
+    v("HostFirst", w.host_first);
+    v("HostLast", w.host_last);
+}
+
 template <class V> void describe(V& v, PortBinding& b) {
     v("Container", b.container);
     v("HostIp", b.host_ip);
