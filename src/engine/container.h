@@ -5,9 +5,10 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "container/binds.h"
 #include "container/config.h"
 #include "container/health.h"
-#include "network/sandbox.h"
+#include "engine/networks.h"
 #include "oci/ids.h"
 
 #include <cstdint>
@@ -35,28 +36,6 @@ struct State {
     bool running() const { return status == Status::Running || status == Status::Paused; }
 };
 
-/// One mount of the container with its source decided: Docker's MountPoint.
-struct MountPoint {
-    std::string type; ///< bind volume tmpfs image
-    std::string name; ///< of the volume
-    std::string source;
-    std::string destination;
-    std::string driver;
-    std::string mode; ///< the text of -v behind the second colon
-    bool rw = true;
-    std::string propagation;
-    // How it is mounted; not shown by the API.
-    std::string subpath;
-    bool nocopy = false;
-    bool non_recursive = false;
-    bool create_source = false;          ///< a missing bind source is made (-v), not refused (--mount)
-    bool anonymous = false;              ///< the volume goes with `rm -v` and --rm
-    bool read_only_non_recursive = false;
-    bool read_only_force_recursive = false;
-    std::vector<std::string> tmpfs_options;
-    bool operator==(const MountPoint&) const = default;
-};
-
 struct Container {
     ContainerId id;
     std::string name; ///< without the slash
@@ -67,15 +46,17 @@ struct Container {
     container::HostConfig host_config;
     std::map<std::string, container::EndpointSettings> endpoints; ///< asked for, by network name
     oci::ImageId image_id;
-    std::vector<MountPoint> mounts;
+    /// With the source decided: a volume's name and mount point, a bind's path. Type image: name is the image's id.
+    std::vector<container::MountPoint> mounts;
+    std::vector<std::string> anonymous_volumes; ///< they go with `rm -v` and --rm
     State state;
     int restart_count = 0;
     bool manually_stopped = false; ///< "unless-stopped" does not restart it at boot
-    network::SandboxInfo sandbox;  ///< what the networks gave it; empty when not running
+    SandboxInfo sandbox;           ///< what the networks gave it; empty when not running
     std::string log_path;          ///< "" unless the driver writes a file
 
     // Not kept in the store.
-    std::optional<container::HealthState> health; ///< nothing when there is no health check
+    container::Health health;       ///< status None when there is no health check
     std::uint64_t generation = 0;                 ///< grows with every change, for caches of the shown form
     std::vector<std::string> exec_ids;            ///< execs that run now
 

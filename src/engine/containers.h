@@ -4,6 +4,9 @@
 #pragma once
 
 #include "base/filters.h"
+#include "container/log_reader.h"
+#include "container/stats.h"
+#include "container/top.h"
 #include "engine/container.h"
 #include "engine/images.h"
 #include "engine/networks.h"
@@ -16,11 +19,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-namespace shoal::container {
-class LogReader;
-struct StatsSample;
-} // namespace shoal::container
 
 namespace shoal::engine {
 
@@ -41,6 +39,12 @@ enum class WaitCondition { NotRunning, NextExit, Removed };
 struct WaitResult {
     int exit_code = 0;
     std::string error;
+};
+/// What begin_wait() remembers: which exits had happened before.
+struct WaitTicket {
+    std::shared_ptr<struct Entry> entry;
+    WaitCondition condition = WaitCondition::NotRunning;
+    std::uint64_t exits = 0;
 };
 
 enum class OutputKind : std::uint8_t { Stdin = 0, Stdout = 1, Stderr = 2, SystemError = 3 };
@@ -74,31 +78,30 @@ struct LogRequest {
     bool follow = false;
     Instant since{};
     Instant until{};                     ///< never
-    std::optional<std::size_t> tail = {}; ///< lines; nothing is all
-};
-struct LogLine {
-    OutputKind kind = OutputKind::Stdout;
-    Instant at{};
-    std::string text; ///< with its line feed, when it had one
-    std::map<std::string, std::string> attributes;
+    std::optional<std::int64_t> tail = {}; ///< lines; nothing is all
 };
 /// A reading of a container's log. With `follow` it goes on until the container has stopped and all is read.
 class Logs {
   public:
     virtual ~Logs() = default;
     /// The next lines, at least one; an empty list is the end.
-    virtual net::Task<Result<std::vector<LogLine>>> read(net::Until until) = 0;
+    virtual net::Task<Result<std::vector<container::LogLine>>> read(net::Until until) = 0;
 };
 using LogsPtr = std::unique_ptr<Logs>;
-
-struct TopResult {
-    std::vector<std::string> titles;
-    std::vector<std::vector<std::string>> processes;
-};
 
 struct ContainersPruned {
     std::vector<ContainerId> ids;
     std::int64_t reclaimed_bytes = 0;
+};
+
+/// POST /commit; what is left empty is the container's.
+struct CommitRequest {
+    std::string reference; ///< "repo[:tag]", "" for none
+    std::string author;
+    std::string comment;
+    std::vector<std::string> changes; ///< Dockerfile instructions
+    bool pause = true;
+    std::optional<oci::RunConfig> config; ///< replaces the container's settings
 };
 
 struct Sizes {
@@ -168,23 +171,22 @@ class Containers final : public ImageUsers, public VolumeUsers, public NetworkUs
     net::Task<Result<std::vector<std::string>>> update(ContainerId id, container::UpdateRequest request);
     net::Task<Result<void>> remove(ContainerId id, RemoveOptions options);
     net::Task<Result<ContainersPruned>> prune(Filters filters);
-    /// Registers at once (no exit between the call and the first wait is missed), then waits.
-    net::Task<Result<WaitResult>> wait(ContainerId id, WaitCondition condition, net::Until until);
-
-    // Networks of a container, running or not; `network` is a name or id.
-    net::Task<Result<void>> connect(std::string network, ContainerId id, container::EndpointSettings settings);
-    net::Task<Result<void>> disconnect(std::string network, std::string container, bool force);
+    /// Registers at once, so that no exit between this call and wait() is missed.
+    Result<WaitTicket> begin_wait(const ContainerId& id, WaitCondition condition);
+    net::Task<Result<WaitResult>> wait(WaitTicket ticket, net::Until until);
 
     // Streams and sights.
     net::Task<Result<AttachmentPtr>> attach(ContainerId id, AttachOptions options);
     net::Task<Result<void>> resize(ContainerId id, int height, int width);
     net::Task<Result<LogsPtr>> logs(ContainerId id, LogRequest request);
-    /// Docker's stats document without the precpu part, which the caller fills from the sample before.
-    net::Task<Result<Json>> stats(ContainerId id);
-    net::Task<Result<TopResult>> top(ContainerId id, std::string ps_args);
+    /// What it uses now; a sample that was never read when it does not run. Two samples make Docker's document
+    /// (container::make_stats).
+    net::Task<Result<container::StatsSample>> sample(ContainerId id);
+    container::StatsSubject stats_subject(const Container& container) const;
+    net::Task<Result<container::ProcessTable>> top(ContainerId id, std::string ps_args);
     net::Task<Result<RootHoldPtr>> hold_root(ContainerId id);
-    net::Task<Result<std::vector<image::Change>>> changes(ContainerId id);
-    net::Task<Result<oci::ImageId>> commit(ContainerId id, CommitOptions options);
+    net::Task<Result<std::vector<archive::Change>>> changes(ContainerId id);
+    net::Task<Result<oci::ImageId>> commit(ContainerId id, CommitRequest request);
 
     // Programs inside.
     net::Task<Result<ExecId>> exec_create(ContainerId id, container::ExecConfig config);
@@ -195,7 +197,11 @@ class Containers final : public ImageUsers, public VolumeUsers, public NetworkUs
     Result<ExecPtr> find_exec(std::string_view id) const;
 
     // What the other services ask.
+    std::vector<ImageUser> image_users(const ImageId& id) const override;
     std::vector<ContainerId> volume_users(const std::string& volume) const override;
+    net::Task<Result<void>> network_connect(std::string container, NetworkId network,
+                                            network::EndpointWish wish) override;
+    net::Task<Result<void>> network_disconnect(std::string container, NetworkId network, bool force) override;
 
   private:
     struct Impl;
