@@ -14,6 +14,7 @@ class Loop {
   public:
     struct Impl;
 
+    /// Ignores SIGPIPE for the whole process: a peer that goes away is an error of a write.
     Loop();
     ~Loop();
     Loop(const Loop&) = delete;
@@ -58,6 +59,7 @@ template <class T> T run_task(Loop& loop, Task<T> task) {
         detail::Outcome<T> outcome;
         detail::run_to_end(loop, detail::store_outcome(std::move(task), &outcome));
         if (outcome.exception) { std::rethrow_exception(outcome.exception); }
+        ASSERT(outcome.value.has_value()); // somebody else stopped the loop
         return std::move(*outcome.value);
     }
 }

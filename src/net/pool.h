@@ -53,6 +53,7 @@ class Pool {
 
     Loop& loop_;
     std::shared_ptr<Shared> shared_;
+    AtEnd at_end_;
 };
 
 namespace detail {

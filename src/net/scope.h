@@ -30,6 +30,9 @@ class TaskScope {
     /// Waits until no task is left, without cancelling: Raised when that is so.
     Task<Wake> drain(Until until);
 
+    /// What the destructor does; for owners that have waited long enough. Must not run inside one of the tasks.
+    void destroy_all();
+
     struct Node;
 
   private:

@@ -69,11 +69,11 @@ Task<Result<StreamPtr>> connect(Loop& loop, Address address, Until until);
 /// a Watch instead.
 Task<Result<void>> wait_readable(Loop& loop, const os::Fd& fd, Until until);
 
-/// A descriptor that somebody else owns, registered with the loop as long as the Watch lives. The descriptor must
-/// stay open that long.
+/// A descriptor that somebody else owns, registered with the loop as long as the Watch lives (by a duplicate, so closing
+/// the original is no danger).
 class Watch {
   public:
-    Watch(Loop& loop, int raw);
+    Watch(Loop& loop, const os::Fd& fd);
     ~Watch();
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;

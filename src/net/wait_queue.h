@@ -20,7 +20,7 @@ class WaitQueue {
     /// Raised when woken; looks at the cancel token first and at the deadline only when it has to wait.
     Task<Wake> wait(Until until);
     bool wake_one(); ///< false when nobody waits
-    void wake_all();
+    void wake_all(Wake why = Wake::Raised);
     bool empty() const { return first_ == nullptr; }
     Loop& loop() const { return *loop_; }
 
