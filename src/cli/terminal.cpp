@@ -1,0 +1,59 @@
+#include "cli/terminal.h"
+
+#include <cerrno>
+#include <string>
+
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+namespace shoal::cli {
+
+bool is_terminal(int fd) { return isatty(fd) == 1; }
+
+WindowSize window_size(int fd) {
+    winsize size{};
+    if (ioctl(fd, TIOCGWINSZ, &size) != 0) { return {}; }
+    return {size.ws_row, size.ws_col};
+}
+
+struct RawMode::Saved {
+    int fd = -1;
+    termios mode{};
+};
+
+RawMode::RawMode(std::unique_ptr<Saved> saved) : saved_(std::move(saved)) {}
+
+std::unique_ptr<RawMode> RawMode::enter(int fd) {
+    auto saved = std::make_unique<Saved>();
+    saved->fd = fd;
+    if (!is_terminal(fd) || tcgetattr(fd, &saved->mode) != 0) { return nullptr; }
+    termios raw = saved->mode;
+    cfmakeraw(&raw);
+    raw.c_cc[VMIN] = 1;
+    raw.c_cc[VTIME] = 0;
+    if (tcsetattr(fd, TCSANOW, &raw) != 0) { return nullptr; }
+    return std::unique_ptr<RawMode>(new RawMode(std::move(saved)));
+}
+
+RawMode::~RawMode() { tcsetattr(saved_->fd, TCSANOW, &saved_->mode); }
+
+Result<std::string> read_secret(int fd) {
+    termios old{};
+    const bool terminal = tcgetattr(fd, &old) == 0;
+    if (terminal) {
+        termios quiet = old;
+        quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        tcsetattr(fd, TCSANOW, &quiet);
+    }
+    std::string line;
+    char c = 0;
+    ssize_t got = 0;
+    while ((got = read(fd, &c, 1)) == 1 && c != '\n') { line += c; }
+    if (terminal) { tcsetattr(fd, TCSANOW, &old); }
+    if (got < 0) { return os_error("read from the terminal", errno); }
+    if (line.ends_with('\r')) { line.pop_back(); }
+    return line;
+}
+
+} // namespace shoal::cli
