@@ -204,6 +204,7 @@ class Containers final : public ImageUsers, public VolumeUsers, public NetworkUs
     net::Task<Result<void>> network_disconnect(std::string container, NetworkId network, bool force) override;
 
   private:
+    net::Task<void> stop_at_end(ContainerPtr record);
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };

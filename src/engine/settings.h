@@ -31,13 +31,15 @@ struct UlimitSetting {
 };
 using TextMap = std::map<std::string, std::string>;
 
+inline constexpr std::string_view default_host = "unix:///run/shoal.sock";
+
 struct Settings {
     // Places.
     std::string config_file = "/etc/shoal/daemon.json";
     std::string data_root = "/var/lib/shoal";
     std::string exec_root = "/run/shoal";
     std::string pidfile = "/run/shoald.pid"; ///< "" for none
-    std::vector<std::string> hosts;          ///< empty: unix:///run/shoal.sock
+    std::vector<std::string> hosts;          ///< empty: default_host
     std::string group = "docker";            ///< of the unix socket
     std::string metrics_addr;                ///< "127.0.0.1:9323"; "" for none
 
@@ -59,7 +61,6 @@ struct Settings {
     int max_concurrent_downloads = 3;
     int max_concurrent_uploads = 5;
     int max_download_attempts = 5;
-    std::string node_name; ///< shown as Name in info; "": the host name
 
     // Containers.
     std::map<std::string, RuntimeEntry> runtimes; ///< "crun" and "runc" exist always
@@ -126,6 +127,18 @@ struct CommandLine {
 using ReadFile = Result<std::string> (*)(const std::string& path);
 Result<CommandLine> parse_command_line(const std::vector<std::string>& args, ReadFile read_file);
 std::string command_line_help();
+
+/// An entry of `hosts`: where the API listens.
+struct HostAddress {
+    enum class Kind { Unix, Tcp, Inherited } kind = Kind::Unix;
+    std::string path;     ///< Unix: the socket's path. Inherited: the systemd socket's name, "" for all of them
+    std::string host;     ///< Tcp: address or name, without brackets
+    std::uint16_t port = 0;
+};
+/// "unix:///run/x.sock", "tcp://127.0.0.1:2375", "fd://", "fd://name", "127.0.0.1:2375". Fails: Invalid.
+Result<HostAddress> parse_host(std::string_view text);
+/// Reached from this machine alone: 127.0.0.0/8, ::1, localhost.
+bool is_loopback(const HostAddress& host);
 
 /// Checks that need more than one key (TLS files, pools, runtimes). Called by the parsers.
 Result<void> check_settings(const Settings& settings);

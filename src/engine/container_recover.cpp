@@ -1,0 +1,231 @@
+// After a start of the daemon: records and kernel are made to agree. What has a living monitor is adopted, what
+// died meanwhile is buried, what is half-made is swept away, and then restart policies have their say.
+#include "engine/containers_impl.h"
+
+#include "os/file.h"
+#include "os/mount.h"
+
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+
+namespace shoal::engine {
+
+/// True when the container's monitor answers: the run goes on as if nothing had happened.
+bool Containers::Impl::adopt(EntryPtr entry) {
+    Container& container = *entry->record;
+    const std::string directory = bundle_dir(container.id);
+    auto link = container::connect_shim(directory);
+    if (!link) { return false; }
+    auto init = container::find_init(directory);
+    if (!init) { return false; }
+    entry->shim = ShimChannel::open(env.loop, scope, std::move(link->socket), true);
+    entry->init = *init;
+    container.state.pid = init->pid;
+    const bool frozen = cgroup(container).is_frozen();
+    container.state.status = frozen ? Status::Paused : Status::Running;
+    for (const auto& mount : container.mounts) {
+        if (mount.type == "volume") { volumes.adopt(mount.name, container.id); }
+    }
+    return true;
+}
+
+net::Task<Result<void>> Containers::Impl::load() {
+    CO_TRY(os::ensure_directory(env.settings.data_root + "/containers", 0710));
+    CO_TRY(os::ensure_directory(env.settings.exec_root + "/containers", 0700));
+    CO_TRY_LET(documents, env.store.load_all("container"));
+    std::vector<EntryPtr> dead;
+    std::vector<EntryPtr> alive;
+    std::vector<RunningSandbox> sandboxes;
+    for (const auto& [id, document] : documents) {
+        auto loaded = load_container(document);
+        if (!loaded) {
+            spdlog::error("container {}: {}, leaving it out", id, loaded.error().message);
+            continue;
+        }
+        auto entry = std::make_shared<Entry>(env.loop, std::move(*loaded));
+        entries.emplace(entry->id(), entry);
+        names[entry->record->name] = entry->id();
+        entry->restart.count = entry->record->restart_count;
+        const Status status = entry->record->state.status;
+        const bool was_running = status == Status::Running || status == Status::Paused;
+        if (was_running && adopt(entry)) {
+            sandboxes.push_back({entry->id(), entry->record->name, entry->record->sandbox});
+            alive.push_back(entry);
+        } else if (was_running || status == Status::Restarting || status == Status::Removing) {
+            dead.push_back(entry);
+        }
+    }
+    CO_TRY(co_await networks.recover(std::move(sandboxes)));
+    for (const auto& entry : alive) {
+        if (const SandboxInfo* sandbox = networks.sandbox(entry->id())) { entry->record->sandbox = *sandbox; }
+        entry->run = std::make_unique<net::Cancel>();
+        scope.spawn(watch(entry, entry->shim));
+        scope.spawn(watch_health(entry));
+    }
+    scope.spawn(settle(std::move(dead)));
+    co_return ok();
+}
+
+/// Buries what died while nobody looked, finishes removals, sweeps, and starts what its policy wants running.
+net::Task<void> Containers::Impl::settle(std::vector<EntryPtr> dead) {
+    std::vector<EntryPtr> at_boot;
+    for (const auto& [id, entry] : entries) {
+        const Container& container = *entry->record;
+        const Status status = container.state.status;
+        if (status != Status::Created && status != Status::Exited) { continue; }
+        if (container.state.started_at == Instant{}) { continue; }
+        if (container::restarts_at_boot(container.host_config.restart_policy, container.manually_stopped)) {
+            at_boot.push_back(entry);
+        }
+    }
+    co_await sweep();
+    for (const auto& entry : dead) {
+        auto guard = co_await entry->lock.acquire();
+        const Status status = entry->record->state.status;
+        if (entry->removed || entry->shim) { continue; }
+        if (status == Status::Removing) {
+            auto removed = co_await remove_locked(entry, true);
+            if (!removed) { spdlog::warn("container {}: {}", entry->id().short_text(), removed.error().message); }
+        } else if (status == Status::Restarting) {
+            container::RestartEnd end;
+            end.exit_code = entry->record->state.exit_code;
+            co_await after_exit(entry, end);
+        } else {
+            co_await bury(entry, exit_of_lost_monitor(*entry));
+        }
+    }
+    co_await start_at_boot(std::move(at_boot));
+}
+
+/// Leftovers of starts that no record admits to: a killed daemon answers for nothing it had not written down.
+net::Task<void> Containers::Impl::sweep() {
+    const std::string runs = env.settings.exec_root + "/containers";
+    const std::string places = env.settings.data_root + "/containers";
+    auto running = os::list_directory(runs);
+    auto kept = os::list_directory(places);
+    for (const auto& found : running ? *running : std::vector<os::Entry>()) {
+        auto id = ContainerId::parse(found.name);
+        if (!id) { continue; }
+        const auto known = entries.find(*id);
+        if (known != entries.end() && (known->second->shim || known->second->lock.held())) { continue; }
+        if (known != entries.end() && known->second->record->state.running()) { continue; } // settle() buries it
+        Container leftover;
+        leftover.id = *id;
+        if (known != entries.end()) { leftover = *known->second->record; }
+        auto job = [runtime = runtime(leftover), group = cgroup(leftover), directory = runs + "/" + found.name,
+                    name = found.name] {
+            if (auto init = container::find_init(directory)) { (void)container::signal_container(*init, SIGKILL); }
+            (void)container::delete_container(runtime, name, group);
+            return os::remove_tree(directory);
+        };
+        auto removed = co_await env.pool.run(std::move(job));
+        if (!removed) { spdlog::warn("sweep {}: {}", found.name, removed.error().message); }
+        if (known != entries.end()) { co_await release(known->second); }
+    }
+    for (const auto& found : kept ? *kept : std::vector<os::Entry>()) {
+        auto id = ContainerId::parse(found.name);
+        if (!id || entries.count(*id) > 0) { continue; }
+        auto job = [directory = places + "/" + found.name]() -> Result<void> {
+            TRY(os::unmount_tree(directory));
+            return os::remove_tree(directory);
+        };
+        auto removed = co_await env.pool.run(std::move(job));
+        if (!removed) { spdlog::warn("sweep {}: {}", found.name, removed.error().message); }
+    }
+}
+
+net::Task<void> Containers::Impl::start_at_boot(std::vector<EntryPtr> at_boot) {
+    for (const auto& entry : at_boot) {
+        auto started = co_await start(entry);
+        if (started || started.error().code == Errc::NotModified) { continue; }
+        spdlog::warn("container {}: start: {}", entry->id().short_text(), started.error().message);
+    }
+}
+
+net::Task<void> Containers::shut_down(bool stop_containers, net::Until until) {
+    if (stop_containers) {
+        net::TaskScope stopping(impl_->env.loop);
+        for (const auto& [id, entry] : impl_->entries) {
+            if (!entry->record->state.running()) { continue; }
+            stopping.spawn(stop_at_end(entry->record));
+        }
+        (void)co_await stopping.drain(until);
+    }
+    impl_->shutting_down = true;
+    co_await impl_->scope.close();
+}
+
+/// Stops one container without marking it as stopped by hand: its policy starts it again with the daemon.
+net::Task<void> Containers::stop_at_end(ContainerPtr record) {
+    auto entry = impl_->entry(record->id);
+    if (!entry) { co_return; }
+    const bool by_hand = record->manually_stopped;
+    auto stopped = co_await impl_->stop(*entry, "", std::nullopt);
+    (void)stopped; // what does not end in time is left to its monitor
+    (*entry)->record->manually_stopped = by_hand;
+    (void)impl_->save(**entry);
+}
+
+// --- networks of a container ---
+
+net::Task<Result<void>> Containers::network_connect(std::string container, NetworkId network,
+                                                    network::EndpointWish wish) {
+    CO_TRY_LET(entry, impl_->find(container));
+    auto guard = co_await entry->lock.acquire();
+    Container& record = *entry->record;
+    if (entry->removed || record.state.status == Status::Removing || record.state.status == Status::Dead) {
+        co_return conflict("container is marked for removal and cannot be connected or disconnected to the network");
+    }
+    CO_TRY_LET(definition, impl_->networks.find(network.text()));
+    if (record.endpoints.count(definition.name) > 0) {
+        co_return Error{Errc::Forbidden, "endpoint with name " + record.name + " already exists in network " + definition.name};
+    }
+    if (record.state.running()) {
+        CO_TRY_LET(sandbox, co_await impl_->networks.join(record.id, network, wish));
+        record.sandbox = sandbox;
+        CO_TRY(impl_->write_network_files(record));
+    }
+    container::EndpointSettings settings;
+    if (!wish.ipv4.empty() || !wish.ipv6.empty() || !wish.link_local.empty()) {
+        settings.ipam_config = container::EndpointIpamConfig{wish.ipv4, wish.ipv6, wish.link_local};
+    }
+    settings.links = wish.links;
+    settings.aliases = wish.aliases;
+    settings.mac_address = wish.mac;
+    settings.driver_opts = wish.driver_options;
+    settings.gw_priority = wish.gw_priority;
+    record.endpoints[definition.name] = std::move(settings);
+    co_return impl_->save(*entry);
+}
+
+net::Task<Result<void>> Containers::network_disconnect(std::string container, NetworkId network, bool force) {
+    auto entry = impl_->find(container);
+    if (!entry) {
+        if (force) { co_return ok(); }
+        co_return std::move(entry).error();
+    }
+    const EntryPtr found = *entry;
+    auto guard = co_await found->lock.acquire();
+    Container& record = *found->record;
+    CO_TRY_LET(definition, impl_->networks.find(network.text()));
+    const bool asked = record.endpoints.erase(definition.name) > 0;
+    const bool attached = std::any_of(record.sandbox.endpoints.begin(), record.sandbox.endpoints.end(),
+                                      [&](const auto& endpoint) { return endpoint.network == network; });
+    const bool main = record.host_config.network_mode == definition.name ||
+                      (definition.name == "bridge" && record.host_config.network_mode == "default");
+    if (!asked && !attached && !main) {
+        co_return Error{Errc::Forbidden, "container " + record.id.text() + " is not connected to network " + definition.name};
+    }
+    if (record.state.running()) {
+        CO_TRY_LET(sandbox, co_await impl_->networks.leave(record.id, network));
+        record.sandbox = sandbox;
+        CO_TRY(impl_->write_network_files(record));
+    } else {
+        std::erase_if(record.sandbox.endpoints, [&](const auto& endpoint) { return endpoint.network == network; });
+    }
+    if (main) { record.host_config.network_mode = "none"; }
+    co_return impl_->save(*found);
+}
+
+} // namespace shoal::engine
