@@ -13,19 +13,18 @@ namespace shoal::archive {
 
 enum class Follow { All, NotLast };
 
-/// O_PATH descriptor of `path` beneath `root`. Fails: NotFound; Invalid for a file used as a directory, a loop of links, a NUL byte.
-Result<os::Fd> open_in_root(const os::Fd& root, std::string_view path, Follow follow);
-/// The same in steps, without openat2; for old kernels.
-Result<os::Fd> open_in_root_by_steps(const os::Fd& root, std::string_view path, Follow follow);
+/// Steps does without openat2, as on kernels that lack it; for tests.
+enum class Walk { Kernel, Steps };
+
+/// O_PATH descriptor of `path` beneath `root`. Fails: NotFound; Invalid for a file used as a directory, a loop of links
+/// or a NUL byte.
+Result<os::Fd> open_in_root(const os::Fd& root, std::string_view path, Follow follow, Walk walk = Walk::Kernel);
 /// Opens for reading or writing: `flags` as of open(2); never creates.
 Result<os::Fd> reopen(const os::Fd& path_fd, int flags);
 /// The whole content of a file beneath the root; Exhausted when it is longer than `bytes_max`. Only regular files.
 Result<std::string> read_in_root(const os::Fd& root, std::string_view path, std::size_t bytes_max);
 /// Where `path` ends up with all links followed: absolute within the root.
 Result<std::string> resolve_in_root(const os::Fd& root, std::string_view path);
-/// Makes the directory and its missing parents (mode 0755, root), following links within the root.
-Result<os::Fd> ensure_directory_in_root(const os::Fd& root, std::string_view path);
-
 /// Go's os.FileMode of a POSIX st_mode, as the Engine API has it.
 std::uint32_t go_file_mode(std::uint32_t st_mode);
 std::uint32_t posix_file_mode(std::uint32_t go_mode);

@@ -15,6 +15,9 @@ using Source = std::function<Result<std::size_t>(std::span<char> into)>;
 /// Takes all bytes or fails.
 using Sink = std::function<Result<void>(std::string_view bytes)>;
 
+/// Hands over the next bytes where they lie: valid until the next call, empty at the end.
+using Chunks = std::function<Result<std::string_view>()>;
+
 /// Reads from the descriptor's present position; `fd` must outlive the source.
 Source source_of(const os::Fd& fd);
 /// Reads `text`, which must outlive the source.

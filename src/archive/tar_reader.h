@@ -13,6 +13,8 @@ class TarReader {
   public:
     /// Detects the compression. Fails when the first bytes cannot be read.
     static Result<TarReader> open(Source source, Limits limits = {});
+    /// Reads plain tar.
+    static Result<TarReader> over(Chunks chunks, Limits limits = {});
     TarReader(TarReader&&) noexcept;
     TarReader& operator=(TarReader&&) noexcept;
     ~TarReader();

@@ -19,7 +19,8 @@ class TarWriter {
 
     /// Begins an entry; for a File exactly `entry.size` bytes of data() follow.
     Result<void> begin(const Entry& entry);
-    /// Begins a sparse file: only the `regions` (ascending, not overlapping, {offset, length}) follow as data.
+    /// Begins a sparse file: only the `regions` (ascending, not overlapping) follow as data. One region {0, 0} stands for
+    /// a file that is one hole; none at all for an ordinary file.
     struct Region {
         std::uint64_t offset;
         std::uint64_t length;
