@@ -4,6 +4,8 @@
 // that they end the stream. A Call lives as long as its request and is used by one coroutine.
 #pragma once
 
+#include "api/framing.h"
+#include "api/version.h"
 #include "base/codec.h"
 #include "base/filters.h"
 #include "base/json.h"
@@ -27,19 +29,7 @@ namespace shoal::api {
 struct Daemon;
 struct Route;
 
-/// API version 1.51 as 151. Unversioned requests count as the newest.
-inline constexpr int api_version_max = 151;
-inline constexpr int api_version_min = 124;
-std::string version_text(int version); ///< "1.51"
-
 inline constexpr std::size_t body_bytes_max = 4 * 1024 * 1024; ///< of JSON bodies
-
-/// Which output a frame of a multiplexed stream belongs to.
-enum class StreamKind : unsigned char { Stdin = 0, Stdout = 1, Stderr = 2, SystemError = 3 };
-/// The 8-byte frame header and the payload.
-std::string frame(StreamKind kind, std::string_view payload);
-/// Content type of attach, exec and logs: framed without a terminal from 1.42 on, raw otherwise.
-std::string_view stream_content_type(int version, bool terminal);
 
 class Call {
   public:
@@ -101,7 +91,7 @@ class Call {
 
     /// Takes the connection over for raw bytes both ways: "101 UPGRADED" when the client asked for an upgrade, else
     /// "200 OK" with neither length nor chunks.
-    net::Task<Result<std::unique_ptr<net::Stream>>> hijack(bool terminal);
+    net::Task<Result<net::StreamPtr>> hijack(bool terminal);
 
     /// For the audit log: the object a creating call made, an extra word. Never secrets.
     void note(std::string object) { noted_ = std::move(object); }
@@ -113,10 +103,10 @@ class Call {
 
   private:
     net::Task<Result<std::string>> json_body_text(bool may_be_empty);
+    net::Task<Result<void>> send(int status, std::string content_type, std::string content);
     net::Headers standard_headers() const;
 
     std::vector<std::pair<std::string, std::string>> params_;
-    std::vector<std::pair<std::string, std::string>> query_;
     std::vector<std::pair<std::string, std::string>> extra_;
     std::string noted_;
     int status_ = 0;

@@ -1,0 +1,35 @@
+// Daemon: what operations that are not about one of the engine's nouns need: the engine, the settings as they are now,
+// facts about the machine, metrics, and what the API itself has counted. It is filled by api/server.cpp and owns none
+// of it.
+#pragma once
+
+#include "api/host_facts.h"
+#include "base/clock.h"
+
+#include <string>
+
+namespace shoal::engine {
+class Engine;
+struct Settings;
+} // namespace shoal::engine
+
+namespace shoal::api {
+
+class Meters;
+
+struct Daemon {
+    engine::Engine& engine;
+    const engine::Settings& settings;
+    const Clock& clock;
+    Meters& meters;
+    HostFacts facts;
+    std::string id; ///< of this installation, kept in the data root
+    Instant started{};
+    std::string backing_file_system; ///< of the data root
+    int event_listeners = 0;
+    std::vector<std::string> insecure_hosts; ///< loopback TCP without TLS: a warning in info
+    /// Versions of runtime and init, asked at the first info or version; by name.
+    std::map<std::string, ProgramVersion> programs;
+};
+
+} // namespace shoal::api
