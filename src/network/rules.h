@@ -1,0 +1,81 @@
+// The nftables text of all bridge networks: one table of our own, whose rules are fixed and whose sets and maps say
+// which bridges, subnets and published ports there are. A port more or less is a few elements in one transaction;
+// the whole table can be written again at any time. Pure: text out, nothing applied (os/nft.h).
+//
+// What the chains do: `publish` sends published ports to containers; `forward` keeps bridges apart, lets replies,
+// published ports and outgoing traffic through and marks what it accepts with bit 28, so that one rule in a
+// foreign chain with policy drop can honour it; `masquerade` hides private addresses; `user` is the operator's.
+#pragma once
+
+#include "network/types.h"
+
+#include <string>
+#include <vector>
+
+namespace shoal::network {
+
+/// "accepted by us", also what the rule in foreign chains looks for.
+inline constexpr std::uint32_t accepted_mark = 0x10000000;
+
+struct RuleBridge {
+    std::string link;
+    bool icc = true;
+    bool internal = false;
+    bool routed_v4 = false;      ///< gateway mode routed: no address translation; ICMP from outside allowed
+    bool routed_v6 = false;
+    bool unprotected = false;    ///< every port reachable from outside by address
+    std::vector<Subnet> masquerade;
+    auto operator<=>(const RuleBridge&) const = default;
+};
+
+struct RulePort {
+    Protocol protocol = Protocol::Tcp;
+    Ip host;          ///< none: any local address of the target's family
+    std::uint16_t host_port = 0;
+    Ip target;
+    std::uint16_t target_port = 0;
+    bool routed = false; ///< no translation: the target's own port is opened
+    auto operator<=>(const RulePort&) const = default;
+};
+
+struct RuleState {
+    std::vector<RuleBridge> bridges;
+    std::vector<RulePort> ports;
+    /// Forwarding was turned on for containers only: traffic that nobody marked is dropped.
+    bool guard_forward = false;
+};
+
+std::string table_name(const std::string& instance); ///< "shoal_<instance>"
+
+/// Replaces the table, whatever is there now. `user_rules` are the rules of chain `user`, one per line.
+std::string render_table(const std::string& table, const RuleState& state, const std::string& user_rules);
+std::string render_delete_table(const std::string& table);
+
+/// Elements of one bridge or of some ports, added or removed in one transaction. "" when there is nothing to do.
+std::string render_add_bridge(const std::string& table, const RuleBridge& bridge);
+std::string render_remove_bridge(const std::string& table, const RuleBridge& bridge);
+std::string render_add_ports(const std::string& table, const std::vector<RulePort>& ports);
+std::string render_remove_ports(const std::string& table, const std::vector<RulePort>& ports);
+
+/// A base chain of somebody else on the forward hook whose policy is drop.
+struct ForeignChain {
+    std::string family;
+    std::string table;
+    std::string chain;
+    bool has_our_rule = false;
+    std::vector<std::string> our_handles;
+    auto operator<=>(const ForeignChain&) const = default;
+};
+/// From `nft -j list ruleset`. Chains with policy drop or with a rule of ours. Fails: Invalid for other text.
+Result<std::vector<ForeignChain>> parse_foreign_chains(std::string_view json, const std::string& table);
+/// The rule that lets marked packets pass goes first in each chain that lacks it.
+std::string render_foreign_accept(const std::vector<ForeignChain>& chains, const std::string& table);
+std::string render_foreign_remove(const std::vector<ForeignChain>& chains);
+
+/// The rules inside `chain user { ... }` of `nft list chain`, without handles.
+std::string parse_user_rules(std::string_view listing);
+
+/// Inside a container: 127.0.0.11:53 leads to the port where the embedded DNS listens.
+std::string render_dns_redirect(std::uint16_t port);
+
+} // namespace shoal::network
