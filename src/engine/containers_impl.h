@@ -21,6 +21,7 @@
 #include "net/sleep.h"
 #include "net/wait_queue.h"
 #include "os/cgroup.h"
+#include "os/process.h"
 
 #include <map>
 #include <unordered_map>
