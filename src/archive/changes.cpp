@@ -4,6 +4,7 @@
 #include "os/file.h"
 
 #include <fcntl.h>
+#include <map>
 #include <set>
 #include <sys/stat.h>
 
@@ -11,7 +12,7 @@ namespace shoal::archive {
 
 namespace {
 
-constexpr int depth_max = 1024; ///< a descriptor is held per level and layer
+constexpr std::size_t levels_max = 1024; ///< a descriptor is held per level and layer
 
 bool is_whiteout(const struct stat& status) { return S_ISCHR(status.st_mode) && status.st_rdev == 0; }
 
@@ -60,60 +61,77 @@ class Walk {
   public:
     std::vector<Change> take() && { return std::move(changes_); }
 
-    /// `opaque`: nothing of the lower directory shows through; what it had and the upper has not is deleted.
-    Result<void> visit(const os::Fd& upper, const Lowers& lowers, const std::string& path, bool opaque, int depth) {
-        if (depth > depth_max) { return Error{Errc::Exhausted, path + ": directories nested too deeply"}; }
-        TRY_LET(list, os::list_directory(upper));
-        std::set<std::string> names;
-        std::set<std::string> present;
-        for (const auto& child : list) {
-            names.insert(child.name);
-            present.insert(child.name);
-        }
-        if (opaque) { TRY(add_lower_names(lowers, names)); }
-        for (const auto& name : names) {
-            TRY(present.contains(name) ? visit_child(upper, lowers, name, path, opaque, depth)
-                                       : visit_hidden(lowers, name, path));
+    Result<void> run(os::Fd upper, Lowers lowers) {
+        TRY(enter(std::move(upper), std::move(lowers), "", false));
+        while (!levels_.empty()) {
+            Level& level = levels_.back();
+            if (level.next == level.names.size()) {
+                levels_.pop_back();
+                continue;
+            }
+            const Name name = level.names[level.next++];
+            TRY(name.in_upper ? visit(level, name.text) : visit_hidden(level, name.text));
         }
         return {};
     }
 
   private:
-    static Result<void> add_lower_names(const Lowers& lowers, std::set<std::string>& names) {
+    struct Name {
+        std::string text;
+        bool in_upper;
+    };
+    /// A directory being compared. An explicit stack: the depth is up to whoever made the tree.
+    struct Level {
+        os::Fd upper;
+        Lowers lowers;
+        std::string path;
+        bool opaque; ///< nothing of the lower directory shows through; what it had and the upper has not is deleted
+        std::vector<Name> names;
+        std::size_t next = 0;
+    };
+
+    Result<void> enter(os::Fd upper, Lowers lowers, std::string path, bool opaque) {
+        if (levels_.size() == levels_max) { return Error{Errc::Exhausted, path + ": directories nested too deeply"}; }
+        std::map<std::string, bool> names;
+        TRY_LET(list, os::list_directory(upper));
+        for (const auto& child : list) { names[child.name] = true; }
         for (const auto& lower : lowers) {
-            TRY_LET(list, os::list_directory(lower));
-            for (const auto& child : list) { names.insert(child.name); }
+            if (!opaque) { break; }
+            TRY_LET(below, os::list_directory(lower));
+            for (const auto& child : below) { names.try_emplace(child.name, false); }
         }
+        Level level{std::move(upper), std::move(lowers), std::move(path), opaque, {}};
+        for (const auto& [text, in_upper] : names) { level.names.push_back({text, in_upper}); }
+        levels_.push_back(std::move(level));
         return {};
     }
 
-    Result<void> visit_hidden(const Lowers& lowers, const std::string& name, const std::string& path) {
-        if (look_up(lowers, name).exists) { record(ChangeKind::Deleted, path, name); }
+    Result<void> visit_hidden(const Level& level, const std::string& name) {
+        if (look_up(level.lowers, name).exists) { record(ChangeKind::Deleted, level.path, name); }
         return {};
     }
 
-    Result<void> visit_child(const os::Fd& upper, const Lowers& lowers, const std::string& name, const std::string& path,
-                             bool opaque, int depth) {
+    Result<void> visit(const Level& level, const std::string& name) {
         struct stat status {};
-        if (::fstatat(upper.raw(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) { return {}; } // gone meanwhile
-        const Found below = look_up(lowers, name);
+        if (::fstatat(level.upper.raw(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) { return {}; } // gone meanwhile
+        Found below = look_up(level.lowers, name);
         if (is_whiteout(status)) {
-            if (below.exists) { record(ChangeKind::Deleted, path, name); }
+            if (below.exists) { record(ChangeKind::Deleted, level.path, name); }
             return {};
         }
         if (!S_ISDIR(status.st_mode)) {
-            record(below.exists ? ChangeKind::Modified : ChangeKind::Added, path, name);
+            record(below.exists ? ChangeKind::Modified : ChangeKind::Added, level.path, name);
             return {};
         }
-        os::Fd directory = open_directory_at(upper, name);
+        os::Fd directory = open_directory_at(level.upper, name);
         if (!directory) { return {}; }
-        const bool hides = opaque || is_opaque(directory);
+        const bool opaque = level.opaque || is_opaque(directory);
         if (!below.exists) {
-            record(ChangeKind::Added, path, name);
+            record(ChangeKind::Added, level.path, name);
         } else if (!S_ISDIR(below.status.st_mode) || !same_directory(status, below.status)) {
-            record(ChangeKind::Modified, path, name);
+            record(ChangeKind::Modified, level.path, name);
         }
-        return visit(directory, below.parts, path + "/" + name, hides, depth + 1);
+        return enter(std::move(directory), std::move(below.parts), level.path + "/" + name, opaque);
     }
 
     /// A directory with something added or deleted counts as modified although it looks the same.
@@ -126,25 +144,10 @@ class Walk {
         changes_.push_back({kind, path + "/" + name});
     }
 
+    std::vector<Level> levels_;
     std::vector<Change> changes_;
     std::set<std::string> recorded_;
 };
-
-Result<void> add_sizes(const os::Fd& directory, std::set<std::pair<dev_t, ino_t>>& seen, std::uint64_t& total, int depth) {
-    if (depth > depth_max) { return Error{Errc::Exhausted, "directories nested too deeply"}; }
-    TRY_LET(list, os::list_directory(directory));
-    for (const auto& child : list) {
-        struct stat status {};
-        if (::fstatat(directory.raw(), child.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) { continue; }
-        if (S_ISDIR(status.st_mode)) {
-            os::Fd inner = open_directory_at(directory, child.name);
-            if (inner) { TRY(add_sizes(inner, seen, total, depth + 1)); }
-        } else if (status.st_nlink < 2 || seen.emplace(status.st_dev, status.st_ino).second) {
-            total += static_cast<std::uint64_t>(status.st_size);
-        }
-    }
-    return {};
-}
 
 Result<os::Fd> readable(const os::Fd& directory) {
     os::Fd opened(::openat(directory.raw(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -162,15 +165,38 @@ Result<std::vector<Change>> list_changes(const os::Fd& upper, const std::vector<
     }
     TRY_LET(top, readable(upper));
     Walk walk;
-    TRY(walk.visit(top, parts, "", false, 0));
+    TRY(walk.run(std::move(top), std::move(parts)));
     return std::move(walk).take();
 }
 
 Result<std::uint64_t> tree_size(const os::Fd& directory) {
     TRY_LET(top, readable(directory));
+    std::vector<std::pair<os::Fd, std::vector<os::Entry>>> levels; // what is left to do in each open directory
+    TRY_LET(list, os::list_directory(top));
+    levels.emplace_back(std::move(top), std::move(list));
     std::set<std::pair<dev_t, ino_t>> seen;
     std::uint64_t total = 0;
-    TRY(add_sizes(top, seen, total, 0));
+    while (!levels.empty()) {
+        auto& [parent, left] = levels.back();
+        if (left.empty()) {
+            levels.pop_back();
+            continue;
+        }
+        const std::string name = std::move(left.back().name);
+        left.pop_back();
+        struct stat status {};
+        if (::fstatat(parent.raw(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) { continue; }
+        if (!S_ISDIR(status.st_mode)) {
+            const bool first = status.st_nlink < 2 || seen.emplace(status.st_dev, status.st_ino).second;
+            total += first ? static_cast<std::uint64_t>(status.st_size) : 0;
+            continue;
+        }
+        if (levels.size() == levels_max) { return Error{Errc::Exhausted, "directories nested too deeply"}; }
+        os::Fd inner = open_directory_at(parent, name);
+        if (!inner) { continue; }
+        TRY_LET(content, os::list_directory(inner));
+        levels.emplace_back(std::move(inner), std::move(content));
+    }
     return total;
 }
 

@@ -87,7 +87,7 @@ TEST(Extract, hashes_what_follows_the_end_marker) {
 TEST(Extract, keeps_long_and_foreign_names) {
     Tree tree;
     const std::string deep = std::string(200, 'd') + "/" + std::string(200, 'e') + "/f\xc5\x91";
-    EXPECT_OK(tree.extract({file(deep, "1"), file("latin\xe9", "2"), symlink("link", deep), hard_link("hard", deep)}));
+    EXPECT_OK(tree.extract({file(deep, "1"), file("latin\xe9", "2"), soft_link("link", deep), hard_link("hard", deep)}));
     EXPECT_EQ(tree.content(deep), "1");
     EXPECT_EQ(tree.content("latin\xe9"), "2");
     EXPECT_EQ(tree.content("link"), "1");
@@ -125,7 +125,7 @@ TEST_P(ExtractHostile, follows_no_link_out_of_the_root) {
     Tree tree;
     for (const std::string& to : {tree.outside(""), std::string("../outside"), std::string("../../../../../../..") + tree.outside("")}) {
         Tree inner;
-        (void)inner.extract({symlink("way", to), file("way/new", "bad"), file("way/secret", "bad")}, options());
+        (void)inner.extract({soft_link("way", to), file("way/new", "bad"), file("way/secret", "bad")}, options());
         EXPECT_TRUE(tree.outside_is_untouched()) << to;
         EXPECT_TRUE(inner.outside_is_untouched()) << to;
     }
@@ -133,7 +133,7 @@ TEST_P(ExtractHostile, follows_no_link_out_of_the_root) {
 
 TEST_P(ExtractHostile, follows_a_chain_of_links_only_within_the_root) {
     Tree tree;
-    EXPECT_OK(tree.extract({directory("real"), symlink("a", "/real"), symlink("b", "a"), symlink("c", "../../../../b"),
+    EXPECT_OK(tree.extract({directory("real"), soft_link("a", "/real"), soft_link("b", "a"), soft_link("c", "../../../../b"),
                             file("c/file", "inside")},
                            options()));
     EXPECT_EQ(tree.content("real/file"), "inside");
@@ -141,14 +141,14 @@ TEST_P(ExtractHostile, follows_a_chain_of_links_only_within_the_root) {
 
 TEST_P(ExtractHostile, refuses_a_loop_of_links) {
     Tree tree;
-    const auto result = tree.extract({symlink("a", "b"), symlink("b", "a"), file("a/x", "bad")}, options());
+    const auto result = tree.extract({soft_link("a", "b"), soft_link("b", "a"), file("a/x", "bad")}, options());
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, Errc::Invalid);
 }
 
 TEST_P(ExtractHostile, replaces_a_link_instead_of_writing_through_it) {
     Tree tree;
-    EXPECT_OK(tree.extract({symlink("file", tree.outside("secret")), file("file", "mine")}, options()));
+    EXPECT_OK(tree.extract({soft_link("file", tree.outside("secret")), file("file", "mine")}, options()));
     EXPECT_EQ(tree.content("file"), "mine");
     EXPECT_TRUE(S_ISREG(tree.stat_of("file").st_mode));
     EXPECT_TRUE(tree.outside_is_untouched());
@@ -159,9 +159,9 @@ TEST_P(ExtractHostile, makes_no_hard_link_to_the_outside) {
     const std::string up = "../outside/secret";
     EXPECT_FALSE(tree.extract({hard_link("a", up)}, options()));
     EXPECT_FALSE(tree.extract({hard_link("b", tree.outside("secret"))}, options()));
-    EXPECT_FALSE(tree.extract({symlink("way", tree.outside("")), hard_link("c", "way/secret")}, options()));
+    EXPECT_FALSE(tree.extract({soft_link("way", tree.outside("")), hard_link("c", "way/secret")}, options()));
     // A link to a link links the link.
-    EXPECT_OK(tree.extract({symlink("l", tree.outside("secret")), hard_link("d", "l"), file("d", "mine", 0600)}, options()));
+    EXPECT_OK(tree.extract({soft_link("l", tree.outside("secret")), hard_link("d", "l"), file("d", "mine", 0600)}, options()));
     EXPECT_TRUE(tree.outside_is_untouched());
     struct stat status {};
     ASSERT_EQ(::stat(tree.outside("secret").c_str(), &status), 0);
@@ -170,7 +170,7 @@ TEST_P(ExtractHostile, makes_no_hard_link_to_the_outside) {
 
 TEST_P(ExtractHostile, notices_when_a_directory_becomes_a_link) {
     Tree tree;
-    (void)tree.extract({directory("d"), file("d/one", "1"), symlink("d", tree.outside("")), file("d/two", "2"), directory("d/three")},
+    (void)tree.extract({directory("d"), file("d/one", "1"), soft_link("d", tree.outside("")), file("d/two", "2"), directory("d/three")},
                        options());
     EXPECT_TRUE(tree.outside_is_untouched());
     EXPECT_FALSE(os::exists(tree.outside("two")));
@@ -181,7 +181,7 @@ TEST_P(ExtractHostile, does_not_set_times_or_modes_through_a_late_link) {
     const auto before = os::read_file(tree.outside("secret"));
     struct stat first {};
     ASSERT_EQ(::stat(tree.outside("").c_str(), &first), 0);
-    (void)tree.extract({directory("d"), symlink("d", tree.outside(""))}, options());
+    (void)tree.extract({directory("d"), soft_link("d", tree.outside(""))}, options());
     struct stat second {};
     ASSERT_EQ(::stat(tree.outside("").c_str(), &second), 0);
     EXPECT_EQ(first.st_mtim.tv_sec, second.st_mtim.tv_sec);
@@ -198,7 +198,7 @@ TEST_P(ExtractHostile, stays_inside_while_a_racing_process_swaps_links) {
             (void)::renameat2(AT_FDCWD, tree.path("dir").c_str(), AT_FDCWD, tree.path("evil").c_str(), RENAME_EXCHANGE);
         }
     });
-    const std::string tar = tar_of({directory("dir"), file("dir/secret", "bad"), file("dir/sub/x", "bad"), symlink("dir/l", "x"),
+    const std::string tar = tar_of({directory("dir"), file("dir/secret", "bad"), file("dir/sub/x", "bad"), soft_link("dir/l", "x"),
                                     hard_link("dir/h", "dir/secret"), of_type(EntryType::Fifo, "dir/p"), directory("dir/new")});
     for (int i = 0; i < 300; ++i) { (void)tree.extract(tar, options()); }
     stop = true;
@@ -276,7 +276,7 @@ TEST(Extract, gives_everything_to_one_owner_when_asked) {
     Tree tree;
     ExtractOptions options = plain();
     options.owner = Owner{1000, 1001};
-    EXPECT_OK(tree.extract({directory("d"), file("d/f", "1"), symlink("d/l", "f"), file("implicit/f", "2")}, options));
+    EXPECT_OK(tree.extract({directory("d"), file("d/f", "1"), soft_link("d/l", "f"), file("implicit/f", "2")}, options));
     for (const char* name : {"d", "d/f", "d/l", "implicit", "implicit/f"}) {
         EXPECT_EQ(tree.stat_of(name).st_uid, 1000u) << name;
         EXPECT_EQ(tree.stat_of(name).st_gid, 1001u) << name;

@@ -17,7 +17,7 @@ namespace shoal::archive {
 namespace {
 
 constexpr std::size_t buffer_bytes = 256 * 1024;
-constexpr int depth_max = 1024; ///< a descriptor is held per level
+constexpr std::size_t levels_max = 1024; ///< a descriptor is held per level
 
 /// tar -> buffer -> hash -> compressor -> hash -> sink.
 class Output {
@@ -134,14 +134,22 @@ class Packer {
           buffer_(buffer_bytes) {}
 
     /// Everything in an open directory; `prefix` is "" or ends in "/".
-    Result<void> add_content(const os::Fd& directory, const std::string& prefix, int depth) {
-        if (depth > depth_max) { return Error{Errc::Exhausted, prefix + ": directories nested too deeply"}; }
-        TRY_LET(list, os::list_directory(directory));
-        for (const auto& child : list) { TRY(add(directory, child.name, prefix + child.name, depth)); }
+    Result<void> add_content(os::Fd directory, const std::string& prefix) {
+        TRY(enter(std::move(directory), prefix));
+        while (!levels_.empty()) {
+            Level& level = levels_.back();
+            if (level.next == level.list.size()) {
+                levels_.pop_back();
+                continue;
+            }
+            const std::string base = level.list[level.next++].name;
+            TRY(add(level.directory, base, level.prefix + base));
+        }
         return {};
     }
 
-    Result<void> add(const os::Fd& parent, const std::string& base, const std::string& name, int depth) {
+    /// A directory is entered, its content follows later.
+    Result<void> add(const os::Fd& parent, const std::string& base, const std::string& name) {
         struct stat status {};
         if (::fstatat(parent.raw(), base.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
             return errno == ENOENT ? ok() : os_error("stat " + name, errno);
@@ -150,24 +158,39 @@ class Packer {
         Entry entry = entry_of(name, status);
         switch (entry.type) {
         case EntryType::Socket: return {};
-        case EntryType::Directory: return add_directory(parent, base, entry, depth);
+        case EntryType::Directory: return add_directory(parent, base, entry);
         case EntryType::File: return add_file(parent, base, std::move(entry));
         default: return add_node(parent, base, std::move(entry), status);
         }
     }
 
     /// The topmost directory itself, as "./" or under the name it is to have.
-    Result<void> add_top(const os::Fd& directory, const std::string& name) {
+    Result<void> add_top(os::Fd directory, const std::string& name) {
         struct stat status {};
         if (::fstat(directory.raw(), &status) != 0) { return os_error("stat " + name, errno); }
         Entry entry = entry_of(name, status);
         TRY_LET(written, write_directory(directory, entry));
-        return written ? add_content(directory, name + "/", 0) : ok();
+        return written ? add_content(std::move(directory), name + "/") : ok();
     }
 
     Result<void> finish() { return writer_.finish(); }
 
   private:
+    /// A directory being read. An explicit stack: the depth is up to whoever made the tree.
+    struct Level {
+        os::Fd directory;
+        std::string prefix;
+        std::vector<os::Entry> list;
+        std::size_t next = 0;
+    };
+
+    Result<void> enter(os::Fd directory, const std::string& prefix) {
+        if (levels_.size() == levels_max) { return Error{Errc::Exhausted, prefix + ": directories nested too deeply"}; }
+        TRY_LET(list, os::list_directory(directory));
+        levels_.push_back({std::move(directory), prefix, std::move(list)});
+        return {};
+    }
+
     bool wanted(const Entry& entry) const { return !options_.filter || options_.filter(entry); }
 
     Result<void> write(const Entry& entry) {
@@ -213,13 +236,13 @@ class Packer {
         return true;
     }
 
-    Result<void> add_directory(const os::Fd& parent, const std::string& base, Entry& entry, int depth) {
+    Result<void> add_directory(const os::Fd& parent, const std::string& base, Entry& entry) {
         os::Fd directory(::openat(parent.raw(), base.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (!directory) {
             return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? ok() : os_error("open " + entry.name, errno);
         }
         TRY_LET(written, write_directory(directory, entry));
-        return written ? add_content(directory, entry.name + "/", depth + 1) : ok();
+        return written ? enter(std::move(directory), entry.name + "/") : ok();
     }
 
     Result<void> add_node(const os::Fd& parent, const std::string& base, Entry entry, const struct stat& status) {
@@ -291,6 +314,7 @@ class Packer {
     Packed& result_;
     TarWriter writer_;
     std::vector<char> buffer_;
+    std::vector<Level> levels_;
     std::map<std::pair<dev_t, ino_t>, std::string> names_;
 };
 
@@ -306,8 +330,8 @@ Result<void> add_all(Packer& packer, const os::Fd& directory, const PackOptions&
     TRY_LET(what, clean_name(options.what, Limits{}));
     if (what.empty()) {
         TRY_LET(top, open_without_links(directory, ".", O_RDONLY | O_DIRECTORY));
-        if (options.as.empty() && !options.with_root) { return packer.add_content(top, "", 0); }
-        return packer.add_top(top, options.as.empty() ? "." : options.as);
+        if (options.as.empty() && !options.with_root) { return packer.add_content(std::move(top), ""); }
+        return packer.add_top(std::move(top), options.as.empty() ? "." : options.as);
     }
     const auto [parent_name, base] = split_name(what);
     TRY_LET(parent, open_without_links(directory, parent_name, O_RDONLY | O_DIRECTORY));
@@ -317,13 +341,13 @@ Result<void> add_all(Packer& packer, const os::Fd& directory, const PackOptions&
     }
     if (S_ISDIR(status.st_mode) && options.as.empty()) {
         TRY_LET(top, open_without_links(parent, base, O_RDONLY | O_DIRECTORY));
-        return packer.add_content(top, "", 0);
+        return packer.add_content(std::move(top), "");
     }
     if (S_ISDIR(status.st_mode)) {
         TRY_LET(top, open_without_links(parent, base, O_RDONLY | O_DIRECTORY));
-        return packer.add_top(top, options.as);
+        return packer.add_top(std::move(top), options.as);
     }
-    return packer.add(parent, std::string(base), options.as.empty() ? std::string(base) : options.as, 0);
+    return packer.add(parent, std::string(base), options.as.empty() ? std::string(base) : options.as);
 }
 
 } // namespace

@@ -46,7 +46,9 @@ Result<os::Fd> open_in_root(const os::Fd& root, std::string_view path, Follow fo
     os::OpenBeneath how;
     how.flags = O_PATH | (follow == Follow::NotLast ? O_NOFOLLOW : 0);
     how.force_walk = walk == Walk::Steps;
-    auto found = os::open_beneath(root, path.empty() ? "." : path, how);
+    std::string text = path.empty() ? "." : std::string(path);
+    if (text.ends_with('/')) { text += '.'; } // demands a directory, and follows a link, in both walks
+    auto found = os::open_beneath(root, text, how);
     if (!found) { return classified(std::move(found).error()); }
     return std::move(*found);
 }

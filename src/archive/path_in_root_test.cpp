@@ -12,8 +12,8 @@ namespace {
 class PathInRoot : public testing::TestWithParam<Walk> {
   protected:
     PathInRoot() {
-        EXPECT_TRUE(tree.extract({directory("a"), file("a/file", "inside"), symlink("abs", "/a"), symlink("up", "../../../a/file"),
-                                  symlink("out", tree.outside("secret")), symlink("loop", "loop"), symlink("dangling", "nowhere"),
+        EXPECT_TRUE(tree.extract({directory("a"), file("a/file", "inside"), soft_link("abs", "/a"), soft_link("up", "../../../a/file"),
+                                  soft_link("out", tree.outside("secret")), soft_link("loop", "loop"), soft_link("dangling", "nowhere"),
                                   file("secret", "mine")}));
     }
     std::string read(std::string_view path, Follow follow = Follow::All) const {
@@ -64,7 +64,7 @@ TEST_P(PathInRoot, says_what_is_wrong_with_a_path) {
 
 TEST(ResolveInRoot, gives_the_place_where_a_path_ends_up) {
     Tree tree;
-    ASSERT_TRUE(tree.extract({directory("real/deep"), symlink("a", "/real"), symlink("b", "a/deep/.."), file("real/f")}));
+    ASSERT_TRUE(tree.extract({directory("real/deep"), soft_link("a", "/real"), soft_link("b", "a/deep/.."), file("real/f")}));
     EXPECT_EQ(*resolve_in_root(tree.root(), "/b/f"), "/real/f");
     EXPECT_EQ(*resolve_in_root(tree.root(), "a/deep"), "/real/deep");
     EXPECT_EQ(*resolve_in_root(tree.root(), "/"), "/");
@@ -107,7 +107,7 @@ TEST(ArchivePath, splits_off_the_last_component) {
 
 TEST(StatForArchive, describes_links_without_following_them) {
     Tree tree;
-    ASSERT_TRUE(tree.extract({directory("d"), file("d/f", "12345", 0640), symlink("l", "d/f"), symlink("far", "/no/where"), symlink("dl", "d")}));
+    ASSERT_TRUE(tree.extract({directory("d"), file("d/f", "12345", 0640), soft_link("l", "d/f"), soft_link("far", "/no/where"), soft_link("dl", "d")}));
     const auto file_stat = stat_for_archive(tree.root(), "/d/f");
     ASSERT_TRUE(file_stat);
     EXPECT_EQ(file_stat->name, "f");

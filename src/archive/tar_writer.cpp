@@ -145,7 +145,10 @@ Result<void> TarWriter::begin_sparse(const Entry& entry, const std::vector<Regio
     state_->regions = regions;
     state_->region = 0;
     state_->position = 0;
-    return state_->check(archive_write_header(state_->tar, state_->entry)).with(entry.name);
+    TRY(state_->check(archive_write_header(state_->tar, state_->entry)).with(entry.name));
+    // libarchive stores the map of regions with the first data, which a file that is one hole never has.
+    const bool one_hole = regions.size() == 1 && regions[0].length == 0;
+    return one_hole ? state_->put_hole(std::min<std::uint64_t>(entry.size, 1)) : ok();
 }
 
 Result<void> TarWriter::data(std::string_view bytes) {

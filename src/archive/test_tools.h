@@ -36,7 +36,7 @@ inline Item of_type(EntryType type, std::string name, std::string link = "") {
     return item;
 }
 inline Item directory(std::string name) { return of_type(EntryType::Directory, std::move(name)); }
-inline Item symlink(std::string name, std::string to) { return of_type(EntryType::Symlink, std::move(name), std::move(to)); }
+inline Item soft_link(std::string name, std::string to) { return of_type(EntryType::Symlink, std::move(name), std::move(to)); }
 inline Item hard_link(std::string name, std::string to) { return of_type(EntryType::HardLink, std::move(name), std::move(to)); }
 
 inline std::string tar_of(const std::vector<Item>& items) {

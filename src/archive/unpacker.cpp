@@ -289,16 +289,40 @@ Result<const os::Fd*> Unpacker::parent_of(const std::string& name) {
 }
 
 Result<os::Fd> Unpacker::ensure_parent(const std::string& name) {
+    auto found = open_directory(name);
+    if (!found || *found) { return found; }
+    // Something on the way is missing: look at every prefix, without recursion, for the name is a stranger's.
+    TRY_LET(above, root_.duplicate());
+    for (std::size_t end = 0; end != std::string::npos;) {
+        const std::size_t begin = end == 0 ? 0 : end + 1;
+        end = name.find('/', begin);
+        const std::string prefix = name.substr(0, end);
+        TRY_LET(present, open_directory(prefix));
+        if (!present) {
+            TRY(make_missing_directory(above, prefix.substr(begin)).with(prefix));
+            TRY_LET(made, open_directory(prefix));
+            if (!made) { return invalid(prefix + ": removed while it was being made"); }
+            present = std::move(made);
+        }
+        above = std::move(present);
+    }
+    return std::move(above);
+}
+
+/// An empty descriptor when a directory can be made there: nothing, or a whiteout of this layer. Fails: Invalid for
+/// another kind of object.
+Result<os::Fd> Unpacker::open_directory(const std::string& name) const {
     auto found = open_name(name, Follow::All);
+    if (!found) {
+        const bool absent = found.error().code == Errc::NotFound || found.error().os_errno == ENOTDIR;
+        if (absent) { return os::Fd(); }
+        return found;
+    }
     struct stat status {};
-    if (found && ::fstat(found->raw(), &status) == 0 && S_ISDIR(status.st_mode)) { return found; }
-    const bool hidden = found && options_.mode == ExtractMode::Layer && is_whiteout(status);
-    if (found && !hidden) { return invalid(name + ": not a directory"); }
-    if (!found && found.error().code != Errc::NotFound) { return found; }
-    const auto [above_name, base] = split_name(name);
-    TRY_LET(above, parent_of(std::string(above_name)));
-    TRY(make_missing_directory(*above, std::string(base)).with(name));
-    return open_name(name, Follow::All);
+    if (::fstat(found->raw(), &status) != 0) { return os_error("stat " + name, errno); }
+    if (S_ISDIR(status.st_mode)) { return found; }
+    if (options_.mode == ExtractMode::Layer && is_whiteout(status)) { return os::Fd(); }
+    return invalid(name + ": not a directory");
 }
 
 /// A parent that the archive does not mention: 0755, root. Over a whiteout of the same layer it hides what is below.

@@ -54,6 +54,7 @@ class Unpacker {
     Result<os::Fd> open_name(const std::string& name, Follow follow) const;
     Result<const os::Fd*> parent_of(const std::string& name);
     Result<os::Fd> ensure_parent(const std::string& name);
+    Result<os::Fd> open_directory(const std::string& name) const;
     Result<void> make_missing_directory(const os::Fd& above, const std::string& base);
 
     struct Parent {
