@@ -44,7 +44,7 @@ Json mount_rows(const engine::Container& container) {
         if (!mount.name.empty()) { row["Name"] = mount.name; }
         if (!mount.driver.empty()) { row["Driver"] = mount.driver; }
         row["Mode"] = mount.mode;
-        row["RW"] = mount.rw;
+        row["RW"] = !mount.read_only;
         row["Propagation"] = mount.propagation;
         rows.push_back(std::move(row));
     }

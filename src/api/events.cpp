@@ -9,7 +9,7 @@
 namespace shoal::api {
 namespace {
 
-constexpr std::initializer_list<std::string_view> filter_keys = {
+const std::initializer_list<std::string_view> filter_keys = {
     "config", "container", "daemon", "event", "image", "label", "network", "node",
     "plugin", "scope", "secret", "service", "type", "volume"};
 

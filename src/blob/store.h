@@ -1,7 +1,9 @@
 // The content-addressed store: files in blobs/<algorithm>/<hex>, each the bytes that its name is the hash of. A blob
 // is written beside, hashed on the way, and renamed into place only when it is whole and what was promised, so that
 // a crash leaves a blob or nothing. Small documents live here (configs, manifests, layer recipes); who needs
-// which blob, and so what is garbage, is the caller's knowledge. Safe for several threads.
+// which blob, and so what is garbage, is the caller's knowledge. Nothing waits for the disk here: read() checks the
+// hash again, so that a blob torn by a power cut is noticed, and the caller syncs the file system once for many. Safe
+// for several threads.
 #pragma once
 
 #include "base/result.h"
@@ -9,9 +11,11 @@
 #include "os/fd.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace shoal::blob {
 
@@ -36,7 +40,7 @@ class Writer {
     ~Writer();
     /// Fails: Invalid as soon as more bytes come than expected; Exhausted when the disk is full.
     Result<void> write(std::string_view bytes);
-    /// Checks size and digest, makes the data durable, and gives it its name.
+    /// Checks size and digest and gives it its name.
     Result<Stored> commit();
 
   private:

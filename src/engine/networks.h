@@ -130,8 +130,9 @@ class Networks {
     /// The address the legacy link environment needs; "" when the container is not on the default bridge.
     std::string default_bridge_address(const ContainerId& container) const;
 
+    class Impl; ///< engine/networks_impl.h, for its own files
+
   private:
-    class Impl;
     std::unique_ptr<Impl> impl_;
 };
 

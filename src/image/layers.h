@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,9 @@ struct UnpackOptions {
     archive::ExtractMode mode = archive::ExtractMode::Layer;
     archive::Limits limits{};
     std::function<void(std::uint64_t)> progress; ///< bytes read of the source; on another thread
+    /// Opens the same bytes once more, for a tar that no recipe can make again (the same name twice, for example): it
+    /// is kept whole. Without this such a tar is replaced by one of the unpacked tree, with another diff id.
+    std::function<Result<archive::Source>()> again;
     const std::atomic<bool>* cancelled = nullptr;
 };
 
@@ -69,8 +73,6 @@ class LayerStore {
     std::string diff_path(const oci::ChainId& id) const;
     /// The lowest layer of every container: mount points and files that the engine fills (see rootfs.h).
     std::string base_path() const { return root_ + "/base/diff"; }
-    /// One layer's name in layers/l/, for kernels that take lower directories only as one short string.
-    std::string link_name(const oci::ChainId& id) const;
     const std::string& root() const { return root_; }
     const std::string& tmp() const { return tmp_; }
 

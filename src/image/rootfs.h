@@ -5,6 +5,7 @@
 
 #include "archive/changes.h"
 #include "image/layers.h"
+#include "oci/image_config.h"
 
 namespace shoal::image {
 
