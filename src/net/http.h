@@ -2,7 +2,6 @@
 // It knows nothing of routes, JSON bodies or Docker. HTTP/2 is not spoken; a client may upgrade to a raw stream.
 #pragma once
 
-#include "base/json.h"
 #include "net/listener.h"
 #include "net/tls.h"
 
@@ -64,7 +63,8 @@ struct Response {
 std::string_view reason_phrase(int status);
 
 /// One request and its answer. A handler calls respond(), or begin() write()* end(), or upgrade(), once; when it returns
-/// without any of them the server answers 500. Not thread safe. Every write ends with Cancelled when the server stops.
+/// without any of them the server answers 500; when it returns between begin() and end() the connection is broken off, so
+/// that the client sees a truncated answer. Not thread safe.
 class Exchange {
   public:
     class Impl;
