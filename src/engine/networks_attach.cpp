@@ -366,7 +366,7 @@ InterfacePlan Networks::Impl::interface_plan(const Attached& attached, const End
         auto parts = split(cut(entry, '=').first, '.');
         if (interface_of_sysctl(cut(entry, '=').first) != endpoint.interface) { continue; }
         parts[3] = "IFNAME";
-        plan.sysctls.push_back(join(parts, ".") + "=" + cut(entry, '=').second);
+        plan.sysctls.push_back(shoal::join(parts, ".") + "=" + cut(entry, '=').second);
     }
     return plan;
 }
@@ -605,7 +605,8 @@ net::Task<Result<SandboxInfo>> Networks::Impl::attach(AttachRequest request) {
         sandboxes[attached->id] = attached;
         co_return info;
     }
-    info.mode = mode;
+    CO_TRY_LET(main, find(mode));
+    info.mode = main->definition.name;
     info.name = request.name;
     info.hostname = request.hostname.empty() ? request.container.short_text() : request.hostname;
     info.domainname = request.domainname;
@@ -767,7 +768,7 @@ net::Task<Result<SandboxInfo>> Networks::Impl::join(ContainerId container, Netwo
             TRY_LET(sockets, start_dns_in(done.sandbox.netns));
             done.sandbox.dns = std::move(sockets);
         }
-        return std::move(done);
+        return done;
     };
     auto done = co_await env.pool.run(std::move(job));
     auto moved = done ? Result<void>() : Result<void>(done.error());

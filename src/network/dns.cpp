@@ -118,7 +118,7 @@ Result<DnsSockets> open_dns_sockets(std::uint16_t port) {
 struct DnsServer::Client {
     Client(net::Loop& loop, DnsSockets opened, os::Fd namespace_fd, DnsView first_view)
         : udp(std::move(opened.udp)), netns(std::move(namespace_fd)), view(std::move(first_view)),
-          watch(loop, udp.raw()), scope(loop) {}
+          watch(loop, udp), scope(loop) {}
     os::Fd udp;
     os::Fd netns;
     DnsView view;
@@ -251,7 +251,7 @@ net::Task<Result<std::string>> DnsServer::ask_udp(Client* client, Ip server, std
         co_return os_error("ask DNS server " + server.text(), errno);
     }
     const net::Until until = Deadline::in(limits_.attempt);
-    net::Watch watch(loop_, fd.raw());
+    net::Watch watch(loop_, fd);
     std::string buffer(message_max, '\0');
     for (;;) {
         CO_TRY(co_await watch.readable(until));
@@ -267,7 +267,7 @@ net::Task<Result<std::string>> DnsServer::ask_tcp(Client* client, Ip server, std
     CO_TRY_LET(fd, upstream_socket(*client, server, SOCK_STREAM));
     const net::Until until = Deadline::in(limits_.attempt * 2);
     {
-        net::Watch watch(loop_, fd.raw());
+        net::Watch watch(loop_, fd);
         CO_TRY(co_await watch.writable(until));
     }
     const auto stream = net::adopt_stream(loop_, std::move(fd));

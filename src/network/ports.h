@@ -38,6 +38,7 @@ struct PortRequest {
     PortTarget target;
     std::string default_v4 = "0.0.0.0"; ///< host address of wishes without one
     bool host_ipv6 = true;              ///< the host has IPv6: [::1] is served
+    bool relay_all = false;             ///< there are no rules: every port is relayed
 };
 /// `taken` says that a port is held by us already: then the message says "already allocated".
 Result<std::vector<HeldPort>> hold_ports(const PortRequest& request, const std::vector<PortBinding>& taken);
@@ -56,7 +57,6 @@ class Relays {
   private:
     struct Relay;
     net::Task<void> serve_tcp(Relay* relay);
-    net::Task<void> serve_connection(Relay* relay, os::Fd accepted);
     net::Task<void> serve_udp(Relay* relay);
     net::Task<void> serve_udp_session(Relay* relay, std::string peer);
 

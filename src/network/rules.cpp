@@ -212,12 +212,11 @@ using ChainKey = std::tuple<std::string, std::string, std::string>;
 void read_chain(const Json& chain, const std::string& table, std::map<ChainKey, ForeignChain>& out) {
     const auto family = text_member(chain, "family");
     const bool routed = family == "ip" || family == "ip6" || family == "inet";
-    if (!routed || text_member(chain, "hook") != "forward" || text_member(chain, "policy") != "drop") { return; }
-    // Other instances of this program have no policy drop; their tables need no rule.
-    if (text_member(chain, "table") == table) { return; }
+    if (!routed || text_member(chain, "hook") != "forward" || text_member(chain, "table") == table) { return; }
     const ChainKey key{family, text_member(chain, "table"), text_member(chain, "name")};
     auto& entry = out[key];
     std::tie(entry.family, entry.table, entry.chain) = key;
+    entry.drops = text_member(chain, "policy") == "drop";
 }
 
 void read_rule(const Json& rule, const std::string& table, std::map<ChainKey, ForeignChain>& out) {
@@ -245,10 +244,14 @@ Result<std::vector<ForeignChain>> parse_foreign_chains(std::string_view json, co
     return chains;
 }
 
+std::string render_list_chain(const ForeignChain& chain) {
+    return fmt::format("list chain {} {} {}", chain.family, chain.table, chain.chain);
+}
+
 std::string render_foreign_accept(const std::vector<ForeignChain>& chains, const std::string& table) {
     std::string text;
     for (const auto& chain : chains) {
-        if (chain.has_our_rule) { continue; }
+        if (chain.has_our_rule || !chain.drops) { continue; }
         text += fmt::format("insert rule {} {} {} meta mark & 0x10000000 == 0x10000000 accept comment \"{}\"\n",
                             chain.family, chain.table, chain.chain, comment_of_rule(table));
     }

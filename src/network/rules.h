@@ -57,18 +57,20 @@ std::string render_remove_bridge(const std::string& table, const RuleBridge& bri
 std::string render_add_ports(const std::string& table, const std::vector<RulePort>& ports);
 std::string render_remove_ports(const std::string& table, const std::vector<RulePort>& ports);
 
-/// A base chain of somebody else on the forward hook whose policy is drop.
+/// A base chain of somebody else on the forward hook.
 struct ForeignChain {
     std::string family;
     std::string table;
     std::string chain;
+    bool drops = false; ///< its policy
     bool has_our_rule = false;
     std::vector<std::string> our_handles;
     auto operator<=>(const ForeignChain&) const = default;
 };
-/// From `nft -j list ruleset`. Chains with policy drop or with a rule of ours. Fails: Invalid for other text.
+/// From `nft -j list chains` or `list chain ...`; rules of ours are seen in the latter only. Fails: Invalid.
 Result<std::vector<ForeignChain>> parse_foreign_chains(std::string_view json, const std::string& table);
-/// The rule that lets marked packets pass goes first in each chain that lacks it.
+std::string render_list_chain(const ForeignChain& chain);
+/// The rule that lets marked packets pass goes first in each dropping chain that lacks it.
 std::string render_foreign_accept(const std::vector<ForeignChain>& chains, const std::string& table);
 std::string render_foreign_remove(const std::vector<ForeignChain>& chains);
 

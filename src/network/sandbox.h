@@ -15,6 +15,7 @@ struct SandboxInfo {
     std::string netns_path;  ///< "" for host; the other container's for container:<id>
     std::string name;        ///< the container's name at the time
     std::string hostname;
+    std::string domainname;
     std::vector<EndpointState> endpoints; ///< in attach order: eth0 first
     std::vector<PortBinding> ports;
     std::string hosts;       ///< text of /etc/hosts
@@ -37,6 +38,7 @@ template <class V> void describe(V& v, SandboxInfo& s) {
     v("NetnsPath", s.netns_path);
     v("Name", s.name);
     v("Hostname", s.hostname);
+    v("Domainname", s.domainname);
     v("Endpoints", s.endpoints);
     v("Ports", s.ports);
     v("Hosts", s.hosts);

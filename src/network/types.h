@@ -42,6 +42,7 @@ struct Definition {
     bool pools_by_user = false;  ///< only then may a container ask for an address
     std::map<std::string, std::string> options;
     Labels labels;
+    bool link_made = true; ///< false: the bridge or parent belongs to somebody else and stays
     bool operator==(const Definition&) const = default;
 };
 
@@ -71,6 +72,7 @@ template <class V> void describe(V& v, Definition& d) {
     v("PoolsByUser", d.pools_by_user);
     v("Options", d.options);
     v("Labels", d.labels);
+    v("LinkMade", d.link_made);
 }
 
 /// What a container asks of one network (EndpointSettings of the API, its input half).

@@ -144,7 +144,9 @@ void note(const nlmsghdr* header, const std::string& own_table, Senders& ours, N
     if (!structural && !elements) { return; }
     const bool own = table_of(header) == own_table;
     changes.foreign_changed |= !own && structural;
-    changes.table_touched |= own && (gone || elements) && !ours.has(header->nlmsg_pid);
+    if (!own || ours.has(header->nlmsg_pid)) { return; }
+    changes.table_touched |= gone || elements;
+    changes.table_extended |= kind == NFT_MSG_NEWRULE;
 }
 
 } // namespace

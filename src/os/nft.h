@@ -38,6 +38,7 @@ class NftEvents {
     const Fd& fd() const { return fd_; } ///< readable when something changed
     struct Changes {
         bool table_touched = false;   ///< the named table lost something or was deleted
+        bool table_extended = false;  ///< the named table got a rule that is not ours
         bool foreign_changed = false; ///< a chain, rule or table of somebody else appeared or went
         bool overrun = false;         ///< events were lost: look at everything
     };
