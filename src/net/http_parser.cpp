@@ -174,16 +174,17 @@ bool HttpParser::done() const {
 }
 int HttpParser::refusal() const { return impl_->sink.refusal; }
 bool HttpParser::keep_alive() const {
-    return impl_->with([](auto& parser) { return parser.keep_alive(); });
+    return head_done() && impl_->with([](auto& parser) { return parser.keep_alive(); });
 }
 bool HttpParser::chunked() const {
-    return impl_->with([](auto& parser) { return parser.chunked(); });
+    return head_done() && impl_->with([](auto& parser) { return parser.chunked(); });
 }
 bool HttpParser::wants_continue() const {
     const RequestHead& request = impl_->sink.request;
     return request.version >= 11 && request.headers.has_token("Expect", "100-continue");
 }
 std::optional<std::uint64_t> HttpParser::length() const {
+    if (!head_done()) { return std::uint64_t{0}; }
     const auto length = impl_->with([](auto& parser) { return parser.content_length(); });
     if (chunked()) { return std::nullopt; }
     return length ? *length : std::uint64_t{0};

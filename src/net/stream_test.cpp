@@ -194,12 +194,15 @@ TEST(Stream, gives_a_prefix_first) {
 }
 
 Task<void> echo_one(Listener& listener) {
-    auto accepted = co_await listener.accept(late());
-    EXPECT_TRUE(accepted);
-    if (!accepted) { co_return; }
-    StreamPtr stream = std::move(*accepted);
-    const auto copied = co_await copy_stream(*stream, *stream, late());
-    EXPECT_TRUE(copied);
+    for (std::uint64_t total = 0; total == 0;) { // whoever only looked whether we are alive sends nothing
+        auto accepted = co_await listener.accept(late());
+        EXPECT_TRUE(accepted);
+        if (!accepted) { co_return; }
+        StreamPtr stream = std::move(*accepted);
+        const auto copied = co_await copy_stream(*stream, *stream, late());
+        EXPECT_TRUE(copied);
+        total = copied ? *copied : 1;
+    }
 }
 
 Task<std::string> echo_by(Loop& loop, Listener& listener) {
