@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import cli as cli_module  # noqa: E402
 from harness import daemon as daemon_module  # noqa: E402
-from harness import host, images  # noqa: E402
+from harness import dns, host, images  # noqa: E402
 from harness.box import Box  # noqa: E402
 
 CACHE = os.path.join(daemon_module.TOP, "build", "e2e")
@@ -30,6 +30,7 @@ def pytest_configure(config):
         host.enter_private_namespaces(_scratch)
         if not daemon_module.IS_SHOAL:
             host.hide_unified_cgroup()
+        config._name_server = dns.NameServer("192.0.2.53", dns.EXAMPLES).start()
 
 
 def pytest_unconfigure(config):
@@ -106,7 +107,7 @@ def _session(scratch, busybox_tar):
 
 
 @pytest.fixture
-def daemon(_session, request):
+def daemon(_session, request, busybox_tar):
     d = _session.daemon
     if d.process.poll() is not None:
         d.start()
@@ -115,6 +116,8 @@ def daemon(_session, request):
         have = tuple(int(x) for x in d.api.get("/version")["ApiVersion"].split("."))
         if have[0] * 100 + have[1] < needed.args[0]:
             pytest.skip(f"needs API {needed.args[0] // 100}.{needed.args[0] % 100}")
+    if not any("busybox:latest" in (i["RepoTags"] or []) for i in d.api.get("/images/json")):
+        import_busybox(d.api, busybox_tar)
     yield d
     clean(d.api)
 

@@ -1,9 +1,14 @@
 """The Engine API over its Unix socket, byte for byte: exact status codes, headers, streams and upgrades."""
 import http.client
 import json
+import os
 import socket
 import struct
 import urllib.parse
+
+
+# Debian's dockerd 20.10 answers 500 to some bad input for which later ones, and we, answer 400.
+OLD_DOCKER = os.environ.get("E2E_DAEMON") == "dockerd"
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -74,7 +79,7 @@ class Api:
     def connection(self, timeout=None):
         return _UnixConnection(self.socket_path, timeout or self.timeout)
 
-    def raw(self, method, path, body=None, headers=None, timeout=None, **query):
+    def raw(self, method, path, /, body=None, headers=None, timeout=None, **query):
         """One request; any status is an answer. A body that is not bytes is sent as JSON."""
         c, headers = self.connection(timeout), dict(headers or {})
         if body is not None and not isinstance(body, bytes) and not hasattr(body, "read"):
@@ -87,27 +92,29 @@ class Api:
         finally:
             c.close()
 
-    def call(self, method, path, body=None, **kw):
+    def call(self, method, path, /, body=None, **kw):
         r = self.raw(method, path, body, **kw)
         if r.status >= 400:
             raise ApiError(method, path, r)
         return r.json() if r.body and r.headers.get("content-type", "").startswith("application/json") else r.body
 
-    def get(self, path, **kw):
+    def get(self, path, /, **kw):
         return self.call("GET", path, **kw)
 
-    def post(self, path, body=None, **kw):
+    def post(self, path, /, body=None, **kw):
         return self.call("POST", path, body, **kw)
 
-    def delete(self, path, **kw):
+    def delete(self, path, /, **kw):
         return self.call("DELETE", path, **kw)
 
-    def put(self, path, body=None, **kw):
+    def put(self, path, /, body=None, **kw):
         return self.call("PUT", path, body, **kw)
 
-    def refused(self, method, path, body=None, status=400, says="", **kw):
+    def refused(self, method, path, /, body=None, status=400, says="", **kw):
         """Asserts that the request is refused with this status and a JSON message containing `says`."""
         r = self.raw(method, path, body, **kw)
+        if OLD_DOCKER and status == 400 and r.status == 500:
+            status = 500
         assert r.status == status, f"{method} {path}: expected {status}, got {r!r}"
         assert r.headers["content-type"].startswith("application/json"), r.headers
         assert list(r.json()) == ["message"] and r.message, r
@@ -115,7 +122,7 @@ class Api:
             assert part.lower() in r.message.lower(), f"{part!r} not in {r.message!r}"
         return r.message
 
-    def stream(self, method, path, body=None, headers=None, timeout=None, **query):
+    def stream(self, method, path, /, body=None, headers=None, timeout=None, **query):
         """An answer that is read while it is written."""
         c, headers = self.connection(timeout), dict(headers or {})
         if body is not None and not isinstance(body, bytes):
@@ -124,7 +131,7 @@ class Api:
         c.request(method, target(path, query), body, headers)
         return Stream(c, c.getresponse())
 
-    def hijack(self, path, body=None, upgrade=True, timeout=None, **query):
+    def hijack(self, path, /, body=None, upgrade=True, timeout=None, **query):
         """POST that turns the connection into a raw two-way stream."""
         payload = json.dumps(body).encode() if body is not None else b""
         s = socket.socket(socket.AF_UNIX)

@@ -33,7 +33,7 @@ def enter_private_namespaces(scratch):
     with open(resolv, "w") as f:
         f.write(RESOLV_CONF)
     sh(f"mount --bind {resolv} $(readlink -f /etc/resolv.conf)")
-    sh("hostname e2e-host && ip link set lo up && sysctl -qw net.ipv4.ip_forward=0")
+    sh("hostname e2e-host && ip link set lo up && ip addr add 192.0.2.53/32 dev lo && sysctl -qw net.ipv4.ip_forward=0")
 
 
 def hide_unified_cgroup():

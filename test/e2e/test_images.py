@@ -1,0 +1,389 @@
+"""Images: list, inspect, history, tag, remove, prune, import, commit."""
+import io
+import json
+import tarfile
+
+import pytest
+
+from harness.images import add_file, add_special, tar_of
+
+
+def import_tar(api, data, **query):
+    r = api.raw("POST", "/images/create", data, fromSrc="-", headers={"Content-Type": "application/x-tar"}, **query)
+    assert r.status == 200, r
+    return r.json_stream()[-1]["status"]
+
+
+def test_list_entries_have_the_documented_members(api):
+    (i,) = api.get("/images/json")
+    for key in ("Id", "ParentId", "RepoTags", "RepoDigests", "Created", "Size", "SharedSize", "Labels", "Containers"):
+        assert key in i, key
+    assert i["RepoTags"] == ["busybox:latest"] and i["Id"].startswith("sha256:") and i["Size"] > 1_000_000
+    assert i["SharedSize"] == -1 and i["Containers"] == -1
+
+
+def test_inspect_has_the_documented_members(api):
+    i = api.get("/images/busybox/json")
+    for key in ("Id", "RepoTags", "RepoDigests", "Parent", "Comment", "Created", "DockerVersion", "Author", "Config",
+                "Architecture", "Os", "Size", "GraphDriver", "RootFS", "Metadata"):
+        assert key in i, key
+    assert i["Os"] == "linux" and i["Architecture"] == "amd64" and i["RootFS"]["Type"] == "layers"
+    assert len(i["RootFS"]["Layers"]) == 1 and i["Config"]["Cmd"] == ["sh"]
+
+
+def test_container_config_is_there_for_compose_v1(api):
+    assert "ContainerConfig" in api.get("/v1.41/images/busybox/json")
+
+
+def test_an_absent_image_is_404(api):
+    for method, path in (("GET", "/images/absent-i/json"), ("GET", "/images/absent-i/history"), ("DELETE", "/images/absent-i"),
+                         ("POST", "/images/absent-i/tag?repo=x"), ("POST", "/images/absent-i/push")):
+        r = api.raw(method, path, headers={"X-Registry-Auth": "e30="})
+        assert r.status == 404 or method == "POST" and "does not exist" in r.body.decode(), (path, r)
+        assert "absent-i" in r.body.decode()
+
+
+@pytest.mark.parametrize("ref", ["UPPER", "a//b", "-a", "a:", "a@sha256:short", "a" * 300, "a:" + "t" * 200, "a b"])
+def test_a_broken_reference_is_400(api, ref):
+    r = api.raw("POST", "/images/busybox/tag", repo=ref)
+    assert r.status in (400, 500) and r.message, r
+
+
+def test_tags_with_slashes_ports_and_digests(api):
+    for repo, tag in (("a/b/c", "1"), ("reg.test:5000/x", "v1.2-3_4"), ("localhost/x", "")):
+        assert api.raw("POST", "/images/busybox/tag", repo=repo, tag=tag).status == 201
+    tags = set(api.get("/images/busybox/json")["RepoTags"])
+    assert {"a/b/c:1", "reg.test:5000/x:v1.2-3_4", "localhost/x:latest"} <= tags
+    assert api.get("/images/reg.test:5000/x:v1.2-3_4/json")["Id"] == api.get("/images/busybox/json")["Id"]
+    assert api.get("/images/docker.io/library/busybox/json")["Id"]
+
+
+def test_a_tag_moves(api):
+    import_tar(api, tar_of({"f": "1"}), repo="moving", tag="1")
+    first = api.get("/images/moving:1/json")["Id"]
+    api.post("/images/busybox/tag", repo="moving", tag="1")
+    assert api.get("/images/moving:1/json")["Id"] != first
+    assert api.get(f"/images/{first}/json")["RepoTags"] == []
+
+
+def test_history_tells_the_steps(api, box):
+    api.post("/commit", {"Cmd": ["x"]}, container=box.sh("echo a > /a").id, repo="hist", tag="1", comment="why", author="me")
+    h = api.get("/images/hist:1/history")
+    assert len(h) == 2 and h[0]["Comment"] == "why" and h[0]["Tags"] == ["hist:1"] and h[0]["Size"] > 0
+    assert {"Id", "Created", "CreatedBy", "Tags", "Size", "Comment"} == set(h[0])
+    assert "Imported from -" in h[1]["Comment"]
+
+
+def test_removing_a_tag_untags_and_the_last_one_deletes(api):
+    import_tar(api, tar_of({"f": "unique content 1"}), repo="gone", tag="1")
+    api.post("/images/gone:1/tag", repo="gone", tag="2")
+    assert api.delete("/images/gone:2") == [{"Untagged": "gone:2"}]
+    answer = api.delete("/images/gone:1")
+    assert {"Untagged": "gone:1"} in answer and any("Deleted" in x for x in answer)
+    api.refused("GET", "/images/gone:1/json", status=404)
+
+
+def test_an_image_in_use_is_kept(api, box):
+    import_tar(api, tar_of({"x": "1"}), repo="used", tag="1", changes="CMD x")
+    id = box.create(image="used:1")
+    api.refused("DELETE", "/images/used:1", status=409, says=["conflict", "container " + id[:12], "is using"])
+    assert {"Untagged": "used:1"} in api.delete("/images/used:1", force=1)
+    assert box.inspect(id)["Config"]["Image"] == "used:1"
+
+
+def test_an_image_of_a_running_container_is_never_deleted(api, box):
+    box.up()
+    image = api.get("/images/busybox/json")["Id"]
+    api.refused("DELETE", f"/images/{image}", status=409, force=1, says="running container")
+
+
+def test_removing_by_id_with_several_tags_needs_force(api):
+    import_tar(api, tar_of({"f": "unique 2"}), repo="multi", tag="1")
+    api.post("/images/multi:1/tag", repo="other", tag="1")
+    image = api.get("/images/multi:1/json")["Id"]
+    api.refused("DELETE", f"/images/{image}", status=409, says="must be forced")
+    assert any("Deleted" in x for x in api.delete(f"/images/{image}", force=1))
+
+
+def test_an_image_with_children_is_kept(api, box):
+    import_tar(api, tar_of({"bin/x": "1"}), repo="parent", tag="1", changes="CMD x")
+    parent = api.get("/images/parent:1/json")["Id"]
+    api.post("/commit", {}, container=box.create(image="parent:1"), repo="child", tag="1")
+    for c in api.get("/containers/json", all=1):
+        box.rm(c["Id"])
+    assert api.get("/images/child:1/json")["Parent"] == parent
+    assert api.delete("/images/parent:1") == [{"Untagged": "parent:1"}]
+    api.refused("DELETE", f"/images/{parent}", status=409, says="dependent child")
+    assert any(x.get("Deleted") == parent for x in api.delete("/images/child:1"))
+
+
+def test_prune_takes_dangling_ones_only(api):
+    import_tar(api, tar_of({"f": "dangling content " * 1000}))
+    import_tar(api, tar_of({"g": "kept"}), repo="kept", tag="1")
+    answer = api.post("/images/prune")
+    assert len([x for x in answer["ImagesDeleted"] if "Deleted" in x]) >= 1 and answer["SpaceReclaimed"] > 0
+    assert api.get("/images/kept:1/json")
+    assert any(x.get("Untagged") == "kept:1" for x in api.post("/images/prune", filters={"dangling": ["false"]})["ImagesDeleted"])
+    assert not [i for i in api.get("/images/json") if i["RepoTags"] == ["kept:1"]]
+
+
+def test_prune_all_keeps_what_containers_use(api, box):
+    box.create()
+    api.post("/images/prune", filters={"dangling": ["false"]})
+    assert api.get("/images/busybox/json")
+
+
+@pytest.mark.parametrize("filters, expected", [
+    ({"reference": ["filt*"]}, {"filter:1", "filter:2"}),
+    ({"reference": ["filter:2"]}, {"filter:2"}),
+    ({"label": ["l"]}, {"filter:1"}), ({"label": ["l=v"]}, {"filter:1"}), ({"label": ["l=other"]}, set()),
+    ({"before": ["filter:2"], "reference": ["filter"]}, {"filter:1"}), ({"since": ["filter:1"]}, {"filter:2"}),
+    ({"dangling": ["false"], "reference": ["filter:1"]}, {"filter:1"}),
+    ({"dangling": ["true"]}, {None}),
+])
+def test_list_filters(api, filters, expected):
+    import time
+    import_tar(api, tar_of({"f": "1"}), repo="filter", tag="1", changes='LABEL l=v')
+    time.sleep(1.05)  # creation times compare in whole seconds
+    import_tar(api, tar_of({"f": "2"}), repo="filter", tag="2")
+    import_tar(api, tar_of({"f": "3"}))
+    found = set()
+    for i in api.get("/images/json", filters=filters):
+        found |= {None if t == "<none>:<none>" else t for t in (i["RepoTags"] or [None])}
+    assert expected <= found and not (found - expected) & {"filter:1", "filter:2"}, found
+
+
+def test_a_wrong_filter_is_400(api):
+    api.refused("GET", "/images/json", filters={"nonsense": ["1"]}, status=400, says="nonsense")
+    api.refused("GET", "/images/json", filters={"dangling": ["perhaps"]}, status=400, says="perhaps")
+
+
+# ---- import ----
+
+@pytest.mark.parametrize("compression", ["", "gz", "bz2", "xz"])
+def test_import_takes_compressed_archives(api, compression):
+    digest = import_tar(api, tar_of({"file": "x"}, "w:" + compression), repo="imp", tag=compression or "plain")
+    assert digest.startswith("sha256:") and api.get(f"/images/{digest}/json")["RootFS"]["Layers"]
+
+
+@pytest.mark.min_api(142)
+def test_import_takes_zstd(api):
+    import subprocess
+    data = subprocess.run(["zstd", "-q"], input=tar_of({"file": "x"}), capture_output=True, check=True).stdout
+    assert import_tar(api, data, repo="imp", tag="zst").startswith("sha256:")
+
+
+def test_import_changes_and_message(api):
+    r = api.raw("POST", "/images/create", tar_of({"f": "x"}), fromSrc="-", repo="chg", tag="1", message="the reason",
+                changes=("ENV A=1", 'ENTRYPOINT ["/e"]', "EXPOSE 80/tcp", "USER web", "WORKDIR /w", "LABEL a=b", "VOLUME /v",
+                         "CMD x y", "HEALTHCHECK --interval=2s CMD true"))
+    assert r.status == 200, r
+    i = api.get("/images/chg:1/json")
+    c = i["Config"]
+    assert i["Comment"] == "the reason" and "A=1" in c["Env"] and c["Entrypoint"] == ["/e"] and c["Cmd"] == ["/bin/sh", "-c", "x y"]
+    assert "80/tcp" in c["ExposedPorts"] and c["User"] == "web" and c["WorkingDir"] == "/w" and c["Labels"] == {"a": "b"}
+    assert "/v" in c["Volumes"] and c["Healthcheck"]["Interval"] == 2 * 10 ** 9
+
+
+def test_import_of_a_wrong_change_is_refused(api):
+    r = api.raw("POST", "/images/create", tar_of({"f": "x"}), fromSrc="-", repo="chg", tag="2", changes="RUN x")
+    assert r.status in (400, 500) and "run" in r.message.lower(), r
+
+
+def test_import_of_garbage_is_refused(api):
+    r = api.raw("POST", "/images/create", b"garbage" * 1000, fromSrc="-", repo="bad", tag="1")
+    assert r.status >= 400 or "error" in r.json_stream()[-1], r
+    api.refused("GET", "/images/bad:1/json", status=404)
+
+
+def test_import_from_a_url_in_the_namespace(api):
+    import http.server
+    import threading
+
+    class Serve(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            data = tar_of({"f": "by http"})
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_):
+            pass
+    with http.server.HTTPServer(("127.0.0.1", 0), Serve) as s:
+        threading.Thread(target=s.serve_forever, daemon=True).start()
+        r = api.raw("POST", "/images/create", fromSrc=f"http://127.0.0.1:{s.server_port}/x.tar", repo="byurl", tag="1")
+        s.shutdown()
+    assert r.status == 200 and "error" not in r.json_stream()[-1], r
+    assert api.get("/images/byurl:1/json")
+
+
+# ---- commit ----
+
+def test_commit_keeps_the_changes_and_the_config(api, box):
+    id = box.create("sh", "-c", "echo made > /made; rm /www/index.html", Env=["KEPT=1"], Labels={"kept": "1"}, WorkingDir="/tmp")
+    box.start(id)
+    box.wait(id)
+    answer = api.post("/commit", {}, container=id, repo="comm", tag="1", comment="c", author="a",
+                      changes=('CMD ["cat","/made"]', "ENV MORE=2"))
+    i = api.get("/images/comm:1/json")
+    assert i["Id"] == answer["Id"] and i["Author"] == "a" and i["Comment"] == "c"
+    assert {"KEPT=1", "MORE=2"} <= set(i["Config"]["Env"]) and i["Config"]["WorkingDir"] == "/tmp" and i["Config"]["Labels"]["kept"] == "1"
+    assert len(i["RootFS"]["Layers"]) == 2
+    assert box.run(image="comm:1").out == "made\n"
+    assert box.run("ls", "/www", image="comm:1").out == ""
+
+
+def test_commit_of_a_running_one_pauses_it_and_goes_on(api, box):
+    id = box.up()
+    box.exec_sh(id, "echo x > /x")
+    api.post("/commit", {}, container=id, repo="comm", tag="2", pause=1)
+    assert box.state(id)["Status"] == "running"
+    assert box.run("cat", "/x", image="comm:2").out == "x\n"
+
+
+def test_commit_without_a_name_is_dangling(api, box):
+    digest = api.post("/commit", {}, container=box.create())["Id"]
+    assert api.get(f"/images/{digest}/json")["RepoTags"] == []
+
+
+def test_commit_of_an_absent_container_is_404(api):
+    api.refused("POST", "/commit", {}, container="absent-c", status=404, says="absent-c")
+
+
+def test_layers_are_shared_and_deleted_files_stay_deleted(api, box):
+    first = box.sh("echo 1 > /one; mkdir /dir; echo a > /dir/a").id
+    api.post("/commit", {"Cmd": ["true"]}, container=first, repo="chain", tag="1")
+    second = box.run("sh", "-c", "rm -r /dir; mkdir /dir; echo b > /dir/b; rm /one", image="chain:1").id
+    api.post("/commit", {"Cmd": ["true"]}, container=second, repo="chain", tag="2")
+    assert box.run("sh", "-c", "ls /dir; ls / | grep -c one", image="chain:2").out == "b\n0\n"
+    assert box.run("sh", "-c", "ls /dir; ls / | grep -c one", image="chain:1").out == "a\n1\n"
+    one, two = api.get("/images/chain:1/json")["RootFS"]["Layers"], api.get("/images/chain:2/json")["RootFS"]["Layers"]
+    assert two[:2] == one
+
+
+# ---- load and save ----
+
+def save(api, *names):
+    r = api.raw("GET", "/images/get", names=tuple(names)) if len(names) > 1 else api.raw("GET", f"/images/{names[0]}/get")
+    assert r.status == 200 and r.headers["content-type"] == "application/x-tar", r
+    return r.body
+
+
+def load(api, data, **query):
+    r = api.raw("POST", "/images/load", data, headers={"Content-Type": "application/x-tar"}, **query)
+    assert r.status == 200, r
+    return "".join(x.get("stream", "") for x in r.json_stream())
+
+
+def remove_all_images(api):
+    for i in api.get("/images/json"):
+        api.delete(f"/images/{i['Id']}", force=1)
+
+
+def test_save_and_load_round_trip(api, box):
+    api.post("/commit", {}, container=box.sh("echo x > /x").id, repo="rt", tag="1", changes='CMD ["cat","/x"]')
+    box.rm(box.api.get("/containers/json", all=1)[0]["Id"])
+    before = api.get("/images/rt:1/json")
+    data = save(api, "rt:1")
+    names = tarfile.open(fileobj=io.BytesIO(data)).getnames()
+    assert "manifest.json" in names and "repositories" in names
+    manifest = json.load(tarfile.open(fileobj=io.BytesIO(data)).extractfile("manifest.json"))
+    assert manifest[0]["RepoTags"] == ["rt:1"] and len(manifest[0]["Layers"]) == 2
+    api.delete("/images/rt:1")
+    assert "Loaded image: rt:1" in load(api, data)
+    after = api.get("/images/rt:1/json")
+    assert after["Id"] == before["Id"] and after["RootFS"] == before["RootFS"] and after["Config"] == before["Config"]
+    assert box.run(image="rt:1").out == "x\n"
+
+
+def test_several_images_in_one_archive(api):
+    for n in "12":
+        import_tar(api, tar_of({"f": n}), repo="sev", tag=n)
+    data = save(api, "sev:1", "sev:2")
+    for n in "12":
+        api.delete(f"/images/sev:{n}")
+    text = load(api, data)
+    assert "Loaded image: sev:1" in text and "Loaded image: sev:2" in text
+    assert api.get("/images/sev:1/json") and api.get("/images/sev:2/json")
+
+
+def test_saving_a_repository_takes_all_its_tags(api):
+    for n in "12":
+        import_tar(api, tar_of({"f": n}), repo="alltags", tag=n)
+    manifest = json.load(tarfile.open(fileobj=io.BytesIO(save(api, "alltags"))).extractfile("manifest.json"))
+    assert {t for m in manifest for t in m["RepoTags"]} == {"alltags:1", "alltags:2"} or \
+        [m["RepoTags"] for m in manifest] == [["alltags:latest"]]
+
+
+def test_an_untagged_image_round_trips_by_id(api):
+    digest = import_tar(api, tar_of({"f": "untagged"}))
+    data = save(api, digest)
+    api.delete(f"/images/{digest}")
+    assert f"Loaded image ID: {digest}" in load(api, data)
+    assert api.get(f"/images/{digest}/json")["RepoTags"] == []
+
+
+@pytest.mark.parametrize("program", ["gzip", "zstd", "xz", "bzip2"])
+def test_compressed_archives_load(api, program):
+    import subprocess
+    import_tar(api, tar_of({"f": program}), repo="comp", tag="1")
+    data = subprocess.run([program, "-c"], input=save(api, "comp:1"), capture_output=True, check=True).stdout
+    api.delete("/images/comp:1")
+    if program == "zstd" and api.get("/version")["ApiVersion"] < "1.42":
+        pytest.skip("zstd came later")
+    assert "Loaded image: comp:1" in load(api, data)
+
+
+def test_quiet_load_gives_only_the_result(api):
+    import_tar(api, tar_of({"f": "q"}), repo="quiet", tag="1")
+    data = save(api, "quiet:1")
+    r = api.raw("POST", "/images/load", data, quiet=1)
+    assert r.status == 200 and all("stream" in x for x in r.json_stream())
+
+
+def test_save_of_an_absent_image_is_404(api):
+    assert api.raw("GET", "/images/absent-i/get").status == 404
+
+
+def test_load_of_garbage_is_refused(api):
+    for data in (b"", b"garbage" * 1000, tar_of({"no-manifest": "x"}), tar_of({"manifest.json": "{"}),
+                 tar_of({"manifest.json": '[{"Config":"absent.json","Layers":["absent.tar"]}]'})):
+        r = api.raw("POST", "/images/load", data)
+        assert r.status >= 400 or any("error" in x for x in r.json_stream()) or r.body == b"", (data[:50], r)
+    assert [i["RepoTags"] for i in api.get("/images/json")] == [["busybox:latest"]]
+
+
+def test_hard_links_modes_owners_xattrs_and_devices_survive_layers(api, box):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        add_file(tar, "d/f", "data", mode=0o4711, uid=12, gid=34, mtime=1234567890)
+        add_special(tar, "d/hard", tarfile.LNKTYPE, "d/f", mode=0o4711, uid=12, gid=34, mtime=1234567890)
+        add_special(tar, "d/soft", tarfile.SYMTYPE, "f")
+        add_special(tar, "d/null", tarfile.CHRTYPE, mode=0o666, devmajor=1, devminor=3)
+        add_special(tar, "d/pipe", tarfile.FIFOTYPE, mode=0o600)
+        add_file(tar, "d/cap", "x", pax_headers={"SCHILY.xattr.user.note": "hello"})
+        add_file(tar, "d/" + "long" * 60, "long name")
+        add_file(tar, "d/ümlaut", "u")
+    import_tar(api, out.getvalue(), repo="special", tag="1", changes="CMD x")
+    id = box.create("x", image="special:1")
+    members = {m.name.split("/", 1)[-1]: m for m in tarfile.open(fileobj=io.BytesIO(
+        api.raw("GET", f"/containers/{id}/archive", path="/d").body)).getmembers()}
+    f = members["f"] if members["f"].isreg() else members["hard"]
+    assert f.mode & 0o7777 == 0o4711 and (f.uid, f.gid, int(f.mtime)) == (12, 34, 1234567890)
+    assert {members["f"].type, members["hard"].type} == {tarfile.REGTYPE, tarfile.LNKTYPE}
+    assert members["soft"].linkname == "f" and members["null"].ischr() and (members["null"].devmajor, members["null"].devminor) == (1, 3)
+    assert members["pipe"].isfifo() and "long" * 60 in members and "ümlaut" in members
+
+
+# ---- registry-shaped requests without a registry ----
+
+def test_pulling_from_nowhere_is_an_error_with_the_name(api):
+    r = api.raw("POST", "/images/create", fromImage="127.0.0.1:1/absent", tag="1", timeout=60)
+    text = r.body.decode()
+    assert (r.status >= 400 or "error" in text) and "127.0.0.1:1" in text, r
+
+
+def test_search_answers_or_fails_clearly(api):
+    r = api.raw("GET", "/images/search", term="x", timeout=60)
+    assert r.status >= 400 and r.message or isinstance(r.json(), list)
