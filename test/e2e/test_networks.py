@@ -130,8 +130,8 @@ def test_containers_on_one_network_reach_each_other_by_name_alias_and_id(api, bo
 
 def test_names_are_resolved_forwards_and_backwards_and_unknown_ones_are_not(api, box):
     make(api, "dns", **ipam({"Subnet": "10.77.0.0/24"}))
-    id = box.up(name="target", host={"NetworkMode": "dns"})
-    asker = box.up(host={"NetworkMode": "dns"})
+    id = box.up(name="target", host={"DnsSearch": ["."], "NetworkMode": "dns"})
+    asker = box.up(host={"DnsSearch": ["."], "NetworkMode": "dns"})
     assert "nameserver 127.0.0.11" in box.exec(asker, "cat", "/etc/resolv.conf").out
     assert box.address(id, "dns") in box.exec(asker, "nslookup", "target").out
     assert "target.dns" in box.exec(asker, "nslookup", box.address(id, "dns")).out
@@ -140,15 +140,15 @@ def test_names_are_resolved_forwards_and_backwards_and_unknown_ones_are_not(api,
 
 def test_shared_aliases_resolve_to_all(api, box):
     make(api, "rr")
-    a = [box.address(box.up(host={"NetworkMode": "rr"}, net={"rr": {"Aliases": ["pool"]}}), "rr") for _ in range(3)]
-    out = box.run("nslookup", "pool", host={"NetworkMode": "rr"}).out
+    a = [box.address(box.up(host={"DnsSearch": ["."], "NetworkMode": "rr"}, net={"rr": {"Aliases": ["pool"]}}), "rr") for _ in range(3)]
+    out = box.run("nslookup", "pool", host={"DnsSearch": ["."], "NetworkMode": "rr"}).out
     assert all(x in out for x in a)
 
 
 def test_names_follow_rename_stop_and_start(api, box):
     make(api, "moving")
-    id = box.up(name="old-name", host={"NetworkMode": "moving"})
-    asker = box.up(host={"NetworkMode": "moving"})
+    id = box.up(name="old-name", host={"DnsSearch": ["."], "NetworkMode": "moving"})
+    asker = box.up(host={"DnsSearch": ["."], "NetworkMode": "moving"})
     api.post(f"/containers/{id}/rename", name="new-name")
     assert box.exec(asker, "nslookup", "new-name").code == 0
     assert box.exec(asker, "nslookup", "old-name").code != 0
@@ -178,18 +178,18 @@ def test_networks_are_isolated_from_each_other(api, box):
 def test_names_of_other_networks_are_not_told(api, box):
     make(api, "left")
     make(api, "right")
-    box.up(name="secret", host={"NetworkMode": "left"})
-    assert box.run("nslookup", "secret", host={"NetworkMode": "right"}).code != 0
+    box.up(name="secret", host={"DnsSearch": ["."], "NetworkMode": "left"})
+    assert box.run("nslookup", "secret", host={"DnsSearch": ["."], "NetworkMode": "right"}).code != 0
 
 
 def test_a_running_container_is_connected_and_disconnected(api, box):
     make(api, "first")
     make(api, "second")
-    id = box.up(host={"NetworkMode": "first"}, name="mover")
+    id = box.up(host={"DnsSearch": ["."], "NetworkMode": "first"}, name="mover")
     api.post("/networks/second/connect", {"Container": id, "EndpointConfig": {"Aliases": ["alias2"]}})
     assert set(box.inspect(id)["NetworkSettings"]["Networks"]) == {"first", "second"}
     assert "eth1" in box.exec(id, "ip", "-o", "addr").out
-    assert box.run("nslookup", "alias2", host={"NetworkMode": "second"}).code == 0
+    assert box.run("nslookup", "alias2", host={"DnsSearch": ["."], "NetworkMode": "second"}).code == 0
     api.post("/networks/first/disconnect", {"Container": id})
     assert set(box.inspect(id)["NetworkSettings"]["Networks"]) == {"second"}
     assert "eth0" not in box.exec(id, "ip", "-o", "addr").out
@@ -310,8 +310,8 @@ def test_a_link_by_name(api, box):
 
 def test_links_in_a_user_network(api, box):
     make(api, "ln")
-    box.up(name="linked", host={"NetworkMode": "ln"})
-    assert box.run("nslookup", "nick", host={"NetworkMode": "ln", "Links": ["linked:nick"]}, net={"ln": {"Links": ["linked:nick"]}}).code == 0
+    box.up(name="linked", host={"DnsSearch": ["."], "NetworkMode": "ln"})
+    assert box.run("nslookup", "nick", host={"DnsSearch": ["."], "NetworkMode": "ln", "Links": ["linked:nick"]}, net={"ln": {"Links": ["linked:nick"]}}).code == 0
 
 
 def test_queries_are_forwarded_to_the_hosts_server(api, box):

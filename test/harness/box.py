@@ -28,8 +28,8 @@ class Box:
         return self.start(self.create(*(cmd or ("sleep", "100000")), **kw))
 
     def run(self, *cmd, **kw):
-        """Runs to the end; the container stays until the test is over."""
-        id = self.up(*cmd, **kw)
+        """Runs to the end, the image's own command when none is given; the container stays until the test is over."""
+        id = self.start(self.create(*cmd, **kw))
         code = self.wait(id)
         out, err = self.logs(id, tty=kw.get("Tty", False))
         return Run(code, out, err, id)
