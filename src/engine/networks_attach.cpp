@@ -768,7 +768,7 @@ net::Task<Result<SandboxInfo>> Networks::Impl::join(ContainerId container, Netwo
             TRY_LET(sockets, start_dns_in(done.sandbox.netns));
             done.sandbox.dns = std::move(sockets);
         }
-        return done;
+        return std::move(done);
     };
     auto done = co_await env.pool.run(std::move(job));
     auto moved = done ? Result<void>() : Result<void>(done.error());
