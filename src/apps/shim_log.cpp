@@ -146,7 +146,7 @@ class SocketSink : public LogSink {
         const auto now = std::chrono::steady_clock::now();
         if (now < next_try_) { return false; }
         next_try_ = now + std::chrono::seconds(1);
-        for (const int type : {address_.type, SOCK_STREAM}) {
+        for (const int type : {static_cast<int>(address_.type), static_cast<int>(SOCK_STREAM)}) {
             os::Fd fd(::socket(address_.family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
             const auto* to = reinterpret_cast<const sockaddr*>(&address_.storage);
             if (fd && (::connect(fd.raw(), to, address_.length) == 0 || errno == EINPROGRESS)) {

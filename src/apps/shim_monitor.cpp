@@ -4,6 +4,7 @@
 #include "shim_runtime.h"
 
 #include "base/text.h"
+#include "base/time.h"
 #include "container/log_format.h"
 #include "os/file.h"
 #include "os/pidfd.h"

@@ -91,7 +91,7 @@ Result<Json> make_resources(const Resources& resources, const HostFacts& host, c
     }
     TRY_LET(block, block_of(resources, numbers));
     if (!block.empty()) { all["blockIO"] = std::move(block); }
-    return std::move(all);
+    return all;
 }
 
 Result<Json> parse_device_rule(const std::string& text) {
@@ -114,7 +114,7 @@ Result<Json> make_device_rules(const SpecInput& input) {
     Json rules = Json::array();
     if (input.host_config->privileged) {
         rules.push_back(rule(true, "a", std::nullopt, std::nullopt, "rwm"));
-        return std::move(rules);
+        return rules;
     }
     rules.push_back(rule(false, "a", std::nullopt, std::nullopt, "rwm"));
     rules.push_back(rule(true, "c", std::nullopt, std::nullopt, "m"));
@@ -130,7 +130,7 @@ Result<Json> make_device_rules(const SpecInput& input) {
         TRY_LET(parsed, parse_device_rule(text));
         rules.push_back(std::move(parsed));
     }
-    return std::move(rules);
+    return rules;
 }
 
 } // namespace shoal::container

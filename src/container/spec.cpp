@@ -199,7 +199,7 @@ Result<Json> process_of(const SpecInput& input, const std::vector<std::string>& 
         process["consoleSize"] = Json{{"height", input.host_config->console_size[0]},
                                       {"width", input.host_config->console_size[1]}};
     }
-    return std::move(process);
+    return process;
 }
 
 Result<Json> linux_of(const SpecInput& input, const std::vector<std::string>& capabilities) {
@@ -225,7 +225,7 @@ Result<Json> linux_of(const SpecInput& input, const std::vector<std::string>& ca
     if (const std::string propagation = root_propagation(input); !propagation.empty()) {
         part["rootfsPropagation"] = propagation;
     }
-    return std::move(part);
+    return part;
 }
 
 } // namespace
@@ -269,7 +269,7 @@ Result<Json> make_spec(const SpecInput& input) {
         for (const auto& [name, value] : input.host_config->annotations) { annotations[name] = value; }
         spec["annotations"] = std::move(annotations);
     }
-    return std::move(spec);
+    return spec;
 }
 
 Result<Json> make_exec_process(const ExecInput& input) {
@@ -298,7 +298,7 @@ Result<Json> make_exec_process(const ExecInput& input) {
     if (exec.tty && exec.console_size.size() == 2) {
         process["consoleSize"] = Json{{"height", exec.console_size[0]}, {"width", exec.console_size[1]}};
     }
-    return std::move(process);
+    return process;
 }
 
 } // namespace shoal::container
