@@ -6,6 +6,8 @@
 #include "api/host_facts.h"
 #include "base/clock.h"
 
+#include <map>
+#include <memory>
 #include <string>
 
 namespace shoal::engine {
@@ -16,6 +18,7 @@ struct Settings;
 namespace shoal::api {
 
 class Meters;
+class ContainerTexts;
 
 struct Daemon {
     engine::Engine& engine;
@@ -30,6 +33,8 @@ struct Daemon {
     std::vector<std::string> insecure_hosts; ///< loopback TCP without TLS: a warning in info
     /// Versions of runtime and init, asked at the first info or version; by name.
     std::map<std::string, ProgramVersion> programs;
+    /// What list answers are made of, between requests; made at the first.
+    std::shared_ptr<ContainerTexts> container_texts;
 };
 
 } // namespace shoal::api

@@ -52,6 +52,7 @@ bool matches(const Event& event, const Filters& filters) {
 
 void Events::publish(Event event) {
     event.at = clock_.now();
+    ++published_;
     for (Subscription* subscription : subscriptions_) {
         if (subscription->queue_.size() >= queue_max) { subscription->queue_.pop_front(); }
         subscription->queue_.push_back(event);

@@ -39,6 +39,9 @@ class Events {
     /// Events of the ring with since <= at <= until, oldest first.
     std::vector<Event> history(Instant since, Instant until) const;
 
+    /// How many there have been: a cache of what events tell about is good while this stands still.
+    std::uint64_t published() const { return published_; }
+
     class Subscription {
       public:
         explicit Subscription(Events& events);
@@ -61,6 +64,7 @@ class Events {
   private:
     net::Loop& loop_;
     Clock& clock_;
+    std::uint64_t published_ = 0;
     std::deque<Event> ring_;
     std::set<Subscription*> subscriptions_;
 };
