@@ -79,8 +79,7 @@ Result<void> check_options(const Options& options) {
     if (plan.is_bind() && !plan.device.starts_with('/')) {
         return invalid("option device: " + go_quote(plan.device) + " is not an absolute path");
     }
-    if (is_network_type(plan.type) && plan.type.starts_with("nfs") && plan.address.empty() &&
-        plan.device.find(":/") == std::string::npos) {
+    if (plan.type.starts_with("nfs") && plan.address.empty()) {
         return invalid("option o: nfs needs addr=<server>");
     }
     return ok();
