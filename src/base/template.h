@@ -30,12 +30,16 @@ enum class GoKind { Unknown, Struct, Map, Slice, Duration };
 
 struct TemplateOptions {
     /// Go type in "can't evaluate field X in type T"; "" makes the error "map has no entry for key "X"".
-    std::string type_name;
+    std::string type_name{};
+    /// As if the value were Go structs: null is "<nil>", a key that a map lacks is "<no value>".
+    bool typed = false;
+    /// `json` of an object escapes <, > and &, as rows of Docker's tables do.
+    bool escape_objects = false;
     /// Kind of a member by its name ("Labels"); may be empty.
-    std::function<GoKind(std::string_view name)> kind;
+    std::function<GoKind(std::string_view name)> kind{};
     /// A method with arguments, such as `.Label "x"`; nothing when there is none of that name on that value.
     std::function<std::optional<Result<Json>>(const Json& receiver, std::string_view name, std::span<const Json> arguments)>
-        method;
+        method{};
     /// For headers of tables: json, title, lower, upper, truncate, split and join give their first argument back.
     bool plain = false;
 };
@@ -63,5 +67,7 @@ std::string go_print(const Json& value);
 std::string go_sprintf(std::string_view format, std::span<const Json> arguments);
 /// The text of encoding/json: keys of objects as they are, <, > and & not escaped.
 std::string go_json(const Json& value);
+/// Go's json.Marshal: <, > and & of such a text as \u003c, ...
+std::string escape_html(std::string_view json);
 
 } // namespace shoal

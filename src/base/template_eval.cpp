@@ -28,7 +28,7 @@ enum class Flow { Normal, Break, Continue };
 class Evaluator {
   public:
     Evaluator(std::string_view text, const Json& data, const TemplateOptions& options) : text_(text), options_(options) {
-        root_ = {&data, options.type_name.empty() ? GoKind::Map : GoKind::Struct, false};
+        root_ = {&data, GoKind::Struct, false};
         variables_.push_back({"$", root_});
     }
 
@@ -267,7 +267,7 @@ class Evaluator {
         if (json.is_object()) {
             const auto at = json.find(name);
             if (at != json.end()) { return Value{&*at, kind_of(name), false}; }
-            if (from.kind == GoKind::Map && !options_.type_name.empty()) { return Value{keep(nullptr), GoKind::Unknown, true}; }
+            if (from.kind == GoKind::Map && options_.typed) { return Value{keep(nullptr), GoKind::Unknown, true}; }
             if (options_.type_name.empty()) { return fail(node.position, node.text, "map has no entry for key \"" + name + "\""); }
         }
         if (options_.type_name.empty()) {
@@ -324,6 +324,9 @@ class Evaluator {
 
     Result<Value> call(const Operand& node, std::span<const Json> given) {
         if (is_plain(node.name) && !given.empty()) { return make(given[0]); }
+        if (options_.escape_objects && node.name == "json" && given.size() == 1 && given[0].is_object()) {
+            return make(escape_html(go_json(given[0])));
+        }
         auto result = template_functions::call(node.name, given);
         if (!result) {
             const auto& message = result.error().message;
@@ -353,7 +356,7 @@ class Evaluator {
         const Json& json = *value.json;
         if (json.is_null()) {
             out_ += value.missing ? "<no value>" : value.kind == GoKind::Slice ? "[]" : value.kind == GoKind::Map ? "map[]"
-                  : options_.type_name.empty() ? "<no value>" : "<nil>";
+                  : options_.typed ? "<nil>" : "<no value>";
         } else if (value.kind == GoKind::Duration && json.is_number_integer()) {
             out_ += format_duration(nanoseconds(json.get<std::int64_t>()));
         } else {

@@ -190,6 +190,10 @@ std::string go_print(const Json& value) {
 
 std::string go_json(const Json& value) { return dump_json(value); }
 
+std::string escape_html(std::string_view json) {
+    return replace_all(replace_all(replace_all(json, "&", "\\u0026"), "<", "\\u003c"), ">", "\\u003e");
+}
+
 std::string go_sprintf(std::string_view format, std::span<const Json> arguments) {
     constexpr int width_max = 65536;
     std::string out;

@@ -14,6 +14,7 @@ Json sample() {
 TemplateOptions typed() {
     TemplateOptions options;
     options.type_name = "*T";
+    options.typed = true;
     options.kind = [](std::string_view name) {
         return name == "Labels" || name == "Ports" ? GoKind::Map : name == "Nil" ? GoKind::Slice
              : name == "Interval" ? GoKind::Duration : GoKind::Unknown;

@@ -7,7 +7,8 @@
 namespace shoal::cli {
 namespace {
 
-Error parsing_error(Error error) { return std::move(error).with("template parsing error"); }
+constexpr std::string_view parse_failed = "failed to parse template";
+constexpr std::string_view execute_failed = "failed to execute template";
 
 /// "com.example.team-name" is shown over its column as "team name".
 std::string header_of_label(std::string label) {
@@ -62,24 +63,25 @@ Result<std::string> render(const Listing& listing) {
     if (table) { format = trim(std::string_view(format).substr(5)); }
     if (format == "json") {
         std::string out;
-        for (const Json& row : listing.rows) { out += go_json(visible(row)) + "\n"; }
+        for (const Json& row : listing.rows) { out += escape_html(go_json(visible(row))) + "\n"; }
         return out;
     }
     auto parsed = Template::parse(unescaped(format));
-    if (!parsed) { return parsing_error(std::move(parsed).error()); }
+    if (!parsed) { return std::move(parsed).error().with(parse_failed); }
     TemplateOptions options;
     options.type_name = listing.type_name;
     options.method = row_method;
+    options.escape_objects = true;
     std::string out;
     if (table) {
         auto header = header_line(*parsed, listing);
-        if (!header) { return parsing_error(std::move(header).error()); }
+        if (!header) { return std::move(header).error().with(execute_failed); }
         out += *header + "\n";
     }
     const bool whole = format.find("{{json .}}") != std::string::npos || format.find("{{.}}") != std::string::npos;
     for (const Json& row : listing.rows) {
         auto line = parsed->execute(whole ? visible(row) : row, options);
-        if (!line) { return parsing_error(std::move(line).error()); }
+        if (!line) { return std::move(line).error().with(execute_failed); }
         out += *line + "\n";
     }
     return table ? align(out, listing.columns) : out;
@@ -88,9 +90,9 @@ Result<std::string> render(const Listing& listing) {
 Result<std::string> render_one(std::string_view format, const Json& value, const TemplateOptions& options) {
     if (format == "json") { return go_json(value) + "\n"; }
     auto parsed = Template::parse(unescaped(format));
-    if (!parsed) { return parsing_error(std::move(parsed).error()); }
+    if (!parsed) { return std::move(parsed).error().with("template parsing error"); }
     auto text = parsed->execute(value, options);
-    if (!text) { return parsing_error(std::move(text).error()); }
+    if (!text) { return std::move(text).error().with("template parsing error"); }
     return *text + "\n";
 }
 
