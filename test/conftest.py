@@ -155,13 +155,12 @@ def box(api):
 
 @pytest.fixture
 def fresh(scratch, busybox_tar):
-    """fresh(config=..., args=...) -> a daemon of the test's own, not started unless start=True."""
+    """fresh(config=..., args=...) -> a daemon of the test's own, in a network namespace of its own unless own_net=False."""
     made = []
 
-    def make(config=None, args=(), start=True, image=True, env=None, folder=None):
+    def make(config=None, args=(), start=True, image=True, env=None, folder=None, own_net=True):
         folder = folder or tempfile.mkdtemp(prefix="f", dir=scratch)
-        # a bridge per daemon: two daemons in one network namespace must not share docker0
-        d = daemon_module.Daemon(folder, config, args, env)
+        d = daemon_module.Daemon(folder, config, args, env, own_net)
         made.append(d)
         if start:
             d.start()

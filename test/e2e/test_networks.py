@@ -5,8 +5,10 @@ import subprocess
 
 import pytest
 
+from harness.daemon import IS_SHOAL
 from harness.dns import NameServer
 
+BRIDGE = "shoal0" if IS_SHOAL else "docker0"
 ONLY = pytest.mark.shoal_only("Docker 20.10 lets it pass")
 
 
@@ -28,7 +30,7 @@ def test_the_predefined_networks_exist(api):
     assert [found[n]["Driver"] for n in ("bridge", "host", "none")] == ["bridge", "host", "null"]
     assert found["bridge"]["IPAM"]["Config"][0]["Subnet"] == "172.17.0.0/16"
     assert found["bridge"]["Options"]["com.docker.network.bridge.default_bridge"] == "true"
-    assert "docker0" in links()
+    assert BRIDGE in links()
 
 
 def test_inspect_has_the_documented_members(api, box):
@@ -299,7 +301,7 @@ def test_none_has_only_loopback(box):
 
 
 def test_host_shares_everything(box):
-    assert "docker0" in box.run("ip", "link", host={"NetworkMode": "host"}).out
+    assert BRIDGE in box.run("ip", "link", host={"NetworkMode": "host"}).out
 
 
 def test_a_link_by_name(api, box):

@@ -86,7 +86,10 @@ class Api:
             body = json.dumps(body).encode()
             headers.setdefault("Content-Type", "application/json")
         try:
-            c.request(method, target(path, query), body, headers)
+            try:
+                c.request(method, target(path, query), body, headers)
+            except BrokenPipeError:
+                pass  # refused while we were still sending: the answer is there to be read
             r = c.getresponse()
             return Response(r.status, {k.lower(): v for k, v in r.getheaders()}, r.read())
         finally:

@@ -19,12 +19,13 @@ PROGRAM = os.path.join(BIN, "shoald") if IS_SHOAL else "/usr/sbin/dockerd"
 class Daemon:
     """Started with `start`, ended with `stop` or `kill`; the folder may be started again."""
 
-    def __init__(self, folder, config=None, args=(), env=None):
+    def __init__(self, folder, config=None, args=(), env=None, own_net=False):
         self.folder = folder
         self.data, self.exec = folder + "/data", folder + "/exec"
         self.socket, self.pidfile = folder + "/d.sock", folder + "/d.pid"
         self.config_file, self.log = folder + "/daemon.json", folder + "/log"
         self.args, self.env, self.process = list(args), env or {}, None
+        self.own_net, self.netns = own_net, None  # the namespace outlives the daemon: containers stay in touch with it
         os.makedirs(folder, exist_ok=True)
         self.write_config(config or {})
         self.api = Api(self.socket)
@@ -40,12 +41,30 @@ class Daemon:
 
     def launch(self, command=None, **kw):
         """Starts the program without waiting for it to answer."""
+        if self.own_net and self.netns is None:
+            self.netns = self._make_netns()
         log = open(self.log, "ab")
         env = dict(os.environ, PATH=BIN + ":/usr/sbin:/usr/bin:/sbin:/bin", **self.env)
-        self.process = subprocess.Popen(command or self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        self.process = subprocess.Popen(self.inside(command or self.command()), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                         env=env, start_new_session=True, **kw)
         log.close()
         return self.process
+
+    def _make_netns(self):
+        path = self.folder + "/netns"
+        open(path, "w").close()
+        subprocess.run(["unshare", f"--net={path}", "ip", "link", "set", "lo", "up"], check=True)
+        return path
+
+    def inside(self, command):
+        """A command line that runs in the daemon's network namespace."""
+        return ["nsenter", f"--net={self.netns}", *command] if self.netns else list(command)
+
+    def curl(self, *args):
+        """Status and body of a request made from where the daemon listens."""
+        r = subprocess.run(self.inside(["curl", "-s", "-m", "10", "-w", "\n%{http_code}", *args]), capture_output=True, text=True)
+        body, _, status = r.stdout.rpartition("\n")
+        return int(status or 0), body
 
     def start(self, seconds=30, **kw):
         self.launch(**kw)
