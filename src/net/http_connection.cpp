@@ -5,7 +5,6 @@ namespace shoal::net {
 namespace {
 constexpr std::size_t first_read_bytes = 1024;
 constexpr std::size_t read_bytes = 16 * 1024;
-constexpr std::size_t chunk_header_bytes_max = 16 * 1024;
 } // namespace
 
 Task<Result<bool>> MessageReader::wait_first(Until until) {
@@ -67,21 +66,13 @@ Task<Result<std::size_t>> MessageReader::read_body(std::span<char> into, Until u
     for (;;) {
         CO_TRY_LET(from_left, feed_left(into));
         if (from_left > 0 || parser_.done()) { co_return from_left; }
-        if (left_.size() > chunk_header_bytes_max) { co_return invalid("malformed HTTP message: chunk header too long"); }
-        if (left_.empty()) {
-            CO_TRY_LET(got, co_await stream_->read_some(into, until));
-            if (got == 0) {
-                CO_TRY(parser_.feed_end());
-                co_return std::size_t{0};
-            }
-            CO_TRY_LET(written, feed_in_place(into, got));
-            if (written > 0 || parser_.done()) { co_return written; }
-            continue;
+        CO_TRY_LET(got, co_await stream_->read_some(into, until));
+        if (got == 0) {
+            CO_TRY(parser_.feed_end());
+            co_return std::size_t{0};
         }
-        char more[first_read_bytes];
-        CO_TRY_LET(got, co_await stream_->read_some(more, until));
-        if (got == 0) { CO_TRY(parser_.feed_end()); }
-        left_.append(more, got);
+        CO_TRY_LET(written, feed_in_place(into, got));
+        if (written > 0 || parser_.done()) { co_return written; }
     }
 }
 

@@ -1,6 +1,7 @@
 #include "net/http_parser.h"
 
 #include "base/text.h"
+#include "net/chunked.h"
 
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
@@ -20,8 +21,6 @@ struct Sink {
     ParserLimits limits;
     RequestHead request;
     ResponseHead response;
-    std::span<char> into;
-    std::size_t written = 0;
     std::optional<Error> error;
     int refusal = 400;
     std::size_t hosts = 0;
@@ -31,12 +30,6 @@ struct Sink {
         refusal = status;
         error = Error{Errc::Invalid, std::move(message)};
         code = http::error::bad_value;
-    }
-    std::size_t take(string_view body) {
-        const auto count = std::min(body.size(), into.size() - written);
-        if (count > 0) { std::memmove(into.data() + written, body.data(), count); } // may be in place
-        written += count;
-        return count;
     }
 };
 
@@ -65,7 +58,6 @@ template <bool IsRequest> class BeastParser final : public http::basic_parser<Is
         sink_.response.version = version;
     }
     void on_field_impl(http::field name, string_view name_text, string_view value, error_code& code) override {
-        if (sink_.head_done) { return; } // trailers of a chunked body
         Headers& headers = IsRequest ? sink_.request.headers : sink_.response.headers;
         if (headers.size() >= sink_.limits.headers_max) { return sink_.refuse(431, "too many header fields", code); }
         // Any other coding would leave the end of the message in doubt.
@@ -90,10 +82,11 @@ template <bool IsRequest> class BeastParser final : public http::basic_parser<Is
         if (!parsed) { return sink_.refuse(400, parsed.error().message, code); }
         request.query = std::move(*parsed);
     }
+    // Only heads are fed to Beast; its reading of chunks wants more of its caller than it says.
     void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
-    std::size_t on_body_impl(string_view body, error_code&) override { return sink_.take(body); }
+    std::size_t on_body_impl(string_view, error_code&) override { return 0; }
     void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
-    std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code&) override { return sink_.take(body); }
+    std::size_t on_chunk_body_impl(std::uint64_t, string_view, error_code&) override { return 0; }
     void on_finish_impl(error_code&) override {}
 
     Sink& sink_;
@@ -108,14 +101,71 @@ int status_of(error_code code) {
 } // namespace
 
 struct HttpParser::Impl {
+    enum class Body { None, Length, Chunked, UntilEnd };
+
     Sink sink;
     Kind kind = Kind::Request;
     std::optional<BeastParser<true>> request;
     std::optional<BeastParser<false>> response;
+    Body body = Body::None;
+    std::uint64_t left = 0; ///< of a body with a length
+    ChunkedDecoder chunks;
+    bool done = false;
+    bool failed = false;
 
     template <class F> decltype(auto) with(F use) {
         if (kind == Kind::Request) { return use(*request); }
         return use(*response);
+    }
+    Error fail(Error error) {
+        failed = true;
+        return error;
+    }
+
+    Result<Step> feed_head(std::string_view input) {
+        error_code code;
+        const boost::asio::const_buffer buffer(input.data(), input.size());
+        const auto used = with([&](auto& parser) { return parser.put(buffer, code); });
+        if (code && code != http::error::need_more) {
+            if (sink.error) { return fail(*sink.error); }
+            sink.refusal = status_of(code);
+            return fail(Error{Errc::Invalid, "malformed HTTP message: " + code.message()});
+        }
+        if (sink.head_done) { with([this](auto& parser) { choose_body(parser); }); }
+        return Step{used, 0};
+    }
+
+    template <class P> void choose_body(P& parser) {
+        const auto length = parser.content_length();
+        if (parser.is_done()) {
+            done = true;
+        } else if (parser.chunked()) {
+            body = Body::Chunked;
+            chunks = {};
+        } else if (length) {
+            body = Body::Length;
+            left = *length;
+        } else {
+            body = Body::UntilEnd;
+        }
+    }
+
+    Result<Step> feed_chunks(std::string_view input, std::span<char> into) {
+        auto step = chunks.feed(input, into);
+        if (!step) { return fail(std::move(step).error()); }
+        done = chunks.done();
+        return Step{step->used, step->body};
+    }
+
+    Result<Step> feed_plain(std::string_view input, std::span<char> into) {
+        auto count = std::min(input.size(), into.size());
+        if (body == Body::Length) { count = static_cast<std::size_t>(std::min<std::uint64_t>(count, left)); }
+        if (count > 0) { std::memmove(into.data(), input.data(), count); }
+        if (body == Body::Length) {
+            left -= count;
+            done = left == 0;
+        }
+        return Step{count, count};
     }
 };
 
@@ -134,6 +184,8 @@ void HttpParser::reset(Kind kind) {
     sink.hosts = 0;
     sink.head_done = false;
     impl_->kind = kind;
+    impl_->body = Impl::Body::None;
+    impl_->done = impl_->failed = false;
     if (kind == Kind::Request) {
         impl_->request.emplace(sink);
     } else {
@@ -143,35 +195,20 @@ void HttpParser::reset(Kind kind) {
 }
 
 Result<HttpParser::Step> HttpParser::feed(std::string_view input, std::span<char> into) {
-    if (done() || (input.empty() && !head_done())) { return Step{}; }
-    Sink& sink = impl_->sink;
-    sink.into = into;
-    sink.written = 0;
-    error_code code;
-    const boost::asio::const_buffer buffer(input.data(), input.size());
-    const auto used = impl_->with([&](auto& parser) { return parser.put(buffer, code); });
-    if (code && code != http::error::need_more) {
-        if (sink.error) { return *sink.error; }
-        sink.refusal = status_of(code);
-        return Error{Errc::Invalid, "malformed HTTP message: " + code.message()};
-    }
-    return Step{used, sink.written};
+    if (impl_->failed) { return invalid("malformed HTTP message"); }
+    if (done() || input.empty()) { return Step{}; }
+    if (!head_done()) { return impl_->feed_head(input); }
+    return impl_->body == Impl::Body::Chunked ? impl_->feed_chunks(input, into) : impl_->feed_plain(input, into);
 }
 
 Result<void> HttpParser::feed_end() {
+    if (head_done() && impl_->body == Impl::Body::UntilEnd) { impl_->done = true; }
     if (done()) { return ok(); }
-    error_code code = http::error::partial_message;
-    if (head_done()) {
-        impl_->with([&](auto& parser) { parser.put_eof(code); });
-    }
-    if (code) { return Error{Errc::Cancelled, "the connection was closed in the middle of a message"}; }
-    return ok();
+    return Error{Errc::Cancelled, "the connection was closed in the middle of a message"};
 }
 
 bool HttpParser::head_done() const { return impl_->sink.head_done; }
-bool HttpParser::done() const {
-    return impl_->with([](auto& parser) { return parser.is_done(); });
-}
+bool HttpParser::done() const { return impl_->done; }
 int HttpParser::refusal() const { return impl_->sink.refusal; }
 bool HttpParser::keep_alive() const {
     return head_done() && impl_->with([](auto& parser) { return parser.keep_alive(); });
@@ -184,9 +221,9 @@ bool HttpParser::wants_continue() const {
     return request.version >= 11 && request.headers.has_token("Expect", "100-continue");
 }
 std::optional<std::uint64_t> HttpParser::length() const {
+    if (chunked() || impl_->body == Impl::Body::UntilEnd) { return std::nullopt; }
     if (!head_done()) { return std::uint64_t{0}; }
     const auto length = impl_->with([](auto& parser) { return parser.content_length(); });
-    if (chunked()) { return std::nullopt; }
     return length ? *length : std::uint64_t{0};
 }
 RequestHead& HttpParser::request() { return impl_->sink.request; }
