@@ -3,6 +3,9 @@
 #include "os/file.h"
 #include "os/overlay.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 namespace shoal::image {
 namespace {
 
@@ -14,6 +17,13 @@ std::vector<std::string> lower_paths(const LayerStore& store, const std::vector<
     return paths;
 }
 
+/// Asked of the directory itself: the list of all mounts is long where many containers are.
+bool is_mounted(const std::string& path) {
+    struct statx status {};
+    return ::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, 0, &status) == 0 &&
+           (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 } // namespace
 
 RootFs rootfs_in(const std::string& directory) {
@@ -23,7 +33,7 @@ RootFs rootfs_in(const std::string& directory) {
 Result<RootFs> mount_rootfs(const LayerStore& store, const std::vector<oci::ChainId>& layers,
                             const std::string& directory) {
     RootFs rootfs = rootfs_in(directory);
-    if (os::is_mount_point(rootfs.merged)) { return rootfs; }
+    if (is_mounted(rootfs.merged)) { return rootfs; }
     TRY(os::ensure_directory(rootfs.upper, 0755));
     TRY(os::ensure_directory(rootfs.work, 0700));
     TRY(os::ensure_directory(rootfs.merged, 0755));

@@ -1,0 +1,111 @@
+// The insides of the image service, shared by its source files only: the table in memory, its documents in the store,
+// and who may remove what while others add. Everything here runs on the loop; files are touched by jobs on the pools
+// that take copies of the two stores.
+#pragma once
+
+#include "base/codec.h"
+#include "blob/store.h"
+#include "engine/env.h"
+#include "engine/images.h"
+#include "engine/store.h"
+#include "image/load.h"
+#include "image/table.h"
+#include "net/loop.h"
+#include "net/pool.h"
+#include "net/scope.h"
+#include "net/signal.h"
+
+#include <mutex>
+
+namespace shoal::engine {
+
+inline constexpr const char* image_kind = "image";
+inline constexpr const char* tag_kind = "tag";
+
+/// One row of kind "image". The config lies in the blob of the same digest.
+struct ImageDocument {
+    oci::ImageId parent;
+    Instant last_tagged;
+    bool removed = false; ///< deleted by force while containers were using it: kept for them, shown to nobody
+};
+template <class V> void describe(V& v, ImageDocument& d) {
+    v("Parent", d.parent);
+    v("LastTagged", d.last_tagged);
+    v("Removed", d.removed);
+}
+
+struct Images::State {
+    explicit State(Env& shared);
+
+    Env& env;
+    std::optional<image::LayerStore> layers;
+    std::optional<blob::Store> blobs;
+    image::ImageTable table;
+    std::map<ImageId, image::ImageRecord> ghosts; ///< see ImageDocument::removed
+    const ImageUsers* users = nullptr;
+    std::map<ImageId, int> holds;
+
+    // --- reading ---
+    ImageInfo info_of(const image::ImageRecord& record) const;
+    ImageInfo info_of(const image::ImageRecord& record, const std::vector<oci::Reference>& references) const;
+    const image::ImageRecord* known(const ImageId& id) const; ///< ghosts too
+    image::UsesOf uses() const;
+
+    // --- changing: memory, row and event together ---
+    Result<void> add(const image::LoadedImage& image, const ImageId& parent);
+    Result<void> tag(const oci::Reference& reference, const ImageId& id);
+    Result<void> untag(const oci::Reference& reference, const ImageId& id);
+    /// Gives the layers that go with it.
+    Result<std::vector<oci::ChainId>> erase(const ImageId& id);
+    /// Carries a plan out.
+    Result<std::vector<ImageRemoved>> apply(const std::vector<image::RemoveStep>& steps);
+    /// A newly made image with its name; `event` may be "".
+    Result<ImageId> enter(const Result<image::LoadedImage>& made, const ImageId& parent,
+                          const std::optional<oci::Reference>& reference, const std::string& event);
+    Result<void> put_row(const image::ImageRecord& record, bool removed);
+    void publish(const std::string& action, const image::ImageRecord& record, const std::string& name);
+
+    // --- files ---
+    /// Between these two, layers and blobs that are on disk stay there, in the table or not.
+    net::Task<void> begin_adding();
+    net::Task<void> end_adding();
+    /// Removes the files of `garbage`, unless somebody is adding: then the last of them does it.
+    net::Task<void> collect();
+    net::Task<void> collect_ghosts();
+    net::Task<void> collect_ghosts_later();
+    net::Task<void> sync_layers();
+    void schedule_sync();
+    bool layer_wanted(const oci::ChainId& id) const;
+
+    std::vector<oci::ChainId> garbage_layers;
+    std::vector<ImageId> garbage_configs;
+    bool orphans = false; ///< a failed operation may have left layers that no image names
+    int adders = 0;
+    bool collecting = false;
+    net::Flag not_collecting;
+    bool syncing = false;
+    bool sync_again = false;
+    bool ghosts_scheduled = false;
+    net::TaskScope background;
+};
+
+/// Writes JSON progress messages to a pipe. What nobody reads in time is dropped, except say().
+class ImageReporter {
+  public:
+    explicit ImageReporter(const os::Fd& fd) : fd_(fd) {}
+    /// At most ten times a second for one id, and the last one.
+    void progress(const image::Progress& progress);
+    /// Blocks until it is written: only from a pool's thread.
+    void say(const std::string& json);
+    static std::string stream_line(const std::string& text);
+
+  private:
+    const os::Fd& fd_;
+    std::mutex mutex_;
+    std::map<std::string, Steady> last_;
+};
+
+/// "repo[:tag]" for a new name, as the API gives it. Fails: Invalid.
+Result<oci::Reference> parse_new_tag(std::string_view repo, std::string_view tag);
+
+} // namespace shoal::engine
