@@ -1,20 +1,42 @@
-# Two commands do everything on a fresh Debian 12 machine as root: `make demo` and `make test`.
+# Two commands do everything on a fresh Debian 12 machine, as root: `make demo` and `make test`.
 export PRESET ?= release
+PREFIX ?= /usr/local
+DESTDIR ?=
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
+	@echo 'make demo and make test do everything themselves, from installing packages on. All targets:'
+	@sed -n 's/^\([a-z-]*\):.*## /  \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
 
-setup: ## install what building and testing need (Debian packages)
+setup: ## install the Debian packages that building and testing need
 	@tools/setup
 
-build: setup ## build everything (PRESET=release, debug, thread, fuzz)
+build: setup ## build everything (PRESET=release, dev, debug, thread, fuzz)
 	@tools/build
 
-test: build ## run every test
+demo: build ## run a web server in a container on a private daemon (KEEP=1 leaves it running)
+	@tools/demo
+
+test: build ## run every test; the last line says how many passed and failed
 	@tools/test
+
+test-long: build ## the same with the tests that take minutes
+	@tools/test --long
+
+bench: build ## measure against Debian's docker.io and bare crun; writes docs/benchmarks.md
+	@test/bench/run
+
+check: setup ## format, tidy, clang-tidy, build and unit tests of a change
+	@tools/check
+
+install: build ## install to PREFIX (default /usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	install -m 755 build/$(PRESET)/bin/shoald build/$(PRESET)/bin/shoal build/$(PRESET)/bin/shoal-shim $(DESTDIR)$(PREFIX)/bin/
+	build/$(PRESET)/bin/shoal completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shoal
+	build/$(PRESET)/bin/shoal completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_shoal
+	for unit in packaging/*.service packaging/*.socket; do [ ! -e "$$unit" ] || install -D -m 644 -t $(DESTDIR)/lib/systemd/system "$$unit"; done
 
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: help setup build test clean
+.PHONY: help setup build demo test test-long bench check install clean
 .DEFAULT_GOAL := help
