@@ -29,7 +29,8 @@ net::Task<Result<void>> create_exec(Call& call) {
     CO_TRY_LET(container, named_container(call));
     CO_TRY_LET(id, co_await call.engine.containers.exec_create(container->id, std::move(config)));
     call.note(id.text());
-    co_return co_await call.json(201, Json{{"Id", id.text()}});
+    Json document{{"Id", id.text()}};
+    co_return co_await call.json(201, std::move(document));
 }
 
 /// What would make the start fail is said while there can still be a status.
@@ -57,8 +58,9 @@ net::Task<Result<void>> serve_exec(Call& call, engine::ExecPtr exec, ExecStart s
         // Docker says it where the program would have spoken; the exit code of the exec tells programs.
         std::string text = attachment.error().message + "\r\n";
         if (!start.tty) { text = frame(StreamKind::Stdout, text); }
-        CO_TRY(co_await client->write_all(text, net::Until{}));
-        CO_TRY(co_await client->shutdown_write(net::Until{}));
+        const net::Until until;
+        CO_TRY(co_await client->write_all(text, until));
+        CO_TRY(co_await client->shutdown_write(until));
         co_return ok();
     }
     StreamPump::Options options;

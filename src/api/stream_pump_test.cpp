@@ -65,8 +65,9 @@ struct Scene {
 net::Task<std::string> read_to_end(net::Stream& stream) {
     std::string text;
     std::vector<char> buffer(1000);
+    const net::Until until(Deadline::in(std::chrono::seconds(5)));
     for (;;) {
-        auto got = co_await stream.read_some(buffer, net::Until(Deadline::in(std::chrono::seconds(5))));
+        auto got = co_await stream.read_some(buffer, until);
         if (!got || *got == 0) { co_return text; }
         text.append(buffer.data(), *got);
     }
@@ -84,7 +85,8 @@ net::Task<StreamPump::Ended> pump_until_close(Scene& scene, StreamPump::Options 
     scope.spawn(Listen::run(scene, heard));
     const auto ended = co_await pump.run();
     scene.server->close();
-    co_await scope.drain(net::Until(Deadline::in(std::chrono::seconds(5))));
+    const net::Until until(Deadline::in(std::chrono::seconds(5)));
+    co_await scope.drain(until);
     co_return ended;
 }
 
@@ -102,12 +104,14 @@ TEST(StreamPump, sends_all_output_in_frames_and_ends_with_the_program) {
 net::Task<StreamPump::Ended> half_close(Scene& scene) {
     StreamPump::Options options;
     options.input = true;
-    auto written = co_await scene.client->write_all("question", net::Until{});
+    const net::Until until;
+    auto written = co_await scene.client->write_all("question", until);
     EXPECT_TRUE(written);
-    auto closed = co_await scene.client->shutdown_write(net::Until{});
+    auto closed = co_await scene.client->shutdown_write(until);
     EXPECT_TRUE(closed);
     std::string heard;
-    scene.program.output = {{engine::OutputKind::Stdout, "answer"}};
+    engine::Output answer{engine::OutputKind::Stdout, "answer"};
+    scene.program.output.push_back(answer);
     const auto ended = co_await pump_until_close(scene, options, heard);
     EXPECT_EQ(heard, "answer");
     co_return ended;
@@ -122,7 +126,8 @@ TEST(StreamPump, closes_the_input_when_the_client_closes_its_half) {
 }
 
 net::Task<StreamPump::Ended> type(Scene& scene, std::string text, StreamPump::Options options) {
-    auto written = co_await scene.client->write_all(text, net::Until{});
+    const net::Until until;
+    auto written = co_await scene.client->write_all(text, until);
     EXPECT_TRUE(written);
     std::string heard;
     co_return co_await pump_until_close(scene, options, heard);
