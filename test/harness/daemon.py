@@ -13,14 +13,15 @@ KIND = os.environ.get("E2E_DAEMON", "shoald")
 IS_SHOAL = KIND == "shoald"
 _bin = os.environ.get("SHOAL_BIN_DIR", "build/release/bin")
 BIN = _bin if os.path.isabs(_bin) else os.path.join(TOP, _bin)
-PROGRAM = os.path.join(BIN, "shoald") if IS_SHOAL else "/usr/sbin/dockerd"
+PROGRAMS = {"shoald": os.path.join(BIN, "shoald"), "dockerd": "/usr/sbin/dockerd"}
+PROGRAM = PROGRAMS[KIND]
 
 
 class Daemon:
     """Started with `start`, ended with `stop` or `kill`; the folder may be started again."""
 
-    def __init__(self, folder, config=None, args=(), env=None, own_net=False):
-        self.folder = folder
+    def __init__(self, folder, config=None, args=(), env=None, own_net=False, kind=KIND):
+        self.folder, self.kind = folder, kind
         self.data, self.exec = folder + "/data", folder + "/exec"
         self.socket, self.pidfile = folder + "/d.sock", folder + "/d.pid"
         self.config_file, self.log = folder + "/daemon.json", folder + "/log"
@@ -36,7 +37,7 @@ class Daemon:
             f.write(config if isinstance(config, str) else json.dumps(config))
 
     def command(self):
-        return [PROGRAM, "--config-file", self.config_file, "--data-root", self.data, "--exec-root", self.exec,
+        return [PROGRAMS[self.kind], "--config-file", self.config_file, "--data-root", self.data, "--exec-root", self.exec,
                 "--pidfile", self.pidfile, "-H", "unix://" + self.socket, *self.args]
 
     def launch(self, command=None, **kw):
@@ -75,14 +76,14 @@ class Daemon:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.process.poll() is not None:
-                raise AssertionError(f"{KIND} ended with {self.process.returncode}:\n{self.log_tail()}")
+                raise AssertionError(f"{self.kind} ended with {self.process.returncode}:\n{self.log_tail()}")
             try:
                 if self.api.raw("GET", "/_ping", timeout=5).status == 200:
                     return
             except OSError:
                 pass
             time.sleep(0.01)
-        raise AssertionError(f"{KIND} did not answer in {seconds} s:\n{self.log_tail()}")
+        raise AssertionError(f"{self.kind} did not answer in {seconds} s:\n{self.log_tail()}")
 
     def fails_to_start(self, seconds=20, **kw):
         """Starts it, expects it to end by itself with an error, returns what it said."""
@@ -93,7 +94,7 @@ class Daemon:
             code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"{KIND} started although it had to refuse:\n{self.log_tail()}")
+            raise AssertionError(f"{self.kind} started although it had to refuse:\n{self.log_tail()}")
         assert code != 0, self.log_tail()
         return self.log_tail()
 
@@ -119,7 +120,7 @@ class Daemon:
                 self.process.wait(seconds)
             except subprocess.TimeoutExpired:
                 self.kill()
-                raise AssertionError(f"{KIND} did not stop in {seconds} s:\n{self.log_tail()}")
+                raise AssertionError(f"{self.kind} did not stop in {seconds} s:\n{self.log_tail()}")
         return self.process.returncode if self.process else 0
 
     def kill(self):
@@ -127,7 +128,7 @@ class Daemon:
         children = host.descendants(self.pid)
         self.process.kill()
         self.process.wait()
-        if not IS_SHOAL:
+        if self.kind != "shoald":
             host.end_processes([p for p in children if _name(p) in ("containerd", "docker-proxy")])
 
     def restart(self):
