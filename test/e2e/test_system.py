@@ -165,4 +165,4 @@ def test_expect_continue_is_honoured(api, expect):
 
 def test_auth_with_no_registry_there_is_an_error_not_a_hang(api):
     r = api.raw("POST", "/auth", {"username": "u", "password": "p", "serveraddress": "127.0.0.1:1"}, timeout=30)
-    assert r.status in (401, 500), r
+    assert r.status in (401, 500, 501), r
