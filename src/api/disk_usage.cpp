@@ -27,9 +27,9 @@ Result<Types> types_of(const Call& call) {
 Json image_row(const engine::ImageSummary& image) {
     Json row{{"Containers", image.containers}};
     row["Created"] = image.info.config ? unix_seconds(image.info.config->created) : 0;
-    row["Id"] = to_text(image.info.id);
+    row["Id"] = oci::prefixed(image.info.id);
     row["Labels"] = image.info.config ? codec::write(image.info.config->config.labels) : Json(nullptr);
-    row["ParentId"] = to_text(image.info.parent);
+    row["ParentId"] = oci::prefixed(image.info.parent);
     row["RepoDigests"] = image.info.repo_digests;
     row["RepoTags"] = image.info.repo_tags;
     row["SharedSize"] = image.shared_size_bytes;
@@ -54,7 +54,7 @@ Json mount_rows(const engine::Container& container) {
 Json container_row(const engine::Container& container, const engine::Sizes& sizes) {
     Json row{{"Id", container.id.text()}, {"Names", Json::array({"/" + container.name})}};
     row["Image"] = container.config.image;
-    row["ImageID"] = to_text(container.image_id);
+    row["ImageID"] = oci::prefixed(container.image_id);
     auto words = container.args;
     words.insert(words.begin(), container.path);
     row["Command"] = join(words, " ");

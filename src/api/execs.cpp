@@ -50,7 +50,7 @@ Result<void> check_startable(Call& call, const engine::Exec& exec) {
 net::Task<Result<void>> serve_exec(Call& call, engine::ExecPtr exec, ExecStart start) {
     const std::string keys_text = exec->config.detach_keys.empty() ? std::string(detach_keys_default) : exec->config.detach_keys;
     CO_TRY_LET(keys, parse_detach_keys(keys_text));
-    const engine::ContainerId container_id = exec->container;
+    const ContainerId container_id = exec->container;
     CO_TRY_LET(container, call.engine.containers.find(container_id.text()));
     CO_TRY_LET(client, co_await call.hijack(start.tty));
     auto attachment = co_await call.engine.containers.exec_start(exec->id, false, start.tty, start.console_size);

@@ -289,6 +289,8 @@ Result<std::vector<ImageHistoryItem>> Images::history(std::string_view name) con
     return items;
 }
 
+std::string Images::layer_path(const oci::ChainId& id) const { return state_->layers->diff_path(id); }
+
 // --- names and removal ---
 
 Result<void> Images::tag(std::string_view name, std::string_view repo, std::string_view tag) {

@@ -93,6 +93,7 @@ struct ImageStreamJob {
     os::Fd input;    ///< read end of what comes in (load, import); empty otherwise
     os::Fd output;   ///< write end of what goes out (save); empty otherwise
     os::Fd progress; ///< write end for JSON progress messages; empty for none
+    bool quiet = false; ///< only results are told
     std::shared_ptr<std::atomic<bool>> cancelled; ///< set by the caller to give up; may be null
 };
 
@@ -192,6 +193,8 @@ class Images {
     net::Task<Result<ImageId>> import(ImageImportRequest request, ImageStreamJob job);
     net::Task<Result<ImageId>> commit(ImageCommitRequest request);
     net::Task<Result<ImageId>> bootstrap(ImageBootstrapRequest request, ImageStreamJob job);
+    /// Where a layer's tree lies, for the GraphDriver member of inspect.
+    std::string layer_path(const oci::ChainId& id) const;
 
   private:
     friend class Hold;

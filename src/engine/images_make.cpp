@@ -15,7 +15,7 @@ const std::atomic<bool>* flag_of(const ImageStreamJob& job) { return job.cancell
 /// Says lines on a pool's thread, because the pipe may be full.
 net::Task<void> say(Env& env, std::shared_ptr<ImageStreamJob> job, std::vector<std::string> lines) {
     auto work = [job, lines = std::move(lines)] {
-        ImageReporter reporter(job->progress);
+        ImageReporter reporter(job->progress, job->quiet);
         for (const auto& line : lines) { reporter.say(line); }
     };
     co_await env.storage_pool.run(std::move(work));
@@ -28,7 +28,7 @@ net::Task<Result<void>> Images::load(ImageStreamJob job, oci::Platform platform)
     auto shared = std::make_shared<ImageStreamJob>(std::move(job));
     co_await state.begin_adding();
     auto work = [shared, platform, layers = *state.layers, blobs = *state.blobs] {
-        ImageReporter reporter(shared->progress);
+        ImageReporter reporter(shared->progress, shared->quiet);
         image::LoadOptions options;
         options.report = [&](const image::Progress& progress) { reporter.progress(progress); };
         options.cancelled = flag_of(*shared);
@@ -145,7 +145,7 @@ net::Task<Result<ImageId>> Images::import(ImageImportRequest request, ImageStrea
     auto shared = std::make_shared<ImageStreamJob>(std::move(job));
     co_await state.begin_adding();
     auto work = [shared, options, layers = *state.layers, blobs = *state.blobs]() mutable {
-        ImageReporter reporter(shared->progress);
+        ImageReporter reporter(shared->progress, shared->quiet);
         options.cancelled = flag_of(*shared);
         options.progress = [&](std::uint64_t bytes) {
             reporter.progress({"", "Importing", static_cast<std::int64_t>(bytes), 0});
@@ -223,7 +223,7 @@ net::Task<Result<ImageId>> Images::bootstrap(ImageBootstrapRequest request, Imag
     auto shared = std::make_shared<ImageStreamJob>(std::move(job));
     co_await state.begin_adding();
     auto work = [shared, options, layers = *state.layers, blobs = *state.blobs]() mutable {
-        ImageReporter reporter(shared->progress);
+        ImageReporter reporter(shared->progress, shared->quiet);
         options.cancelled = flag_of(*shared);
         options.log = [&](const std::string& line) { reporter.say(dump_json(Json{{"status", line}})); };
         return image::bootstrap_image(layers, blobs, options);

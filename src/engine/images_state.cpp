@@ -254,7 +254,7 @@ net::Task<void> Images::State::sync_layers() {
 std::string ImageReporter::stream_line(const std::string& text) { return dump_json(Json{{"stream", text}}); }
 
 void ImageReporter::progress(const image::Progress& progress) {
-    if (!fd_) { return; }
+    if (!fd_ || quiet_) { return; }
     const std::lock_guard guard(mutex_);
     const auto now = std::chrono::steady_clock::now();
     const bool last = progress.total > 0 && progress.current >= progress.total;

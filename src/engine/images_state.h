@@ -92,7 +92,7 @@ struct Images::State {
 /// Writes JSON progress messages to a pipe. What nobody reads in time is dropped, except say().
 class ImageReporter {
   public:
-    explicit ImageReporter(const os::Fd& fd) : fd_(fd) {}
+    ImageReporter(const os::Fd& fd, bool quiet) : fd_(fd), quiet_(quiet) {}
     /// At most ten times a second for one id, and the last one.
     void progress(const image::Progress& progress);
     /// Blocks until it is written: only from a pool's thread.
@@ -101,6 +101,7 @@ class ImageReporter {
 
   private:
     const os::Fd& fd_;
+    bool quiet_;
     std::mutex mutex_;
     std::map<std::string, Steady> last_;
 };

@@ -2,9 +2,9 @@
 
 #include "base/text.h"
 #include "os/file.h"
+#include "os/pipe.h"
 #include "os/process.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -135,23 +135,13 @@ Result<std::string> own_suite() {
     return invalid("the machine's own suite is not known: name one");
 }
 
-struct Pipe {
-    os::Fd read_end;
-    os::Fd write_end;
-};
-Result<Pipe> make_pipe() {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) { return os_error("pipe", errno); }
-    return Pipe{os::Fd(ends[0]), os::Fd(ends[1])};
-}
-
 /// mmdebstrap while it runs: its tar on one pipe, its words on another.
 class Maker {
   public:
     static Result<std::unique_ptr<Maker>> start(std::vector<std::string> argv, const std::string& tmp,
                                                 const BootstrapOptions& options) {
-        TRY_LET(out, make_pipe());
-        TRY_LET(err, make_pipe());
+        TRY_LET(out, os::make_pipe());
+        TRY_LET(err, os::make_pipe());
         os::Spawn spawn;
         spawn.argv = std::move(argv);
         spawn.env = {"TMPDIR=" + tmp, "LC_ALL=C.UTF-8"};

@@ -225,12 +225,20 @@ Result<void> apply_instruction(RunConfig& config, std::string_view line) {
 }
 
 Result<void> apply_instructions(RunConfig& config, const std::vector<std::string>& lines) {
+    bool sets_entrypoint = false;
+    bool sets_cmd = false;
     for (const auto& text : lines) {
         for (const auto& line : split(text, '\n')) {
             const auto clean = trim(line);
-            if (!clean.empty() && !clean.starts_with('#')) { TRY(apply_instruction(config, clean)); }
+            if (clean.empty() || clean.starts_with('#')) { continue; }
+            TRY(apply_instruction(config, clean));
+            const std::string name = to_upper(clean.substr(0, clean.find_first_of(" \t")));
+            sets_entrypoint = sets_entrypoint || name == "ENTRYPOINT";
+            sets_cmd = sets_cmd || name == "CMD";
         }
     }
+    // The old command was made for the old entry point.
+    if (sets_entrypoint && !sets_cmd) { config.cmd.clear(); }
     return ok();
 }
 

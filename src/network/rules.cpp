@@ -116,7 +116,11 @@ std::string render_chains(const RuleState& state, const std::string& user_rules)
     std::string guard;
     if (state.guard_forward) {
         guard = R"(  chain guard { type filter hook forward priority 10; policy accept;
-    meta mark & 0x10000000 == 0 drop
+    meta mark & 0x10000000 != 0 accept
+    ct state established,related accept
+    ct status dnat accept
+    meta iifkind "bridge" accept
+    drop
   }
 )";
     }

@@ -41,7 +41,8 @@ struct RulePort {
 struct RuleState {
     std::vector<RuleBridge> bridges;
     std::vector<RulePort> ports;
-    /// Forwarding was turned on for containers only: traffic that nobody marked is dropped.
+    /// Forwarding was turned on for containers only: what comes from outside, and neither we nor an address translation
+    /// of somebody else let in, is dropped. What other bridges (libvirt, Docker) send passes.
     bool guard_forward = false;
 };
 
