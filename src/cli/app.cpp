@@ -112,7 +112,7 @@ void usage_error(App& app, std::string_view message, const Command& command, std
 }
 
 int run_command(App& app, const Command& command, const std::string& path, std::span<const std::string> words) {
-    auto parsed = parse_flags(flags_of(command), words, command.flags_first);
+    auto parsed = command.unparsed ? Parsed{.words = {words.begin(), words.end()}, .path = {}, .values = {}} : parse_flags(flags_of(command), words, command.flags_first);
     if (!parsed) {
         usage_error(app, parsed.error().message, command, path);
         return command.bad_usage;

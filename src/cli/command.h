@@ -65,6 +65,7 @@ struct Command {
     bool flags_first = false;        ///< flags end with the first argument
     int bad_usage = 125;             ///< exit code of a wrong flag
     std::span<const Flag> more_flags{};
+    bool unparsed = false;           ///< every word goes to the action as it is
 };
 
 enum class Section { Common, Management, Ordinary, Hidden };
@@ -93,6 +94,8 @@ Result<void> check_arguments(const Command& command, const Parsed& parsed);
 
 /// The texts of --help, wrapped at `width` columns.
 std::string command_help(const Command& command, std::string_view path, std::string_view program, std::size_t width);
+/// "\nCommands:\n  cp          Copy ...\n"; "" when the group has none in that section.
+std::string section_help(const Group& group, Section section, std::string_view title);
 std::string group_help(const Group& group, std::string_view path, std::size_t width);
 std::string flags_help(const std::vector<const Flag*>& flags, std::size_t width);
 std::string_view type_name(const Flag& flag);

@@ -1,5 +1,5 @@
 // The text of --help in the layout people know from Docker.
-#include "cli/command.h"
+#include "cli/tree.h"
 
 #include "base/text.h"
 
@@ -57,27 +57,7 @@ std::string left_of(const Flag& flag) {
 std::string default_of(const Flag& flag) {
     if (flag.preset.empty()) { return ""; }
     const bool quoted = flag.kind == Kind::Text && flag.type.empty();
-    return fmt::format(quoted ? " (default \"{}\")" : " (default {})", flag.preset);
-}
-
-std::string list_of(const Group& group, Section section, std::string_view title) {
-    std::vector<const Entry*> shown;
-    std::size_t widest = 0;
-    for (const Entry& entry : group.entries) {
-        if (entry.section == Section::Hidden) { continue; }
-        widest = std::max(widest, entry.name.size());
-        if (entry.section == section) { shown.push_back(&entry); }
-    }
-    if (shown.empty()) { return ""; }
-    if (section != Section::Common) {
-        std::sort(shown.begin(), shown.end(), [](const Entry* a, const Entry* b) { return a->name < b->name; });
-    }
-    std::string out = fmt::format("\n{}:\n", title);
-    for (const Entry* entry : shown) {
-        const auto summary = entry->command != nullptr ? entry->command->summary : entry->group->summary;
-        out += fmt::format("  {:<{}} {}\n", entry->name, std::max<std::size_t>(widest, 11), summary);
-    }
-    return out;
+    return quoted ? fmt::format(" (default \"{}\")", flag.preset) : fmt::format(" (default {})", flag.preset);
 }
 
 } // namespace
@@ -135,11 +115,41 @@ std::string command_help(const Command& command, std::string_view path, std::str
     return out;
 }
 
+std::string section_help(const Group& group, Section section, std::string_view title) {
+    std::vector<const Entry*> shown;
+    std::size_t widest = 0;
+    for (const Entry& entry : group.entries) {
+        if (entry.section == Section::Hidden) { continue; }
+        widest = std::max(widest, entry.name.size());
+        if (entry.section == section) { shown.push_back(&entry); }
+    }
+    if (shown.empty()) { return ""; }
+    if (section != Section::Common) {
+        std::sort(shown.begin(), shown.end(), [](const Entry* a, const Entry* b) { return a->name < b->name; });
+    }
+    std::string out = fmt::format("\n{}:\n", title);
+    for (const Entry* entry : shown) {
+        const auto summary = entry->command != nullptr ? entry->command->summary : entry->group->summary;
+        out += fmt::format("  {:<{}} {}\n", entry->name, std::max<std::size_t>(widest, 11), summary);
+    }
+    return out;
+}
+
 std::string group_help(const Group& group, std::string_view path, std::size_t) {
     std::string out = fmt::format("Usage:  {} COMMAND\n\n{}\n", path, group.summary);
-    out += list_of(group, Section::Ordinary, "Commands");
+    out += section_help(group, Section::Ordinary, "Commands");
     out += fmt::format("\nRun '{} COMMAND --help' for more information on a command.\n", path);
     return out;
+}
+
+std::string root_help(std::string_view program, std::string_view global_flags) {
+    const Group& root = root_group();
+    std::string out = fmt::format("Usage:  {} [OPTIONS] COMMAND\n\n{}\n", program, root.summary);
+    out += section_help(root, Section::Common, "Common Commands");
+    out += section_help(root, Section::Management, "Management Commands");
+    out += section_help(root, Section::Ordinary, "Commands");
+    out += fmt::format("\nGlobal Options:\n{}", global_flags);
+    return out + fmt::format("\nRun '{} COMMAND --help' for more information on a command.\n", program);
 }
 
 } // namespace shoal::cli

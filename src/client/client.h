@@ -3,6 +3,7 @@
 // until the answer is there. It knows paths and bodies, not commands or tables.
 #pragma once
 
+#include "base/json.h"
 #include "client/endpoint.h"
 #include "net/http_client.h"
 

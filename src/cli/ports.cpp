@@ -1,0 +1,150 @@
+#include "cli/ports.h"
+
+#include "base/text.h"
+#include "cli/csv.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include <arpa/inet.h>
+
+namespace shoal::cli {
+namespace {
+
+struct Range {
+    unsigned first = 0;
+    unsigned last = 0;
+    unsigned count() const { return last - first + 1; }
+};
+
+std::optional<Range> parse_range(std::string_view text) {
+    const auto [first, last] = cut(text, '-');
+    const auto low = parse_number<std::uint16_t>(first);
+    if (!low) { return std::nullopt; }
+    if (text.find('-') == std::string_view::npos) { return Range{*low, *low}; }
+    const auto high = parse_number<std::uint16_t>(last);
+    if (!high || *high < *low) { return std::nullopt; }
+    return Range{*low, *high};
+}
+
+/// The parts from the back: an IPv6 address at the front has colons of its own.
+struct Parts {
+    std::string ip, host, container;
+};
+Parts parts_of(const std::string& text) {
+    Parts parts;
+    const auto last = text.rfind(':');
+    if (last == std::string::npos) {
+        parts.container = text;
+        return parts;
+    }
+    parts.container = text.substr(last + 1);
+    const std::string front = text.substr(0, last);
+    const auto second = front.rfind(':');
+    if (second == std::string::npos) {
+        parts.host = front;
+    } else {
+        parts.ip = front.substr(0, second);
+        parts.host = front.substr(second + 1);
+    }
+    return parts;
+}
+
+Result<std::string> checked_ip(std::string ip) {
+    if (ip.empty()) { return ip; }
+    if (ip.starts_with('[') && ip.ends_with(']')) { ip = ip.substr(1, ip.size() - 2); }
+    if (!is_ip(ip)) { return invalid("invalid IP address: " + ip); }
+    return ip;
+}
+
+/// The key=value form as the short form.
+Result<std::string> short_form(const std::string& text) {
+    std::string target, published, protocol = "tcp", mode = "ingress";
+    TRY_LET(fields, parse_csv(text));
+    for (const auto& field : fields) {
+        const auto [key, value] = cut(field, '=');
+        if (field.find('=') == std::string::npos) { return invalid(fmt::format("invalid field: {}", field)); }
+        if (key == "target") {
+            if (!parse_number<std::uint16_t>(value)) { return invalid(fmt::format("invalid target port ({}): value must be an integer", value)); }
+            target = value;
+        } else if (key == "published") {
+            if (!parse_range(value)) { return invalid(fmt::format("invalid published port ({}): value must be an integer", value)); }
+            published = value;
+        } else if (key == "protocol") {
+            if (value != "tcp" && value != "udp" && value != "sctp") { return invalid(fmt::format("invalid protocol value '{}'", value)); }
+            protocol = value;
+        } else if (key == "mode") {
+            if (value != "ingress" && value != "host") { return invalid(fmt::format("invalid publish mode value ({}): must be either \"ingress\" or \"host\"", value)); }
+            mode = value;
+        } else {
+            return invalid(fmt::format("invalid field key: {}", key));
+        }
+    }
+    if (target.empty()) { return invalid("missing mandatory field \"target\""); }
+    return (published.empty() ? target : published + ":" + target) + "/" + protocol;
+}
+
+Result<void> publish_one(const std::string& given, Ports& ports) {
+    std::string text = given;
+    if (text.find('=') != std::string::npos) {
+        TRY_LET(plain, short_form(given));
+        text = plain;
+    }
+    auto [front, protocol] = cut(text, '/');
+    if (text.find('/') == std::string::npos) { protocol = "tcp"; }
+    protocol = to_lower(protocol);
+    const Parts parts = parts_of(front);
+    TRY_LET(ip, checked_ip(parts.ip));
+    if (parts.container.empty()) { return invalid(fmt::format("no port specified: {}<empty>", given)); }
+    const auto container = parse_range(parts.container);
+    if (!container) { return invalid("invalid containerPort: " + parts.container); }
+    std::optional<Range> host;
+    if (!parts.host.empty()) {
+        host = parse_range(parts.host);
+        if (!host) { return invalid("invalid hostPort: " + parts.host); }
+        if (host->count() != container->count() && container->count() != 1) {
+            return invalid(fmt::format("invalid ranges specified for container and host Ports: {} and {}", parts.container, parts.host));
+        }
+    }
+    if (protocol != "tcp" && protocol != "udp" && protocol != "sctp") { return invalid("invalid proto: " + protocol); }
+    for (unsigned i = 0; i < container->count(); ++i) {
+        const std::string key = fmt::format("{}/{}", container->first + i, protocol);
+        std::string host_port;
+        if (host) { host_port = host->count() == container->count() ? std::to_string(host->first + i) : parts.host; }
+        ports.exposed[key] = Json::object();
+        ports.bindings[key].push_back(Json{{"HostIp", ip}, {"HostPort", host_port}});
+    }
+    return ok();
+}
+
+Result<void> expose_one(const std::string& text, Ports& ports) {
+    if (text.find(':') != std::string::npos) { return invalid("invalid port format for --expose: " + text); }
+    auto [numbers, protocol] = cut(text, '/');
+    if (text.find('/') == std::string::npos) { protocol = "tcp"; }
+    const auto range = parse_range(numbers);
+    if (!range) {
+        const auto [first, last] = cut(numbers, '-');
+        const std::string& wrong = parse_number<std::uint16_t>(first) ? last : first;
+        return invalid(fmt::format("invalid range format for --expose: {}, error: strconv.ParseUint: parsing {}: invalid syntax", text, go_quote(wrong)));
+    }
+    for (unsigned port = range->first; port <= range->last; ++port) { ports.exposed[fmt::format("{}/{}", port, to_lower(protocol))] = Json::object(); }
+    return ok();
+}
+
+} // namespace
+
+bool is_ip(std::string_view text) {
+    const std::string copy(text);
+    unsigned char buffer[sizeof(in6_addr)];
+    return inet_pton(AF_INET, copy.c_str(), buffer) == 1 || inet_pton(AF_INET6, copy.c_str(), buffer) == 1;
+}
+
+Result<Ports> parse_ports(const std::vector<std::string>& publish, const std::vector<std::string>& expose) {
+    Ports ports;
+    for (const auto& text : publish) { TRY(publish_one(text, ports)); }
+    for (const auto& text : expose) { TRY(expose_one(text, ports)); }
+    return ports;
+}
+
+} // namespace shoal::cli

@@ -1,0 +1,157 @@
+#include "cli/support.h"
+
+#include "base/text.h"
+#include "base/time.h"
+#include "net/scope.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace shoal::cli {
+namespace {
+
+constexpr std::size_t parallel_max = 50;
+
+struct Many {
+    const std::vector<std::string>& names;
+    NamedAction& action;
+    std::size_t next = 0;
+    std::vector<std::optional<Result<std::string>>> results;
+};
+
+net::Task<void> work(Many* many) {
+    while (many->next < many->names.size()) {
+        const std::size_t mine = many->next++;
+        auto task = many->action(many->names[mine]);
+        auto result = co_await std::move(task);
+        many->results[mine].emplace(std::move(result));
+    }
+}
+
+net::Task<bool> run_all(net::Loop* loop, Many* many) {
+    net::TaskScope scope(*loop);
+    const std::size_t workers = std::min(parallel_max, many->names.size());
+    for (std::size_t i = 0; i < workers; ++i) { scope.spawn(work(many)); }
+    net::Until never;
+    co_await scope.drain(never);
+    co_return true;
+}
+
+} // namespace
+
+Result<void> check_filter(std::string_view value) {
+    if (value.find('=') != std::string_view::npos) { return ok(); }
+    return invalid("bad format of filter (expected name=value)");
+}
+
+Filters filters_of(const Parsed& parsed, std::string_view flag) {
+    Filters filters;
+    for (const auto& text : parsed.all(flag)) {
+        const auto [key, value] = cut(text, '=');
+        filters.add(to_lower(trim(key)), std::string(trim(value)));
+    }
+    return filters;
+}
+
+void add_filters(net::Query& query, const Parsed& parsed, std::string_view flag) {
+    const Filters filters = filters_of(parsed, flag);
+    if (!filters.empty()) { query.emplace_back("filters", filters.to_json()); }
+}
+
+Result<int> for_each_name(App& app, const std::vector<std::string>& names, NamedAction action) {
+    Many many{names, action, 0, {}};
+    many.results.resize(names.size());
+    net::run_task(app.loop(), run_all(&app.loop(), &many));
+    int code = 0;
+    std::string errors;
+    for (auto& result : many.results) {
+        if (*result) {
+            if (!(*result)->empty()) { app.line(**result); }
+            continue;
+        }
+        if (client::is_unreachable(result->error())) { return std::move(*result).error(); }
+        errors += result->error().message + "\n";
+        code = App::failed;
+    }
+    if (!errors.empty()) { app.err(errors); }
+    return code;
+}
+
+std::string size_text(double bytes, int digits) {
+    constexpr const char* units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"};
+    std::size_t unit = 0;
+    while (std::abs(bytes) >= 1000 && unit + 1 < std::size(units)) {
+        bytes /= 1000;
+        ++unit;
+    }
+    return fmt::format("{:.{}g}{}", bytes, digits, units[unit]);
+}
+
+std::string short_id(std::string_view id) {
+    if (const auto colon = id.find(':'); colon != std::string_view::npos) { id.remove_prefix(colon + 1); }
+    return std::string(id.substr(0, 12));
+}
+
+std::string text_of(const Json& object, std::string_view member) {
+    if (!object.is_object()) { return ""; }
+    const auto at = object.find(std::string(member));
+    return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();
+}
+
+std::int64_t number_of(const Json& object, std::string_view member) {
+    if (!object.is_object()) { return 0; }
+    const auto at = object.find(std::string(member));
+    if (at == object.end() || !at->is_number()) { return 0; }
+    return at->is_number_float() ? static_cast<std::int64_t>(at->get<double>()) : at->get<std::int64_t>();
+}
+
+Json labels_of(const Json& object) {
+    const auto at = object.find("Labels");
+    return at != object.end() && at->is_object() ? *at : Json::object();
+}
+
+std::string labels_text(const Json& labels) {
+    std::vector<std::string> parts;
+    for (const auto& [key, value] : labels.items()) { parts.push_back(key + "=" + (value.is_string() ? value.get<std::string>() : "")); }
+    std::sort(parts.begin(), parts.end());
+    return join(parts, ",");
+}
+
+Json label_map(const std::vector<std::string>& labels) {
+    Json map = Json::object();
+    for (const auto& label : labels) {
+        const auto [key, value] = cut(label, '=');
+        map[key] = value;
+    }
+    return map;
+}
+
+const Json& list_of(const Json& object, std::string_view member) {
+    static const Json empty = Json::array();
+    if (!object.is_object()) { return empty; }
+    const auto at = object.find(std::string(member));
+    return at != object.end() && at->is_array() ? *at : empty;
+}
+
+Instant now() { return std::chrono::time_point_cast<nanoseconds>(std::chrono::system_clock::now()); }
+
+std::string ago(Instant at) { return human_duration(now() - at) + " ago"; }
+std::string ago(std::int64_t at) { return ago(from_unix_nanos(at * 1'000'000'000)); }
+
+std::string date_text(Instant at) {
+    std::string text = format_rfc3339(at);
+    text[10] = ' ';
+    text.pop_back();
+    return text + " +0000 UTC";
+}
+
+Result<void> need_version(client::Client& client, std::string_view flag, int version) {
+    TRY_LET(present, client.version());
+    if (present >= version) { return ok(); }
+    return invalid(fmt::format("\"--{}\" requires API version {}, but the Docker daemon API version is {}", flag,
+                               client::version_text(version), client::version_text(present)));
+}
+
+} // namespace shoal::cli
