@@ -19,8 +19,10 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/lock_file.h"
+#include "os/process.h"
 
 #include <csignal>
+#include <filesystem>
 #include <iostream>
 #include <malloc.h>
 #include <spdlog/spdlog.h>
@@ -269,8 +271,18 @@ int fail(const Error& problem) {
     return 1;
 }
 
+/// The monitor is looked for beside the daemon's own program, then in PATH. A missing one is said at the first start.
+std::string default_shim_path() {
+    constexpr std::string_view name = "shoal-shim";
+    std::error_code ignored;
+    const auto beside = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path() / name;
+    if (os::exists(beside.string())) { return beside.string(); }
+    return os::find_program(std::string(name)).value_or(beside.string());
+}
+
 Result<int> run_with(Settings settings, const std::vector<std::string>& args) {
     TRY(adjust_oom_score(settings.oom_score_adjust));
+    if (settings.shim_path.empty()) { settings.shim_path = default_shim_path(); }
     TRY_LET(places, take_places(settings));
     (void)places;
     TRY_LET(store, engine::Store::open(settings.data_root + "/state.db"));

@@ -99,7 +99,10 @@ class Api:
         r = self.raw(method, path, body, **kw)
         if r.status >= 400:
             raise ApiError(method, path, r)
-        return r.json() if r.body and r.headers.get("content-type", "").startswith("application/json") else r.body
+        if not r.body or not r.headers.get("content-type", "").startswith("application/json"):
+            return r.body
+        values = r.json_stream()
+        return values[0] if len(values) == 1 else values
 
     def get(self, path, /, **kw):
         return self.call("GET", path, **kw)
