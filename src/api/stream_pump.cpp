@@ -28,7 +28,8 @@ StreamPump::StreamPump(net::Loop& loop, net::Stream& client, engine::Attachment&
 net::Task<StreamPump::Ended> StreamPump::run() {
     scope_.spawn(pump_input());
     co_await pump_output();
-    if (ended_ == Ended::Program) {
+    const Ended ended = ended_; // that the client leaves once all is said changes nothing
+    if (ended == Ended::Program) {
         // The client gets the chance to read to the end and to close first: closing over unread input would look to it
         // like a broken connection.
         discard_ = true;
@@ -40,7 +41,7 @@ net::Task<StreamPump::Ended> StreamPump::run() {
         }
     }
     co_await scope_.close();
-    co_return ended_;
+    co_return ended;
 }
 
 void StreamPump::stop(Ended why) {

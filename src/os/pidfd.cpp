@@ -3,7 +3,9 @@
 #include "base/text.h"
 #include "os/file.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 
 #include <poll.h>
@@ -62,6 +64,24 @@ Result<void> send_signal(const Fd& pidfd, int signal) {
 bool has_ended(const Fd& pidfd) {
     pollfd waiting{pidfd.raw(), POLLIN, 0};
     return ::poll(&waiting, 1, 0) > 0;
+}
+
+int poll_timeout_ms(Deadline deadline) {
+    if (deadline.is_never()) { return -1; }
+    const auto left = deadline.at() - std::chrono::steady_clock::now();
+    if (left <= left.zero()) { return 0; }
+    const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+    return static_cast<int>(std::min<std::int64_t>(rounded, 1 << 30));
+}
+
+Result<void> wait_for_exit(const Fd& pidfd, Deadline deadline) {
+    for (;;) {
+        pollfd waiting{pidfd.raw(), POLLIN, 0};
+        const int ready = ::poll(&waiting, 1, poll_timeout_ms(deadline));
+        if (ready > 0) { return ok(); }
+        if (ready == 0) { return Error{Errc::Timeout, "still runs"}; }
+        if (errno != EINTR) { return os_error("poll", errno); }
+    }
 }
 
 } // namespace shoal::os

@@ -2,6 +2,7 @@
 // A process is identified for good by its number and its start time (field 22 of /proc/<pid>/stat).
 #pragma once
 
+#include "base/clock.h"
 #include "os/fd.h"
 
 #include <cstdint>
@@ -28,5 +29,9 @@ Result<Fd> open_pidfd(pid_t pid);
 Result<void> send_signal(const Fd& pidfd, int signal);
 /// True when the process behind a pidfd has ended; does not wait.
 bool has_ended(const Fd& pidfd);
+/// Waits for that; Timeout when the process still runs then.
+Result<void> wait_for_exit(const Fd& pidfd, Deadline deadline);
+/// What poll() takes for a deadline: milliseconds, rounded up; -1 for never.
+int poll_timeout_ms(Deadline deadline);
 
 } // namespace shoal::os

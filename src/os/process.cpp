@@ -204,24 +204,8 @@ Result<Process> Process::spawn(const Spawn& spawn) {
     return process;
 }
 
-namespace {
-int milliseconds_until(Deadline deadline) {
-    if (deadline.is_never()) { return -1; }
-    const auto left = deadline.at() - std::chrono::steady_clock::now();
-    if (left <= left.zero()) { return 0; }
-    const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(left).count();
-    return static_cast<int>(std::min<std::int64_t>(rounded, 1 << 30));
-}
-} // namespace
-
 Result<ExitStatus> Process::wait(Deadline deadline) {
-    while (!deadline.is_never() && pidfd_) {
-        pollfd waiting{pidfd_.raw(), POLLIN, 0};
-        const int ready = ::poll(&waiting, 1, milliseconds_until(deadline));
-        if (ready > 0) { break; }
-        if (ready == 0) { return Error{Errc::Timeout, "process " + std::to_string(pid_) + " still runs"}; }
-        if (errno != EINTR) { return os_error("poll", errno); }
-    }
+    if (!deadline.is_never() && pidfd_) { TRY(wait_for_exit(pidfd_, deadline).with("process " + std::to_string(pid_))); }
     int status = 0;
     while (::waitpid(pid_, &status, 0) < 0) {
         if (errno != EINTR) { return os_error("wait for process " + std::to_string(pid_), errno); }
@@ -260,7 +244,7 @@ class Exchange {
     Result<void> pump(Output& output) {
         while (in_ || out_ || err_) {
             std::array<pollfd, 3> waiting{{{in_.raw(), POLLOUT, 0}, {out_.raw(), POLLIN, 0}, {err_.raw(), POLLIN, 0}}};
-            const int ready = ::poll(waiting.data(), waiting.size(), milliseconds_until(job_.deadline));
+            const int ready = ::poll(waiting.data(), waiting.size(), poll_timeout_ms(job_.deadline));
             if (ready == 0) { return Error{Errc::Timeout, job_.argv[0] + ": took too long"}; }
             if (ready < 0 && errno != EINTR) { return os_error("poll", errno); }
             if (waiting[0].revents != 0) { feed(); }
