@@ -1,6 +1,7 @@
 """What the kernel says about a daemon's containers, to compare with what the daemon says."""
 import os
 import subprocess
+import time
 
 from harness import host
 
@@ -41,7 +42,19 @@ def bridge_ports(daemon):
     return out.splitlines()
 
 
-def check_agreement(daemon, box):
+def check_agreement(daemon, box, seconds=5):
+    """Daemon and kernel agree; what an end leaves to clean up after it was told may take a moment."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return agree(daemon, box)
+        except AssertionError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.05)
+
+
+def agree(daemon, box):
     """Every container that is said to run has a live process and a monitor; nothing else is left in the kernel."""
     running = []
     for c in box.api.get("/containers/json", all=1):

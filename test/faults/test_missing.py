@@ -69,7 +69,7 @@ def test_a_killed_monitor_is_noticed(fresh, away):
     c = box.until(id, lambda c: not c["State"]["Running"], 20)
     assert c["State"]["ExitCode"] != 0 and c["State"]["Pid"] == 0
     host.until(lambda: not host.alive(pid), what="the end of the process")
-    assert not cgroups_of(id)
+    host.until(lambda: not cgroups_of(id), what="the end of its cgroups")
     box.start(id)
     assert box.exec(id, "echo", "again").out == "again\n"
     box.rm(id, force=1)
