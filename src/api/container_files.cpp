@@ -134,21 +134,23 @@ class SideJob {
     net::TaskScope scope_;
 };
 
-/// Sends what comes out of the pipe until its end.
-net::Task<Result<void>> send_pipe(Call& call, os::Fd read_end) {
+/// Sends what comes out of the pipe until its end. The answer begins with the first piece: what fails before is an error
+/// with a status of its own.
+net::Task<Result<void>> send_pipe(Call& call, std::string content_type, os::Fd read_end) {
     auto source = net::adopt_stream(call.engine.env.loop, std::move(read_end));
     std::vector<char> buffer(buffer_bytes);
     const net::Until until(call.gone());
     for (;;) {
         CO_TRY_LET(count, co_await source->read_some(buffer, until));
         if (count == 0) { co_return ok(); }
+        if (!call.begun()) { CO_TRY(co_await call.begin(200, content_type)); }
         CO_TRY(co_await call.exchange.write(std::string_view(buffer.data(), count)));
     }
 }
 
 constexpr auto give_up_after = std::chrono::seconds(10); ///< for a thread to notice that its pipe is closed
 
-net::Task<Result<void>> send_job(Call& call, std::function<Result<void>(const os::Fd&)> job) {
+net::Task<Result<void>> send_job(Call& call, std::string content_type, std::function<Result<void>(const os::Fd&)> job) {
     CO_TRY_LET(pipe, os::make_pipe());
     auto write_end = std::make_shared<os::Fd>(std::move(pipe.write_end));
     auto work = [job = std::move(job), write_end] {
@@ -158,7 +160,7 @@ net::Task<Result<void>> send_job(Call& call, std::function<Result<void>(const os
     };
     SideJob side(call);
     side.start(std::move(work));
-    auto sent = co_await send_pipe(call, std::move(pipe.read_end));
+    auto sent = co_await send_pipe(call, std::move(content_type), std::move(pipe.read_end));
     const net::Until until = sent ? net::Until{} : net::Until(Deadline::in(give_up_after));
     auto made = co_await side.finish(until);
     CO_TRY(std::move(sent));
@@ -213,9 +215,10 @@ net::Task<Result<void>> get_archive(Call& call) {
     CO_TRY_LET(stated, co_await stat_request(call, request));
     call.set_header("X-Docker-Container-Path-Stat", archive::path_stat_header(stated.stat));
     publish_container_event(call, *request.container, "archive-path");
-    CO_TRY(co_await call.begin(200, "application/x-tar"));
     auto job = [place = stated.place, name = stated.stat.name](const os::Fd& pipe) { return pack_place(place, name, pipe); };
-    co_return co_await send_job(call, std::move(job));
+    auto sent = co_await send_job(call, "application/x-tar", std::move(job));
+    if (!sent) { co_return archive_error(std::move(sent).error(), request.path, *request.container); }
+    co_return ok();
 }
 
 net::Task<Result<void>> put_archive(Call& call) {
@@ -261,9 +264,8 @@ net::Task<Result<void>> export_container(Call& call) {
     CO_TRY_LET(opened, os::open_directory(merged));
     auto root = std::make_shared<os::Fd>(std::move(opened));
     publish_container_event(call, *container, "export");
-    CO_TRY(co_await call.begin(200, "application/octet-stream"));
     auto job = [root](const os::Fd& pipe) { return pack_into(*root, archive::PackOptions{}, pipe); };
-    co_return co_await send_job(call, std::move(job));
+    co_return co_await send_job(call, "application/octet-stream", std::move(job));
 }
 
 } // namespace shoal::api

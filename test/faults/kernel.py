@@ -4,6 +4,7 @@ import subprocess
 import time
 
 from harness import host
+from harness.api import ApiError
 
 
 def comm(pid):
@@ -48,7 +49,7 @@ def check_agreement(daemon, box, seconds=5):
     while True:
         try:
             return agree(daemon, box)
-        except AssertionError:
+        except (AssertionError, ApiError):
             if time.monotonic() > end:
                 raise
         time.sleep(0.05)

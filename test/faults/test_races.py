@@ -1,4 +1,5 @@
 """Many clients at once on one thing."""
+import http.client
 import os
 import sys
 import threading
@@ -135,8 +136,11 @@ def test_b2_a_copy_raced_by_a_link_swapper_stays_inside(d, scratch):
     payload = tar_of({"deep/written": "x"})
     for _ in range(300):
         d.api.raw("PUT", f"/containers/{id}/archive", payload, path="/a")
-        r = d.api.raw("GET", f"/containers/{id}/archive", path="/a/deep")
-        assert b"secret of the host" not in r.body
+        try:
+            body = d.api.raw("GET", f"/containers/{id}/archive", path="/a/deep").body
+        except http.client.IncompleteRead as broken:  # what moved away while it was read is not made up
+            body = broken.partial
+        assert b"secret of the host" not in body
     assert os.listdir(outside) == ["deep"] and os.listdir(outside + "/deep") == ["secret"]
 
 
