@@ -33,7 +33,10 @@ install: build ## install to PREFIX (default /usr/local)
 	install -m 755 build/$(PRESET)/bin/shoald build/$(PRESET)/bin/shoal build/$(PRESET)/bin/shoal-shim $(DESTDIR)$(PREFIX)/bin/
 	build/$(PRESET)/bin/shoal completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shoal
 	build/$(PRESET)/bin/shoal completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_shoal
-	for unit in packaging/*.service packaging/*.socket; do [ ! -e "$$unit" ] || install -D -m 644 -t $(DESTDIR)/lib/systemd/system "$$unit"; done
+	install -d $(DESTDIR)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/doc/shoal
+	install -m 644 docs/*.md $(DESTDIR)$(PREFIX)/share/doc/shoal/
+	for unit in packaging/shoald.service packaging/shoald.socket; do \
+	    sed 's|/usr/local/|$(PREFIX)/|' $$unit > $(DESTDIR)/lib/systemd/system/$$(basename $$unit); done
 
 clean: ## remove what was built
 	rm -rf build
