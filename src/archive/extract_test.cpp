@@ -1,6 +1,7 @@
 #include "archive/extract.h"
 
 #include "archive/hash.h"
+#include "archive/tar_reader.h"
 #include "archive/test_tools.h"
 
 #include <sys/sysmacros.h>
@@ -367,6 +368,13 @@ TEST(Extract, passes_on_the_error_of_its_source) {
         tree.root(), {});
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, Errc::Unavailable);
+}
+
+TEST(Extract, does_not_take_a_source_that_fails_at_once_for_an_empty_archive) {
+    auto reader = TarReader::over([]() -> Result<std::string_view> { return Error{Errc::Unavailable, "gone"}; });
+    const auto entry = reader ? reader->next() : Result<std::optional<Entry>>(reader.error());
+    ASSERT_FALSE(entry);
+    EXPECT_EQ(entry.error().message, "gone");
 }
 
 TEST(Extract, takes_an_empty_archive) {

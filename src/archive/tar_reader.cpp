@@ -180,6 +180,8 @@ Result<std::optional<Entry>> TarReader::next() {
     const Utf8Locale locale;
     archive_entry* raw = nullptr;
     const int code = archive_read_next_header(state_->tar, &raw);
+    // The library takes a source that fails at its first byte for an empty archive.
+    if (code == ARCHIVE_EOF && state_->source_error) { return state_->error(); }
     if (code == ARCHIVE_EOF) { return std::optional<Entry>{}; }
     if (code < ARCHIVE_WARN) { return state_->error(); }
     if (++state_->entries > state_->limits.entries_max) {
