@@ -57,35 +57,33 @@ std::string select_lines(std::string_view text, std::string_view suite) {
 std::string select_stanzas(std::string_view text, std::string_view suite) {
     std::string chosen;
     std::string stanza;
-    bool wanted = false;
-    const auto end_stanza = [&] {
-        if (wanted) { chosen += stanza + "\n"; }
-        stanza.clear();
-        wanted = false;
-    };
+    std::vector<std::string> suites;
+    bool in_suites = false; // a field goes on in lines that begin with a blank
     bool disabled = false;
+    const auto end_stanza = [&] {
+        if (!suites.empty() && !disabled) { chosen += stanza + "Suites: " + join(suites, " ") + "\n\n"; }
+        stanza.clear();
+        suites.clear();
+        in_suites = disabled = false;
+    };
     for (const auto& line : split(text, '\n')) {
         if (trim(line).empty()) {
-            if (disabled) { wanted = false; }
-            disabled = false;
             end_stanza();
             continue;
         }
         if (line.starts_with('#')) { continue; }
+        const bool goes_on = line.starts_with(' ') || line.starts_with('\t');
         const auto [key, value] = cut(line, ':');
-        if (equals_ignore_case(key, "Enabled") && equals_ignore_case(trim(value), "no")) { disabled = true; }
-        if (!equals_ignore_case(key, "Suites")) {
+        if (!goes_on) { in_suites = equals_ignore_case(key, "Suites"); }
+        if (!goes_on && equals_ignore_case(key, "Enabled") && equals_ignore_case(trim(value), "no")) { disabled = true; }
+        if (!in_suites) {
             stanza += line + "\n";
             continue;
         }
-        std::vector<std::string> suites;
-        for (auto& word : words_of(value)) {
+        for (auto& word : words_of(goes_on ? line : value)) {
             if (is_of_suite(word, suite)) { suites.push_back(std::move(word)); }
         }
-        wanted = !suites.empty();
-        stanza += "Suites: " + join(suites, " ") + "\n";
     }
-    if (disabled) { wanted = false; }
     end_stanza();
     return chosen;
 }
@@ -172,6 +170,7 @@ class Maker {
     const os::Fd& tar() const { return out_; }
 
     Result<void> finish() {
+        out_ = {}; // who gave up reading must not leave it writing for ever
         auto status = process_.wait();
         ended_ = true;
         guard_.request_stop();

@@ -90,7 +90,7 @@ Result<void> expose(RunConfig& config, std::string_view rest) {
         protocol = protocol.empty() ? "tcp" : to_lower(protocol);
         const auto [first, last] = cut(ports, '-');
         const auto low = parse_number<std::uint16_t>(first);
-        const auto high = last.empty() ? low : parse_number<std::uint16_t>(last);
+        const auto high = ports.find('-') == std::string::npos ? low : parse_number<std::uint16_t>(last);
         const bool known = protocol == "tcp" || protocol == "udp" || protocol == "sctp";
         if (!low || !high || *low == 0 || *high < *low || !known) { return invalid("Invalid containerPort: " + word); }
         for (unsigned port = *low; port <= *high; ++port) {

@@ -119,7 +119,7 @@ class Loader {
     /// `named` carries the annotations with the name; `descriptor` is the manifest or index itself.
     Result<void> describe_target(const oci::Descriptor& named, const oci::Descriptor& descriptor, int depth) {
         if (depth > 4) { return invalid("index.json: indexes nested too deep"); }
-        if (described_.size() > options_.limits.images_max) { return invalid("index.json: too many images"); }
+        if (described_.size() >= options_.limits.images_max) { return invalid("index.json: too many images"); }
         if (oci::media::is_index(descriptor.media_type)) {
             TRY_LET(text, read_blob(descriptor));
             TRY_LET(index, oci::parse_index(text));
