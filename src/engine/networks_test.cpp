@@ -796,7 +796,8 @@ TEST_F(Machine, lists_with_filters_and_prunes_what_is_unused) {
     start("c", "used");
     const auto names = [&](const std::string& text) {
         std::vector<std::string> all;
-        for (const auto& view : *networks->list(*Filters::parse(text))) { all.push_back(view.definition.name); }
+        const auto views = networks->list(*Filters::parse(text));
+        for (const auto& view : *views) { all.push_back(view.definition.name); }
         return all;
     };
     EXPECT_THAT(names(R"({"dangling":["true"]})"), ElementsAre("idle"));

@@ -134,6 +134,7 @@ Result<void> check_networks(const Settings& s) {
         return invalid("You specified -b & --bip, mutually exclusive options. Please specify only one");
     }
     for (const auto& pool : s.default_address_pools) {
+        if (pool.base.empty()) { return invalid("default-address-pools: 'base' is needed"); }
         TRY(check_cidr("default-address-pools", pool.base, 0));
         const auto base_bits = *parse_number<int>(cut(pool.base, '/').second);
         const int bits_max = address_family(cut(pool.base, '/').first) == AF_INET ? 32 : 128;
