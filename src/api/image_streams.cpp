@@ -1,17 +1,19 @@
 // Images in and out of the daemon: load, save, import, bootstrap. A thread that may block works on the archive; its
 // bytes and its progress go through pipes, which the loop fills and empties.
 #include "api/image_handlers.h"
+#include "base/text.h"
 #include "engine/engine.h"
+#include "net/download.h"
 #include "net/scope.h"
 #include "os/pipe.h"
-#include "base/text.h"
 
 namespace shoal::api {
 namespace {
 
 constexpr std::size_t buffer_bytes = 256 * 1024;
 constexpr std::chrono::seconds rest_timeout{30}; ///< for a client that still sends what nobody wants any more
-
+constexpr std::chrono::seconds answer_timeout{60}; ///< of a server that an archive is fetched from
+constexpr std::chrono::seconds stall_timeout{120}; ///< the same, between two pieces
 
 /// One request whose work reads and writes pipes.
 class Piped {
@@ -30,10 +32,14 @@ class Piped {
     }
     /// The request's body is what the work reads.
     Result<void> feed_body() {
-        TRY_LET(pipe, os::make_pipe());
-        job.input = std::move(pipe.read_end);
-        body_ = net::adopt_stream(call_.engine.env.loop, std::move(pipe.write_end));
+        TRY(open_input());
         feeding_.spawn(feed());
+        return ok();
+    }
+    /// The work reads what a server sends.
+    Result<void> feed_download(std::unique_ptr<net::Download> download) {
+        TRY(open_input());
+        feeding_.spawn(feed_from(std::move(download)));
         return ok();
     }
     engine::ImageStreamJob take_job() {
@@ -64,12 +70,20 @@ class Piped {
         co_await feeding_.drain(soon);
         co_await feeding_.close();
         if (!sent) { co_return sent; }
+        if (!outcome_ && !fed_) { co_return fed_; } // the reason, not what followed from it
         co_return outcome_;
     }
 
     engine::ImageStreamJob job;
 
   private:
+    Result<void> open_input() {
+        TRY_LET(pipe, os::make_pipe());
+        job.input = std::move(pipe.read_end);
+        body_ = net::adopt_stream(call_.engine.env.loop, std::move(pipe.write_end));
+        return ok();
+    }
+
     net::Task<void> work(net::Task<Result<void>> task) {
         outcome_ = co_await std::move(task);
     }
@@ -91,11 +105,30 @@ class Piped {
         body_->close();
     }
 
+    net::Task<void> feed_from(std::unique_ptr<net::Download> download) {
+        std::vector<char> buffer(buffer_bytes);
+        while (true) {
+            const net::Until until(Deadline::in(stall_timeout), feeding_.cancel());
+            auto got = co_await download->read_some(buffer, until);
+            if (!got) {
+                fed_ = std::move(got).error();
+                *cancelled_ = true;
+            }
+            if (!fed_ || *got == 0) { break; }
+            const std::string_view bytes(buffer.data(), *got);
+            const net::Until never(feeding_.cancel());
+            auto written = co_await body_->write_all(bytes, never);
+            if (!written) { break; } // nobody wants the rest
+        }
+        body_->close();
+    }
+
     Call& call_;
     std::shared_ptr<std::atomic<bool>> cancelled_;
     net::Cancel::Registration gone_;
     net::StreamPtr answer_;
     net::StreamPtr body_;
+    Result<void> fed_ = ok();
     Result<void> outcome_ = ok();
     net::TaskScope feeding_;
     net::TaskScope working_;
@@ -130,9 +163,6 @@ Result<std::string> new_name(const Call& call) {
 
 net::Task<Result<void>> import_image(Call& call) {
     const std::string source = call.query_text("fromSrc");
-    if (source != "-") {
-        co_return unsupported("importing from an address is not supported: send the archive as the body, with fromSrc=-");
-    }
     engine::ImageImportRequest request;
     CO_TRY_LET(name, new_name(call));
     request.reference = name;
@@ -143,7 +173,19 @@ net::Task<Result<void>> import_image(Call& call) {
     call.note(name);
     Piped piped(call);
     CO_TRY(piped.answer_from(&engine::ImageStreamJob::progress));
-    CO_TRY(piped.feed_body());
+    if (source == "-") {
+        CO_TRY(piped.feed_body());
+    } else {
+        CO_TRY_LET(url, net::parse_url(source));
+        request.source = url.text();
+        const net::Until until(Deadline::in(answer_timeout), call.gone());
+        auto started = co_await net::Download::start(call.engine.env.loop, url, until);
+        if (!started) { co_return internal("download " + request.source + ": " + started.error().message); }
+        CO_TRY(co_await call.begin(200, "application/json"));
+        Json line{{"status", "Downloading from " + request.source}};
+        CO_TRY(co_await call.progress(std::move(line)));
+        CO_TRY(piped.feed_download(std::move(*started)));
+    }
     piped.start(without_value(call.engine.images.import(std::move(request), piped.take_job())));
     auto outcome = co_await piped.send("application/json");
     co_return co_await call.finish_progress(std::move(outcome));
