@@ -351,6 +351,7 @@ InterfacePlan Networks::Impl::interface_plan(const Attached& attached, const End
     if (network.is_bridge()) {
         plan.bridge = network.link;
         plan.isolated = !network.bridge.icc;
+        plan.hairpin = !attached.info.published.empty();
         plan.mtu = network.bridge.mtu;
     } else {
         plan.parent = network.link;

@@ -187,9 +187,9 @@ Result<void> make_link(const os::Fd& netns, const InterfacePlan& plan) {
         TRY_LET(bridge, host.link(plan.bridge));
         TRY(host.create_veth({plan.host_link, plan.name, netns.raw(), plan.mac, plan.mtu, bridge.index}));
         TRY(host.set_port_up(plan.host_link));
-        if (!plan.isolated) { return ok(); }
+        if (!plan.isolated && !plan.hairpin) { return ok(); }
         TRY_LET(port, host.link(plan.host_link));
-        return host.set_port_isolated(port.index, true);
+        return host.set_port_flags(port.index, {plan.isolated, plan.hairpin});
     }
     TRY_LET(parent, host.link(plan.parent));
     if (plan.driver == "macvlan") {

@@ -59,6 +59,7 @@ struct InterfacePlan {
     std::string parent;     ///< macvlan, ipvlan
     std::string mode, flag;
     bool isolated = false;  ///< no traffic to other isolated ports
+    bool hairpin = false;   ///< what it sends may come back to it: its own published port, where bridges are filtered
     std::string mac;
     int mtu = 0;
     std::vector<std::pair<Ip, int>> addresses;

@@ -28,6 +28,8 @@ const std::vector<Container>& containers() {
         {"bridges", "set", "type ifname;"},
         {"icc", "set", "type ifname . ifname;"},
         {"hairpin", "set", "type ifname . ifname;"},
+        {"self4", "set", "typeof ip saddr . ip daddr;"},
+        {"self6", "set", "typeof ip6 saddr . ip6 daddr;"},
         {"internal", "set", "type ifname;"},
         {"routed4", "set", "type ifname;"},
         {"routed6", "set", "type ifname;"},
@@ -67,6 +69,7 @@ void add_port(Elements& out, const RulePort& port) {
         return;
     }
     const auto target = fmt::format("{} . {}", port.target.text(), port.target_port);
+    out[v4 ? "self4" : "self6"].push_back(fmt::format("{0} . {0}", port.target.text()));
     if (!port.host) {
         out[v4 ? "pub_any" : "pub_any6"].push_back(fmt::format("{} . {} : {}", protocol, port.host_port, target));
     } else {
@@ -160,6 +163,8 @@ std::string render_chains(const RuleState& state, const std::string& user_rules)
 {2}  chain masquerade_post {{ type nat hook postrouting priority srcnat; policy accept;
     ip saddr 127.0.0.0/8 oifname @bridges masquerade
     iifname . oifname @hairpin ct status dnat masquerade
+    ip saddr . ip daddr @self4 ct status dnat masquerade
+    ip6 saddr . ip6 daddr @self6 ct status dnat masquerade
     ip saddr @masq4 oifname != @bridges masquerade
     ip6 saddr @masq6 oifname != @bridges masquerade
   }}

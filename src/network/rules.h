@@ -4,7 +4,9 @@
 //
 // What the chains do: `publish` sends published ports to containers; `forward` keeps bridges apart, lets replies,
 // published ports and outgoing traffic through and marks what it accepts with bit 28, so that one rule in a
-// foreign chain with policy drop can honour it; `masquerade` hides private addresses; `user` is the operator's.
+// foreign chain with policy drop can honour it; `masquerade` hides private addresses, also of a container that asks for
+// its own published port (`self`: where br_netfilter is on, that packet never leaves the bridge, and has no input
+// interface to match); `user` is the operator's.
 #pragma once
 
 #include "network/types.h"

@@ -47,6 +47,7 @@ TEST(Rules, put_each_port_into_the_map_of_its_kind) {
     EXPECT_THAT(text, HasSubstr("elements = { sctp . 9000 : fd00:1::2 . 90 }; }"));
     EXPECT_THAT(text, HasSubstr("set open4 { typeof ip daddr . meta l4proto . th dport; elements = { 172.17.0.4 . tcp . 443 }; }"));
     EXPECT_THAT(text, HasSubstr("set icc { type ifname . ifname; elements = { \"shoal0\" . \"shoal0\" }; }"));
+    EXPECT_THAT(text, HasSubstr("set self4 { typeof ip saddr . ip daddr; elements = { 172.17.0.2 . 172.17.0.2, 172.17.0.3 . 172.17.0.3 }; }"));
     EXPECT_THAT(text, HasSubstr("set internal { type ifname; elements = { \"br-quiet\" }; }"));
     EXPECT_THAT(text, Not(HasSubstr("chain guard")));
 }

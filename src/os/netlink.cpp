@@ -367,13 +367,15 @@ Result<void> Netlink::set_port_up(const std::string& name) {
     return talk(plain.message(), "set link " + name + " up");
 }
 
-Result<void> Netlink::set_port_isolated(int index, bool isolated) {
+Result<void> Netlink::set_port_flags(int index, PortFlags flags) {
     auto header = by_index(index);
     header.ifi_family = AF_BRIDGE;
     Request request(RTM_SETLINK, change_flags, header);
-    request.nest(IFLA_PROTINFO | NLA_F_NESTED,
-                 [&](Request& port) { port.u8(IFLA_BRPORT_ISOLATED, isolated ? 1 : 0); });
-    return talk(request.message(), "isolate bridge port " + std::to_string(index));
+    request.nest(IFLA_PROTINFO | NLA_F_NESTED, [&](Request& port) {
+        port.u8(IFLA_BRPORT_ISOLATED, flags.isolated ? 1 : 0);
+        port.u8(IFLA_BRPORT_MODE, flags.hairpin ? 1 : 0);
+    });
+    return talk(request.message(), "set flags of bridge port " + std::to_string(index));
 }
 
 Result<void> Netlink::set_mtu(int index, int mtu) {

@@ -59,6 +59,12 @@ struct IpvlanLink {
     int mtu = 0;
 };
 
+/// Of a bridge port.
+struct PortFlags {
+    bool isolated = false; ///< no traffic to other isolated ports
+    bool hairpin = false;  ///< frames may leave where they came in
+};
+
 struct InterfaceAddress {
     std::string bytes;
     int bits = 0;
@@ -101,7 +107,7 @@ class Netlink {
     Result<void> set_up(int index, bool up);
     /// Up, and without an IPv6 link-local address: the near end of a veth that is a bridge port.
     Result<void> set_port_up(const std::string& name);
-    Result<void> set_port_isolated(int index, bool isolated);
+    Result<void> set_port_flags(int index, PortFlags flags);
     Result<void> set_mtu(int index, int mtu);
     Result<void> set_name(int index, const std::string& name);
 

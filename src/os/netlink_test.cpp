@@ -54,7 +54,7 @@ TEST_F(Netns, makes_a_veth_with_its_peer_in_another_namespace_and_its_port_in_a_
     EXPECT_EQ(eth0->mtu, 1400);
     EXPECT_EQ(netlink->link("v1")->master, bridge->index);
     EXPECT_TRUE(netlink->set_port_up("v1"));
-    EXPECT_TRUE(netlink->set_port_isolated(netlink->link("v1")->index, true));
+    EXPECT_TRUE(netlink->set_port_flags(netlink->link("v1")->index, {true, true}));
 }
 
 TEST_F(Netns, adds_addresses_and_routes_twice_without_complaint) {
