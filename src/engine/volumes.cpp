@@ -16,6 +16,7 @@
 #include "volume/name.h"
 #include "volume/subpath.h"
 
+#include <fcntl.h>
 #include <set>
 
 namespace shoal::engine {
@@ -137,6 +138,7 @@ struct Volumes::State {
 
     net::Task<Result<VolumeInfo>> make(VolumeRequest request, bool compare);
     Result<void> make_on_disk(Volume& volume);
+    Result<void> check_place(const Volume& volume) const;
     net::Task<Result<void>> mount_device(Volume& volume);
     net::Task<Result<void>> unmount_device(Volume& volume);
     net::Task<Result<void>> fill(Volume& volume, std::string where, VolumeMountRequest request);
@@ -242,7 +244,8 @@ net::Task<Result<void>> Volumes::State::mount_device(Volume& volume) {
     if (volume.mounted || !volume::needs_mount(volume.info.options)) { co_return ok(); }
     const bool hangs = options_may_hang(volume.info.options);
     auto job = volume::mount_job(volume.info.mountpoint, volume.info.options);
-    CO_TRY(co_await run(std::move(job), hangs, mount_timeout));
+    auto mounted = co_await run(std::move(job), hangs, mount_timeout);
+    if (!mounted) { co_return std::move(mounted).error().with("error while mounting volume '" + volume.info.mountpoint + "'"); }
     volume.mounted = true;
     co_return ok();
 }
@@ -283,7 +286,16 @@ net::Task<Result<std::string>> Volumes::State::bind_subpath(Volume& volume, Volu
     co_return target;
 }
 
+/// Everything goes by this path: a link in its place would lead content of the image out of the volume.
+Result<void> Volumes::State::check_place(const Volume& volume) const {
+    if (volume.mounted) { return ok(); }
+    const auto place = os::open_file(volume.info.mountpoint, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    if (place) { return ok(); }
+    return internal("error while mounting volume '" + volume.info.mountpoint + "': " + place.error().message);
+}
+
 net::Task<Result<std::string>> Volumes::State::mount_locked(Volume& volume, VolumeMountRequest request) {
+    CO_TRY(check_place(volume));
     CO_TRY(co_await mount_device(volume));
     if (request.subpath.empty()) {
         CO_TRY(co_await fill(volume, volume.info.mountpoint, request));

@@ -33,10 +33,10 @@ Result<std::string> resolve(const std::string& host) {
 }
 
 Error mount_error(const MountPlan& plan, const std::string& target, int code) {
-    if (code == ENODEV) { return unsupported("this kernel has no file system " + go_quote(plan.type)); }
     auto problem = os_error("mount " + plan.device + " on " + target, code);
+    if (code == ENODEV) { problem.message += " (this kernel has no file system " + go_quote(plan.type) + ")"; }
     // Docker's clients see these as 500 with the reason, not as a missing volume.
-    if (problem.code == Errc::NotFound) { problem.code = Errc::Internal; }
+    if (problem.code == Errc::NotFound || code == ENODEV) { problem.code = Errc::Internal; }
     return std::move(problem).with("failed to mount local volume");
 }
 
