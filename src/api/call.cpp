@@ -62,6 +62,18 @@ net::Cancel& Call::gone() { return exchange.gone(); }
 
 net::Task<Result<std::string>> Call::body_text(std::size_t bytes_max) { return exchange.read_body(bytes_max); }
 
+namespace {
+/// "\u0000" in a JSON text; "\\u0000" is a backslash and five letters.
+bool has_escaped_nul(std::string_view text) {
+    for (auto at = text.find("\\u0000"); at != std::string_view::npos; at = text.find("\\u0000", at + 1)) {
+        std::size_t before = at;
+        while (before > 0 && text[before - 1] == '\\') { --before; }
+        if ((at - before) % 2 == 0) { return true; }
+    }
+    return false;
+}
+} // namespace
+
 net::Task<Result<std::string>> Call::json_body_text(bool may_be_empty) {
     CO_TRY_LET(text, co_await exchange.read_body(body_bytes_max));
     const bool blank = trim(text).empty();
@@ -71,6 +83,8 @@ net::Task<Result<std::string>> Call::json_body_text(bool may_be_empty) {
     if (!is_json_type(type)) {
         co_return invalid("unsupported Content-Type header (" + type + "): must be 'application/json'");
     }
+    // What comes from here ends in system calls and in the runtime, where such a text would be cut short.
+    if (has_escaped_nul(text)) { co_return invalid("invalid JSON: a text contains a NUL character"); }
     co_return std::move(text);
 }
 
@@ -148,7 +162,8 @@ net::Task<Result<net::StreamPtr>> Call::hijack(bool terminal) {
     const auto& request = exchange.request();
     const bool upgrade = request.headers.has("Upgrade") && request.headers.has_token("Connection", "upgrade");
     net::Headers headers;
-    headers.set("Content-Type", std::string(stream_content_type(version, terminal)));
+    // Docker tells frames from bare bytes only in an upgrade.
+    headers.set("Content-Type", std::string(stream_content_type(version, terminal || !upgrade)));
     if (upgrade) {
         headers.set("Connection", "Upgrade");
         headers.set("Upgrade", "tcp");

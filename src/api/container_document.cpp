@@ -8,6 +8,7 @@
 #include "image/rootfs.h"
 #include "oci/ids.h"
 
+#include <algorithm>
 #include <set>
 
 namespace shoal::api {
@@ -134,10 +135,12 @@ Json host_config_document(const Container& container, int version) {
     return row;
 }
 
-/// {"80/tcp": [{"HostIp","HostPort"}]}; null for a port that is exposed and not published.
+/// {"80/tcp": [{"HostIp","HostPort"}]}; null for a port that is exposed and not published. Only bridges know of ports.
 Json port_map(const Container& container) {
     Json map = Json::object();
-    if (!is_attached(container)) { return map; }
+    const auto on_bridge = [](const network::EndpointState& endpoint) { return endpoint.driver == "bridge"; };
+    const auto& endpoints = container.sandbox.endpoints;
+    if (!is_attached(container) || std::none_of(endpoints.begin(), endpoints.end(), on_bridge)) { return map; }
     for (const auto& [text, nothing] : container.config.exposed_ports) {
         auto ports = container::parse_exposed(text);
         if (!ports) { continue; }

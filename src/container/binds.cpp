@@ -273,7 +273,8 @@ Result<std::vector<MountPoint>> plan_mounts(const Config& config, const HostConf
         return ok();
     };
     for (const auto& text : host_config.binds) {
-        TRY_LET(mount, parse_bind(text, host_config.volume_driver));
+        const bool place_only = text.find(':') == std::string::npos; // a volume without a name
+        TRY_LET(mount, place_only ? parse_anonymous_volume(text) : parse_bind(text, host_config.volume_driver));
         TRY(add(std::move(mount)));
     }
     for (const auto& spec : host_config.mounts) {

@@ -33,7 +33,7 @@ Result<void> check_driver(const Definition& wish) {
         return Error{Errc::Forbidden, "only one instance of \"" + wish.driver + "\" network is allowed"};
     }
     if (wish.driver == "overlay" || wish.ingress || wish.scope == "swarm" || wish.scope == "global") {
-        return Error{Errc::Unavailable, std::string(not_a_manager)};
+        return Error{Errc::Forbidden, std::string(not_a_manager)};
     }
     if (!is_driver(wish.driver)) { return Error{Errc::NotFound, "plugin \"" + wish.driver + "\" not found"}; }
     if (!wish.scope.empty() && wish.scope != "local") { return invalid("invalid network scope " + go_quote(wish.scope)); }
@@ -159,7 +159,8 @@ AddressPlan Networks::Impl::address_plan(const HostFacts& host, const NetworkId&
 
 Result<void> Networks::Impl::check_new(const Definition& wish) const {
     TRY(check_network_name(wish.name));
-    if (wish.name == "default" || wish.name == "container") {
+    const bool predefined = wish.name == "bridge" || wish.name == "host" || wish.name == "none";
+    if (predefined || wish.name == "default" || wish.name == "container") {
         return Error{Errc::Forbidden, "operation is not permitted on predefined " + wish.name + " network"};
     }
     for (const auto& [id, network] : networks) {
