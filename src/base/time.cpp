@@ -168,7 +168,8 @@ Result<nanoseconds> parse_duration(std::string_view text) {
         if (unit == "s") { scale = 1e9; }
         if (unit == "m") { scale = 60e9; }
         if (unit == "h") { scale = 3600e9; }
-        if (scale == 0) { return bad(); }
+        if (unit.empty()) { return invalid("time: missing unit in duration " + go_quote(text)); }
+        if (scale == 0) { return invalid("time: unknown unit " + go_quote(unit) + " in duration " + go_quote(text)); }
         total += static_cast<long double>(*number) * scale;
     }
     if (total > 9.2e18L) { return bad(); }

@@ -18,7 +18,7 @@
 namespace shoal::cli {
 namespace {
 
-constexpr std::string_view own_socket = "/run/shoal/shoal.sock";
+constexpr std::string_view own_socket = "/run/shoal.sock";
 constexpr std::string_view docker_socket = "/var/run/docker.sock";
 constexpr std::string_view docker_hub = "https://index.docker.io/v1/";
 
@@ -36,39 +36,10 @@ constexpr Flag global_flags[] = {
     {"version", 'v', Kind::Bool, "Print version information and quit"},
 };
 
-std::vector<const Flag*> all_global_flags() {
-    std::vector<const Flag*> all;
-    for (const Flag& flag : global_flags) { all.push_back(&flag); }
-    static constexpr Flag help{"help", 'h', Kind::Bool, "Print usage", "", "", nullptr, true};
-    all.push_back(&help);
-    return all;
-}
-
 std::string config_dir_of(const Parsed& parsed) {
     if (parsed.given("config")) { return parsed.text("config"); }
     if (const auto dir = env("DOCKER_CONFIG"); !dir.empty()) { return dir; }
     return env("HOME") + "/.docker";
-}
-
-Result<Globals> globals_of(const Parsed& parsed, std::string program) {
-    Globals globals;
-    globals.program = std::move(program);
-    globals.config_dir = config_dir_of(parsed);
-    globals.context = parsed.text("context");
-    globals.hosts = parsed.all("host");
-    globals.debug = parsed.on("debug");
-    globals.tls_verify = parsed.given("tlsverify") ? parsed.on("tlsverify") : !env("DOCKER_TLS_VERIFY").empty();
-    globals.tls = globals.tls_verify || parsed.on("tls") || !env("DOCKER_TLS").empty();
-    std::string certs = env("DOCKER_CERT_PATH");
-    if (certs.empty()) { certs = globals.config_dir; }
-    globals.ca_file = parsed.text("tlscacert", certs + "/ca.pem");
-    globals.cert_file = parsed.text("tlscert", certs + "/cert.pem");
-    globals.key_file = parsed.text("tlskey", certs + "/key.pem");
-    const std::string level = parsed.text("log-level", "info");
-    for (const std::string_view known : {"debug", "info", "warn", "error", "fatal", "warning", "trace", "panic"}) {
-        if (level == known) { return globals; }
-    }
-    return invalid("unable to parse logging level: " + level);
 }
 
 std::string existing(const std::string& file) { return os::exists(file) ? file : std::string(); }
@@ -106,9 +77,9 @@ std::size_t help_width() {
     return size.columns == 0 ? 80 : std::max(40u, size.columns);
 }
 
-void usage_error(App& app, std::string_view message, const Command& command, std::string_view path) {
-    app.err(fmt::format("{}\n\nUsage:  {}{}{}\n\nRun '{} --help' for more information\n", message, path,
-                        command.usage.empty() ? "" : " ", command.usage, path));
+void usage_error(App& app, std::string_view message, const Command& command, std::string_view path, std::string_view hint = "Run") {
+    app.err(fmt::format("{}\n\nUsage:  {}{}{}\n\n{} '{} --help' for more information\n", message, path, command.usage.empty() ? "" : " ",
+                        command.usage, hint, path));
 }
 
 int run_command(App& app, const Command& command, const std::string& path, std::span<const std::string> words) {
@@ -123,7 +94,9 @@ int run_command(App& app, const Command& command, const std::string& path, std::
         return 0;
     }
     if (auto enough = check_arguments(command, *parsed); !enough) {
-        usage_error(app, fmt::format("{}: {}", app.globals.program, enough.error().message), command, path);
+        // Docker says "See" where one argument or more are missing, and nobody knows why.
+        const bool at_least = command.arguments.most == SIZE_MAX;
+        usage_error(app, fmt::format("{}: {}", app.globals.program, enough.error().message), command, path, at_least ? "See" : "Run");
         return 1;
     }
     auto result = command.action(app, *parsed);
@@ -156,6 +129,35 @@ int run_group(App& app, const Found& found, std::span<const std::string> rest) {
 
 } // namespace
 
+std::vector<const Flag*> all_global_flags() {
+    std::vector<const Flag*> all;
+    for (const Flag& flag : global_flags) { all.push_back(&flag); }
+    static constexpr Flag help{"help", 'h', Kind::Bool, "Print usage", "", "", nullptr, true};
+    all.push_back(&help);
+    return all;
+}
+
+Result<Globals> globals_of(const Parsed& parsed, std::string program) {
+    Globals globals;
+    globals.program = std::move(program);
+    globals.config_dir = config_dir_of(parsed);
+    globals.context = parsed.text("context");
+    globals.hosts = parsed.all("host");
+    globals.debug = parsed.on("debug");
+    globals.tls_verify = parsed.given("tlsverify") ? parsed.on("tlsverify") : !env("DOCKER_TLS_VERIFY").empty();
+    globals.tls = globals.tls_verify || parsed.on("tls") || !env("DOCKER_TLS").empty();
+    std::string certs = env("DOCKER_CERT_PATH");
+    if (certs.empty()) { certs = globals.config_dir; }
+    globals.ca_file = parsed.text("tlscacert", certs + "/ca.pem");
+    globals.cert_file = parsed.text("tlscert", certs + "/cert.pem");
+    globals.key_file = parsed.text("tlskey", certs + "/key.pem");
+    const std::string level = parsed.text("log-level", "info");
+    for (const std::string_view known : {"debug", "info", "warn", "error", "fatal", "warning", "trace", "panic"}) {
+        if (level == known) { return globals; }
+    }
+    return invalid("unable to parse logging level: " + level);
+}
+
 std::string env(const char* name) {
     const char* value = std::getenv(name);
     return value == nullptr ? "" : value;
@@ -169,12 +171,16 @@ Result<client::Endpoint> choose_endpoint(App& app) {
     }
     const std::string name = app.context_name();
     if (name != "default") {
-        TRY_LET(context, Contexts(globals.config_dir).load(name));
+        TRY_LET(context, Contexts(globals.config_dir).load(name).with("unable to resolve docker endpoint"));
         auto endpoint = Contexts::endpoint_of(context);
         TRY_LET(host, client::parse_host(endpoint.host, endpoint.tls).with("unable to resolve docker endpoint"));
         endpoint.host = host;
         return endpoint;
     }
+    return default_endpoint(globals);
+}
+
+Result<client::Endpoint> default_endpoint(const Globals& globals) {
     std::string host = globals.hosts.empty() ? "" : globals.hosts.front();
     if (host.empty()) { host = env("SHOAL_HOST"); }
     if (host.empty()) { host = env("DOCKER_HOST"); }

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <set>
 
 namespace shoal::cli {
 namespace {
@@ -77,6 +79,27 @@ Result<Json> parse_ulimit(std::string_view text) {
         return invalid(fmt::format("ulimit soft limit must be less than or equal to hard limit: {} > {}", limits[0], limits[1]));
     }
     return Json{{"Name", name}, {"Soft", limits[0]}, {"Hard", limits[1]}};
+}
+
+std::vector<std::string> effective_capabilities(const std::vector<std::string>& given) {
+    std::set<std::string> all;
+    for (const auto& name : given) {
+        std::string word = to_upper(trim(name));
+        all.insert(word == "ALL" || word.starts_with("CAP_") ? word : "CAP_" + word);
+    }
+    return {all.begin(), all.end()};
+}
+
+Result<std::int64_t> parse_cpus(std::string_view text) {
+    const auto [above, below] = cut(text, '/');
+    const auto numerator = parse_double(above);
+    const auto denominator = below.empty() ? std::optional<double>(1) : parse_double(below);
+    if (!numerator || !denominator || *denominator == 0) { return invalid(fmt::format("failed to parse {} as a rational number", text)); }
+    const double nanos = *numerator / *denominator * 1e9;
+    const double whole = std::round(nanos);
+    if (std::abs(nanos - whole) > 0.01) { return invalid("value is too precise"); }
+    if (std::abs(whole) > 9e18) { return invalid(fmt::format("failed to parse {} as a rational number", text)); }
+    return static_cast<std::int64_t>(whole);
 }
 
 Result<Json> parse_gpus(std::string_view text) {
@@ -182,6 +205,7 @@ Result<NetworkOption> parse_network(std::string_view text) {
             return invalid(fmt::format("invalid field key {}", key));
         }
     }
+    if (option.name.empty()) { return invalid("network name/id is not specified"); }
     return option;
 }
 

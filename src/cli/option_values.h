@@ -4,6 +4,7 @@
 #include "base/json.h"
 
 #include <string_view>
+#include <vector>
 
 namespace shoal::cli {
 
@@ -15,6 +16,11 @@ Result<Json> parse_ulimit(std::string_view text);         ///< "nofile=1024:2048
 Result<Json> parse_gpus(std::string_view text);           ///< "all", "2", "\"device=0,1\",capabilities=utility"
 Result<Json> parse_device(std::string_view text);         ///< "/dev/x[:/dev/y[:rwm]]"
 bool is_cdi_device(std::string_view text);                ///< "vendor.com/class=name"
+
+/// "net_admin" as "CAP_NET_ADMIN", each once, sorted.
+std::vector<std::string> effective_capabilities(const std::vector<std::string>& given);
+/// "1.5" or "3/2" as 1500000000.
+Result<std::int64_t> parse_cpus(std::string_view text);
 
 struct NetworkOption {
     std::string name;

@@ -12,6 +12,31 @@ namespace {
 
 constexpr Flag help_flag{"help", 0, Kind::Bool, "Print usage"};
 
+/// Digits as Go's base 0 reads them: 0x1f, 0o17, 017, 0b11, and 1_000.
+std::optional<std::uint64_t> parse_digits(std::string_view text) {
+    int base = 10;
+    bool prefixed = false;
+    if (text.size() > 1 && text[0] == '0') {
+        const char letter = static_cast<char>(std::tolower(static_cast<unsigned char>(text[1])));
+        base = letter == 'x' ? 16 : letter == 'b' ? 2 : 8;
+        prefixed = true;
+        text.remove_prefix(letter == 'x' || letter == 'b' || letter == 'o' ? 2 : 1);
+    }
+    std::string digits;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool between = (i > 0 || prefixed) && i + 1 < text.size() && text[i + 1] != '_';
+        if (text[i] != '_') {
+            digits += text[i];
+        } else if (!between) {
+            return std::nullopt;
+        }
+    }
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+    if (end != digits.data() + digits.size() || error == std::errc::invalid_argument) { return std::nullopt; }
+    return error == std::errc::result_out_of_range ? UINT64_MAX : value;
+}
+
 /// Go's strconv errors, which people and scripts know.
 Result<void> check_whole(std::string_view value, bool is_signed, std::uint64_t most) {
     const std::string_view function = is_signed ? "ParseInt" : "ParseUint";
@@ -21,9 +46,9 @@ Result<void> check_whole(std::string_view value, bool is_signed, std::uint64_t m
     std::string_view digits = value;
     const bool negative = is_signed && digits.starts_with('-');
     if (negative || (is_signed && digits.starts_with('+'))) { digits.remove_prefix(1); }
-    if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos) { return fail("invalid syntax"); }
-    const auto number = parse_number<std::uint64_t>(digits);
-    if (!number || *number > most) { return fail("value out of range"); }
+    const auto number = parse_digits(digits);
+    if (!number) { return fail("invalid syntax"); }
+    if (*number > most) { return fail("value out of range"); }
     return ok();
 }
 
@@ -43,11 +68,8 @@ Result<void> check_value(const Flag& flag, std::string_view value) {
             if (auto size = parse_bytes(value); !size) { return std::move(size).error(); }
         }
         break;
-    case Kind::Decimal:
-        if (!parse_double(value)) { return invalid(fmt::format("failed to parse {} as a rational number", value)); }
-        break;
     case Kind::Duration:
-        if (!parse_duration(value)) { return invalid(fmt::format("time: invalid duration {}", go_quote(value))); }
+        if (auto span = parse_duration(value); !span) { return std::move(span).error(); }
         break;
     default: break;
     }
@@ -168,9 +190,12 @@ std::vector<std::string> Parsed::all(std::string_view flag) const {
 
 std::optional<std::int64_t> Parsed::number(std::string_view flag) const {
     if (!given(flag)) { return std::nullopt; }
-    std::string value = text(flag);
-    if (value.starts_with('+')) { value.erase(0, 1); }
-    return parse_number<std::int64_t>(value);
+    const std::string value = text(flag);
+    const bool negative = value.starts_with('-');
+    const auto digits = parse_digits(std::string_view(value).substr(negative || value.starts_with('+') ? 1 : 0));
+    if (!digits) { return std::nullopt; }
+    const auto number = static_cast<std::int64_t>(*digits);
+    return negative ? -number : number;
 }
 
 std::int64_t Parsed::bytes(std::string_view flag) const {

@@ -58,31 +58,17 @@ Result<std::string> checked_ip(std::string ip) {
     return ip;
 }
 
-/// The key=value form as the short form.
+/// The key=value form as the short form; what is wrong in it shows there.
 Result<std::string> short_form(const std::string& text) {
-    std::string target, published, protocol = "tcp", mode = "ingress";
+    std::string target, published, protocol = "tcp";
     TRY_LET(fields, parse_csv(text));
     for (const auto& field : fields) {
         const auto [key, value] = cut(field, '=');
-        if (field.find('=') == std::string::npos) { return invalid(fmt::format("invalid field: {}", field)); }
-        if (key == "target") {
-            if (!parse_number<std::uint16_t>(value)) { return invalid(fmt::format("invalid target port ({}): value must be an integer", value)); }
-            target = value;
-        } else if (key == "published") {
-            if (!parse_range(value)) { return invalid(fmt::format("invalid published port ({}): value must be an integer", value)); }
-            published = value;
-        } else if (key == "protocol") {
-            if (value != "tcp" && value != "udp" && value != "sctp") { return invalid(fmt::format("invalid protocol value '{}'", value)); }
-            protocol = value;
-        } else if (key == "mode") {
-            if (value != "ingress" && value != "host") { return invalid(fmt::format("invalid publish mode value ({}): must be either \"ingress\" or \"host\"", value)); }
-            mode = value;
-        } else {
-            return invalid(fmt::format("invalid field key: {}", key));
-        }
+        if (key == "target") { target = value; }
+        if (key == "published") { published = value; }
+        if (key == "protocol") { protocol = value; }
     }
-    if (target.empty()) { return invalid("missing mandatory field \"target\""); }
-    return (published.empty() ? target : published + ":" + target) + "/" + protocol;
+    return fmt::format("{}:{}/{}", published, target, protocol);
 }
 
 Result<void> publish_one(const std::string& given, Ports& ports) {
@@ -91,12 +77,12 @@ Result<void> publish_one(const std::string& given, Ports& ports) {
         TRY_LET(plain, short_form(given));
         text = plain;
     }
-    auto [front, protocol] = cut(text, '/');
-    if (text.find('/') == std::string::npos) { protocol = "tcp"; }
-    protocol = to_lower(protocol);
+    auto [front, behind] = cut(text, '/');
+    std::string protocol = to_lower(cut(behind, '/').first);
+    if (protocol.empty()) { protocol = "tcp"; }
     const Parts parts = parts_of(front);
     TRY_LET(ip, checked_ip(parts.ip));
-    if (parts.container.empty()) { return invalid(fmt::format("no port specified: {}<empty>", given)); }
+    if (parts.container.empty()) { return invalid(fmt::format("no port specified: {}<empty>", text)); }
     const auto container = parse_range(parts.container);
     if (!container) { return invalid("invalid containerPort: " + parts.container); }
     std::optional<Range> host;

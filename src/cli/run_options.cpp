@@ -13,21 +13,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cmath>
-#include <cstring>
+#include <map>
 
 namespace shoal::cli {
 namespace {
 
-/// "open /x: no such file or directory", as Go words it.
 Result<std::string> read_text(const std::string& path) {
     auto text = os::read_file(path);
-    if (text) { return text; }
-    if (text.error().os_errno == 0) { return text; }
-    std::string why = std::strerror(text.error().os_errno);
-    if (!why.empty()) { why[0] = static_cast<char>(std::tolower(why[0])); }
-    return Error{text.error().code, fmt::format("open {}: {}", path, why), text.error().os_errno};
+    if (!text) { return go_error("open " + path, text.error()); }
+    return text;
 }
 
 /// Lines of an env or label file: blanks in front, comments and empty lines are dropped.
@@ -43,9 +37,9 @@ Result<std::vector<std::string>> read_settings(const std::string& path, bool fro
         if (line.empty() || line[0] == '#') { continue; }
         const auto [key, value] = cut(line, '=');
         if (key.find_first_of(" \t") != std::string::npos) {
-            return invalid(fmt::format("invalid {} file ({}): variable '{}' contains whitespaces", from_environment ? "env" : "label", path, key));
+            return invalid(fmt::format("invalid env file ({}): variable '{}' contains whitespaces", path, key));
         }
-        if (key.empty()) { return invalid(fmt::format("invalid {} file ({}): no variable name on line '{}'", from_environment ? "env" : "label", path, line)); }
+        if (key.empty()) { return invalid(fmt::format("invalid env file ({}): no variable name on line '{}'", path, line)); }
         if (line.find('=') != std::string::npos) {
             settings.push_back(line);
         } else if (!from_environment) {
@@ -57,12 +51,28 @@ Result<std::vector<std::string>> read_settings(const std::string& path, bool fro
     return settings;
 }
 
+/// The last setting of a name counts.
+std::vector<std::string> without_repeats(const std::vector<std::string>& settings) {
+    std::vector<std::string> kept;
+    for (const auto& setting : settings) {
+        const std::string name = cut(setting, '=').first;
+        const auto at = std::find_if(kept.begin(), kept.end(), [&](const std::string& other) { return cut(other, '=').first == name; });
+        if (at == kept.end()) {
+            kept.push_back(setting);
+        } else {
+            *at = setting;
+        }
+    }
+    return kept;
+}
+
 class Builder {
   public:
     Builder(const Parsed& parsed, std::string_view working_directory) : parsed_(parsed), working_directory_(working_directory) {}
 
     Result<RunOptions> run() {
         if (parsed_.given("use-api-socket")) { return unsupported("--use-api-socket is not supported"); }
+        if (!parsed_.on("disable-content-trust", true)) { return unsupported("--disable-content-trust=false: content trust is not supported"); }
         options_.image = parsed_.words[0];
         options_.name = parsed_.text("name");
         options_.platform = parsed_.text("platform");
@@ -150,7 +160,7 @@ class Builder {
 
     Result<void> environment() {
         TRY_LET(settings, read_env(parsed_.all("env-file"), parsed_.all("env")));
-        if (!settings.empty()) { config_["Env"] = settings; }
+        if (!settings.empty()) { config_["Env"] = without_repeats(settings); }
         std::vector<std::string> labels;
         for (const auto& file : parsed_.all("label-file")) {
             TRY_LET(lines, read_settings(file, false));
@@ -167,7 +177,6 @@ class Builder {
         for (const auto& stream : parsed_.all("attach")) { attached.push_back(to_lower(stream)); }
         const bool detached = parsed_.on("detach");
         const bool interactive = parsed_.on("interactive");
-        if (detached && !attached.empty()) { return invalid("conflicting options: cannot specify both --attach and --detach"); }
         if (attached.empty() && !detached) {
             attached = {"stdout", "stderr"};
             if (interactive) { attached.emplace_back("stdin"); }
@@ -246,8 +255,18 @@ class Builder {
         TRY(parsed_list("device-write-bps", "BlkioDeviceWriteBps", parse_throttle_bytes));
         TRY(parsed_list("device-read-iops", "BlkioDeviceReadIOps", parse_throttle_count));
         TRY(parsed_list("device-write-iops", "BlkioDeviceWriteIOps", parse_throttle_count));
-        TRY(parsed_list("ulimit", "Ulimits", parse_ulimit));
+        TRY(ulimits());
         if (parsed_.given("sysctl")) { host_["Sysctls"] = label_map(parsed_.all("sysctl")); }
+        return ok();
+    }
+
+    Result<void> ulimits() {
+        std::map<std::string, Json> by_name; // the last of a name counts
+        for (const auto& text : parsed_.all("ulimit")) {
+            TRY_LET(limit, parse_ulimit(text));
+            by_name[text_of(limit, "Name")] = limit;
+        }
+        for (const auto& [name, limit] : by_name) { host_["Ulimits"].push_back(limit); }
         return ok();
     }
 
@@ -295,11 +314,11 @@ class Builder {
     }
 
     Result<void> security() {
-        list("cap-add", "CapAdd");
-        list("cap-drop", "CapDrop");
+        if (parsed_.given("cap-add")) { host_["CapAdd"] = effective_capabilities(parsed_.all("cap-add")); }
+        if (parsed_.given("cap-drop")) { host_["CapDrop"] = effective_capabilities(parsed_.all("cap-drop")); }
         for (std::string option : parsed_.all("security-opt")) {
             if (option.find('=') == std::string::npos && option.find(':') == std::string::npos && option != "no-new-privileges") {
-                return invalid("invalid --security-opt: " + go_quote(option));
+                return invalid("Invalid --security-opt: " + go_quote(option));
             }
             if (option == "systempaths=unconfined") {
                 host_["MaskedPaths"] = Json::array();
@@ -397,7 +416,7 @@ class Builder {
             first.mac = mac;
             config_["MacAddress"] = mac;
         }
-        if (parsed_.given("link") && !is_user_defined(first.name)) { list("link", "Links"); }
+        list("link", "Links");
         return ok();
     }
 
@@ -450,13 +469,14 @@ Result<RunOptions> read_run_options(const Parsed& parsed, std::string_view worki
 }
 
 Result<void> check_cpus(std::string_view value) {
-    const auto dot = value.find('.');
-    if (!parse_double(value)) { return invalid(fmt::format("failed to parse {} as a rational number", value)); }
-    if (dot != std::string_view::npos && value.size() - dot - 1 > 9) { return invalid("value is too precise"); }
+    TRY(parse_cpus(value));
     return ok();
 }
 
-std::int64_t nano_cpus(std::string_view value) { return std::llround(parse_double(value).value_or(0) * 1e9); }
+std::int64_t nano_cpus(std::string_view value) {
+    const auto nanos = parse_cpus(value);
+    return nanos ? *nanos : 0;
+}
 
 Result<Json> parse_restart(std::string_view text) {
     if (text.empty()) { return Json{{"Name", ""}, {"MaximumRetryCount", 0}}; }

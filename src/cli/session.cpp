@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "cli/detach_keys.h"
 #include "client/frames.h"
+#include "net/pool.h"
 #include "net/scope.h"
 #include "net/sleep.h"
 #include "net/unix_signals.h"
@@ -10,10 +11,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <condition_variable>
 #include <csignal>
-#include <mutex>
-#include <thread>
 
 #include <poll.h>
 #include <unistd.h>
@@ -25,18 +23,18 @@ constexpr std::size_t piece_bytes = 32 * 1024;
 constexpr int resize_attempts_max = 10;
 constexpr int interrupts_max = 3;
 
-std::string_view signal_name(int number) {
-    switch (number) {
-    case SIGHUP: return "HUP";
-    case SIGINT: return "INT";
-    case SIGQUIT: return "QUIT";
-    case SIGTERM: return "TERM";
-    case SIGUSR1: return "USR1";
-    case SIGUSR2: return "USR2";
-    case SIGALRM: return "ALRM";
-    case SIGCONT: return "CONT";
-    default: return "";
+/// What can be caught and is not about ourselves: faults, our own children, a pipe of ours, job control in the background.
+std::vector<int> proxied_signals() {
+    std::vector<int> all;
+    for (int number = 1; number < NSIG; ++number) {
+        if (number > SIGSYS && number < SIGRTMIN) { continue; }
+        switch (number) {
+        case SIGKILL: case SIGSTOP: case SIGCHLD: case SIGPIPE: case SIGURG: case SIGTTIN: case SIGTTOU:
+        case SIGILL: case SIGTRAP: case SIGABRT: case SIGBUS: case SIGFPE: case SIGSEGV: case SIGSYS: break;
+        default: all.push_back(number);
+        }
     }
+    return all;
 }
 
 } // namespace
@@ -50,6 +48,7 @@ Result<void> write_out(int fd, std::string_view bytes) {
             ::poll(&ready, 1, -1);
             continue;
         }
+        if (written < 0 && errno == EPIPE) { return Error{Errc::Cancelled, ""}; } // nobody reads any more: end without a word
         if (written < 0) { return os_error(fd == STDOUT_FILENO ? "write to standard output" : "write to standard error", errno); }
         bytes.remove_prefix(static_cast<std::size_t>(written));
     }
@@ -61,109 +60,51 @@ Result<void> check_input_terminal(bool wants_input, bool tty) {
     return ok();
 }
 
-Result<std::string> detach_keys_of(App& app, const Parsed& parsed) {
-    std::string text = parsed.text("detach-keys");
-    if (text.empty()) { text = app.config_text("detachKeys"); }
-    if (text.empty()) { text = default_detach_keys; }
-    return parse_detach_keys(text).with("invalid detach keys (" + text + ")");
+Result<DetachChoice> detach_keys_of(App& app, const Parsed& parsed) {
+    DetachChoice choice;
+    choice.text = parsed.text("detach-keys");
+    if (choice.text.empty()) { choice.text = app.config_text("detachKeys"); }
+    TRY_LET(bytes, parse_detach_keys(choice.text.empty() ? default_detach_keys : choice.text).with("invalid detach keys (" + choice.text + ")"));
+    choice.bytes = bytes;
+    return choice;
 }
-
-// --- input ---
-
-struct InputPump::Shared {
-    explicit Shared(net::Loop& loop_) : loop(loop_), arrived(loop_) {}
-    net::Loop& loop;
-    net::Signal arrived;
-    std::mutex mutex;
-    std::condition_variable wanted;
-    bool closed = false;
-    bool want = false;
-    bool started = false;
-    std::optional<Result<std::string>> piece;
-};
 
 namespace {
-void read_input(std::shared_ptr<InputPump::Shared> shared) {
+
+Result<std::string> read_input() {
     std::string buffer(piece_bytes, '\0');
     while (true) {
-        {
-            std::unique_lock lock(shared->mutex);
-            shared->wanted.wait(lock, [&] { return shared->want || shared->closed; });
-            if (shared->closed) { return; }
-            shared->want = false;
+        const ssize_t got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+        if (got >= 0) { return buffer.substr(0, static_cast<std::size_t>(got)); }
+        if (errno == EAGAIN) {
+            pollfd ready{STDIN_FILENO, POLLIN, 0};
+            ::poll(&ready, 1, -1);
+        } else if (errno != EINTR) {
+            return os_error("read standard input", errno);
         }
-        ssize_t got = 0;
-        do {
-            got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
-            if (got < 0 && errno == EAGAIN) {
-                pollfd ready{STDIN_FILENO, POLLIN, 0};
-                ::poll(&ready, 1, -1);
-            }
-        } while (got < 0 && (errno == EINTR || errno == EAGAIN));
-        std::unique_lock lock(shared->mutex);
-        if (shared->closed) { return; }
-        if (got < 0) {
-            shared->piece.emplace(os_error("read standard input", errno));
-        } else {
-            shared->piece.emplace(buffer.substr(0, static_cast<std::size_t>(got)));
-        }
-        shared->loop.post([shared] { shared->arrived.raise(); });
-        if (got <= 0) { return; }
     }
 }
+
 } // namespace
-
-InputPump::InputPump(net::Loop& loop) : shared_(std::make_shared<Shared>(loop)) {}
-
-InputPump::~InputPump() {
-    const std::lock_guard lock(shared_->mutex);
-    shared_->closed = true;
-    shared_->wanted.notify_all();
-}
-
-net::Task<Result<std::string>> InputPump::next(net::Until until) {
-    auto shared = shared_;
-    if (!shared->started) {
-        shared->started = true;
-        std::thread(read_input, shared).detach();
-    }
-    {
-        const std::lock_guard lock(shared->mutex);
-        shared->want = true;
-        shared->wanted.notify_all();
-    }
-    while (true) {
-        {
-            const std::lock_guard lock(shared->mutex);
-            if (shared->piece) {
-                auto piece = std::move(*shared->piece);
-                shared->piece.reset();
-                co_return piece;
-            }
-        }
-        const net::Wake wake = co_await shared->arrived.wait(until);
-        if (wake != net::Wake::Raised) { co_return to_result(wake, "read standard input").error(); }
-    }
-}
-
-// --- session ---
 
 struct Session::Impl {
     Impl(App& app_, client::Client& client_, SessionOptions options_)
-        : app(app_), client(client_), options(std::move(options_)), ended(client_.loop()), input(client_.loop()), scope(client_.loop()) {}
+        : app(app_), client(client_), options(std::move(options_)), ended(client_.loop()), reader(client_.loop(), 1, net::Pool::AtEnd::Leave), scope(client_.loop()) {}
 
     App& app;
     client::Client& client;
     SessionOptions options;
     net::Signal ended;
-    InputPump input;
+    /// Standard input is read by a thread, because waiting for it on the loop would make a terminal or pipe non-blocking for everybody
+    /// who shares it. A read that waits for ever is left to itself.
+    net::Pool reader;
     std::unique_ptr<net::UnixSignals> signals;
     std::unique_ptr<RawMode> raw;
     net::StreamPtr stream;
     std::optional<Result<SessionEnd>> end;
     int interrupts = 0;
-    bool follows_window = false;
-    bool forwards_signals = false;
+    std::string kill_path;   ///< "" until signals are forwarded
+    std::string resize_path; ///< "" until the window is followed
     net::TaskScope scope; ///< last: its tasks use everything above
 
     void finish(Result<SessionEnd> how) {
@@ -173,23 +114,25 @@ struct Session::Impl {
     void catch_signals() {
         if (signals) { return; }
         signals = std::make_unique<net::UnixSignals>(
-            client.loop(), options.proxy_signals
-                ? std::vector<int>{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT, SIGWINCH}
-                : std::vector<int>{SIGWINCH});
+            client.loop(), options.proxy_signals ? proxied_signals() : std::vector<int>{SIGWINCH});
         scope.spawn(take_signals(this));
     }
 
     static net::Task<void> take_signals(Impl* self);
     static net::Task<void> copy_output(Impl* self, bool framed);
     static net::Task<void> copy_input(Impl* self);
-    static net::Task<bool> resize(Impl* self);
+    static net::Task<bool> resize(Impl* self, WindowSize more);
     static net::Task<void> first_resize(Impl* self);
+    static net::Task<void> resize_twice(Impl* self);
 };
 
-net::Task<bool> Session::Impl::resize(Impl* self) {
-    const WindowSize size = window_size(STDOUT_FILENO);
+/// `more` is added to the true size.
+net::Task<bool> Session::Impl::resize(Impl* self, WindowSize more) {
+    WindowSize size = window_size(STDOUT_FILENO);
     if (size.rows == 0 && size.columns == 0) { co_return true; }
-    client::Request request = client::post(self->options.resize_path, {{"h", std::to_string(size.rows)}, {"w", std::to_string(size.columns)}});
+    size.rows += more.rows;
+    size.columns += more.columns;
+    client::Request request = client::post(self->resize_path, {{"h", std::to_string(size.rows)}, {"w", std::to_string(size.columns)}});
     net::Until until(self->scope.cancel());
     auto done = co_await self->client.call_async(std::move(request), until);
     co_return done.has_value();
@@ -197,11 +140,17 @@ net::Task<bool> Session::Impl::resize(Impl* self) {
 
 net::Task<void> Session::Impl::first_resize(Impl* self) {
     for (int attempt = 0; attempt < resize_attempts_max; ++attempt) {
-        const bool done = co_await resize(self);
+        const bool done = co_await resize(self, {});
         if (done) { co_return; }
         net::Until pause(Deadline::in(std::chrono::milliseconds(10 * (attempt + 1))), self->scope.cancel());
         co_await net::sleep(self->client.loop(), pause);
     }
+}
+
+net::Task<void> Session::Impl::resize_twice(Impl* self) {
+    const WindowSize more{1, 1};
+    co_await resize(self, more);
+    co_await resize(self, {});
 }
 
 net::Task<void> Session::Impl::take_signals(Impl* self) {
@@ -210,8 +159,8 @@ net::Task<void> Session::Impl::take_signals(Impl* self) {
         auto number = co_await self->signals->next(until);
         if (!number) { co_return; }
         if (*number == SIGWINCH) {
-            if (self->follows_window) { co_await resize(self); }
-            continue;
+            if (!self->resize_path.empty()) { co_await resize(self, {}); }
+            if (self->kill_path.empty()) { continue; }
         }
         if (*number == SIGINT || *number == SIGTERM) {
             if (++self->interrupts >= interrupts_max) {
@@ -221,8 +170,8 @@ net::Task<void> Session::Impl::take_signals(Impl* self) {
                 std::_Exit(1);
             }
         }
-        if (!self->forwards_signals) { continue; }
-        client::Request request = client::post(self->options.kill_path, {{"signal", std::string(signal_name(*number))}});
+        if (self->kill_path.empty()) { continue; }
+        client::Request request = client::post(self->kill_path, {{"signal", std::to_string(*number)}});
         auto sent = co_await self->client.call_async(std::move(request), until);
         (void)sent; // the process may have ended meanwhile
     }
@@ -250,7 +199,7 @@ net::Task<void> Session::Impl::copy_input(Impl* self) {
     DetachKeys keys(self->options.tty ? self->options.detach_keys : std::string());
     net::Until until(self->scope.cancel());
     while (true) {
-        auto piece = co_await self->input.next(until);
+        auto piece = co_await self->reader.run_until(read_input, until);
         if (!piece || piece->empty()) { break; }
         DetachKeys::Step step = keys.feed(*piece);
         if (!step.forward.empty()) {
@@ -268,20 +217,27 @@ Session::Session(App& app, client::Client& client, SessionOptions options)
     : impl_(std::make_unique<Impl>(app, client, std::move(options))) {}
 Session::~Session() = default;
 
-void Session::follow_window() {
+void Session::follow_window(std::string resize_path) {
     if (!impl_->options.tty || !is_terminal(STDOUT_FILENO)) { return; }
-    impl_->follows_window = true;
+    impl_->resize_path = std::move(resize_path);
     impl_->catch_signals();
     impl_->scope.spawn(Impl::first_resize(impl_.get()));
 }
 
-void Session::follow_signals() {
+void Session::redraw_window(std::string resize_path) {
+    if (!impl_->options.tty || !is_terminal(STDOUT_FILENO)) { return; }
+    impl_->resize_path = std::move(resize_path);
+    impl_->catch_signals();
+    impl_->scope.spawn(Impl::resize_twice(impl_.get()));
+}
+
+void Session::follow_signals(std::string kill_path) {
     if (!impl_->options.proxy_signals) { return; }
-    impl_->forwards_signals = true;
+    impl_->kill_path = std::move(kill_path);
     impl_->catch_signals();
 }
 
-net::Task<Result<SessionEnd>> Session::run(client::Client::Hijacked connection) {
+void Session::begin(client::Client::Hijacked connection) {
     Impl* self = impl_.get();
     self->stream = std::move(connection.stream);
     // Older daemons do not say whether they multiplex: without a terminal they do.
@@ -289,6 +245,10 @@ net::Task<Result<SessionEnd>> Session::run(client::Client::Hijacked connection) 
     if (self->options.tty && self->options.input) { self->raw = RawMode::enter(STDIN_FILENO); }
     self->scope.spawn(Impl::copy_output(self, framed));
     if (self->options.input) { self->scope.spawn(Impl::copy_input(self)); }
+}
+
+net::Task<Result<SessionEnd>> Session::end() {
+    Impl* self = impl_.get();
     net::Until never;
     while (!self->end) { co_await self->ended.wait(never); }
     self->raw.reset();

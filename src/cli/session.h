@@ -14,37 +14,26 @@ struct SessionOptions {
     bool tty = false;
     bool proxy_signals = false;
     std::string detach_keys;  ///< bytes
-    std::string kill_path;    ///< "/containers/<id>/kill"
-    std::string resize_path;  ///< "/containers/<id>/resize"
 };
 
 enum class SessionEnd { OutputEnded, Detached };
-
-/// Reads standard input on a thread of its own, because a terminal or file cannot be waited for on the loop without changing it
-/// for others. One piece at a time.
-class InputPump {
-  public:
-    explicit InputPump(net::Loop& loop);
-    ~InputPump();
-    /// The next piece; "" at the end.
-    net::Task<Result<std::string>> next(net::Until until);
-    struct Shared;
-
-  private:
-    std::shared_ptr<Shared> shared_;
-};
 
 /// Owns what the session changes about this process: raw mode, caught signals.
 class Session {
   public:
     Session(App& app, client::Client& client, SessionOptions options);
     ~Session();
-    /// Until the container closes its output or somebody detaches. Raw mode is on from here to the end.
-    net::Task<Result<SessionEnd>> run(client::Client::Hijacked connection);
-    /// Tells the container how large our window is, again after each change. To be called once the process runs.
-    void follow_window();
-    /// Catches signals and hands them to the process.
-    void follow_signals();
+    /// Starts copying. Raw mode is on from here to the end.
+    void begin(client::Client::Hijacked connection);
+    /// Until the container closes its output or somebody detaches.
+    net::Task<Result<SessionEnd>> end();
+    /// Tells the process how large our window is, again after each change. To be called once the process runs.
+    /// `resize_path`: "/containers/<id>/resize".
+    void follow_window(std::string resize_path);
+    /// The same for a process that has drawn its screen already: a change of size makes it draw again.
+    void redraw_window(std::string resize_path);
+    /// Catches signals and hands them to the process, when that is wanted. `kill_path`: "/containers/<id>/kill".
+    void follow_signals(std::string kill_path);
 
     struct Impl;
 
@@ -54,8 +43,12 @@ class Session {
 
 /// What `run -it` and its like say when standard input is no terminal.
 Result<void> check_input_terminal(bool wants_input, bool tty);
-/// The keys of --detach-keys, else of config.json, else the default, checked.
-Result<std::string> detach_keys_of(App& app, const Parsed& parsed);
+struct DetachChoice {
+    std::string text;  ///< for the daemon; "" when nobody has chosen
+    std::string bytes; ///< what to look for
+};
+/// The keys of --detach-keys, else of config.json, else the default.
+Result<DetachChoice> detach_keys_of(App& app, const Parsed& parsed);
 /// Writes everything to one of our own descriptors.
 Result<void> write_out(int fd, std::string_view bytes);
 

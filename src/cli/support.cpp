@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 namespace shoal::cli {
 namespace {
@@ -133,6 +134,13 @@ const Json& list_of(const Json& object, std::string_view member) {
     if (!object.is_object()) { return empty; }
     const auto at = object.find(std::string(member));
     return at != object.end() && at->is_array() ? *at : empty;
+}
+
+Error go_error(std::string_view what, const Error& error) {
+    if (error.os_errno == 0) { return error; }
+    std::string why = std::strerror(error.os_errno);
+    if (!why.empty()) { why[0] = static_cast<char>(std::tolower(why[0])); }
+    return Error{error.code, fmt::format("{}: {}", what, why), error.os_errno};
 }
 
 Instant now() { return std::chrono::time_point_cast<nanoseconds>(std::chrono::system_clock::now()); }

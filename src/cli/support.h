@@ -37,6 +37,8 @@ Json labels_of(const Json& object);
 Json label_map(const std::vector<std::string>& labels);
 /// `object[member]`, or an empty array.
 const Json& list_of(const Json& object, std::string_view member);
+/// A failed system call as Go words it: "open /x: no such file or directory"; `what` is "open /x".
+Error go_error(std::string_view what, const Error& error);
 Instant now();
 /// "3 hours ago"; `at` in Unix seconds.
 std::string ago(std::int64_t at);
