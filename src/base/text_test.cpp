@@ -58,7 +58,7 @@ TEST(Text, reads_sizes_as_docker_does) {
 
 TEST(Text, prints_sizes_as_docker_does) {
     EXPECT_EQ(human_size(0), "0B");
-    EXPECT_EQ(human_size(1234), "1.23kB");
+    EXPECT_EQ(human_size(1234), "1.234kB");
     EXPECT_EQ(human_size(77'800'000), "77.8MB");
     EXPECT_EQ(human_size_binary(1536), "1.5KiB");
     EXPECT_EQ(human_size_binary(7.5 * 1024 * 1024), "7.5MiB");
