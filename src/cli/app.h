@@ -68,6 +68,12 @@ class App {
 std::string env(const char* name); ///< "" when unset
 /// The endpoint that flags, environment, context and what exists on this machine lead to.
 Result<client::Endpoint> choose_endpoint(App& app);
+/// Where no context is meant: flags, environment, what exists on this machine.
+Result<client::Endpoint> default_endpoint(const Globals& globals);
+
+/// The flags in front of the command's name, and what they and the environment say.
+std::vector<const Flag*> all_global_flags();
+Result<Globals> globals_of(const Parsed& parsed, std::string program);
 
 /// main() of the command.
 int run_program(int argc, char** argv);

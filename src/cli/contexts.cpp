@@ -3,6 +3,8 @@
 #include "archive/hash.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/formats.h"
+#include "cli/support.h"
 #include "os/file.h"
 
 #include <fmt/format.h>
@@ -35,17 +37,19 @@ Result<void> Contexts::check_name(const std::string& name) {
 Result<Context> Contexts::load(const std::string& name) const {
     const std::string path = meta_dir(name) + "/meta.json";
     auto text = os::read_file(path);
-    if (!text) { return not_found("context", name).with(fmt::format("context \"{}\": context not found: open {}", name, path)); }
-    TRY_LET(json, parse_json(*text));
-    Context context;
-    context.name = json.value("Name", name);
-    if (const auto meta = json.find("Metadata"); meta != json.end() && meta->is_object()) {
-        context.description = meta->value("Description", "");
+    if (!text) {
+        return Error{Errc::NotFound, fmt::format("context \"{}\": context not found: open {}: no such file or directory", name, path)};
     }
-    if (json.contains("Endpoints") && json["Endpoints"].contains("docker")) {
-        const Json& docker = json["Endpoints"]["docker"];
-        context.host = docker.value("Host", "");
-        context.skip_tls_verify = docker.value("SkipTLSVerify", false);
+    TRY_LET(json, parse_json(*text).with(path));
+    if (!json.is_object()) { return invalid(path + ": expected an object"); }
+    Context context;
+    context.document = json;
+    context.name = name;
+    if (const auto metadata = json.find("Metadata"); metadata != json.end()) { context.description = text_of(*metadata, "Description"); }
+    if (const auto endpoints = json.find("Endpoints"); endpoints != json.end() && endpoints->is_object() && endpoints->contains("docker")) {
+        const Json& docker = (*endpoints)["docker"];
+        context.host = text_of(docker, "Host");
+        context.skip_tls_verify = docker.is_object() && docker.contains("SkipTLSVerify") && docker["SkipTLSVerify"] == true;
     }
     for (const char* file : pem_names) {
         const std::string pem = tls_dir(name) + "/docker/" + file;
@@ -63,26 +67,36 @@ std::vector<Context> Contexts::list() const {
         if (!text) { continue; }
         auto json = parse_json(*text);
         if (!json || !json->is_object()) { continue; }
-        if (auto context = load(json->value("Name", ""))) { found.push_back(*context); }
+        if (auto context = load(text_of(*json, "Name"))) { found.push_back(*context); }
     }
-    std::sort(found.begin(), found.end(), [](const Context& a, const Context& b) { return a.name < b.name; });
+    std::sort(found.begin(), found.end(), [](const Context& a, const Context& b) { return natural_less(a.name, b.name); });
     return found;
 }
 
-Result<void> Contexts::save(const Context& context, const Pem& pem) const {
-    Json json;
+Result<void> Contexts::save(const Context& context) const {
+    Json json = context.document;
     json["Name"] = context.name;
-    json["Metadata"] = Json::object();
-    if (!context.description.empty()) { json["Metadata"]["Description"] = context.description; }
-    json["Endpoints"]["docker"]["Host"] = context.host;
-    json["Endpoints"]["docker"]["SkipTLSVerify"] = context.skip_tls_verify;
+    for (const char* member : {"Metadata", "Endpoints"}) {
+        if (!json[member].is_object()) { json[member] = Json::object(); }
+    }
+    Json& metadata = json["Metadata"];
+    metadata.erase("Description");
+    if (!context.description.empty()) { metadata["Description"] = context.description; }
+    Json& docker = json["Endpoints"]["docker"];
+    docker = Json::object();
+    if (!context.host.empty()) { docker["Host"] = context.host; }
+    docker["SkipTLSVerify"] = context.skip_tls_verify;
     TRY(os::ensure_directory(meta_dir(context.name), 0755));
-    TRY(os::write_file_atomic(meta_dir(context.name) + "/meta.json", dump_json(json)));
+    return os::write_file_atomic(meta_dir(context.name) + "/meta.json", dump_json(json));
+}
+
+Result<void> Contexts::save_tls(const std::string& name, const Pem& pem) const {
+    TRY(os::remove_tree(tls_dir(name)));
     const std::pair<const char*, const std::string*> files[] = {{"ca.pem", &pem.ca}, {"cert.pem", &pem.cert}, {"key.pem", &pem.key}};
-    for (const auto& [name, content] : files) {
+    for (const auto& [file, content] : files) {
         if (content->empty()) { continue; }
-        TRY(os::ensure_directory(tls_dir(context.name) + "/docker", 0700));
-        TRY(os::write_file_atomic(tls_dir(context.name) + "/docker/" + name, *content, {0600}));
+        TRY(os::ensure_directory(tls_dir(name) + "/docker", 0700));
+        TRY(os::write_file_atomic(tls_dir(name) + "/docker/" + file, *content, {0600}));
     }
     return ok();
 }

@@ -2,6 +2,7 @@
 // contexts/tls/...), so that both programs share them. "default" is not stored: it is what flags and environment say.
 #pragma once
 
+#include "base/json.h"
 #include "client/endpoint.h"
 
 #include <map>
@@ -16,6 +17,7 @@ struct Context {
     std::string host;
     bool skip_tls_verify = false;
     std::map<std::string, std::string> tls_files; ///< "ca.pem" -> path
+    Json document = Json::object(); ///< as stored: keeps what other programs have put there
 };
 
 class Contexts {
@@ -23,10 +25,14 @@ class Contexts {
     explicit Contexts(std::string config_dir);
     Result<Context> load(const std::string& name) const;
     std::vector<Context> list() const;
+    /// Everything but the certificates.
+    Result<void> save(const Context& context) const;
     struct Pem {
-        std::string ca, cert, key; ///< contents; "" when not given
+        std::string ca, cert, key; ///< contents; "" for none
+        bool empty() const { return ca.empty() && cert.empty() && key.empty(); }
     };
-    Result<void> save(const Context& context, const Pem& pem) const;
+    /// In place of those that are there.
+    Result<void> save_tls(const std::string& name, const Pem& pem) const;
     Result<void> remove(const std::string& name) const;
     bool exists(const std::string& name) const;
     std::string meta_dir(const std::string& name) const;

@@ -7,8 +7,7 @@
 namespace shoal::cli {
 namespace {
 
-constexpr std::string_view parse_failed = "failed to parse template";
-constexpr std::string_view execute_failed = "failed to execute template";
+constexpr std::string_view wrong_template = "template parsing error";
 
 /// "com.example.team-name" is shown over its column as "team name".
 std::string header_of_label(std::string label) {
@@ -58,16 +57,18 @@ Result<std::string> header_line(const Template& parsed, const Listing& listing) 
 } // namespace
 
 Result<std::string> render(const Listing& listing) {
-    std::string format(trim(listing.format));
+    std::string format = listing.format;
     const bool table = format.starts_with("table");
-    if (table) { format = trim(std::string_view(format).substr(5)); }
+    if (table) { format.erase(0, 5); }
+    format.erase(0, format.find_first_not_of(' '));
+    format.erase(format.find_last_not_of(' ') + 1);
     if (format == "json") {
         std::string out;
         for (const Json& row : listing.rows) { out += escape_html(go_json(visible(row))) + "\n"; }
         return out;
     }
     auto parsed = Template::parse(unescaped(format));
-    if (!parsed) { return std::move(parsed).error().with(parse_failed); }
+    if (!parsed) { return std::move(parsed).error().with(wrong_template); }
     TemplateOptions options;
     options.type_name = listing.type_name;
     options.method = row_method;
@@ -75,13 +76,13 @@ Result<std::string> render(const Listing& listing) {
     std::string out;
     if (table) {
         auto header = header_line(*parsed, listing);
-        if (!header) { return std::move(header).error().with(execute_failed); }
+        if (!header) { return std::move(header).error().with(wrong_template); }
         out += *header + "\n";
     }
     const bool whole = format.find("{{json .}}") != std::string::npos || format.find("{{.}}") != std::string::npos;
     for (const Json& row : listing.rows) {
         auto line = parsed->execute(whole ? visible(row) : row, options);
-        if (!line) { return std::move(line).error().with(execute_failed); }
+        if (!line) { return std::move(line).error().with(wrong_template); }
         out += *line + "\n";
     }
     return table ? align(out, listing.columns) : out;

@@ -80,6 +80,12 @@ Result<void> Answer::finish_body() {
     return net::run_task(loop_, check_status(*exchange_, head.status, {}));
 }
 
+net::Task<Result<void>> Answer::head_async(net::Until until) {
+    CO_TRY_LET(answered, co_await exchange_->head(until));
+    head = std::move(answered);
+    co_return co_await check_status(*exchange_, head.status, until);
+}
+
 Result<std::size_t> Answer::read_some(std::span<char> into) { return net::run_task(loop_, exchange_->read_some(into, {})); }
 Result<std::string> Answer::read_all() { return net::run_task(loop_, exchange_->read_body(answer_bytes_max, {})); }
 

@@ -46,6 +46,8 @@ class Answer {
     Result<void> finish_body();
     Result<std::size_t> read_some(std::span<char> into);
     Result<std::string> read_all();
+    /// For those who send the body beside it: waits for the head; an error status becomes an Error.
+    net::Task<Result<void>> head_async(net::Until until);
 
     net::ClientExchange& exchange() { return *exchange_; }
 
