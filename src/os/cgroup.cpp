@@ -179,7 +179,12 @@ Result<void> Cgroup::kill_all() const {
 Result<void> Cgroup::remove() const {
     ErrorList failures;
     for (const auto& directory : directories_of(*this)) {
-        const int code = remove_directories(directory, 0);
+        int code = remove_directories(directory, 0);
+        // A process that has just ended counts until its parent has asked how.
+        for (int round = 0; code == EBUSY && round < 100; ++round) {
+            ::usleep(1000);
+            code = remove_directories(directory, 0);
+        }
         if (code != 0) { failures.add(os_error("remove cgroup " + directory, code)); }
     }
     if (!failures.empty()) { return failures.joined(); }
