@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "cli/contexts.h"
+#include "cli/support.h"
 #include "cli/terminal.h"
 #include "cli/tree.h"
 #include "os/file.h"
@@ -82,6 +83,16 @@ void usage_error(App& app, std::string_view message, const Command& command, std
                         command.usage, hint, path));
 }
 
+/// The daemon must know what the flags ask for.
+Result<int> check_versions(App& app, const Parsed& parsed) {
+    for (const auto& [flag, value] : parsed.values) {
+        if (flag->version == 0) { continue; }
+        TRY_LET(client, app.client());
+        TRY(need_version(*client, flag->name, flag->version));
+    }
+    return 0;
+}
+
 int run_command(App& app, const Command& command, const std::string& path, std::span<const std::string> words) {
     auto parsed = command.unparsed ? Parsed{.words = {words.begin(), words.end()}, .path = {}, .values = {}} : parse_flags(flags_of(command), words, command.flags_first);
     if (!parsed) {
@@ -99,7 +110,8 @@ int run_command(App& app, const Command& command, const std::string& path, std::
         usage_error(app, fmt::format("{}: {}", app.globals.program, enough.error().message), command, path, at_least ? "See" : "Run");
         return 1;
     }
-    auto result = command.action(app, *parsed);
+    auto result = check_versions(app, *parsed);
+    if (result) { result = command.action(app, *parsed); }
     if (result) { return *result; }
     app.flush();
     if (!result.error().message.empty()) { app.error_line(result.error().message); }

@@ -29,6 +29,7 @@ struct Flag {
     std::string_view type = "";    ///< shown in help when it is not the kind's own name
     Check check = nullptr;
     bool hidden = false;
+    int version = 0;               ///< the API version it needs, as major * 100 + minor
 };
 
 class Parsed {

@@ -31,12 +31,12 @@ Result<int> post_each(App& app, const Parsed& parsed, std::string action, net::Q
 // --- stop, restart, kill, pause, unpause ---
 
 constexpr Flag stop_flags[] = {
-    {"signal", 's', Kind::Text, "Signal to send first"},
+    {"signal", 's', Kind::Text, "Signal to send first", "", "", nullptr, false, 142},
     {"timeout", 't', Kind::Int, "Seconds to wait before the container is killed"},
     {"time", 0, Kind::Int, "Seconds to wait before the container is killed", "", "", nullptr, true},
 };
 
-Result<net::Query> stop_query(App& app, const Parsed& parsed) {
+Result<net::Query> stop_query(const Parsed& parsed) {
     net::Query query;
     auto timeout = parsed.number("timeout");
     if (const auto old = parsed.number("time")) {
@@ -44,20 +44,16 @@ Result<net::Query> stop_query(App& app, const Parsed& parsed) {
         timeout = old;
     }
     if (timeout) { query.emplace_back("t", std::to_string(*timeout)); }
-    if (parsed.given("signal")) {
-        TRY_LET(client, app.client());
-        TRY(need_version(*client, "signal", 142));
-        query.emplace_back("signal", parsed.text("signal"));
-    }
+    if (parsed.given("signal")) { query.emplace_back("signal", parsed.text("signal")); }
     return query;
 }
 
 Result<int> stop(App& app, const Parsed& parsed) {
-    TRY_LET(query, stop_query(app, parsed));
+    TRY_LET(query, stop_query(parsed));
     return post_each(app, parsed, "stop", query);
 }
 Result<int> restart(App& app, const Parsed& parsed) {
-    TRY_LET(query, stop_query(app, parsed));
+    TRY_LET(query, stop_query(parsed));
     return post_each(app, parsed, "restart", query);
 }
 
