@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <optional>
 
 #include <arpa/inet.h>
@@ -71,7 +72,12 @@ Result<std::string> short_form(const std::string& text) {
     return fmt::format("{}:{}/{}", published, target, protocol);
 }
 
-Result<void> publish_one(const std::string& given, Ports& ports) {
+/// Ports as they are collected: a range may name all 65535, and members of a Json are searched one by one.
+struct Found {
+    std::map<std::string, Json> exposed, bindings;
+};
+
+Result<void> publish_one(const std::string& given, Found& ports) {
     std::string text = given;
     if (text.find('=') != std::string::npos) {
         TRY_LET(plain, short_form(given));
@@ -104,7 +110,7 @@ Result<void> publish_one(const std::string& given, Ports& ports) {
     return ok();
 }
 
-Result<void> expose_one(const std::string& text, Ports& ports) {
+Result<void> expose_one(const std::string& text, Found& ports) {
     if (text.find(':') != std::string::npos) { return invalid("invalid port format for --expose: " + text); }
     auto [numbers, protocol] = cut(text, '/');
     if (text.find('/') == std::string::npos) { protocol = "tcp"; }
@@ -127,10 +133,10 @@ bool is_ip(std::string_view text) {
 }
 
 Result<Ports> parse_ports(const std::vector<std::string>& publish, const std::vector<std::string>& expose) {
-    Ports ports;
-    for (const auto& text : publish) { TRY(publish_one(text, ports)); }
-    for (const auto& text : expose) { TRY(expose_one(text, ports)); }
-    return ports;
+    Found found;
+    for (const auto& text : publish) { TRY(publish_one(text, found)); }
+    for (const auto& text : expose) { TRY(expose_one(text, found)); }
+    return Ports{Json(found.exposed), Json(found.bindings)};
 }
 
 } // namespace shoal::cli

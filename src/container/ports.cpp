@@ -2,8 +2,6 @@
 
 #include "base/text.h"
 
-#include <algorithm>
-
 namespace shoal::container {
 namespace {
 
@@ -17,47 +15,18 @@ struct Split {
 };
 
 /// "8000-8010/tcp"; no protocol is tcp.
-Result<Split> split_port(std::string_view text, bool zero) {
+Result<Split> split_port(std::string_view text) {
     const auto [number, protocol] = cut(text, '/');
     Split parts;
     parts.protocol = text.find('/') == std::string_view::npos ? "tcp" : to_lower(protocol);
     if (!is_protocol(parts.protocol)) { return invalid("invalid proto: " + protocol); }
-    TRY_LET(range, parse_port_range(number, zero));
+    TRY_LET(range, parse_port_range(number));
     parts.range = range;
     return parts;
 }
 
 bool is_address(std::string_view text) {
     return !text.empty() && text.find_first_not_of("0123456789abcdefABCDEF.:") == std::string_view::npos;
-}
-
-/// "[::1]:8080:80", "127.0.0.1:8080:80", "8080:80", "80" as (ip, host, container).
-struct Publish {
-    std::string ip, host, container;
-};
-Result<Publish> split_publish(std::string_view text) {
-    Publish parts;
-    std::string_view rest = text;
-    if (rest.starts_with('[')) {
-        const auto close = rest.find("]:");
-        if (close == std::string_view::npos) { return bad_port(text); }
-        parts.ip = std::string(rest.substr(1, close - 1));
-        rest.remove_prefix(close + 2);
-    }
-    auto words = split(rest, ':');
-    parts.container = words.back();
-    words.pop_back();
-    if (!words.empty()) {
-        parts.host = words.back();
-        words.pop_back();
-    }
-    if (!words.empty()) {
-        if (!parts.ip.empty()) { return bad_port(text); }
-        parts.ip = join(words, ":");
-    }
-    if (parts.container.empty()) { return invalid("no port specified: " + std::string(text) + "<empty>"); }
-    if (!parts.ip.empty() && !is_address(parts.ip)) { return invalid("invalid IP address: " + parts.ip); }
-    return parts;
 }
 
 } // namespace
@@ -74,13 +43,13 @@ Result<PortRange> parse_port_range(std::string_view text, bool zero) {
 }
 
 Result<Port> parse_port(std::string_view text) {
-    TRY_LET(parts, split_port(text, false));
+    TRY_LET(parts, split_port(text));
     if (parts.range.first != parts.range.last) { return bad_port(text); }
     return Port{parts.range.first, parts.protocol};
 }
 
 Result<std::vector<Port>> parse_exposed(std::string_view text) {
-    TRY_LET(parts, split_port(text, false));
+    TRY_LET(parts, split_port(text));
     std::vector<Port> ports;
     for (int number = parts.range.first; number <= parts.range.last; ++number) {
         ports.push_back({static_cast<std::uint16_t>(number), parts.protocol});
@@ -107,33 +76,6 @@ Result<std::vector<PublishedPort>> parse_port_bindings(const PortMap& bindings) 
         }
     }
     return published;
-}
-
-Result<PublishSpec> parse_publish(std::string_view text) {
-    TRY_LET(parts, split_publish(text));
-    TRY_LET(inside, split_port(parts.container, false));
-    PortRange host;
-    if (!parts.host.empty()) {
-        TRY_LET(range, parse_port_range(parts.host, true));
-        host = range;
-    }
-    const int count = inside.range.last - inside.range.first + 1;
-    const int host_count = host.last - host.first + 1;
-    // One container port may take the first free one of a range; otherwise both ranges have the same length.
-    if (!parts.host.empty() && host_count != count && count != 1) {
-        return invalid("invalid ranges specified for container and host Ports: " + parts.container + " and " + parts.host);
-    }
-    PublishSpec spec;
-    for (int i = 0; i < count; ++i) {
-        const std::string key = std::to_string(inside.range.first + i) + "/" + inside.protocol;
-        std::string host_port;
-        if (!parts.host.empty()) {
-            host_port = count == 1 && host_count > 1 ? parts.host : std::to_string(host.first + i);
-        }
-        spec.exposed[key];
-        spec.bindings[key].push_back({parts.ip, host_port});
-    }
-    return spec;
 }
 
 } // namespace shoal::container

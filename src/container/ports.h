@@ -1,5 +1,5 @@
-// The grammar of ports: "80/tcp" of ExposedPorts and PortBindings, "8000-8010" of HostPort, and -p
-// "ip:host:container/proto" as the command line takes it. Pure; free ports are found elsewhere.
+// The grammar of ports: "80/tcp" of ExposedPorts and PortBindings, "8000-8010" of HostPort. Pure; free ports are found
+// elsewhere, and -p is read by the command line.
 #pragma once
 
 #include "base/result.h"
@@ -39,12 +39,5 @@ struct PublishedPort {
 };
 /// Every binding of a HostConfig, in order. Fails: Invalid ("invalid port specification: ...").
 Result<std::vector<PublishedPort>> parse_port_bindings(const PortMap& bindings);
-
-/// One -p of a command line, with ranges expanded.
-struct PublishSpec {
-    StringSet exposed;
-    PortMap bindings;
-};
-Result<PublishSpec> parse_publish(std::string_view text);
 
 } // namespace shoal::container
