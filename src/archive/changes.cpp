@@ -134,9 +134,9 @@ class Walk {
         return enter(std::move(directory), std::move(below.parts), level.path + "/" + name, opaque);
     }
 
-    /// A directory with something added or deleted counts as modified although it looks the same.
+    /// A directory with something changed below counts as modified although it looks the same.
     void record(ChangeKind kind, const std::string& path, const std::string& name) {
-        if (kind != ChangeKind::Modified && !path.empty() && !recorded_.contains(path)) {
+        if (!path.empty() && !recorded_.contains(path)) {
             const auto slash = path.rfind('/');
             record(ChangeKind::Modified, path.substr(0, slash), path.substr(slash + 1));
         }

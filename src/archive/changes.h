@@ -17,8 +17,8 @@ struct Change {
     bool operator==(const Change&) const = default;
 };
 
-/// `lowers` from the topmost layer down. A directory is Modified when its own attributes differ, or something was added
-/// to or deleted from it.
+/// `lowers` from the topmost layer down. A directory is Modified when its own attributes differ, or anything below it is in
+/// the list.
 Result<std::vector<Change>> list_changes(const os::Fd& upper, const std::vector<os::Fd>& lowers);
 
 /// Sum of the sizes of the regular files in a tree, hard links once (SizeRw, SizeRootFs).

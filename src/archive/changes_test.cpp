@@ -30,14 +30,14 @@ TEST(Changes, tells_added_modified_and_deleted) {
     EXPECT_EQ(changes(upper, {&lower}), (Lines{"C /etc", "D /etc/old", "C /etc/passwd", "A /new", "A /new/file"}));
 }
 
-TEST(Changes, leaves_out_directories_that_are_only_on_the_way) {
+TEST(Changes, counts_the_directories_on_the_way_as_changed) {
     Tree lower;
     Tree upper;
     ASSERT_TRUE(lower.extract({directory("a"), directory("a/b"), file("a/b/f")}));
     ASSERT_TRUE(upper.extract({directory("a"), directory("a/b"), file("a/b/f", "changed")}));
-    EXPECT_EQ(changes(upper, {&lower}), (Lines{"C /a/b/f"}));
+    EXPECT_EQ(changes(upper, {&lower}), (Lines{"C /a", "C /a/b", "C /a/b/f"}));
     ASSERT_TRUE(upper.extract({file("a/b/g"), directory("a"), directory("a/b")}));
-    EXPECT_EQ(changes(upper, {&lower}), (Lines{"C /a/b/f", "C /a/b", "A /a/b/g"}));
+    EXPECT_EQ(changes(upper, {&lower}), (Lines{"C /a", "C /a/b", "C /a/b/f", "A /a/b/g"}));
 }
 
 TEST(Changes, sees_through_several_layers) {
@@ -55,7 +55,7 @@ TEST(Changes, lists_what_a_recreated_directory_has_lost) {
     Tree upper;
     ASSERT_TRUE(lower.extract({directory("d"), file("d/kept"), file("d/lost"), directory("d/sub"), file("d/sub/x")}));
     ASSERT_TRUE(upper.extract({directory("d"), file("d/.wh..wh..opq"), file("d/kept", "1"), file("d/new")}));
-    EXPECT_EQ(changes(upper, {&lower}), (Lines{"C /d/kept", "C /d", "D /d/lost", "A /d/new", "D /d/sub"}));
+    EXPECT_EQ(changes(upper, {&lower}), (Lines{"C /d", "C /d/kept", "D /d/lost", "A /d/new", "D /d/sub"}));
 }
 
 TEST(Changes, is_empty_for_a_fresh_container) {
