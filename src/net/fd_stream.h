@@ -74,7 +74,7 @@ class FdStream : public Stream {
 
 /// ECONNRESET, EPIPE and the like are Cancelled: the peer went away. Others are as os_error() says.
 Error io_error(std::string_view what, int os_errno);
-/// "192.0.2.1:4711", "[::1]:80", "unix".
+/// "192.0.2.1:4711", "[::1]:80", "uid 1000" of a process on this machine.
 std::string peer_name_of(int socket);
 StreamPtr make_socket_stream(Loop& loop, os::Fd socket);
 

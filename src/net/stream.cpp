@@ -101,7 +101,11 @@ std::string peer_name_of(int socket) {
         const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);
         return host_port(::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text), ntohs(v6.sin6_port));
     }
-    return storage.ss_family == AF_UNIX ? "unix" : "";
+    if (storage.ss_family != AF_UNIX) { return ""; }
+    ucred credentials{};
+    size = sizeof credentials;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) { return "unix"; }
+    return "uid " + std::to_string(credentials.uid);
 }
 
 StreamPtr make_socket_stream(Loop& loop, os::Fd socket) {

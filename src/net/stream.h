@@ -35,7 +35,7 @@ class Stream {
 
     /// The descriptor, for socket options and peer credentials; -1 when closed. It stays owned by the stream.
     virtual int raw() const = 0;
-    /// "unix", "192.0.2.1:4711", "[::1]:80": for logs and RequestHead::peer.
+    /// "uid 1000" over a unix socket, "192.0.2.1:4711", "[::1]:80": for logs and RequestHead::peer.
     virtual std::string peer() const = 0;
 };
 
