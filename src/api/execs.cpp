@@ -117,7 +117,7 @@ net::Task<Result<void>> inspect_exec(Call& call) {
     row["OpenStdin"] = exec->config.attach_stdin;
     row["OpenStderr"] = exec->config.attach_stderr;
     row["OpenStdout"] = exec->config.attach_stdout;
-    row["CanRemove"] = exec->can_remove;
+    row["CanRemove"] = false; // Docker's collector sets it just before it forgets the exec
     row["ContainerID"] = exec->container.text();
     row["DetachKeys"] = base64(*parse_detach_keys(exec->config.detach_keys));
     row["Pid"] = exec->pid;

@@ -34,9 +34,6 @@ int run_monitor(const char* file) {
     if (!text) { return 2; }
     auto config = shoal::container::parse_shim_config(*text);
     if (!config) { return 3; }
-    const pid_t pid = ::fork();
-    if (pid < 0) { return 4; }
-    if (pid > 0) { return 0; } // the one who started us waits for this, and owns nothing afterwards
     return shoal::shim::monitor(std::move(*config), shoal::os::Fd(control_fd));
 }
 

@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -22,6 +23,8 @@ namespace {
 
 using container::LogRecord;
 using container::ShimConfig;
+
+constexpr int connect_limit_ms = 10'000;
 
 std::string option(const ShimConfig& config, const std::string& name) {
     const auto found = config.log_options.find(name);
@@ -43,6 +46,7 @@ class FileSink : public LogSink {
         : file_(config.log_path, rotation), local_(config.log_driver == "local"),
           attributes_(container::attributes_json(config.log_attributes)) {}
 
+    Result<void> open() override { return file_.open(); }
     void write(const LogRecord& record) override {
         if (local_) { container::append_local_record(buffer_, record); }
         else { container::append_json_line(buffer_, record, attributes_); }
@@ -114,13 +118,25 @@ bool parse_address(std::string_view text, Address& address) {
 /// and in non-blocking mode, what does not fit is lost.
 class SocketSink : public LogSink {
   public:
-    SocketSink(const ShimConfig& config, Address address) : address_(address) {
+    SocketSink(const ShimConfig& config, Address address, std::string where)
+        : address_(address), where_(std::move(where)) {
         non_blocking_ = option(config, "mode") == "non-blocking";
         if (auto bytes = parse_bytes(option(config, "max-buffer-size")); bytes && *bytes > 0) {
             pending_max_ = static_cast<std::size_t>(*bytes);
         }
     }
 
+    Result<void> open() override {
+        if (!connect()) { return os_error("dial " + where_, errno); }
+        // A connection that is under way may still be refused.
+        pollfd wait{fd_.raw(), POLLOUT, 0};
+        if (::poll(&wait, 1, connect_limit_ms) <= 0) { return os_error("dial " + where_, ETIMEDOUT); }
+        int problem = 0;
+        socklen_t size = sizeof problem;
+        (void)::getsockopt(fd_.raw(), SOL_SOCKET, SO_ERROR, &problem, &size);
+        if (problem != 0) { return os_error("dial " + where_, problem); }
+        return ok();
+    }
     void write(const LogRecord& record) override {
         std::string message = make_message(record);
         if (pending_bytes_ + message.size() > pending_max_ && (non_blocking_ || !fd_)) {
@@ -214,6 +230,7 @@ class SocketSink : public LogSink {
     }
 
     Address address_;
+    std::string where_; ///< as the user wrote it
     os::Fd fd_;
     std::chrono::steady_clock::time_point next_try_{};
     std::deque<std::string> queue_;
@@ -225,7 +242,8 @@ class SocketSink : public LogSink {
 
 class SyslogSink : public SocketSink {
   public:
-    SyslogSink(const ShimConfig& config, Address address, int pid) : SocketSink(config, address) {
+    SyslogSink(const ShimConfig& config, Address address, std::string where, int pid)
+        : SocketSink(config, address, std::move(where)) {
         using Format = container::SyslogSettings::Format;
         const std::string format = option(config, "syslog-format");
         settings_.format = format == "rfc5424"        ? Format::Rfc5424
@@ -257,7 +275,8 @@ class SyslogSink : public SocketSink {
 
 class JournalSink : public SocketSink {
   public:
-    JournalSink(const ShimConfig& config, Address address) : SocketSink(config, address) {
+    JournalSink(const ShimConfig& config, Address address, std::string where)
+        : SocketSink(config, address, std::move(where)) {
         fields_.fields = {{"CONTAINER_ID", config.container_id.substr(0, 12)},
                           {"CONTAINER_ID_FULL", config.container_id},
                           {"CONTAINER_NAME", config.container_name},
@@ -292,11 +311,10 @@ std::unique_ptr<LogSink> make_sink(const ShimConfig& config, int pid) {
     } else if (driver == "syslog") {
         std::string where = option(config, "syslog-address");
         if (where.empty()) { where = "unixgram:///dev/log"; }
-        if (parse_address(where, address)) { return std::make_unique<SyslogSink>(config, address, pid); }
+        if (parse_address(where, address)) { return std::make_unique<SyslogSink>(config, address, where, pid); }
     } else if (driver == "journald") {
-        if (parse_address("unixgram:///run/systemd/journal/socket", address)) {
-            return std::make_unique<JournalSink>(config, address);
-        }
+        const std::string where = "unixgram:///run/systemd/journal/socket";
+        if (parse_address(where, address)) { return std::make_unique<JournalSink>(config, address, where); }
     }
     return std::make_unique<NoSink>(true);
 }

@@ -12,6 +12,8 @@ namespace shoal::shim {
 class LogSink {
   public:
     virtual ~LogSink() = default;
+    /// Tried once, before the container starts: a log that cannot be written from the beginning is an error then.
+    virtual Result<void> open() { return ok(); }
     virtual void write(const container::LogRecord& record) = 0;
     /// The end of a batch of records: what is buffered goes out.
     virtual void commit() {}

@@ -38,11 +38,14 @@ constexpr std::size_t client_buffer_max = 256 * 1024; ///< unread output of one 
 constexpr std::size_t input_buffer_max = 64 * 1024;
 constexpr int drain_quiet_ms = 300;   ///< after the end: silence of pipes that somebody else still holds
 constexpr int flush_limit_ms = 60000; ///< after the end: a client that takes nothing for that long is dropped
+constexpr int exec_limit_ms = 1000;   ///< from the start's word to the program's first instruction
+constexpr int children_limit_ms = 2000; ///< after the end: for what a failed runtime left to us
 constexpr std::size_t clients_max = 256;
 
 struct Client {
     os::Fd fd;
     container::FrameDecoder decoder;
+    bool control = false; ///< the daemon that started us
     bool watching = false;
     bool attached = false;
     container::AttachRequest want;
@@ -97,9 +100,18 @@ class Monitor {
     Monitor(container::ShimConfig config, os::Fd control) : config_(std::move(config)) {
         Client first;
         first.fd = std::move(control);
+        first.control = true;
         first.watching = true;
         set_nonblocking(first.fd.raw());
         clients_.push_back(std::move(first));
+    }
+
+    /// Before the daemon is let go: from its answer on, the socket takes connections.
+    bool open() {
+        if (::chdir(config_.directory.c_str()) != 0) { return false; }
+        directory_ = os::Fd(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+        listener_ = listen_on(std::string(container::shim_socket_name));
+        return directory_ && listener_;
     }
 
     int run() {
@@ -107,6 +119,9 @@ class Monitor {
         const bool is_run = config_.mode == container::ShimConfig::Mode::Run;
         if (is_run) {
             sink_ = make_sink(config_, ::getpid());
+            if (auto opened = sink_->open(); !opened) {
+                return fail(std::string(container::log_failure_prefix) + opened.error().message);
+            }
             if (auto created = launch(); !created) { return fail(created.error().message); }
             state_.phase = ShimPhase::Created;
             tell_state();
@@ -121,16 +136,15 @@ class Monitor {
         (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);
         (void)::signal(SIGPIPE, SIG_IGN);
         (void)::umask(022);
-        if (::chdir(config_.directory.c_str()) != 0) { return false; }
         sigset_t mask;
         sigemptyset(&mask);
         for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) { sigaddset(&mask, signal); }
         (void)::sigprocmask(SIG_BLOCK, &mask, nullptr);
         signals_ = os::Fd(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
-        directory_ = os::Fd(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
-        listener_ = listen_on(std::string(container::shim_socket_name));
-        const std::string pid = std::to_string(::getpid()) + "\n";
-        return signals_ && listener_ && os::write_file_atomic(std::string(container::shim_pid_name), pid, {.mode = 0600});
+        std::string pid = std::to_string(::getpid());
+        if (auto self = os::identify_process(::getpid())) { pid += " " + std::to_string(self->start_time); }
+        pid += "\n";
+        return signals_ && os::write_file_atomic(std::string(container::shim_pid_name), pid, {.mode = 0600});
     }
 
     /// A listening socket in the working directory; relative, since absolute paths may be too long for one.
@@ -172,14 +186,33 @@ class Monitor {
             TRY(make_pipes(container_in, container_out, container_err));
         }
         command.push_back(config_.container_id);
-        const int status = run_program(command, {container_in.raw(), container_out.raw(), container_err.raw()});
+        os::Fd held;
+        if (is_run) {
+            int ends[2];
+            if (::pipe2(ends, O_CLOEXEC) != 0) { return os_error("pipe", errno); }
+            before_exec_ = os::Fd(ends[0]);
+            held = os::Fd(ends[1]);
+        }
+        const int status = run_program(command, {container_in.raw(), container_out.raw(), container_err.raw(), held.raw()});
         if (status != 0) {
             std::string error = take_runtime_error(config_);
+            if (error.empty()) { error = last_words(); }
             if (error.empty()) { error = config_.runtime + ": ended with wait status " + std::to_string(status); }
             return internal(error);
         }
         if (config_.tty) { TRY(adopt_terminal(terminal)); }
         return adopt_init(pid_file);
+    }
+
+    /// What a runtime that wrote no log has said on the container's error output.
+    std::string last_words() {
+        char text[4096];
+        for (Output& output : outputs_) {
+            if (!output.is_stderr) { continue; }
+            const ssize_t got = ::read(output.fd.raw(), text, sizeof text);
+            if (got > 0) { return std::string(trim(std::string_view(text, static_cast<std::size_t>(got)))); }
+        }
+        return "";
     }
 
     Result<void> make_pipes(os::Fd& in, os::Fd& out, os::Fd& err) {
@@ -265,6 +298,7 @@ class Monitor {
         if (state_.phase == ShimPhase::Running || exit_) { return conflict("started already"); }
         if (config_.mode == container::ShimConfig::Mode::Run) {
             TRY(start_created(config_));
+            wait_for_exec();
         } else {
             TRY(launch());
         }
@@ -272,6 +306,15 @@ class Monitor {
         state_.started_at = now();
         tell_state();
         return ok();
+    }
+
+    /// "Started" means that the program itself is there: a signal sent before would meet the runtime's code and be lost.
+    /// crun's waiting process holds the other end of this pipe until it becomes the program; other runtimes let go
+    /// earlier, and are believed when they say so.
+    void wait_for_exec() {
+        pollfd end{before_exec_.raw(), POLLIN, 0};
+        (void)::poll(&end, 1, exec_limit_ms);
+        before_exec_.reset();
     }
 
     Result<void> signal_init(std::string_view payload) {
@@ -469,12 +512,37 @@ class Monitor {
         last_progress_ms_ = steady_ms();
     }
 
+    /// The daemon went away before it said start: nobody else will, and its successor knows nothing of this run.
+    void abandon() {
+        if (exit_ || ended_ || state_.phase == ShimPhase::Running) { return; }
+        if (init_ > 0) {
+            (void)::kill(init_, SIGKILL);
+            return;
+        }
+        exit_ = container::ShimExit{};
+        exit_->code = 128;
+        exit_->error = "the daemon went away before the start";
+        exit_->at = now();
+        finish_exit();
+    }
+
     bool finished() {
+        if (std::any_of(clients_.begin(), clients_.end(), [](const Client& client) { return client.dead && client.control; })) {
+            abandon();
+        }
         std::erase_if(clients_, [](const Client& client) { return client.dead; });
         if (!exit_) { return false; }
         const bool empty = std::all_of(clients_.begin(), clients_.end(), [](const Client& client) { return client.out.empty(); });
         const bool logged = !sink_ || !sink_->pending();
-        return (empty && logged) || steady_ms() - last_progress_ms_ > flush_limit_ms;
+        const std::int64_t quiet_ms = steady_ms() - last_progress_ms_;
+        return (empty && logged && (childless() || quiet_ms > children_limit_ms)) || quiet_ms > flush_limit_ms;
+    }
+
+    /// A zombie left to the machine's own init would hold its container's process namespace until that one cares.
+    static bool childless() {
+        pid_t pid = 1;
+        while (pid > 0) { pid = ::waitpid(-1, nullptr, WNOHANG); }
+        return pid < 0;
     }
 
     // --- one turn of the loop ---
@@ -532,7 +600,7 @@ class Monitor {
     container::ShimState state_;
     std::optional<container::ShimExit> exit_;
     std::unique_ptr<LogSink> sink_;
-    os::Fd signals_, listener_, directory_, input_;
+    os::Fd signals_, listener_, directory_, input_, before_exec_;
     std::vector<Output> outputs_;
     std::list<Client> clients_;
     std::string input_buffer_;
@@ -546,6 +614,13 @@ class Monitor {
 
 } // namespace
 
-int monitor(container::ShimConfig config, os::Fd control) { return Monitor(std::move(config), std::move(control)).run(); }
+int monitor(container::ShimConfig config, os::Fd control) {
+    Monitor monitor(std::move(config), std::move(control));
+    if (!monitor.open()) { return 5; }
+    const pid_t pid = ::fork();
+    if (pid < 0) { return 4; }
+    if (pid > 0) { return 0; } // the one who started us waits for this, and owns nothing afterwards
+    return monitor.run();
+}
 
 } // namespace shoal::shim

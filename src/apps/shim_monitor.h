@@ -6,7 +6,8 @@
 
 namespace shoal::shim {
 
-/// Runs to the end. `control` is the first connection, which watches. Returns the monitor's own exit status.
+/// Opens the socket, then forks: the first process returns 0 (or says that nothing came of it), the second runs to the
+/// end. `control` is the first connection, which watches. Returns the process's exit status.
 int monitor(container::ShimConfig config, os::Fd control);
 
 } // namespace shoal::shim

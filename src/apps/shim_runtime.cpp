@@ -46,7 +46,8 @@ bool place(int source, int target) {
 
 [[noreturn]] void run_child(const std::vector<char*>& argv, Streams streams) {
     reset_signals();
-    if (place(streams.in, 0) && place(streams.out, 1) && place(streams.err, 2) && enter_runtime_view()) {
+    const bool held = streams.held < 0 || ::dup2(streams.held, 3) >= 0;
+    if (held && place(streams.in, 0) && place(streams.out, 1) && place(streams.err, 2) && enter_runtime_view()) {
         ::execv(argv[0], argv.data());
     }
     ::_exit(errno == ENOENT ? 127 : 126);

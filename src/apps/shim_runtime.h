@@ -12,6 +12,7 @@ namespace shoal::shim {
 
 struct Streams {
     int in = -1, out = -1, err = -1; ///< -1: /dev/null
+    int held = -1;                   ///< stays open in the program, as 3; -1: none
 };
 
 /// On a hybrid layout: a private mount namespace without /sys/fs/cgroup/unified, the host's untouched. For a child

@@ -55,6 +55,11 @@ bool LogFile::ensure_open() {
     return true;
 }
 
+Result<void> LogFile::open() {
+    if (!ensure_open()) { return os_error("open " + path_, errno); }
+    return ok();
+}
+
 std::int64_t LogFile::room() {
     if (settings_.bytes_max <= 0 || !ensure_open()) { return INT64_MAX; }
     return settings_.bytes_max - size_;

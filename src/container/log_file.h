@@ -24,6 +24,8 @@ class LogFile {
   public:
     LogFile(std::string path, RotationSettings settings) : path_(std::move(path)), settings_(settings) {}
 
+    /// What append() does by itself, when a failure is to be told.
+    Result<void> open();
     /// Appends whole records. False: they are lost (the file stays without a torn record).
     bool append(std::string_view records);
     /// How many bytes fit before the next rotation.

@@ -7,6 +7,7 @@
 #include "os/file.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include <fcntl.h>
@@ -133,7 +134,19 @@ struct LogCursor::State {
     std::optional<Source> source;
     bool newest = false; ///< `source` was the newest file when it was opened
     bool done = false;
-    std::int64_t skip = 0;
+    std::int64_t skip = 0; ///< lines
+    std::array<bool, 2> goes_on{};  ///< per stream: the record before was a part, so the next one belongs to its line
+    std::array<bool, 2> skipping{}; ///< per stream: the present line is left out
+
+    /// A line longer than one record is one line.
+    bool begins_line(const LogLine& line) { return !std::exchange(goes_on[line.is_stderr], line.partial); }
+    bool is_skipped(const LogLine& line) {
+        if (begins_line(line)) {
+            skipping[line.is_stderr] = skip > 0;
+            if (skip > 0) { --skip; }
+        }
+        return skipping[line.is_stderr];
+    }
 
     std::optional<LogLine> parse(std::string_view record) const {
         return query.driver == "local" ? read_local(record) : read_json(record);
@@ -216,7 +229,7 @@ Result<LogCursor> LogCursor::open(LogQuery query) {
         // Counted first, so that memory stays small however long the log is.
         state->query.follow = false;
         std::int64_t total = 0;
-        while (state->next()) { ++total; }
+        while (auto line = state->next()) { total += state->begins_line(*line) ? 1 : 0; }
         state = start();
         state->skip = std::max<std::int64_t>(0, total - std::max<std::int64_t>(0, *query.tail));
     }
@@ -231,11 +244,7 @@ Result<std::vector<LogLine>> LogCursor::read(std::size_t lines_max) {
             if (!state_->query.follow) { state_->done = true; }
             break;
         }
-        if (state_->skip > 0) {
-            --state_->skip;
-        } else {
-            lines.push_back(std::move(*line));
-        }
+        if (!state_->is_skipped(*line)) { lines.push_back(std::move(*line)); }
     }
     return lines;
 }

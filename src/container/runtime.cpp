@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "os/file.h"
+#include "os/pidfd.h"
 #include "os/process.h"
 
 #include <csignal>
@@ -93,26 +94,58 @@ Result<ShimExit> read_exit(const std::string& directory) {
     return parse_exit_json(text);
 }
 
-Result<os::ProcessIdentity> find_init(const std::string& directory) {
-    TRY_LET(text, os::read_file(directory + "/" + std::string(init_name), 256));
+namespace {
+/// The living process that `file` names by number and start time.
+Result<os::ProcessIdentity> find_process(const std::string& file) {
+    TRY_LET(text, os::read_file(file, 256));
     const auto [pid, start] = cut(trim(text), ' ');
-    os::ProcessIdentity init{parse_number<pid_t>(pid).value_or(0), parse_number<std::uint64_t>(start).value_or(0)};
-    if (init.pid <= 0 || !os::is_alive(init)) { return not_found("process", text); }
-    return init;
+    os::ProcessIdentity process{parse_number<pid_t>(pid).value_or(0), parse_number<std::uint64_t>(start).value_or(0)};
+    if (process.pid <= 0 || !os::is_alive(process)) { return not_found("process", trim(text)); }
+    return process;
 }
+} // namespace
+
+Result<os::ProcessIdentity> find_init(const std::string& directory) {
+    return find_process(directory + "/" + std::string(init_name));
+}
+
+Result<void> end_run(const std::string& directory, Deadline deadline) {
+    const auto end = [](const os::ProcessIdentity& process) {
+        auto fd = os::open_pidfd(process);
+        if (fd) { (void)os::send_signal(*fd, SIGKILL); }
+    };
+    if (auto init = find_init(directory)) { end(*init); }
+    auto shim = find_process(directory + "/" + std::string(shim_pid_name));
+    if (!shim) { return ok(); }
+    auto fd = os::open_pidfd(*shim);
+    if (!fd) { return ok(); } // gone meanwhile
+    if (os::wait_for_exit(*fd, deadline)) { return ok(); }
+    end(*shim);
+    if (auto init = find_init(directory)) { end(*init); }
+    return Error{Errc::Timeout, "monitor " + std::to_string(shim->pid) + " did not end by itself"};
+}
+
+namespace {
+/// crun and runc keep nothing of a container without processes but a directory and the cgroup; their `delete` would take longer
+/// than the container's whole start. Other runtimes (virtual machines, user-space kernels) may keep more.
+bool keeps_only_state(const Runtime& runtime) {
+    const std::string_view name = std::string_view(runtime.path).substr(runtime.path.rfind('/') + 1);
+    return name == "crun" || name == "runc";
+}
+} // namespace
 
 Result<void> delete_container(const Runtime& runtime, const std::string& id, const os::Cgroup& cgroup) {
     ErrorList errors;
-    if (os::exists(runtime.root + "/" + id)) {
+    const std::string state = runtime.root + "/" + id;
+    if (os::exists(state) && !keeps_only_state(runtime)) {
         TRY_LET(output, run_runtime(runtime, {"delete", "--force", id}));
-        if (output.status.code != 0 && os::exists(runtime.root + "/" + id)) {
-            errors.add(internal("delete container: " + last_words(output)));
-        }
+        if (output.status.code != 0 && os::exists(state)) { errors.add(internal("delete container: " + last_words(output))); }
     }
     if (cgroup.exists()) {
         (void)cgroup.kill_all();
         errors.add(cgroup.remove());
     }
+    if (keeps_only_state(runtime)) { errors.add(os::remove_tree(state)); }
     if (errors.empty()) { return ok(); }
     return errors.joined();
 }
@@ -131,18 +164,34 @@ Result<void> update_container(const Runtime& runtime, const std::string& id, con
     return ok();
 }
 
-StartFailure translate_runtime_error(std::string_view text, std::string_view command) {
+StartFailure translate_runtime_error(std::string_view text, std::string_view command, ShimConfig::Mode mode) {
+    const std::string task = "failed to create task for container: ";
+    if (text.starts_with(log_failure_prefix)) { return {128, internal(task + std::string(text))}; }
     const std::string lower = to_lower(text);
     const auto says = [&](std::string_view part) { return lower.find(part) != std::string::npos; };
-    const std::string prefix = "failed to create task for container: OCI runtime create failed: ";
+    const std::string prefix = mode == ShimConfig::Mode::Exec ? "OCI runtime exec failed: exec failed: "
+                                                             : task + "OCI runtime create failed: ";
     StartFailure failure;
     const std::string program(command);
     if (says("executable file") && says("not found")) {
         failure.exit_code = 127;
-        failure.error = invalid(prefix + "exec: \"" + program + "\": executable file not found in $PATH");
+        const std::string reason = program.find('/') == std::string::npos
+                                       ? "executable file not found in $PATH"
+                                       : "stat " + program + ": no such file or directory";
+        failure.error = invalid(prefix + "exec: \"" + program + "\": " + reason);
     } else if (says("no such file or directory")) {
         failure.exit_code = 127;
         failure.error = invalid(prefix + std::string(text));
+    } else if (says("not a directory")) {
+        failure.exit_code = 127;
+        // crun names the place inside without its first slash.
+        std::string reason = replace_all(replace_all(text, "` to `/", "` to `"), "` to `", "` to `/");
+        reason += ": Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists "
+                  "and is the expected type";
+        failure.error = invalid(prefix + reason);
+    } else if (says("open executable: operation not permitted")) { // crun's words for a directory or a file without x
+        failure.exit_code = 126;
+        failure.error = invalid(prefix + "exec: \"" + program + "\": permission denied");
     } else if (says("permission denied") || says("is a directory")) {
         failure.exit_code = 126;
         failure.error = invalid(prefix + std::string(text));

@@ -40,19 +40,13 @@ Result<ShimLink> spawn_shim(const Runtime& runtime, const ShimConfig& config);
 /// A new connection to a living monitor. NotFound or Unavailable when there is none: see read_exit.
 Result<ShimLink> connect_shim(const std::string& directory);
 
-/// Starts synchronously and waits for State{Created}; for tests and tools. The link goes on being usable.
-struct CreatedShim {
-    ShimLink link;
-    ShimState state;
-};
-Result<CreatedShim> spawn_shim_and_wait(const Runtime& runtime, const ShimConfig& config, Deadline deadline);
-Result<void> start_and_wait(const ShimLink& link, Deadline deadline);
-Result<ShimExit> wait_exited(const ShimLink& link, Deadline deadline);
-
 /// exit.json of a run that ended; NotFound while it runs or when the monitor was killed.
 Result<ShimExit> read_exit(const std::string& directory);
 /// The first process, as the monitor wrote it down; NotFound when it was never created or lives no more.
 Result<os::ProcessIdentity> find_init(const std::string& directory);
+/// Ends a run that nobody looks after: kills its first process and waits for its monitor, which ends by itself, also in the
+/// middle of a start. Fails: Timeout; the monitor was killed then.
+Result<void> end_run(const std::string& directory, Deadline deadline);
 
 /// Removes the runtime's state and the cgroups; ends what still runs. Absent is success.
 Result<void> delete_container(const Runtime& runtime, const std::string& id, const os::Cgroup& cgroup);
@@ -63,12 +57,12 @@ Result<void> signal_container(const os::ProcessIdentity& init, int signal);
 /// Applies changed limits to a running container.
 Result<void> update_container(const Runtime& runtime, const std::string& id, const Json& oci_resources);
 
-/// Docker's words and exit code for an error text of the runtime: {127, "... executable file not found in $PATH ..."}.
+/// Docker's words and exit code for an error text of the monitor: {127, "... executable file not found in $PATH ..."}.
 struct StartFailure {
     int exit_code = 128; ///< 126 not permitted or a directory, 127 not found, 128 anything else
     Error error;
 };
-StartFailure translate_runtime_error(std::string_view text, std::string_view command);
+StartFailure translate_runtime_error(std::string_view text, std::string_view command, ShimConfig::Mode mode);
 
 /// The architecture, kernel, cgroups, capabilities and limits of this machine and this daemon.
 Result<HostFacts> load_host_facts(const os::CgroupLayout& layout);

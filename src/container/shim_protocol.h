@@ -47,6 +47,9 @@ enum class Frame : std::uint8_t {
 inline constexpr std::size_t frame_header_bytes = 8;
 inline constexpr std::size_t control_payload_max = 64 * 1024;
 
+/// What Failed begins with when the log, not the runtime, is to blame.
+inline constexpr std::string_view log_failure_prefix = "failed to initialize logging driver: ";
+
 std::array<char, frame_header_bytes> encode_frame_header(Frame type, std::uint32_t length);
 std::string encode_frame(Frame type, std::string_view payload = {});
 struct FrameHeader {

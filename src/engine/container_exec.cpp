@@ -39,7 +39,10 @@ Result<container::ShimLink> spawn_exec(ExecPlan plan) {
     return container::spawn_shim(plan.runtime, plan.shim);
 }
 
-std::string words_of(const container::ExecConfig& config) { return join(config.cmd, " "); }
+/// As Docker writes it: the program, a space, its arguments.
+std::string words_of(const container::ExecConfig& config) {
+    return join(config.cmd, " ") + (config.cmd.size() == 1 ? " " : "");
+}
 
 } // namespace
 
@@ -88,7 +91,8 @@ net::Task<Result<AttachmentPtr>> Containers::Impl::exec_start(ExecEntryPtr exec,
     int code = 126;
     if (error.code == Errc::Internal) {
         const std::string program = record.config.cmd.empty() ? "" : record.config.cmd.front();
-        container::StartFailure failure = container::translate_runtime_error(error.message, program);
+        container::StartFailure failure = container::translate_runtime_error(
+            error.message, program, container::ShimConfig::Mode::Exec);
         code = failure.exit_code == 128 ? 126 : failure.exit_code;
         error = std::move(failure.error);
     }
@@ -106,7 +110,7 @@ net::Task<Result<AttachmentPtr>> Containers::Impl::exec_launch(ExecEntryPtr exec
     plan.exec = config;
     plan.spec.id = container.id.text();
     plan.spec.root_path = image::rootfs_in(data_dir(container.id)).merged;
-    plan.spec.hostname = container.host_name();
+    plan.spec.hostname = container.config.hostname;
     plan.spec.command = command_line(container.config);
     plan.spec.no_new_privileges_default = env.settings.no_new_privileges;
     plan.runtime = runtime(container);
@@ -164,7 +168,6 @@ void Containers::Impl::exec_ended(ExecEntryPtr exec, int exit_code) {
     Exec& record = *exec->record;
     record.running = false;
     record.exit_code = exit_code;
-    record.can_remove = true;
     record.pid = 0;
     exec->shim.reset();
     std::erase(exec->container->record->exec_ids, record.id.text());

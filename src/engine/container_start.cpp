@@ -25,8 +25,6 @@ struct LaunchPlan {
     std::string bundle;
 };
 
-Error because(container::StartFailure failure) { return std::move(failure.error); }
-
 /// Docker refuses shared and slave binds whose source lies on a mount that is private.
 Result<void> check_propagation(const std::vector<container::ResolvedMount>& mounts) {
     const auto needs = [](const container::ResolvedMount& mount) {
@@ -126,8 +124,18 @@ net::Task<Result<void>> Containers::Impl::start(EntryPtr entry) {
 }
 
 net::Task<Result<void>> Containers::Impl::start_locked(EntryPtr entry) {
-    auto launched = co_await launch(entry);
     State& state = entry->record->state;
+    int exit_code = 128;
+    auto launched = co_await launch(entry);
+    if (launched) {
+        launched = co_await begin_run(entry);
+        if (!launched && launched.error().code == Errc::Internal) {
+            auto failure = container::translate_runtime_error(launched.error().message, entry->record->path,
+                                                              container::ShimConfig::Mode::Run);
+            exit_code = failure.exit_code;
+            launched = std::move(failure.error);
+        }
+    }
     if (launched) {
         entry->stopping = false;
         entry->changed.wake_all();
@@ -137,13 +145,7 @@ net::Task<Result<void>> Containers::Impl::start_locked(EntryPtr entry) {
     Error error = std::move(launched).error();
     give_up_pending(*entry);
     co_await release(entry);
-    if (error.code == Errc::Internal) {
-        container::StartFailure failure = container::translate_runtime_error(error.message, entry->record->path);
-        state.exit_code = failure.exit_code;
-        error = because(std::move(failure));
-    } else {
-        state.exit_code = 128;
-    }
+    state.exit_code = exit_code;
     state.error = error.message;
     state.pid = 0;
     if (state.status != Status::Created) { state.status = Status::Exited; }
@@ -161,6 +163,11 @@ net::Task<Result<void>> Containers::Impl::launch(EntryPtr entry) {
     CO_TRY_LET(mounts, co_await prepare_mounts(entry));
     CO_TRY_LET(spaces, namespaces(container));
     CO_TRY_LET(shm, shm_source(container));
+    if (const auto mode = container::parse_mode(container.host_config.network_mode); mode.kind == "container") {
+        CO_TRY_LET(other, find(mode.name));
+        container.config.hostname = other->record->config.hostname;
+        container.config.domainname = other->record->config.domainname;
+    }
     CO_TRY_LET(wanted, attach_request(container));
     CO_TRY_LET(sandbox, co_await networks.attach(wanted));
     container.sandbox = sandbox;
@@ -179,7 +186,7 @@ net::Task<Result<void>> Containers::Impl::launch(EntryPtr entry) {
     container::SpecInput& spec = plan.spec;
     spec.id = container.id.text();
     spec.root_path = root.merged;
-    spec.hostname = container.host_name();
+    spec.hostname = container.config.hostname;
     spec.cgroup_path = cgroup(container).path();
     spec.namespaces = spaces;
     spec.namespaces.network = sandbox.netns_path.empty() ? "host" : sandbox.netns_path;
@@ -209,6 +216,12 @@ net::Task<Result<void>> Containers::Impl::launch(EntryPtr entry) {
     auto job = [plan = std::move(plan)]() mutable { return spawn(std::move(plan)); };
     CO_TRY_LET(link, co_await env.pool.run(std::move(job)));
     entry->shim = ShimChannel::open(env.loop, scope, std::move(link.socket), false);
+    co_return ok();
+}
+
+/// From the monitor's first word to the container's first instruction.
+net::Task<Result<void>> Containers::Impl::begin_run(EntryPtr entry) {
+    Container& container = *entry->record;
     const net::Until created_by(Deadline::in(create_limit));
     CO_TRY_LET(created, co_await entry->shim->wait_created(created_by));
     entry->init = {created.pid, created.start_time};
@@ -282,6 +295,7 @@ Containers::Impl::prepare_mount(EntryPtr entry, container::MountPoint mount, std
         request.user = entry->id();
         request.subpath = mount.subpath;
         request.nocopy = mount.no_copy;
+        request.read_only = mount.read_only;
         request.copy_root = image::rootfs_in(data_dir(entry->id())).merged;
         request.copy_path = mount.destination;
         CO_TRY_LET(path, co_await volumes.mount(request));

@@ -118,7 +118,6 @@ struct Exec {
     bool started = false;
     std::optional<int> exit_code;
     int pid = 0;
-    bool can_remove = false;
 };
 using ExecPtr = std::shared_ptr<const Exec>;
 

@@ -97,6 +97,7 @@ struct Containers::Impl {
     net::Task<Result<void>> start(EntryPtr entry);
     net::Task<Result<void>> start_locked(EntryPtr entry);
     net::Task<Result<void>> launch(EntryPtr entry);
+    net::Task<Result<void>> begin_run(EntryPtr entry);
     net::Task<Result<std::vector<container::ResolvedMount>>> prepare_mounts(EntryPtr entry);
     net::Task<Result<container::ResolvedMount>> prepare_mount(EntryPtr entry, container::MountPoint mount,
                                                               std::size_t index);

@@ -11,20 +11,21 @@ ShimChannel::ShimChannel(net::Loop& loop, net::StreamPtr stream)
 std::shared_ptr<ShimChannel> ShimChannel::open(net::Loop& loop, net::TaskScope& scope, os::Fd socket,
                                                bool watch) {
     auto channel = std::make_shared<ShimChannel>(loop, net::adopt_stream(loop, std::move(socket)));
-    scope.spawn(read_loop(channel, watch));
+    scope.spawn(read_loop(channel, watch, net::Until(scope.cancel())));
     return channel;
 }
 
-net::Task<void> ShimChannel::read_loop(std::shared_ptr<ShimChannel> self, bool watch) {
+net::Task<void> ShimChannel::read_loop(std::shared_ptr<ShimChannel> self, bool watch, net::Until until) {
     if (watch) {
         const std::string frame = container::encode_frame(Frame::Watch);
-        auto sent = co_await self->stream_->write_all(frame, net::Until{});
+        auto sent = co_await self->stream_->write_all(frame, until);
         (void)sent; // a monitor that is gone shows as the end of the stream below
     }
     std::string buffer(4096, '\0');
     for (;;) {
         const std::span<char> into(buffer);
-        auto got = co_await self->stream_->read_some(into, net::Until{});
+        auto got = co_await self->stream_->read_some(into, until);
+        if (until.cancelled()) { co_return; } // the daemon ends, not the container
         if (!got || *got == 0) { break; }
         self->decoder_.feed(std::string_view(buffer).substr(0, *got));
         auto item = self->decoder_.next();

@@ -35,7 +35,7 @@ class ShimChannel : public std::enable_shared_from_this<ShimChannel> {
     ShimChannel(net::Loop& loop, net::StreamPtr stream);
 
   private:
-    static net::Task<void> read_loop(std::shared_ptr<ShimChannel> self, bool watch);
+    static net::Task<void> read_loop(std::shared_ptr<ShimChannel> self, bool watch, net::Until until);
     void take(const container::FrameDecoder::Item& item);
 
     net::StreamPtr stream_;
