@@ -109,7 +109,7 @@ net::Task<Result<void>> inspect_container(Call& call) {
 net::Task<Result<void>> top_container(Call& call) {
     CO_TRY_LET(container, named_container(call));
     const std::string asked = call.query_text("ps_args");
-    CO_TRY_LET(table, co_await call.engine.containers.top(container->id, asked.empty() ? "-ef" : asked));
+    CO_TRY_LET(table, co_await call.engine.containers.top(container->id, asked));
     Json document{{"Titles", table.titles}, {"Processes", table.processes}};
     co_return co_await call.json(200, std::move(document));
 }

@@ -283,6 +283,7 @@ std::string default_shim_path() {
 Result<int> run_with(Settings settings, const std::vector<std::string>& args) {
     TRY(adjust_oom_score(settings.oom_score_adjust));
     if (settings.shim_path.empty()) { settings.shim_path = default_shim_path(); }
+    if (settings.init_path.empty()) { settings.init_path = settings.shim_path; } // one static program, several names
     TRY_LET(places, take_places(settings));
     (void)places;
     TRY_LET(store, engine::Store::open(settings.data_root + "/state.db"));

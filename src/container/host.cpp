@@ -81,6 +81,7 @@ Result<HostFacts> load_host_facts(const os::CgroupLayout& layout) {
     facts.architecture = oci::host_architecture();
     utsname names{};
     if (::uname(&names) != 0) { return os_error("uname", errno); }
+    facts.host_name = names.nodename;
     const auto version = split(names.release, '.');
     facts.kernel_major = version.empty() ? 0 : parse_number<int>(version[0]).value_or(0);
     facts.kernel_minor = version.size() < 2 ? 0 : std::atoi(version[1].c_str());

@@ -86,7 +86,8 @@ Result<Json> make_resources(const Resources& resources, const HostFacts& host, c
     Json all = Json::object();
     if (Json memory = memory_of(resources, host); !memory.empty()) { all["memory"] = std::move(memory); }
     if (Json cpu = cpu_of(resources); !cpu.empty()) { all["cpu"] = std::move(cpu); }
-    if (resources.pids_limit && *resources.pids_limit != 0) {
+    // A fresh group has no limit; taking one away from an old group is the caller's to do.
+    if (resources.pids_limit && *resources.pids_limit > 0) {
         all["pids"] = Json{{"limit", *resources.pids_limit}};
     }
     TRY_LET(block, block_of(resources, numbers));

@@ -52,6 +52,7 @@ struct Namespaces {
 
 /// What the machine says; `load_host_facts` in runtime.h gathers it once.
 struct HostFacts {
+    std::string host_name;
     std::string architecture = "amd64"; ///< Go's name
     int kernel_major = 0, kernel_minor = 0;
     bool cgroup_v2 = false;

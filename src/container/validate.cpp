@@ -117,9 +117,7 @@ Result<void> check_resources(const Resources& r, const HostFacts& host) {
     if (r.blkio_weight != 0 && (r.blkio_weight < 10 || r.blkio_weight > 1000)) { return invalid("Range of blkio weight is from 10 to 1000"); }
     if (r.pids_limit && *r.pids_limit < -1) { return invalid("PidsLimit: " + std::to_string(*r.pids_limit) + " is not valid"); }
     for (const auto& limit : r.ulimits) {
-        static const std::array names = {"core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile",
-                                         "nproc", "rss", "rtprio", "rttime", "sigpending", "stack"};
-        if (!one_of(names, limit.name)) { return invalid("invalid ulimit type: " + limit.name); }
+        if (!is_ulimit_name(limit.name)) { return invalid("invalid ulimit type: " + limit.name); }
         const bool bad = limit.hard != -1 && (limit.soft == -1 || limit.soft > limit.hard);
         if (bad) {
             return invalid("ulimit soft limit must be less than or equal to hard limit: " + std::to_string(limit.soft) + " > " +
@@ -133,7 +131,13 @@ Result<void> check_resources(const Resources& r, const HostFacts& host) {
             return invalid("invalid device mode: " + device.cgroup_permissions);
         }
     }
-    if (!r.device_requests.empty()) { return unsupported("could not select device driver: DeviceRequests (GPUs, CDI) are not supported"); }
+    if (!r.device_requests.empty()) {
+        // No driver (GPUs, CDI) is there to select from.
+        const auto& request = r.device_requests.front();
+        std::vector<std::string> sets;
+        for (const auto& set : request.capabilities) { sets.push_back("[" + join(set, " ") + "]"); }
+        return invalid("could not select device driver " + go_quote(request.driver) + " with capabilities: [" + join(sets, " ") + "]");
+    }
     return ok();
 }
 
@@ -273,6 +277,12 @@ void warn_about(const HostConfig& host, const HostFacts& facts, std::vector<std:
 
 } // namespace
 
+bool is_ulimit_name(std::string_view name) {
+    static const std::array names = {"core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile",
+                                     "nproc", "rss", "rtprio", "rttime", "sigpending", "stack"};
+    return one_of(names, name);
+}
+
 ModeName parse_mode(std::string_view mode) {
     if (mode.starts_with("container:")) { return {"container", std::string(mode.substr(10))}; }
     if (mode == "container") { return {"container", ""}; }
@@ -299,10 +309,10 @@ Result<std::vector<std::string>> validate_update(const UpdateRequest& request, c
     }
     if (merged.memory == 0 && merged.memory_swap > 0) { merged.memory = present.memory; }
     TRY(check_resources(merged, host));
-    if (request.restart_policy) { TRY(check_restart(*request.restart_policy, auto_remove)); }
     if (request.restart_policy && auto_remove && !is_none(*request.restart_policy)) {
         return invalid("Restart policy cannot be updated because AutoRemove is enabled for the container");
     }
+    if (request.restart_policy) { TRY(check_restart(*request.restart_policy, auto_remove)); }
     return std::vector<std::string>{};
 }
 

@@ -29,6 +29,9 @@ Result<void> validate_exec(const ExecConfig& exec);
 /// [a-zA-Z0-9][a-zA-Z0-9_.-]+ ; a leading slash is the caller's to cut.
 Result<void> validate_container_name(std::string_view name);
 
+/// "nofile" and its like.
+bool is_ulimit_name(std::string_view name);
+
 /// Puts the defaults into a request that passed: network mode, ipc mode, shm size, restart "no", cgroupns, log
 /// driver, memory swap, console size.
 struct CreateDefaults {

@@ -73,10 +73,6 @@ template <class V> void describe(V& v, Container& c) {
     v("LogPath", c.log_path, codec::omit);
 }
 
-std::string Container::host_name() const {
-    return config.hostname.empty() ? id.short_text() : config.hostname;
-}
-
 std::string save_container(const Container& container) { return codec::print(container); }
 
 Result<Container> load_container(std::string_view document) {

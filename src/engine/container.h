@@ -59,8 +59,6 @@ struct Container {
     container::Health health;       ///< status None when there is no health check
     std::uint64_t generation = 0;                 ///< grows with every change, for caches of the shown form
     std::vector<std::string> exec_ids;            ///< execs that run now
-
-    std::string host_name() const;
 };
 
 using ContainerPtr = std::shared_ptr<const Container>;

@@ -54,7 +54,7 @@ Result<AttachRequest> Containers::Impl::attach_request(const Container& containe
     const auto& host = container.host_config;
     request.container = container.id;
     request.name = container.name;
-    request.hostname = container.host_name();
+    request.hostname = container.config.hostname;
     request.domainname = container.config.domainname;
     request.mode = container.config.network_disabled ? "none" : host.network_mode;
     for (const auto& [name, settings] : container.endpoints) {
@@ -87,8 +87,11 @@ Result<void> Containers::Impl::resolve_modes(container::HostConfig& host) const 
     for (std::string* mode : {&host.network_mode, &host.ipc_mode, &host.pid_mode}) {
         const container::ModeName name = container::parse_mode(*mode);
         if (name.kind != "container") { continue; }
-        TRY_LET(other, find(name.name));
-        *mode = "container:" + other->id().text();
+        const auto other = find(name.name);
+        // As with networks, only the start asks for the one whose network is to be shared.
+        if (!other && mode == &host.network_mode) { continue; }
+        if (!other) { return invalid(other.error().message); } // a 404 would make clients look for the image
+        *mode = "container:" + (*other)->id().text();
     }
     for (const auto& link : host.links) {
         const std::string name = cut(link, ':').first;
@@ -121,8 +124,9 @@ Containers::Impl::plan_all_mounts(const Container& container) const {
     TRY_LET(mounts, container::plan_mounts(container.config, container.host_config));
     for (const auto& text : container.host_config.volumes_from) {
         TRY_LET(from, container::parse_volumes_from(text));
-        TRY_LET(other, find(from.container));
-        for (const auto& theirs : other->record->mounts) {
+        const auto other = find(from.container);
+        if (!other) { return invalid(other.error().message); } // a 404 would make clients look for the image
+        for (const auto& theirs : (*other)->record->mounts) {
             if (theirs.type != "bind" && theirs.type != "volume") { continue; }
             const auto same = std::find_if(mounts.begin(), mounts.end(), [&](const auto& mount) {
                 return mount.destination == theirs.destination;
@@ -173,7 +177,7 @@ net::Task<Result<Created>> Containers::Impl::create(container::CreateRequest req
 
     container::ValidateOptions options;
     for (const auto& [runtime_name, runtime] : env.settings.runtimes) { options.runtimes.insert(runtime_name); }
-    options.runtimes.insert(env.settings.default_runtime);
+    if (os::find_program("runc")) { options.runtimes.insert("runc"); }
     CO_TRY_LET(warnings, container::validate_create(request, facts, options));
     container::CreateDefaults defaults;
     defaults.log = {env.settings.log_driver, env.settings.log_opts};
@@ -190,6 +194,10 @@ net::Task<Result<Created>> Containers::Impl::create(container::CreateRequest req
     container.created = env.clock.now();
     container.config = std::move(request.config);
     container.host_config = std::move(request.host_config);
+    if (container.config.hostname.empty()) {
+        const bool hosts = container.host_config.network_mode == "host";
+        container.config.hostname = hosts ? facts.host_name : container.id.short_text();
+    }
     container.endpoints = std::move(request.networking_config.endpoints_config);
     container.image_id = image.id;
     const auto words = command_line(container.config);
@@ -207,11 +215,16 @@ net::Task<Result<Created>> Containers::Impl::create(container::CreateRequest req
     Undo undo;
     undo.add([this, reserved = container.name] { names.erase(reserved); });
     CO_TRY_LET(attach, attach_request(container));
-    CO_TRY(networks.validate_create(attach));
+    // A network may come between create and start: that it is missing is said by the start, as Docker does.
+    auto fits = networks.validate_create(attach);
+    if (!fits && fits.error().code != Errc::NotFound) { co_return std::move(fits).error(); }
     CO_TRY_LET(mounts, plan_all_mounts(container));
     container.mounts = std::move(mounts);
     auto volumes_ready = co_await ensure_volumes(&container);
     if (volumes_ready) { volumes_ready = os::ensure_directory(data_dir(container.id), 0710); }
+    if (volumes_ready && !container.log_path.empty()) { // a reader may follow it before the first start
+        volumes_ready = os::ensure_directory(container.log_path.substr(0, container.log_path.rfind('/')), 0710);
+    }
     if (volumes_ready) {
         auto entry = std::make_shared<Entry>(env.loop, container);
         entries.emplace(container.id, entry);

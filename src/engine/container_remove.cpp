@@ -73,14 +73,21 @@ net::Task<Result<void>> Containers::Impl::remove(EntryPtr entry, RemoveOptions o
         if (!options.force) { co_return cannot_remove(container); }
         entry->stopping = true;
         cancel_restart(*entry);
-        if (container.state.running()) { CO_TRY(co_await kill_hard(entry)); }
     }
-    auto guard = co_await entry->lock.acquire();
+    net::Lock::Guard guard;
+    for (;;) {
+        // Not under the lock: watch() needs it to bury the run. A restart may slip in between, so look again.
+        if (container.state.running()) { CO_TRY(co_await kill_hard(entry)); }
+        guard = co_await entry->lock.acquire();
+        if (!container.state.running() || entry->removed) { break; }
+        if (!options.force) { co_return cannot_remove(container); }
+        entry->stopping = true;
+        guard.release();
+    }
     if (entry->removed) {
         if (options.force || container.host_config.auto_remove) { co_return ok(); }
         co_return not_found("container", container.id.text());
     }
-    if (container.state.running()) { co_return cannot_remove(container); }
     cancel_restart(*entry);
     co_return co_await remove_locked(entry, options.volumes);
 }
@@ -89,7 +96,8 @@ net::Task<Result<void>> Containers::Impl::remove_locked(EntryPtr entry, bool wit
     Container& container = *entry->record;
     if (entry->removed) { co_return ok(); }
     container.state.status = Status::Removing;
-    CO_TRY(save(*entry));
+    // A full disk takes no such note, and removing is what helps it.
+    if (auto noted = save(*entry); !noted) { spdlog::warn("{}, removing all the same", noted.error().message); }
     co_await release(entry);
     give_up_pending(*entry);
     const std::string directory = data_dir(container.id);
@@ -186,8 +194,11 @@ net::Task<Result<std::vector<std::string>>> Containers::Impl::update(EntryPtr en
     if (container.state.running()) {
         CO_TRY_LET(numbers, container::load_device_numbers(changed));
         CO_TRY_LET(resources, container::make_resources(changed, facts, numbers));
-        auto job = [runtime = runtime(container), id = container.id.text(), resources = resources] {
-            return container::update_container(runtime, id, resources);
+        const bool unlimited = request.resources.pids_limit && *request.resources.pids_limit <= 0;
+        auto job = [runtime = runtime(container), id = container.id.text(), resources = resources,
+                    group = cgroup(container), unlimited]() -> Result<void> {
+            TRY(container::update_container(runtime, id, resources));
+            return unlimited ? group.write("pids", "pids.max", "max") : ok();
         };
         auto applied = co_await env.pool.run(std::move(job));
         if (!applied) { co_return std::move(applied).error().with("Cannot update container " + container.id.text()); }

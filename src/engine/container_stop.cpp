@@ -121,7 +121,7 @@ net::Task<Result<void>> Containers::Impl::kill(EntryPtr entry, std::string signa
         co_return conflict("Container " + container.id.text() + " is restarting, wait until the container is running");
     }
     if (!container.state.running()) {
-        co_return not_running(*entry).with("cannot kill container: " + container.name);
+        co_return not_running(*entry);
     }
     const int stop_signal = container::parse_signal(container.config.stop_signal.empty() ? "SIGTERM"
                                                                                          : container.config.stop_signal);
@@ -149,7 +149,7 @@ net::Task<Result<void>> Containers::Impl::pause(EntryPtr entry, bool frozen) {
         co_return conflict("Container " + container.id.text() + " is already paused");
     }
     if (!frozen && status != Status::Paused) {
-        co_return conflict("Container " + container.id.text() + " is not paused");
+        co_return internal("Container " + container.id.text() + " is not paused"); // 500 is Docker's
     }
     auto job = [group = cgroup(container), frozen] {
         return frozen ? container::pause_container(group) : container::resume_container(group);

@@ -2,6 +2,7 @@
 
 #include "base/codec.h"
 #include "base/text.h"
+#include "container/validate.h"
 #include "engine/settings_keys.h"
 
 #include <algorithm>
@@ -86,6 +87,7 @@ Result<void> put_ulimits(Settings& settings, const Json& json) {
     TRY_LET(limits, (value_of<std::map<std::string, UlimitSetting>>(json, "")));
     for (auto& [name, limit] : limits) {
         if (limit.name.empty()) { limit.name = name; }
+        if (!container::is_ulimit_name(name)) { return invalid("invalid ulimit type: " + name); }
         if (limit.name != name) { return invalid(name + ": Name is \"" + limit.name + "\""); }
         if (limit.hard != -1 && (limit.soft == -1 || limit.soft > limit.hard)) {
             return invalid(name + ": the soft limit is above the hard limit");

@@ -66,7 +66,7 @@ struct Settings {
     std::map<std::string, RuntimeEntry> runtimes; ///< "crun" and "runc" exist always
     std::string default_runtime = "crun";
     std::string shim_path;   ///< "": beside the daemon's own binary
-    std::string init_path;   ///< "": docker-init or tini from PATH
+    std::string init_path;   ///< "": shoal-shim, which is an init too
     bool init = false;       ///< default of HostConfig.Init
     std::string cgroup_parent;
     std::string cgroup_driver = "cgroupfs";        ///< cgroupfs systemd
