@@ -263,10 +263,10 @@ void ImageReporter::progress(const image::Progress& progress) {
     before = now;
     pollfd ready{fd_.raw(), POLLOUT, 0};
     if (::poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0) { return; }
-    Json line{{"status", progress.status},
-              {"progressDetail", Json{{"current", progress.current}, {"total", progress.total}}},
-              {"id", progress.id}};
-    if (progress.total <= 0) { line["progressDetail"] = Json::object(); }
+    // Clients print a line for a step without numbers, also where no terminal is; a total of 0 stands for unknown.
+    Json line{{"status", progress.status}, {"progressDetail", Json{{"current", progress.current}}}};
+    if (progress.total > 0) { line["progressDetail"]["total"] = progress.total; }
+    if (!progress.id.empty()) { line["id"] = progress.id; }
     (void)os::write_all(fd_, dump_json(line) + "\r\n");
 }
 
