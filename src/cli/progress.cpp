@@ -14,6 +14,8 @@ constexpr unsigned bar_max = 50;
 constexpr unsigned beside_bar = 60; ///< columns for id, status and numbers
 constexpr unsigned bar_min = 10;    ///< a shorter bar says nothing
 
+constexpr std::string_view erase_line = "\x1b[2K\r";
+
 struct Detail {
     bool present = false;
     std::int64_t current = 0;
@@ -57,6 +59,13 @@ std::string progress_bar(std::int64_t current, std::int64_t total, unsigned colu
 }
 
 Result<std::string> ProgressText::next(const Json& message, unsigned columns) {
+    TRY_LET(text, text_of_message(message, columns));
+    const bool stays = std::exchange(passing_, text.starts_with(erase_line));
+    // The line that was only passing makes room.
+    return stays && !text.empty() && !text.starts_with(erase_line) ? std::string(erase_line) + text : text;
+}
+
+Result<std::string> ProgressText::text_of_message(const Json& message, unsigned columns) {
     if (message.contains("error") || message.contains("errorDetail")) { return error_of(message); }
     if (message.contains("aux") && !message["aux"].is_null()) { return std::string(); }
     const std::string stream = text_of(message, "stream");
@@ -75,7 +84,6 @@ Result<std::string> ProgressText::next(const Json& message, unsigned columns) {
 }
 
 std::string ProgressText::redraw(const Json& message, const std::string& id, unsigned columns) {
-    constexpr std::string_view erase_line = "\x1b[2K\r";
     const Detail detail = detail_of(message);
     std::string line = id.empty() ? "" : id + ": ";
     line += harmless(text_of(message, "status"));

@@ -21,10 +21,12 @@ class ProgressText {
     Result<std::string> next(const Json& message, unsigned columns);
 
   private:
+    Result<std::string> text_of_message(const Json& message, unsigned columns);
     std::string redraw(const Json& message, const std::string& id, unsigned columns);
 
     To to_;
     std::vector<std::string> ids_; ///< from top to bottom; lines that can be reached yet
+    bool passing_ = false;         ///< the cursor is in a line that will go away
 };
 
 } // namespace shoal::cli

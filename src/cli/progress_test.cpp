@@ -33,6 +33,12 @@ TEST(ProgressText, draws_over_the_line_of_an_id) {
               "\x1b[2A\x1b[2K\raa: Loading [==========>          ]       5B/10B\r\x1b[2B");
 }
 
+TEST(ProgressText, lets_a_passing_line_go) {
+    EXPECT_EQ(all(terminal, {R"({"status":"Importing","progressDetail":{"current":1500}})", R"({"status":"sha256:1"})", R"({"status":"more"})"}),
+              "\x1b[2K\rImporting    1.5kB\r\x1b[2K\rsha256:1\nmore\n");
+    EXPECT_EQ(all(plain, {R"({"status":"Importing","progressDetail":{"current":1500}})", R"({"status":"sha256:1"})"}), "sha256:1\n");
+}
+
 TEST(ProgressText, begins_new_lines_after_other_output) {
     EXPECT_EQ(all(terminal, {R"({"status":"x","progressDetail":{},"id":"aa"})", R"({"status":"between"})", R"({"status":"x","progressDetail":{},"id":"aa"})"}),
               "\n\x1b[1A\x1b[2K\raa: x\r\x1b[1Bbetween\n\n\x1b[1A\x1b[2K\raa: x\r\x1b[1B");

@@ -10,6 +10,7 @@
 #include "cli/terminal.h"
 #include "cli/upload.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "client/json_stream.h"
 #include "oci/reference.h"
@@ -162,6 +163,35 @@ Result<int> load(App& app, const Parsed& parsed) {
 
 // --- save ---
 
+/// Shows on a terminal how much has been written; the daemon does not say how much there will be.
+class Counter {
+  public:
+    explicit Counter(App& app) : app_(app), on_(is_terminal(STDOUT_FILENO)) {}
+    void add(std::size_t bytes) {
+        bytes_ += static_cast<std::int64_t>(bytes);
+        const auto time = std::chrono::steady_clock::now();
+        if (!on_ || time - shown_ < std::chrono::milliseconds(100)) { return; }
+        shown_ = time;
+        show({{"status", "Saving"}, {"progressDetail", {{"current", bytes_}}}});
+    }
+    ~Counter() {
+        if (shown_ != Steady{}) { show({{"status", ""}, {"progressDetail", Json::object()}}); }
+    }
+
+  private:
+    void show(const Json& message) {
+        auto text = text_.next(message, window_size(STDOUT_FILENO).columns);
+        if (!text) { return; }
+        app_.out(*text);
+        app_.flush();
+    }
+    App& app_;
+    bool on_;
+    ProgressText text_{ProgressText::To::Terminal};
+    std::int64_t bytes_ = 0;
+    Steady shown_{};
+};
+
 constexpr Flag save_flags[] = {
     {"output", 'o', Kind::Text, "Write this file instead of standard output"},
     {"platform", 0, Kind::Words, "Save only the images for this platform (os[/arch[/variant]])"},
@@ -181,9 +211,16 @@ Result<int> save(App& app, const Parsed& parsed) {
     }
     TRY_LET(client, app.connected());
     TRY(add_platforms(*client, query, parsed));
-    const TakeBytes take = [&](std::string_view bytes) { return file ? file->write(bytes) : write_out(STDOUT_FILENO, bytes); };
-    TRY(download(*client, client::get("/images/get", query), take));
-    if (file) { TRY(file->finish().with("failed to save image")); }
+    if (!file) {
+        TRY(download(*client, client::get("/images/get", query), [](std::string_view bytes) { return write_out(STDOUT_FILENO, bytes); }));
+        return 0;
+    }
+    Counter counter(app);
+    TRY(download(*client, client::get("/images/get", query), [&](std::string_view bytes) {
+        counter.add(bytes.size());
+        return file->write(bytes);
+    }));
+    TRY(file->finish().with("failed to save image"));
     return 0;
 }
 
