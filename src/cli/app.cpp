@@ -80,7 +80,7 @@ std::size_t help_width() {
 
 void usage_error(App& app, std::string_view message, const Command& command, std::string_view path, std::string_view hint = "Run") {
     app.err(fmt::format("{}\n\nUsage:  {}{}{}\n\n{} '{} --help' for more information\n", message, path, command.usage.empty() ? "" : " ",
-                        command.usage, hint, path));
+                        replace_all(command.usage, "$", app.globals.program), hint, path));
 }
 
 /// The daemon must know what the flags ask for.

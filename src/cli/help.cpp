@@ -100,7 +100,7 @@ std::string flags_help(const std::vector<const Flag*>& flags, std::size_t width)
 }
 
 std::string command_help(const Command& command, std::string_view path, std::string_view program, std::size_t width) {
-    std::string out = fmt::format("Usage:  {}{}{}\n\n{}\n", path, command.usage.empty() ? "" : " ", command.usage, command.summary);
+    std::string out = fmt::format("Usage:  {}{}{}\n\n{}\n", path, command.usage.empty() ? "" : " ", replace_all(command.usage, "$", program), command.summary);
     if (!command.details.empty()) { out += fmt::format("\n{}\n", replace_all(command.details, "$", program)); }
     if (!command.aliases.empty()) {
         std::vector<std::string> names;

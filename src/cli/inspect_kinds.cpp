@@ -1,0 +1,28 @@
+#include "cli/inspect_kinds.h"
+
+#include <algorithm>
+
+namespace shoal::cli {
+namespace {
+
+constexpr std::string_view maps[] = {"Annotations", "AuxiliaryAddresses", "Containers", "DriverOpts", "ExposedPorts", "Labels", "Networks", "Options",
+                                     "PortBindings", "Ports", "Status", "StorageOpt", "Sysctls", "Tmpfs", "Volumes"};
+constexpr std::string_view slices[] = {
+    "Aliases", "Args", "Binds", "BlkioDeviceReadBps", "BlkioDeviceReadIOps", "BlkioDeviceWriteBps", "BlkioDeviceWriteIOps", "BlkioWeightDevice",
+    "CapAdd", "CapDrop", "Cmd", "Config", "DNSNames", "DeviceCgroupRules", "DeviceRequests", "Devices", "Dns", "DnsOptions", "DnsSearch",
+    "Entrypoint", "Env", "ExecIDs", "ExtraHosts", "GroupAdd", "Layers", "Links", "Log", "MaskedPaths", "Mounts", "OnBuild", "ReadonlyPaths",
+    "RepoDigests", "RepoTags", "SecurityOpt", "Shell", "Test", "Ulimits", "VolumesFrom"};
+constexpr std::string_view spans[] = {"Interval", "StartInterval", "StartPeriod", "Timeout"};
+
+bool has(std::span<const std::string_view> names, std::string_view name) { return std::find(names.begin(), names.end(), name) != names.end(); }
+
+} // namespace
+
+GoKind inspect_kind(std::string_view member) {
+    if (has(maps, member)) { return GoKind::Map; }
+    if (has(slices, member)) { return GoKind::Slice; }
+    if (has(spans, member)) { return GoKind::Duration; }
+    return GoKind::Unknown;
+}
+
+} // namespace shoal::cli
