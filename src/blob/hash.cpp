@@ -46,7 +46,7 @@ std::vector<oci::ChainId> chain_ids(const std::vector<oci::Digest>& diff_ids) {
         last = last.empty() ? diff_id.text() : hash(last + " " + diff_id.text()).text();
         const oci::Digest link = *oci::Digest::parse(last);
         // A lowest layer that is named by sha512 has a chain id of its own algorithm; the directory name is its sha256.
-        const std::string& name = link.kind() == oci::HashKind::Sha256 ? link.hex() : hash(last).hex();
+        const std::string name = link.kind() == oci::HashKind::Sha256 ? link.hex() : hash(last).hex();
         chain.push_back(*oci::ChainId::parse(name));
     }
     return chain;

@@ -30,6 +30,14 @@ TEST(ChainIds, start_with_the_diff_id_and_go_on_with_hashes_of_pairs) {
     EXPECT_EQ(chain[1].text(), hash(a.text() + " " + b.text()).hex());
 }
 
+TEST(ChainIds, are_sha256_even_where_the_lowest_diff_id_is_not) {
+    const auto low = hash("a", oci::HashKind::Sha512);
+    const auto high = hash("b");
+    const auto chain = chain_ids({low, high});
+    EXPECT_EQ(chain[0].text(), hash(low.text()).hex());
+    EXPECT_EQ(chain[1].text(), hash(low.text() + " " + high.text()).hex());
+}
+
 TEST_F(BlobStore, gives_back_what_was_put) {
     const auto stored = store.put("hello");
     ASSERT_TRUE(stored);

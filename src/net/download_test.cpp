@@ -59,20 +59,22 @@ Deadline late() { return Deadline::in(std::chrono::seconds(20)); }
 Task<void> serve(Exchange& exchange) {
     const auto& request = exchange.request();
     Headers headers;
-    if (request.path == "/file") { co_await exchange.respond(200, {}, "the file"); }
+    Result<void> sent;
+    if (request.path == "/file") { sent = co_await exchange.respond(200, {}, "the file"); }
     if (request.path == "/who") {
         const std::string who(request.headers.get_or("Authorization", "nobody"));
-        co_await exchange.respond(200, {}, who);
+        sent = co_await exchange.respond(200, {}, who);
     }
     if (request.path == "/there") {
         headers.add("Location", "file");
-        co_await exchange.respond(302, std::move(headers), "");
+        sent = co_await exchange.respond(302, std::move(headers), "");
     }
     if (request.path == "/round") {
         headers.add("Location", "/round");
-        co_await exchange.respond(301, std::move(headers), "");
+        sent = co_await exchange.respond(301, std::move(headers), "");
     }
-    if (request.path == "/absent") { co_await exchange.respond(404, {}, "no"); }
+    if (request.path == "/absent") { sent = co_await exchange.respond(404, {}, "no"); }
+    EXPECT_TRUE(sent);
 }
 
 struct World {
