@@ -176,7 +176,7 @@ class Maker {
         guard_.request_stop();
         listener_.join();
         if (cancelled()) { return Error{Errc::Cancelled, "bootstrap: cancelled"}; }
-        TRY(std::move(status));
+        if (!status) { return std::move(status).error(); }
         if (status->code == 0) { return ok(); }
         const std::lock_guard lock(mutex_);
         return internal("mmdebstrap failed: " + join({words_.begin(), words_.end()}, "; "));
@@ -214,7 +214,8 @@ class Maker {
     void guard(const std::stop_token& stop) {
         int rounds = 0;
         while (!stop.stop_requested()) {
-            if (cancelled()) { ::kill(-process_.pid(), rounds++ < 100 ? SIGTERM : SIGKILL); }
+            if (cancelled() && rounds == 0) { ::kill(-process_.pid(), SIGTERM); }
+            if (cancelled() && ++rounds > 100) { ::kill(-process_.pid(), SIGKILL); }
             std::this_thread::sleep_for(std::chrono::milliseconds(100));
         }
     }
@@ -258,7 +259,7 @@ Result<LoadedImage> bootstrap_image(const LayerStore& layers, const blob::Store&
     for (auto& option : apt_options()) { argv.push_back(std::move(option)); }
     argv.insert(argv.end(), {suite, "-"});
     argv.insert(argv.end(), sources.begin(), sources.end());
-    TRY_LET(maker, Maker::start(std::move(argv), layers.tmp(), options));
+    TRY_LET(maker, Maker::start(std::move(argv), scratch.path(), options));
     ImportOptions import;
     import.config.cmd = {"bash"};
     import.config.env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};

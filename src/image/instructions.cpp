@@ -65,9 +65,10 @@ Result<std::vector<std::pair<std::string, std::string>>> pairs_of(std::string_vi
 Result<void> set_env(RunConfig& config, std::string_view rest) {
     TRY_LET(pairs, pairs_of(rest, config, "ENV"));
     for (const auto& [key, value] : pairs) {
+        const std::string prefix = key + "=";
         const auto same = std::find_if(config.env.begin(), config.env.end(),
-                                       [&](const std::string& entry) { return entry.starts_with(key + "="); });
-        const std::string entry = key + "=" + value;
+                                       [&](const std::string& entry) { return entry.starts_with(prefix); });
+        const std::string entry = prefix + value;
         if (same == config.env.end()) {
             config.env.push_back(entry);
         } else {
