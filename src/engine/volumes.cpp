@@ -297,6 +297,10 @@ Result<void> Volumes::State::check_place(const Volume& volume) const {
 net::Task<Result<std::string>> Volumes::State::mount_locked(Volume& volume, VolumeMountRequest request) {
     CO_TRY(check_place(volume));
     CO_TRY(co_await mount_device(volume));
+    if (volume.mounted && options_may_hang(volume.info.options)) { // better here than in the runtime
+        auto look = volume::probe_job(volume.info.mountpoint);
+        CO_TRY(co_await run(std::move(look), true, look_timeout));
+    }
     if (request.subpath.empty()) {
         CO_TRY(co_await fill(volume, volume.info.mountpoint, request));
         co_return volume.info.mountpoint;

@@ -232,7 +232,6 @@ void apply_fixed(PortWish& wish, const std::vector<PortBinding>& fixed, std::vec
 }
 
 void relay_everything(std::vector<Slot>& slots) {
-    std::erase_if(slots, [](const Slot& slot) { return slot.optional; });
     for (auto& slot : slots) {
         if (slot.target) { slot.relay = slot.target; }
         slot.target = {};

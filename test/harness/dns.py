@@ -18,6 +18,10 @@ class NameServer:
         return self
 
     def stop(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread, which would keep the port otherwise
+        except OSError:
+            pass
         self.socket.close()
 
     __enter__ = start
