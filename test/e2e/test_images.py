@@ -218,6 +218,152 @@ def test_import_from_a_url_in_the_namespace(api):
     assert api.get("/images/byurl:1/json")
 
 
+class Serving:
+    """A web server of a few answers; used as `with Serving(...) as base`."""
+
+    def __init__(self, answers):
+        import http.server
+
+        class Serve(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                status, headers, body = answers.get(self.path, (404, {}, b"nothing here"))
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Serve)
+
+    def __enter__(self):
+        import threading
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_import_from_a_url_follows_redirects_and_says_where_from(api):
+    answers = {"/x.tar": (200, {}, tar_of({"f": "there"})), "/moved": (302, {"Location": "x.tar"}, b"")}
+    with Serving(answers) as base:
+        r = api.raw("POST", "/images/create", fromSrc=base + "/moved", repo="byurl", tag="2")
+    assert r.status == 200 and r.json_stream()[0]["status"] == f"Downloading from {base}/moved", r
+    assert base in api.get("/images/byurl:2/history")[0]["Comment"]
+
+
+@pytest.mark.parametrize("what", ["absent", "round", "cut", "refused", "nonsense", "ftp"])
+def test_import_from_a_url_that_fails_names_it_and_leaves_nothing(api, what):
+    data = tar_of({"f": "x" * 100000})
+    answers = {"/round": (302, {"Location": "/round"}, b""), "/cut": (200, {}, data[:50000])}
+    with Serving(answers) as base:
+        source = {"refused": "http://127.0.0.1:1/x", "nonsense": "http://", "ftp": "ftp://127.0.0.1/x"}.get(what, f"{base}/{what}")
+        r = api.raw("POST", "/images/create", fromSrc=source, repo="byurl", tag="3", timeout=90)
+    assert r.status >= 400 or "error" in r.json_stream()[-1], r
+    api.refused("GET", "/images/byurl:3/json", status=404)
+
+
+# ---- bootstrap ----
+
+def write_repository(folder):
+    """A signed-by-nobody package repository with one package, of suite "e2e"."""
+    import hashlib
+    import subprocess
+    package = folder / "hello"
+    (package / "DEBIAN").mkdir(parents=True)
+    (package / "usr/sbin").mkdir(parents=True)
+    (package / "bin").mkdir()
+    (package / "etc").mkdir()
+    (package / "DEBIAN/control").write_text("Package: hello-e2e\nVersion: 1\nArchitecture: all\nMaintainer: e2e\nEssential: yes\nDescription: x\n")
+    (package / "etc/hello").write_text("from a package\n")
+    subprocess.run(["cp", "/bin/busybox", package / "bin/busybox"], check=True)
+    (package / "bin/cat").symlink_to("busybox")
+    (package / "bin/sh").symlink_to("busybox")
+    pool = folder / "repo/pool"
+    index = folder / "repo/dists/e2e/main/binary-amd64"
+    pool.mkdir(parents=True)
+    index.mkdir(parents=True)
+    deb = pool / "hello-e2e_1_all.deb"
+    subprocess.run(["dpkg-deb", "-Znone", "--build", "--root-owner-group", package, deb], check=True, capture_output=True)
+    data = deb.read_bytes()
+    control = (package / "DEBIAN/control").read_text()
+    (index / "Packages").write_text(f"{control}Filename: pool/{deb.name}\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n\n")
+    listed = (index / "Packages").read_bytes()
+    (folder / "repo/dists/e2e/Release").write_text(
+        "Suite: e2e\nCodename: e2e\nArchitectures: amd64\nComponents: main\nDate: Thu, 01 Jan 2026 00:00:00 UTC\n"
+        f"SHA256:\n {hashlib.sha256(listed).hexdigest()} {len(listed)} main/binary-amd64/Packages\n")
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """The machine's package sources name a repository in a folder: what a closed network has."""
+    import shutil
+    import subprocess
+    if not shutil.which("mmdebstrap"):
+        pytest.skip("mmdebstrap is not on this machine")
+    write_repository(tmp_path)
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    (sources / "e2e.list").write_text(f"deb [trusted=yes] copy:{tmp_path}/repo e2e main\n")
+    subprocess.run(["chmod", "755", tmp_path, tmp_path.parent, tmp_path.parent.parent], check=True)
+    subprocess.run(["mount", "--bind", sources, "/etc/apt/sources.list.d"], check=True)
+    yield
+    subprocess.run(["umount", "-l", "/etc/apt/sources.list.d"], check=True)
+
+
+@pytest.mark.shoal_only("an operation of Shoal's own")
+def test_bootstrap_makes_an_image_from_the_machines_own_sources(fresh, repository):
+    from harness.box import Box
+    d = fresh(image=False)
+    r = d.api.raw("POST", "/images/bootstrap", ref="closed/net:e2e", variant="extract", include="hello-e2e", timeout=300)
+    assert r.status == 200 and r.json_stream()[-1].get("stream") == "Loaded image: closed/net:e2e\n", r.body[-2000:]
+    box = Box(d.api)
+    assert box.run("cat", "/etc/hello", image="closed/net:e2e").out == "from a package\n"
+    assert "copy:" in box.sh("cat /etc/apt/sources.list.d/*", image="closed/net:e2e").out
+    import os
+    assert os.listdir(d.data + "/tmp") == []
+
+
+@pytest.mark.shoal_only("an operation of Shoal's own")
+@pytest.mark.parametrize("query, says", [({"ref": "x:nosuchsuite"}, "nosuchsuite"), ({"ref": "UPPER:e2e"}, "UPPER"), ({"ref": ""}, ""),
+                                         ({"ref": "x:e2e", "include": "-o=x"}, "-o=x"), ({"ref": "x:e2e", "variant": "a b"}, "a b"),
+                                         ({"ref": "x:e2e", "variant": "extract", "include": "absent-package"}, "")])
+def test_a_bootstrap_that_cannot_be_is_refused_and_leaves_nothing(fresh, repository, query, says):
+    import os
+    d = fresh(image=False)
+    r = d.api.raw("POST", "/images/bootstrap", **query, timeout=300)
+    text = r.body.decode()
+    assert (r.status >= 400 or "errorDetail" in text) and says in text, r
+    assert d.api.get("/images/json", all=1) == [] and os.listdir(d.data + "/tmp") == []
+
+
+# ---- what stays on disk ----
+
+@pytest.mark.shoal_only("the places are Shoal's own")
+def test_nothing_of_removed_images_stays_on_disk(fresh):
+    import os
+    from harness.box import Box
+    d = fresh()
+    api, box = d.api, Box(d.api)
+    api.post("/commit", {}, container=box.sh("echo x > /x; rm /www/index.html").id, repo="chain", tag="1")
+    data = save(api, "chain:1")
+    api.post("/commit", {"Cmd": ["true"]}, container=box.run("true", image="chain:1").id, repo="chain", tag="2")
+    for c in api.get("/containers/json", all=1):
+        box.rm(c["Id"], v=1)
+    for i in api.get("/images/json", all=1):
+        api.delete(f"/images/{i['Id']}", force=1)
+    load(api, data)
+    api.delete("/images/chain:1", force=1)
+    left = [os.path.join(top, f) for top, folders, files in os.walk(d.data) for f in files + folders]
+    left = [x[len(d.data):] for x in left if x[len(d.data):].count("/") > 1]
+    # The base lies below every container: mount points that no image has.
+    assert [x for x in left if x not in ("/blobs/sha256", "/blobs/sha512") and not x.startswith("/layers/base")] == []
+
+
 # ---- commit ----
 
 def test_commit_keeps_the_changes_and_the_config(api, box):
