@@ -120,19 +120,20 @@ int run_command(App& app, const Command& command, const std::string& path, std::
 
 int run_group(App& app, const Found& found, std::span<const std::string> rest) {
     const bool top = found.group == &root_group();
+    const std::string help = top ? root_help(app.globals.program, flags_help(all_global_flags(), help_width()))
+                                 : group_help(*found.group, found.path, help_width());
+    const auto asks_for_help = [](const std::string& word) { return word == "--help" || word == "-h"; };
+    if (std::any_of(rest.begin(), rest.end(), asks_for_help)) {
+        app.out(help);
+        return 0;
+    }
     if (!found.unknown.empty()) {
         app.err(fmt::format("{}: unknown command: {} {}\n\n{}Run '{} --help' for more information\n", app.globals.program, found.path,
                             found.unknown, top ? "" : fmt::format("Usage:  {}\n\n", found.path), found.path));
         return 1;
     }
-    const std::string help = top ? root_help(app.globals.program, flags_help(all_global_flags(), help_width()))
-                                 : group_help(*found.group, found.path, help_width());
-    for (const auto& word : rest) {
-        if (word == "--help" || word == "-h") {
-            app.out(help);
-            return 0;
-        }
-        app.err(fmt::format("unknown flag: {}\n\nUsage:  {}\n\nRun '{} --help' for more information\n", word, found.path, found.path));
+    if (!rest.empty()) {
+        app.err(fmt::format("unknown flag: {}\n\nUsage:  {}\n\nRun '{} --help' for more information\n", rest[0], found.path, found.path));
         return 125;
     }
     app.err(help);
@@ -333,6 +334,10 @@ int run_words(std::string program, std::vector<std::string> words) {
     int code = 0;
     std::vector<std::string> rest = parsed->words;
     if (rest.size() == 1 && rest[0] == "help") { rest[0] = "--help"; }
+    if (rest.size() > 1 && rest[0] == "help" && find_entry(root_group(), rest[1]) == nullptr) {
+        app.error_line("unknown help topic: " + join(std::vector<std::string>(rest.begin() + 1, rest.end()), " "));
+        return 1;
+    }
     if (rest.size() > 1 && rest[0] == "help") {
         rest.erase(rest.begin());
         rest.push_back("--help");

@@ -17,9 +17,9 @@ constexpr Flag attach_flags[] = {
 
 Result<void> check_state(const Json& container) {
     const Json& state = container["State"];
-    if (!state.value("Running", false)) { return invalid("cannot attach to a stopped container, start it first"); }
-    if (state.value("Paused", false)) { return invalid("cannot attach to a paused container, unpause it first"); }
-    if (state.value("Restarting", false)) { return invalid("cannot attach to a restarting container, wait until it is running"); }
+    if (!state.value("Running", false)) { return invalid("You cannot attach to a stopped container, start it first"); }
+    if (state.value("Paused", false)) { return invalid("You cannot attach to a paused container, unpause it first"); }
+    if (state.value("Restarting", false)) { return invalid("You cannot attach to a restarting container, wait until it is running"); }
     return ok();
 }
 

@@ -39,9 +39,11 @@ constexpr std::string_view ps_table =
 constexpr std::string_view ps_sized_table =
     "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}\t{{.Size}}";
 constexpr std::string_view ps_raw = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\n"
-                                    "state: {{.State}}\nstatus: {{.Status}}\nnames: {{.Names}}\nlabels: {{.Labels}}\nports: {{.Ports}}\n";
+                                    "state: {{- pad .State 1 0}}\nstatus: {{- pad .Status 1 0}}\nnames: {{.Names}}\n"
+                                    "labels: {{- pad .Labels 1 0}}\nports: {{- pad .Ports 1 0}}\n";
 constexpr std::string_view ps_sized_raw = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\n"
-                                          "state: {{.State}}\nstatus: {{.Status}}\nnames: {{.Names}}\nlabels: {{.Labels}}\nports: {{.Ports}}\n"
+                                          "state: {{- pad .State 1 0}}\nstatus: {{- pad .Status 1 0}}\nnames: {{.Names}}\n"
+                                    "labels: {{- pad .Labels 1 0}}\nports: {{- pad .Ports 1 0}}\n"
                                           "size: {{.Size}}\n";
 
 /// Sizes cost the daemon work, so they are asked for only where a template shows them.
@@ -50,11 +52,31 @@ bool shows_size(std::string_view format) {
            format.find("{{.}}") != std::string_view::npos;
 }
 
+/// Docker tries the template on an empty container first, and words what is wrong with it in its own way.
+Result<void> check_ps_template(const std::string& format) {
+    Listing probe;
+    probe.format = format;
+    probe.headers = container_headers;
+    probe.type_name = container_row_type;
+    probe.rows.push_back(container_row(Json::object(), now(), true));
+    const auto rendered = render(probe);
+    if (rendered) { return ok(); }
+    const std::string& message = rendered.error().message;
+    const bool executing = message.find("executing \"\"") != std::string::npos;
+    return invalid(replace_all(message, "template parsing error", executing ? "failed to execute template" : "failed to parse template"));
+}
+
 Result<int> ps(App& app, const Parsed& parsed) {
     const bool sized = parsed.on("size");
     Formats formats{"psFormat", sized ? ps_sized_table : ps_table, "{{.ID}}", sized ? ps_sized_raw : ps_raw, "container_id: {{.ID}}"};
     Listing listing;
     listing.format = choose_format(app, parsed, formats);
+    const std::string given = parsed.text("format", "table");
+    if (parsed.on("quiet") && given != "table" && given != "raw") {
+        app.error_line("WARNING: Ignoring custom format, because both --format and --quiet are set.");
+        listing.format = formats.quiet;
+    }
+    TRY(check_ps_template(listing.format));
     net::Query query;
     auto last = parsed.number("last").value_or(-1);
     if (parsed.on("latest") && last == -1) { last = 1; }

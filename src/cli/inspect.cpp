@@ -52,6 +52,12 @@ Result<Json> ask(client::Client& client, const ObjectKind& kind, const std::stri
     return client.json(client::get(replace_all(kind.path, "{}", part(name)), std::move(query)));
 }
 
+std::optional<Result<Json>> absent(const Json& receiver, std::string_view name, std::span<const Json> arguments) {
+    if (!arguments.empty() || !receiver.is_object() || receiver.contains(name)) { return std::nullopt; }
+    if (auto value = absent_member(name)) { return Result<Json>(std::move(*value)); }
+    return std::nullopt;
+}
+
 /// Collects what is printed: Docker prints everything that was found before what went wrong.
 class Printer {
   public:
@@ -73,6 +79,7 @@ class Printer {
         TemplateOptions options;
         options.typed = true;
         options.kind = inspect_kind;
+        options.method = absent;
         auto text = template_->execute(object, options);
         if (!text) { return std::move(text).error().with("template parsing error"); }
         text_ += *text + "\n";

@@ -25,4 +25,15 @@ GoKind inspect_kind(std::string_view member) {
     return GoKind::Unknown;
 }
 
+std::optional<Json> absent_member(std::string_view member) {
+    constexpr std::string_view pointers[] = {"Health", "Healthcheck", "Init", "SizeRootFs", "SizeRw", "StopTimeout"};
+    constexpr std::string_view lists[] = {"Mounts", "Shell"};
+    constexpr std::string_view tables[] = {"Annotations", "StorageOpt", "Sysctls", "Tmpfs"};
+    if (has(pointers, member)) { return Json(nullptr); }
+    if (has(lists, member)) { return Json::array(); }
+    if (has(tables, member)) { return Json::object(); }
+    if (member == "StopSignal") { return Json(""); }
+    return std::nullopt;
+}
+
 } // namespace shoal::cli

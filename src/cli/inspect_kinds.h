@@ -8,4 +8,7 @@ namespace shoal::cli {
 
 GoKind inspect_kind(std::string_view member);
 
+/// Members that daemons leave out when there is nothing to say, and that templates may ask for all the same.
+std::optional<Json> absent_member(std::string_view member);
+
 } // namespace shoal::cli

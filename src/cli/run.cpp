@@ -116,7 +116,6 @@ Result<std::string> create_container(App& app, RunOptions options) {
     TRY_LET(cidfile, CidFile::create(options.cidfile));
     TRY_LET(reference, reference_of(options.image));
     add_proxies(app, options.body);
-    warn_of_local_dns(app, options.body);
     const WindowSize window = window_size(STDOUT_FILENO);
     if (window.rows != 0) { options.body["HostConfig"]["ConsoleSize"] = {window.rows, window.columns}; }
     TRY_LET(client, app.connected());
@@ -135,6 +134,7 @@ Result<std::string> create_container(App& app, RunOptions options) {
     }
     if (!created) { return std::move(created).error(); }
     for (const Json& warning : list_of(*created, "Warnings")) { app.error_line("WARNING: " + warning.get<std::string>()); }
+    warn_of_local_dns(app, options.body);
     const std::string id = text_of(*created, "Id");
     TRY(cidfile.write(id));
     return id;

@@ -26,6 +26,15 @@ Errc code_of(int status) {
     }
 }
 
+/// A path with an empty name would mean something else to the daemon.
+Result<void> check_path(std::string_view path) {
+    for (const std::string_view kind : {"container", "image", "network", "volume", "exec"}) {
+        const std::string start = kind == "exec" ? "/exec//" : "/" + std::string(kind) + "s//";
+        if (path.starts_with(start)) { return invalid(fmt::format("invalid {} name or ID: value is empty", kind)); }
+    }
+    return ok();
+}
+
 net::Task<Result<void>> check_status(net::ClientExchange& exchange, int status, net::Until until) {
     if (status < 400) { co_return ok(); }
     CO_TRY_LET(body, co_await exchange.read_body(error_bytes_max, until));
@@ -138,6 +147,7 @@ net::Task<Result<int>> Client::version_async() {
 Result<int> Client::version() { return net::run_task(loop_, version_async()); }
 
 net::Task<Result<net::ClientRequest>> Client::prepare(Request request) {
+    CO_TRY(check_path(request.path));
     net::ClientRequest prepared;
     prepared.method = request.method;
     std::string version;

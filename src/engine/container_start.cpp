@@ -387,7 +387,8 @@ container::ShimConfig Containers::Impl::shim_config(const Container& container) 
     shim.directory = shim.bundle;
     shim.tty = container.config.tty;
     shim.open_stdin = container.config.open_stdin;
-    shim.stdin_once = container.config.stdin_once;
+    // A terminal outlives those who have typed on it: they may come back.
+    shim.stdin_once = container.config.stdin_once && !container.config.tty;
     const auto& console = container.host_config.console_size;
     if (console.size() == 2) {
         shim.console = {static_cast<std::uint16_t>(console[0]), static_cast<std::uint16_t>(console[1])};
