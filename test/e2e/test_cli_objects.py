@@ -1,7 +1,10 @@
 """Listing, formatting and the object commands (image, volume, network, system) through every command line."""
 import json
+import os
 import re
+import select
 import subprocess
+import time
 
 import pytest
 
@@ -124,6 +127,186 @@ def test_mount_and_volume_grammar(cli, box, tmp_path):
     assert cli.out("volume", "inspect", "-f", "{{.Labels.l}}", "mv") == "1"
 
 
+def test_images_lists_names_digests_and_ids(cli):
+    cli("tag", "busybox", "host.example:5000/a/b:x")
+    full = cli.out("images", "-q", "--no-trunc", "busybox")
+    assert re.fullmatch("sha256:[0-9a-f]{64}", full) and cli.out("images", "-q", "busybox") == full[7:19]
+    rows = {tuple(line.split("|")) for line in cli.out("images", "--format", "{{.Repository}}|{{.Tag}}|{{.Digest}}|{{.ID}}").splitlines()}
+    assert ("host.example:5000/a/b", "x", "<none>", full[7:19]) in rows
+    assert header(cli.out("images", "--digests")) == ["REPOSITORY", "TAG", "DIGEST", "IMAGE ID", "CREATED", "SIZE"]
+    row = json.loads(cli.out("images", "--format", "{{json .}}", "busybox"))
+    assert row["Repository"] == "busybox" and row["Size"].endswith("MB") and row["CreatedSince"].endswith("ago") and row["Containers"] == "N/A"
+    assert cli.out("images", "-f", "reference=host*/*/*", "--format", "{{.Tag}}") == "x"
+    assert "raw" not in cli.out("images", "--format", "raw") and "image_id: " + full[7:19] in cli.out("images", "--format", "raw")
+    assert cli.out("images", "nothing-like-it").splitlines()[1:] == []
+
+
+def test_formats_from_the_config_file(cli):
+    with open(cli.home + "/.docker/config.json", "w") as f:
+        json.dump({"imagesFormat": "<{{.Repository}}>", "volumesFormat": "[{{.Name}}]", "networksFormat": "({{.Driver}})"}, f)
+    cli("volume", "create", "vv")
+    assert cli.out("images") == "<busybox>" and cli.out("volume", "ls") == "[vv]" and "(bridge)" in cli.out("network", "ls")
+    assert cli.out("images", "--format", "{{.Tag}}") == "latest" and re.fullmatch("[0-9a-f]{12}", cli.out("images", "-q"))
+
+
+def test_history_columns(cli):
+    row = json.loads(cli.out("history", "--format", "{{json .}}", "busybox"))
+    assert row["Comment"].startswith("Imported from") and row["CreatedSince"].endswith("ago") and row["Size"].endswith("MB")
+    assert re.search(r"\s\d{7}\s", cli.out("history", "-H=false", "busybox")) and cli.out("history", "-q", "--no-trunc", "busybox").startswith("sha256:")
+    assert "o such image" in cli("history", "absent-x", ok=1).err
+
+
+def test_removing_several_images_goes_on_after_an_error(cli):
+    cli("tag", "busybox", "one:1")
+    cli("tag", "busybox", "two:1")
+    r = cli("rmi", "one:1", "absent-x", "two:1", ok=1)
+    assert "Untagged: one:1" in r.out and "Untagged: two:1" in r.out and "absent-x" in r.err
+    assert "absent-x" in cli("rmi", "-f", "absent-x", ok=None).err
+
+
+def test_tag_checks_names_itself(cli):
+    r = cli("tag", "busybox", "Upper", ok=1, env={"DOCKER_HOST": "unix:///absent.sock"})
+    assert 'Error parsing reference: "Upper" is not a valid repository/tag' in r.err
+
+
+def test_save_to_a_file_is_all_or_nothing(cli, tmp_path):
+    (tmp_path / "old.tar").write_text("old")
+    assert "absent-x" in cli("save", "-o", str(tmp_path / "old.tar"), "absent-x", ok=1).err
+    assert (tmp_path / "old.tar").read_text() == "old" and [f.name for f in tmp_path.iterdir() if f.suffix == ".tar"] == ["old.tar"]
+    assert "invalid output path" in cli("save", "-o", str(tmp_path / "no" / "x.tar"), "busybox", ok=1).err
+    assert cli("save", "-o", str(tmp_path), "busybox", ok=1).err and cli("save", "-o", "/dev/full", "busybox", ok=1).err
+    cli("save", "-o", str(tmp_path / "old.tar"), "busybox")
+    assert (tmp_path / "old.tar").stat().st_size > 1000000
+
+
+def test_load_and_import_of_what_is_no_archive(cli, tmp_path):
+    (tmp_path / "junk").write_bytes(b"junk" * 1000)
+    assert "no such file" in cli("load", "-i", str(tmp_path / "absent"), ok=1).err.lower()
+    assert cli("load", "-i", str(tmp_path / "junk"), ok=1).err and cli("import", str(tmp_path / "junk"), ok=1).err
+    assert "stdin is empty" in (lambda t: (t.finish(), t.data.decode())[1])(cli.tty("load"))
+
+
+def test_import_options_and_a_clean_output(cli, tmp_path):
+    from harness.images import tar_of
+    (tmp_path / "root.tar").write_bytes(tar_of({"f": b"x" * 5000000}))
+    id = cli.out("import", "-c", "ENV A=b", "-m", "a message", "--platform", "linux/amd64", str(tmp_path / "root.tar"), "made:1")
+    assert re.fullmatch("sha256:[0-9a-f]{64}", id), "the id alone, for scripts"
+    assert cli.out("history", "--format", "{{.Comment}}", "made:1") == "a message" and cli.out("images", "-q", "--no-trunc", "made") == id
+    assert "nope" in cli("import", "-c", "NOPE x", str(tmp_path / "root.tar"), ok=1).err.lower()
+
+
+def test_pull_of_a_wrong_name(cli):
+    assert "invalid reference format" in cli("pull", "Upper", ok=1, env={"DOCKER_HOST": "unix:///absent.sock"}).err
+    assert "tag can't be used with --all-tags/-a" in cli("pull", "-a", "x:1", ok=1).err
+
+
+def test_names_of_volumes_and_networks_are_in_order_of_numbers(cli):
+    for name in ("vol10", "vol2", "vol1"):
+        cli("volume", "create", name)
+    cli("network", "create", "net10")
+    cli("network", "create", "net9")
+    assert cli.out("volume", "ls", "-q").split() == ["vol1", "vol2", "vol10"]
+    assert [n for n in cli.out("network", "ls", "--format", "{{.Name}}").split() if n.startswith("net")] == ["net9", "net10"]
+
+
+def test_volume_rm_goes_on_after_an_error(cli):
+    cli("volume", "create", "one")
+    cli("volume", "create", "two")
+    cli("create", "-v", "used:/v", "busybox")
+    r = cli("volume", "rm", "one", "absent-x", "used", "two", ok=1)
+    assert r.out.split() == ["one", "two"] and "absent-x" in r.err and "in use" in r.err
+    assert cli.out("volume", "rm", "-f", "absent-x") == "absent-x"
+    assert json.loads(cli.out("volume", "ls", "--format", "{{json .}}"))["Name"] == "used"
+
+
+def test_volume_create_options(cli):
+    cli("volume", "create", "-d", "local", "-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=1m", "tm")
+    assert cli.out("volume", "inspect", "-f", "{{.Options.type}} {{.Options.o}}", "tm") == "tmpfs size=1m"
+    assert "conflicting options" in cli("volume", "create", "--name", "a", "b", ok=1).err
+
+
+@pytest.mark.parametrize("flags, error", [
+    (["--gateway", "1.2.3.4"], "every ip-range or gateway must have a corresponding subnet"),
+    (["--subnet", "10.0.0.0/24", "--gateway", "1.2.3.4"], "no matching subnet for gateway 1.2.3.4"),
+    (["--subnet", "10.0.0.0/24", "--ip-range", "10.1.0.0/16"], "no matching subnet for range 10.1.0.0/16"),
+    (["--subnet", "10.0.0.0/24", "--aux-address", "a=1.2.3.4"], "no matching subnet for aux-address 1.2.3.4"),
+    (["--subnet", "10.0.0.0/24", "--subnet", "10.0.0.0/16"], "multiple overlapping subnet configuration is not supported"),
+])
+def test_network_create_puts_addresses_together(cli, flags, error):
+    assert error in cli("network", "create", *flags, "nn", ok=1, env={"DOCKER_HOST": "unix://" + cli.socket}).err
+
+
+def test_network_connect_options(cli, box):
+    cli("network", "create", "--subnet", "10.78.0.0/24", "nn")
+    cli("run", "-d", "--name", "c1", "busybox", "sleep", "1000")
+    cli("run", "-d", "--name", "c2", "busybox", "sleep", "1000")
+    cli("network", "connect", "nn", "c2")
+    cli("network", "connect", "--alias", "one", "--alias", "two", "--link", "c2:other", "--driver-opt", "com.docker.network.endpoint.ifname=wan0", "nn", "c1")
+    settings = box.inspect("c1")["NetworkSettings"]["Networks"]["nn"]
+    assert {"one", "two"} <= set(settings["Aliases"]) and settings["Links"] == ["c2:other"] and settings["DriverOpts"] == {"com.docker.network.endpoint.ifname": "wan0"}
+    cli("network", "disconnect", "-f", "nn", "c1")
+    assert "nn" not in box.inspect("c1")["NetworkSettings"]["Networks"]
+    assert "absent-x" in cli("network", "connect", "absent-x", "c1", ok=1).err
+
+
+def test_network_ls_columns(cli):
+    cli("network", "create", "--label", "k=v", "--internal", "nn")
+    full = cli.out("network", "ls", "-q", "--no-trunc", "-f", "name=nn")
+    assert re.fullmatch("[0-9a-f]{64}", full)
+    assert cli.out("network", "ls", "-f", "name=nn", "--format", '{{.ID}} {{.Name}} {{.Driver}} {{.Scope}} {{.Internal}} {{.Label "k"}}') == full[:12] + " nn bridge local true v"
+    assert "absent-x" in cli("network", "rm", "absent-x", ok=1).err
+
+
+@pytest.mark.parametrize("command, word, question", [
+    (["container", "prune"], "Deleted Containers:", "This will remove all stopped containers."),
+    (["network", "prune"], "Deleted Networks:", "This will remove all custom networks not used by at least one container."),
+    (["image", "prune", "-a"], "Deleted Images:", "This will remove all images without at least one container associated to them."),
+    (["system", "prune"], "Deleted Containers:", "- all stopped containers"),
+])
+def test_prune_asks_first(cli, command, word, question):
+    cli("create", "--name", "old", "busybox")
+    cli("network", "create", "unused")
+    cli("tag", "busybox", "unused:1")
+    r = cli(*command, input="n\n", ok=None)
+    assert question in r.out and "Are you sure you want to continue? [y/N]" in r.out and "Deleted" not in r.out
+    if command[0] == "image":
+        cli("rm", "old")
+    assert word in cli(*command, input="y\n").out
+
+
+def test_prune_filters(cli):
+    for name, label in (("keep", "stay=1"), ("drop", "go=1")):
+        cli("create", "--name", name, "--label", label, "busybox")
+        cli("network", "create", "--label", label, "net-" + name)
+    cli("container", "prune", "-f", "--filter", "label!=stay")
+    assert cli.out("ps", "-a", "--format", "{{.Names}}") == "keep"
+    assert "net-drop" in cli.out("network", "prune", "-f", "--filter", "label=go=1") and "net-keep" in cli.out("network", "ls")
+    with open(cli.home + "/.docker/config.json", "w") as f:
+        json.dump({"pruneFilters": ["label!=stay"]}, f)
+    if "local" not in cli.program:  # docker 28 passes over "label!" of the file
+        assert "Deleted" not in cli.out("system", "prune", "-f") and cli.out("ps", "-a", "--format", "{{.Names}}") == "keep"
+    assert "label" in cli("system", "prune", "--filter", "label", ok=False).err
+
+
+def test_volume_prune_spares_named_ones(new_cli, api):
+    if tuple(map(int, api.get("/version")["ApiVersion"].split("."))) < (1, 42):
+        pytest.skip("needs API 1.42")
+    cli = new_cli
+    cli("volume", "create", "named")
+    cli("rm", cli.out("create", "-v", "/anon", "busybox"))
+    assert "anonymous local volumes" in cli("volume", "prune", input="n\n", ok=None).out
+    assert len(cli.out("volume", "prune", "-f").splitlines()) == 4 and cli.out("volume", "ls", "-q") == "named"
+    assert "all local volumes" in cli("volume", "prune", "-a", input="n\n", ok=None).out
+    assert "named" in cli.out("volume", "prune", "-a", "-f")
+
+
+def test_system_prune_with_volumes(cli):
+    cli("rm", cli.out("create", "-v", "/anon", "busybox"))
+    r = cli("system", "prune", "--volumes", input="y\n")
+    assert "not used by at least one container" in r.out and "Deleted Volumes:" in r.out and "Total reclaimed space:" in r.out
+    assert 'The "until" filter is not supported with "--volumes"' in cli("system", "prune", "--volumes", "--filter", "until=1h", ok=1).err
+
+
 def test_network_commands(cli, box):
     id = cli.out("network", "create", "--subnet", "10.77.0.0/24", "--gateway", "10.77.0.1", "--ip-range", "10.77.0.128/25", "--aux-address", "r=10.77.0.2",
                  "--label", "a=b", "-o", "com.docker.network.driver.mtu=1400", "nn")
@@ -165,6 +348,55 @@ def test_system_df_and_prune(cli):
     assert "Deleted Containers:" in out and "Total reclaimed space:" in out
 
 
+def test_system_df_counts(cli):
+    cli("run", "-d", "--name", "dfc", "-v", "dfv:/v", "busybox", "sleep", "1000")
+    rows = {r["Type"]: r for r in map(json.loads, cli.out("system", "df", "--format", "{{json .}}").splitlines())}
+    assert (rows["Images"]["TotalCount"], rows["Images"]["Active"]) == ("1", "1") and rows["Images"]["Reclaimable"].startswith("0B")
+    assert (rows["Containers"]["TotalCount"], rows["Containers"]["Active"], rows["Local Volumes"]["Active"]) == ("1", "1", "1")
+    out = cli.out("system", "df", "-v")
+    assert re.search(r'"sleep 1000"\s+1\s+\S+\s.*dfc', out) and re.search(r"dfv\s+1\s+0B", out) and "busybox" in out
+
+
+def test_events_lines_and_templates(cli):
+    name = "evented-" + os.path.basename(cli.home)
+    since, until = str(int(time.time()) - 1), str(int(time.time()) + 1)
+    cli("volume", "create", name)
+    lines = cli.out("events", "--since", since, "--until", until, "-f", "type=volume", "-f", "volume=" + name).splitlines()
+    assert re.fullmatch(rf"\S+T\S+\.\d{{9}}\S* volume create {name} \(driver=local\)", lines[-1])
+    assert cli.out("events", "--since", since, "--until", until, "-f", "volume=" + name, "--format", "{{.Type}} {{.Action}} {{.Actor.ID}} {{.Actor.Attributes.driver}}") == f"volume create {name} local"
+    event = json.loads(cli.out("events", "--since", since, "--until", until, "-f", "volume=" + name, "--format", "{{json .}}"))
+    assert event["Type"] == "volume" and event["timeNano"] > 10**18
+    assert "format" in cli("events", "--until", "0s", "--format", "{{.Nonsense}}", ok=64).err
+    assert cli("events", "--since", "nonsense", ok=1).err
+
+
+def test_events_come_as_they_happen(cli):
+    p = cli.start("events", "-f", "type=network", "--format", "{{.Action}} {{.Actor.Attributes.name}}")
+    try:
+        for i in range(50):
+            cli("network", "create", f"live{i}")
+            if select.select([p.stdout], [], [], 0.2)[0]:
+                break
+        assert re.match(rb"create live\d+\n", p.stdout.readline())
+    finally:
+        p.kill()
+        p.communicate()
+
+
+def test_info_and_version_without_a_daemon(cli, tmp_path):
+    nowhere = {"DOCKER_HOST": f"unix://{tmp_path}/absent.sock"}
+    r = cli("version", ok=1, env=nowhere)
+    assert "Client:" in r.out and "Server:" not in r.out and "absent.sock" in r.err
+    r = cli("info", ok=1, env=nowhere)
+    assert "Client:" in r.out and "absent.sock" in r.out + r.err
+    assert cli("version", "-f", "{{", ok=64).err and cli("info", "-f", "{{", ok=64).err
+
+
+def test_dial_stdio_is_a_pipe_to_the_daemon(cli):
+    r = cli("system", "dial-stdio", input=b"GET /_ping HTTP/1.0\r\n\r\n")
+    assert r.out.startswith(b"HTTP/1.") and r.out.endswith(b"OK")
+
+
 @pytest.mark.parametrize("command", ["", "run", "ps", "image", "image ls", "volume", "network create", "system", "container", "exec", "logs"])
 def test_help(cli, command):
     out = cli.out(*command.split(), "--help")
@@ -204,6 +436,59 @@ def test_contexts(new_cli):
     cli("context", "rm", "there", env=no_host)
 
 
+def test_contexts_are_shared_with_docker(daemon, tmp_path):
+    from conftest import make_cli
+    docker, shoal = (make_cli(name, daemon, tmp_path) for name in ("docker28", "shoal"))
+    no_host = {"DOCKER_HOST": ""}
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"],
+                   check=True, capture_output=True)
+    tls = f"host=tcp://192.0.2.1:2376,ca={tmp_path}/cert.pem,cert={tmp_path}/cert.pem,key={tmp_path}/key.pem,skip-tls-verify=true"
+    docker("context", "create", "by-docker", "--docker", f"host=unix://{daemon.socket}", "--description", "one", env=no_host)
+    shoal("context", "create", "by-shoal", "--docker", tls, "--description", "two", env=no_host)
+    shoal("context", "use", "by-docker", env=no_host)
+    for command in (["context", "ls"], ["context", "show"], ["context", "inspect", "by-docker", "by-shoal"], ["context", "ls", "--format", "json"]):
+        seen = [[re.sub(" +", " ", line) for line in c.out(*command, env=no_host).splitlines() if "DOCKER_HOST" not in line] for c in (docker, shoal)]
+        assert seen[0] == seen[1], command
+    assert docker.out("images", "-q", env=no_host) == shoal.out("images", "-q", env=no_host) != ""
+    shoal("context", "update", "by-docker", "--description", "changed", env=no_host)
+    assert "changed" in docker.out("context", "ls", env=no_host)
+    assert "in use" in shoal("context", "rm", "by-docker", ok=1, env=no_host).err
+    shoal("context", "rm", "-f", "by-docker", "by-shoal", env=no_host)
+    assert docker.out("context", "ls", "-q", env=no_host) == "default" and docker.out("context", "show", env=no_host) == "default"
+    assert not list((tmp_path / ".docker/contexts/tls").glob("*"))
+
+
+def test_context_errors(new_cli, tmp_path):
+    cli, no_host = new_cli, {"DOCKER_HOST": ""}
+    (tmp_path / "junk").write_text("junk")
+    cli("context", "create", "aa", "--docker", "host=unix:///x", env=no_host)
+    for args, error in (
+            (["create", "aa"], 'context "aa" already exists'), (["create", "a!"], "is invalid"), (["create", "default"], "reserved"),
+            (["create", "bb", "--from", "absent"], "context not found"), (["create", "bb", "--from", "aa", "--docker", "host=x"], "cannot use --docker flag when --from is set"),
+            (["create", "bb", "--docker", "nonsense=1"], "unrecognized config key: nonsense"), (["create", "bb", "--docker", "host=tcp://x:1,ca=/absent"], "open /absent"),
+            (["create", "bb", "--docker", f"host=tcp://x:1,ca={tmp_path}/junk"], "invalid docker endpoint options"), (["use", "absent"], "context not found"),
+            (["rm", "default"], "cannot be removed"), (["rm", "absent"], "does not exist"), (["update", "absent"], "context not found"), (["inspect", "absent"], "context not found")):
+        assert error in cli("context", *args, ok=1, env=no_host).err, args
+    assert "context not found" in cli("--context", "absent", "ps", ok=1, env=no_host).err
+    cli("context", "create", "cc", "--from", "aa", env=no_host)
+    assert cli.out("context", "inspect", "-f", "{{.Endpoints.docker.Host}}", "cc", env=no_host) == "unix:///x"
+
+
+def test_a_damaged_config_file_is_not_written_over(shoal):
+    path = shoal.home + "/.docker/config.json"
+    with open(path, "w") as f:
+        f.write('{"auths": ')
+    shoal("context", "create", "aa", "--docker", "host=unix:///x", env={"DOCKER_HOST": ""})
+    shoal("context", "use", "aa", ok=1, env={"DOCKER_HOST": ""})
+    with open(path) as f:
+        assert f.read() == '{"auths": '
+
+
+@pytest.mark.parametrize("command", [["build", "-t", "x", "."], ["push", "x"], ["image", "push", "x"], ["login", "-u", "x"], ["logout"], ["search", "x"], ["swarm", "init"]])
+def test_commands_of_later_releases_are_refused_by_name(shoal, command):
+    assert " ".join(command[:1]) in shoal(*command, ok=1).err
+
+
 def test_shoal_host_variable(shoal):
     assert shoal.out("ps", "-q", env={"DOCKER_HOST": "", "SHOAL_HOST": "unix://" + shoal.socket}) == ""
 
@@ -214,6 +499,27 @@ def test_completion_script_is_valid(shoal, shell, tmp_path):
     assert "shoal" in script
     if shell == "bash":
         subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+def complete(shoal, line):
+    script = 'source <("$0" completion bash); COMP_LINE=$1; COMP_POINT=${#1}; _shoal_complete "$0"; printf "%s\\n" "${COMPREPLY[@]}"'
+    r = subprocess.run(["bash", "-c", script, shoal.program, line], env=shoal.env, capture_output=True, text=True)
+    return r.stdout.split()
+
+
+def test_completion_in_bash(shoal):
+    shoal("create", "--name", "made", "busybox")
+    shoal("run", "-d", "--name", "up", "busybox", "sleep", "1000")
+    shoal("tag", "busybox", "host.example:5000/a:1")
+    shoal("volume", "create", "vol1")
+    assert {"run", "volume", "ps"} <= set(complete(shoal, "shoal ")) and "__complete" not in complete(shoal, "shoal _")
+    assert complete(shoal, "shoal vol") == ["volume"] and complete(shoal, "shoal volume r") == ["rm"]
+    assert "--network" in complete(shoal, "shoal run -it --net")
+    assert complete(shoal, "shoal stop ") == ["up"] and set(complete(shoal, "shoal rm ")) == {"made", "up"} and complete(shoal, "shoal rm up ") == ["made"]
+    assert complete(shoal, "shoal run busybox:") == ["latest"] and complete(shoal, "shoal rmi host.example:5000/a:") == ["1"]
+    assert complete(shoal, "shoal run --network=br") == ["bridge"] and complete(shoal, "shoal volume rm vo") == ["vol1"]
+    assert complete(shoal, "shoal run --restart unl") == ["unless-stopped"] and complete(shoal, "shoal context use de") == ["default"]
+    assert complete(shoal, "shoal -H unix:///absent.sock stop ") == []
 
 
 def test_every_command_of_shoal_has_help(shoal):
@@ -233,6 +539,15 @@ def test_progress_bars_only_on_a_terminal(shoal, tmp_path):
     assert "\x1b" not in shoal("load", "-i", str(tmp_path / "x.tar")).out
 
 
+def test_progress_bars_on_a_terminal(shoal, tmp_path):
+    shoal("save", "-o", str(tmp_path / "x.tar"), "busybox")
+    shoal("rmi", "-f", "busybox")
+    t = shoal.tty("load", "-i", str(tmp_path / "x.tar"), columns=100)
+    assert t.finish() == 0 and b"\x1b[2K\r" in t.data and re.search(rb"Loading layer \[=+>", t.data) and t.data.endswith(b"Loaded image: busybox:latest\r\n")
+    t = shoal.tty("load", "-q", "-i", str(tmp_path / "x.tar"))
+    assert t.finish() == 0 and t.data == b"Loaded image: busybox:latest\r\n"
+
+
 def test_save_refuses_to_write_to_a_terminal(cli):
     t = cli.tty("save", "busybox")
     assert t.finish() == 1 and b"terminal" in t.data.lower() + b"terminal" * (b"cowardly refusing" in t.data)
@@ -240,4 +555,12 @@ def test_save_refuses_to_write_to_a_terminal(cli):
 
 @pytest.mark.shoal_only("a command of ours")
 def test_bootstrap_help_names_its_argument(shoal):
-    assert "bootstrap" in shoal.out("image", "bootstrap", "--help")
+    out = shoal.out("image", "bootstrap", "--help")
+    assert "bootstrap" in out and "--include" in out and "--variant" in out
+
+
+@pytest.mark.shoal_only("a command of ours")
+def test_bootstrap_says_what_is_wrong(shoal):
+    assert "invalid reference format" in shoal("image", "bootstrap", "Debian:x", ok=1).err
+    assert shoal("image", "bootstrap", "debian:no-such-release", ok=1).err
+    assert "no-such-release" not in shoal.out("images")
