@@ -35,6 +35,7 @@ struct Key {
     std::string with; ///< further members that it needs: ", \"tls\": ..."
 };
 
+// clang-format off
 const std::vector<Key>& all_keys() {
     static const std::vector<Key> keys{
         {"data-root", R"("/d")", "1", [](const Settings& s) { return s.data_root == "/d"; }, ""},
@@ -104,6 +105,7 @@ const std::vector<Key>& all_keys() {
     };
     return keys;
 }
+// clang-format on
 
 std::string document(const Key& key) { return "{\"" + key.name + "\":" + key.value + key.with + "}"; }
 

@@ -260,15 +260,15 @@ Result<LoadedImage> bootstrap_image(const LayerStore& layers, const blob::Store&
     argv.insert(argv.end(), {suite, "-"});
     argv.insert(argv.end(), sources.begin(), sources.end());
     TRY_LET(maker, Maker::start(std::move(argv), scratch.path(), options));
-    ImportOptions import;
-    import.config.cmd = {"bash"};
-    import.config.env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
-    import.message = "Debian " + suite + " (" + options.variant + ") from this machine's package sources";
-    import.now = options.now;
-    import.cancelled = options.cancelled;
+    ImportOptions how;
+    how.config.cmd = {"bash"};
+    how.config.env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+    how.message = "Debian " + suite + " (" + options.variant + ") from this machine's package sources";
+    how.now = options.now;
+    how.cancelled = options.cancelled;
     Maker* running = maker.get();
-    import.confirm = [running] { return running->finish(); };
-    return import_image(layers, blobs, archive::source_of(maker->tar()), import);
+    how.confirm = [running] { return running->finish(); };
+    return import_image(layers, blobs, archive::source_of(maker->tar()), how);
 }
 
 } // namespace shoal::image
