@@ -28,6 +28,9 @@ bench: build ## measure against Debian's docker.io and bare crun; writes docs/be
 check: setup ## format, tidy, clang-tidy, build and unit tests of a change
 	@tools/check
 
+fuzz: setup ## run every fuzz target for a minute (clang, sanitizers)
+	@tools/fuzz
+
 install: build ## install to PREFIX (default /usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 	install -m 755 build/$(PRESET)/bin/shoald build/$(PRESET)/bin/shoal build/$(PRESET)/bin/shoal-shim $(DESTDIR)$(PREFIX)/bin/
@@ -41,5 +44,5 @@ install: build ## install to PREFIX (default /usr/local)
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: help setup build demo test test-long bench check install clean
+.PHONY: help setup build demo test test-long bench check fuzz install clean
 .DEFAULT_GOAL := help
