@@ -40,6 +40,30 @@ Result<container::ShimLink> spawn_exec(ExecPlan plan) {
 }
 
 /// As Docker writes it: the program, a space, its arguments.
+/// The streams of an exec. Their end is told when the exit code is known: clients ask for it at once.
+class ExecAttachment final : public Attachment {
+  public:
+    ExecAttachment(std::unique_ptr<ShimAttachment> streams, ExecEntryPtr exec)
+        : streams_(std::move(streams)), exec_(std::move(exec)) {}
+
+    net::Task<Result<Output>> read(net::Until until) override {
+        CO_TRY_LET(output, co_await streams_->read(until));
+        while (output.data.empty() && exec_->record->running) {
+            const net::Wake wake = co_await exec_->container->changed.wait(until);
+            if (wake != net::Wake::Raised) { co_return net::to_result(wake, "wait for the exec").error(); }
+        }
+        co_return std::move(output);
+    }
+    net::Task<Result<void>> write(std::string data, net::Until until) override {
+        return streams_->write(std::move(data), until);
+    }
+    net::Task<Result<void>> close_input() override { return streams_->close_input(); }
+
+  private:
+    std::unique_ptr<ShimAttachment> streams_;
+    ExecEntryPtr exec_;
+};
+
 std::string words_of(const container::ExecConfig& config) {
     return join(config.cmd, " ") + (config.cmd.size() == 1 ? " " : "");
 }
@@ -142,7 +166,7 @@ net::Task<Result<AttachmentPtr>> Containers::Impl::exec_launch(ExecEntryPtr exec
         options.error = config.attach_stderr;
         auto streams = std::make_unique<ShimAttachment>(env.loop, options, nullptr);
         CO_TRY(co_await streams->connect(exec->directory, until));
-        attachment = std::move(streams);
+        attachment = std::make_unique<ExecAttachment>(std::move(streams), exec);
     }
     CO_TRY(co_await exec->shim->request(container::Frame::Start, "", until));
     CO_TRY_LET(created, co_await exec->shim->wait_created(until));

@@ -134,7 +134,8 @@ def test_killing_what_does_not_run_is_409(box, api):
 
 
 def test_restart_gives_a_new_process_and_keeps_the_files(box, api):
-    id = box.up("sh", "-c", "echo x >> /count; exec sleep 1000")
+    id = box.up("sh", "-c", "echo x >> /count; echo counted; exec sleep 1000")
+    box.wait_for_output(id, "counted")
     old = box.pid(id)
     api.post(f"/containers/{id}/restart", t=0)
     assert box.pid(id) not in (0, old)
