@@ -46,7 +46,7 @@ TEST(Ports, what_is_wrong_is_named) {
 }
 
 TEST(Ports, exposed_ones) {
-    EXPECT_EQ(exposed({"80", "100-101/udp"}), R"({"80/tcp":{},"100/udp":{},"101/udp":{}})");
+    EXPECT_EQ(exposed({"80", "100-101/udp"}), R"({"100/udp":{},"101/udp":{},"80/tcp":{}})");
     EXPECT_EQ(exposed({"80:90"}), "error: invalid port format for --expose: 80:90");
     EXPECT_EQ(exposed({"x"}), "error: invalid range format for --expose: x, error: strconv.ParseUint: parsing \"x\": invalid syntax");
 }
