@@ -77,6 +77,7 @@ TEST(Codec, names_the_path_of_a_wrong_type) {
 TEST(Codec, refuses_unknown_members_unless_told_otherwise) {
     EXPECT_EQ(error_of(R"({"Parts":{"p":{"Tset":[]}}})"), "Parts.p.Tset: unknown field");
     EXPECT_TRUE(codec::parse<Outer>(R"({"Extra":1})", codec::Unknown::Ignore));
+    EXPECT_EQ(error_of(R"({"Parts":{"p":{"Tset":null}}})"), "");
 }
 
 TEST(Codec, refuses_the_same_member_in_two_spellings) {

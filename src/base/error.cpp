@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 
@@ -48,7 +49,10 @@ Error os_error(std::string what, int os_errno) {
     if (os_errno == EEXIST) { code = Errc::Conflict; }
     if (os_errno == ENOSPC || os_errno == EDQUOT) { code = Errc::Exhausted; }
     if (os_errno == ETIMEDOUT) { code = Errc::Timeout; }
-    return {code, std::move(what) + ": " + strerrordesc_np(os_errno), os_errno};
+    // As Go prints it: clients look for "no such file or directory" in what we say.
+    std::string reason = strerrordesc_np(os_errno) != nullptr ? strerrordesc_np(os_errno) : "error " + std::to_string(os_errno);
+    reason.front() = static_cast<char>(std::tolower(static_cast<unsigned char>(reason.front())));
+    return {code, std::move(what) + ": " + reason, os_errno};
 }
 
 void ErrorList::add(Error error) { errors_.push_back(std::move(error)); }

@@ -38,7 +38,7 @@ TEST(ResultDeathTest, aborts_when_the_value_of_an_error_is_taken) {
 
 TEST(Error, keeps_the_meaning_of_an_errno) {
     EXPECT_EQ(os_error("open /x", ENOENT).code, Errc::NotFound);
-    EXPECT_EQ(os_error("open /x", ENOENT).message, "open /x: No such file or directory");
+    EXPECT_EQ(os_error("open /x", ENOENT).message, "open /x: no such file or directory");
     EXPECT_EQ(os_error("write", ENOSPC).code, Errc::Exhausted);
 }
 
