@@ -16,6 +16,9 @@ template <class List> bool contains(const List& list, std::string_view text) {
 }
 
 Error bad_spec(std::string_view text) { return invalid("invalid volume specification: '" + std::string(text) + "'"); }
+/// What Docker shows of a volume that was asked for without a mode.
+constexpr auto volume_mode_default = "z";
+
 Error bad_mode(std::string_view mode) { return invalid("invalid mode: " + std::string(mode)); }
 Error bad_mount(const MountSpec& spec, const std::string& why) {
     return invalid("invalid mount config for type \"" + spec.type + "\": " + why);
@@ -117,6 +120,7 @@ Result<void> apply_bind(MountPoint& mount, const MountSpec& spec) {
 Result<void> apply_volume(MountPoint& mount, const MountSpec& spec) {
     if (!spec.source.empty()) { TRY(validate_volume_name(spec.source)); }
     mount.name = spec.source;
+    mount.mode = volume_mode_default;
     if (!spec.volume_options) { return ok(); }
     const VolumeOptions& options = *spec.volume_options;
     if (spec.source.empty() && !options.subpath.empty()) { return bad_mount(spec, "must not set Subpath when using anonymous volumes"); }
@@ -191,6 +195,7 @@ Result<MountPoint> parse_bind(std::string_view text, std::string_view volume_dri
         mount.driver = std::string(volume_driver);
     }
     if (parts.size() == 3) { TRY(apply_mode(mount, parts[2])); }
+    if (mount.type == "volume" && mount.mode.empty()) { mount.mode = volume_mode_default; }
     return mount;
 }
 

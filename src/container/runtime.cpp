@@ -164,6 +164,17 @@ Result<void> update_container(const Runtime& runtime, const std::string& id, con
     return ok();
 }
 
+namespace {
+/// The system's words in lower case, as Docker's programs print them: clients tell failures apart by them.
+std::string lower_reasons(std::string_view text) {
+    std::string all(text);
+    for (const char* words : {"No such file or directory", "Permission denied", "Is a directory"}) {
+        all = replace_all(all, words, to_lower(words));
+    }
+    return all;
+}
+} // namespace
+
 StartFailure translate_runtime_error(std::string_view text, std::string_view command, ShimConfig::Mode mode) {
     const std::string task = "failed to create task for container: ";
     if (text.starts_with(log_failure_prefix)) { return {128, internal(task + std::string(text))}; }
@@ -181,7 +192,7 @@ StartFailure translate_runtime_error(std::string_view text, std::string_view com
         failure.error = invalid(prefix + "exec: \"" + program + "\": " + reason);
     } else if (says("no such file or directory")) {
         failure.exit_code = 127;
-        failure.error = invalid(prefix + std::string(text));
+        failure.error = invalid(prefix + lower_reasons(text));
     } else if (says("not a directory")) {
         failure.exit_code = 127;
         // crun names the place inside without its first slash.
@@ -189,12 +200,13 @@ StartFailure translate_runtime_error(std::string_view text, std::string_view com
         reason += ": Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists "
                   "and is the expected type";
         failure.error = invalid(prefix + reason);
-    } else if (says("open executable: operation not permitted")) { // crun's words for a directory or a file without x
+    } else if (says("open executable: operation not permitted") || says("open executable: permission denied")) {
+        // crun's words for a directory or a file that may not be run
         failure.exit_code = 126;
         failure.error = invalid(prefix + "exec: \"" + program + "\": permission denied");
     } else if (says("permission denied") || says("is a directory")) {
         failure.exit_code = 126;
-        failure.error = invalid(prefix + std::string(text));
+        failure.error = invalid(prefix + lower_reasons(text));
     } else {
         failure.error = internal(prefix + std::string(text));
     }

@@ -146,7 +146,12 @@ Json rlimits_of(const SpecInput& input) {
 
 Json user_of(const os::ResolvedUser& user) {
     Json json{{"uid", user.uid}, {"gid", user.gid}, {"umask", 022}};
-    if (!user.groups.empty()) { json["additionalGids"] = user.groups; }
+    // The main group is among the others too: a process that changes it keeps what the file modes of the group deny.
+    std::vector<std::uint32_t> groups{user.gid};
+    for (const auto group : user.groups) {
+        if (group != user.gid) { groups.push_back(group); }
+    }
+    json["additionalGids"] = groups;
     return json;
 }
 

@@ -105,9 +105,9 @@ net::Task<Result<oci::ImageId>> Containers::commit(ContainerId id, CommitRequest
     commit.upper = image::rootfs_in(impl_->data_dir(id)).upper;
     commit.parent = container.image_id;
     commit.changes = std::move(request.changes);
-    commit.reference = std::move(request.reference);
+    commit.reference = request.reference;
     commit.author = std::move(request.author);
-    commit.comment = std::move(request.comment);
+    commit.comment = request.comment;
     commit.container = id;
     commit.created_by = container.path;
     for (const auto& word : container.args) { commit.created_by += " " + word; }
@@ -143,7 +143,7 @@ net::Task<Result<oci::ImageId>> Containers::commit(ContainerId id, CommitRequest
         (void)resumed; // it may have been killed meanwhile
     }
     if (image) {
-        impl_->publish(container, "commit", {{"comment", request.comment}, {"imageID", oci::prefixed(*image)}});
+        impl_->publish(container, "commit", {{"comment", request.comment}, {"imageID", oci::prefixed(*image)}, {"imageRef", request.reference}});
     }
     co_return image;
 }

@@ -259,8 +259,11 @@ net::Task<Result<WaitResult>> Containers::wait(WaitTicket ticket, net::Until unt
         if (wake != net::Wake::Raised) { co_return net::to_result(wake, "wait for the container").error(); }
     }
     const State& state = ticket.entry->record->state;
-    if (ticket.entry->exits > ticket.exits) { co_return ticket.entry->last_exit; }
-    co_return WaitResult{state.exit_code, state.error};
+    const bool exited = ticket.entry->exits > ticket.exits;
+    WaitResult result = exited ? ticket.entry->last_exit : WaitResult{state.exit_code, state.error};
+    // Whoever waits for the end of a run hears of a failed start from the start itself; told twice, clients print it twice.
+    if (ticket.condition != WaitCondition::NotRunning) { result.error.clear(); }
+    co_return result;
 }
 
 } // namespace shoal::engine

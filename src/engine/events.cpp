@@ -10,14 +10,13 @@ std::string attribute(const Event& event, const char* name) {
     return found == event.attributes.end() ? "" : found->second;
 }
 
-/// A filter of an object's kind ("container", "volume", ...) matches its id, an id prefix or its name.
+/// A filter of an object's kind ("container", "volume", ...) matches its id or name, or how one of them begins.
 bool names_object(const Event& event, const Filters& filters, const char* kind) {
     if (!filters.has(kind)) { return true; }
     if (event.type != kind) { return false; }
     const std::string name = attribute(event, "name");
     return std::any_of(filters.values(kind).begin(), filters.values(kind).end(), [&](const auto& wanted) {
-        return wanted == name || "/" + name == wanted || event.id == wanted ||
-               (wanted.size() >= 4 && event.id.starts_with(wanted));
+        return name.starts_with(wanted) || "/" + name == wanted || event.id.starts_with(wanted);
     });
 }
 
@@ -41,10 +40,9 @@ bool has_action(const Event& event, const Filters& filters) {
 } // namespace
 
 bool matches(const Event& event, const Filters& filters) {
-    for (const char* kind : {"container", "volume", "network", "plugin", "node", "service", "secret", "config"}) {
+    for (const char* kind : {"container", "daemon", "volume", "network", "plugin", "node", "service", "secret", "config"}) {
         if (!names_object(event, filters, kind)) { return false; }
     }
-    if (filters.has("daemon") && event.type != "daemon") { return false; }
     return filters.exact("type", event.type) && filters.exact("scope", event.scope) &&
            has_action(event, filters) && names_image(event, filters) &&
            filters.labels("label", event.attributes);

@@ -1,5 +1,6 @@
 #include "engine/images.h"
 
+#include "engine/events.h"
 #include "engine/images_state.h"
 #include "engine/settings.h"
 #include "net/sleep.h"
@@ -328,6 +329,9 @@ net::Task<Result<ImagesPruned>> Images::prune(Filters filters) {
     }
     pruned.reclaimed_bytes = before - state.table.layers_size();
     co_await state.collect();
+    Event event{.type = "image", .action = "prune"};
+    event.attributes["reclaimed"] = std::to_string(pruned.reclaimed_bytes);
+    state.env.events.publish(std::move(event));
     co_return pruned;
 }
 

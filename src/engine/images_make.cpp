@@ -23,6 +23,22 @@ net::Task<void> say(Env& env, std::shared_ptr<ImageStreamJob> job, std::vector<s
 
 } // namespace
 
+namespace {
+
+/// Of an index the reader has chosen; an archive of one image is what was asked for, or it is refused.
+Result<void> check_platforms(const std::vector<image::LoadedImage>& images, const oci::Platform& wanted) {
+    for (const auto& image : images) {
+        const oci::Platform have{image.config->architecture, image.config->os, "", {}, image.config->variant};
+        if (oci::satisfies(have, wanted)) { continue; }
+        const std::string name = image.tags.empty() ? prefixed(image.id) : image.tags.front().familiar();
+        return Error{Errc::NotFound, "image " + name + " of the archive is for " + oci::platform_text(have) + ", not for " +
+                                         oci::platform_text(wanted)};
+    }
+    return ok();
+}
+
+} // namespace
+
 net::Task<Result<void>> Images::load(ImageStreamJob job, oci::Platform platform) {
     State& state = *state_;
     auto shared = std::make_shared<ImageStreamJob>(std::move(job));
@@ -37,10 +53,8 @@ net::Task<Result<void>> Images::load(ImageStreamJob job, oci::Platform platform)
     };
     auto loaded = co_await state.env.storage_pool.run(std::move(work));
     std::vector<std::string> lines;
-    Result<void> outcome = ok();
-    if (!loaded) {
-        outcome = std::move(loaded).error();
-    } else {
+    Result<void> outcome = loaded ? check_platforms(*loaded, platform) : Result<void>(loaded.error());
+    if (outcome) {
         for (const auto& image : *loaded) {
             outcome = state.add(image, {});
             if (!outcome) { break; }
@@ -147,9 +161,12 @@ net::Task<Result<ImageId>> Images::import(ImageImportRequest request, ImageStrea
     auto work = [shared, options, layers = *state.layers, blobs = *state.blobs]() mutable {
         ImageReporter reporter(shared->progress, shared->quiet);
         options.cancelled = flag_of(*shared);
-        options.progress = [&](std::uint64_t bytes) {
-            reporter.progress({"", "Importing", static_cast<std::int64_t>(bytes), 0});
-        };
+        // Of a local archive nothing is said but the image's id: scripts take the output for it.
+        if (options.source != "-") {
+            options.progress = [&](std::uint64_t bytes) {
+                reporter.progress({"", "Importing", static_cast<std::int64_t>(bytes), 0});
+            };
+        }
         return image::import_image(layers, blobs, archive::source_of(shared->input), options);
     };
     auto made = co_await state.env.storage_pool.run(std::move(work));

@@ -149,7 +149,7 @@ AddressPlan Networks::Impl::address_plan(const HostFacts& host, const NetworkId&
     plan.avoid = host.routes;
     plan.ula = ula_of(settings.exec_root + settings.instance);
     for (const auto& [id, network] : networks) {
-        if (id == except) { continue; }
+        if (id == except || network->definition.config_only) { continue; } // a template takes no addresses
         for (const auto& pool : network->definition.pools) {
             if (const auto subnet = Subnet::parse(pool.subnet)) { plan.networks.push_back(*subnet); }
         }
@@ -426,7 +426,7 @@ net::Task<Result<std::vector<std::string>>> Networks::prune(Filters filters) {
 net::Task<Result<void>> Networks::connect(std::string ref, std::string container, EndpointWish wish) {
     CO_TRY_LET(network, impl_->find(ref));
     if (network->definition.driver == "host") {
-        co_return Error{Errc::Forbidden, "container cannot be disconnected from host network or connected to host network"};
+        co_return invalid("container cannot be disconnected from host network or connected to host network");
     }
     CO_TRY(impl_->check_wish(*network, wish));
     if (impl_->users == nullptr) { co_return internal("no containers to connect"); }
@@ -436,7 +436,7 @@ net::Task<Result<void>> Networks::connect(std::string ref, std::string container
 net::Task<Result<void>> Networks::disconnect(std::string ref, std::string container, bool force) {
     CO_TRY_LET(network, impl_->find(ref));
     if (network->definition.driver == "host") {
-        co_return Error{Errc::Forbidden, "container cannot be disconnected from host network or connected to host network"};
+        co_return invalid("container cannot be disconnected from host network or connected to host network");
     }
     if (impl_->users == nullptr) { co_return internal("no containers to disconnect"); }
     co_return co_await impl_->users->network_disconnect(std::move(container), network->definition.id, force);

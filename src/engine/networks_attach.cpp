@@ -111,6 +111,9 @@ Result<std::vector<Networks::Impl::Wanted>> Networks::Impl::wanted_networks(cons
             if (ref != mode && mode == "host") {
                 return invalid("conflicting options: cannot attach both user-defined and non-user-defined network-modes");
             }
+            if (ref == mode && (!wish.ipv4.empty() || !wish.ipv6.empty())) {
+                return invalid("user specified IP address is supported on user defined networks only");
+            }
         }
         if (mode != "none") { return wanted; }
     }

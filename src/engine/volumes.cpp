@@ -98,8 +98,8 @@ struct Volumes::State {
         return {ids.begin(), ids.end()};
     }
 
-    void tell(const Volume& volume, std::string action, const ContainerId* user = nullptr) {
-        Event event{.type = "volume", .action = std::move(action), .id = volume.info.name};
+    void tell(const Volume& volume, std::string action, const ContainerId* user = nullptr, Labels extra = {}) {
+        Event event{.type = "volume", .action = std::move(action), .id = volume.info.name, .attributes = std::move(extra)};
         event.attributes["driver"] = volume.info.driver;
         if (user != nullptr) { event.attributes["container"] = user->text(); }
         env.events.publish(std::move(event));
@@ -315,6 +315,7 @@ net::Task<Result<std::string>> Volumes::mount(VolumeMountRequest request) {
     auto turn = co_await volume->turn.acquire();
     if (volume->gone) { co_return no_such_volume(request.name); }
     const auto user = request.user;
+    Labels told{{"destination", request.copy_path}, {"propagation", ""}, {"read/write", request.read_only ? "false" : "true"}};
     auto path = co_await state.mount_locked(*volume, std::move(request));
     if (!path) {
         if (volume->users.empty()) {
@@ -324,7 +325,7 @@ net::Task<Result<std::string>> Volumes::mount(VolumeMountRequest request) {
         co_return std::move(path);
     }
     volume->users.insert(user);
-    state.tell(*volume, "mount", &user);
+    state.tell(*volume, "mount", &user, std::move(told));
     co_return std::move(path);
 }
 

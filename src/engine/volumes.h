@@ -57,6 +57,7 @@ struct VolumeMountRequest {
     ContainerId user;
     std::string subpath; ///< "" for the whole volume
     bool nocopy = false;
+    bool read_only = false; ///< for the event alone
     /// First-use copy: when the volume (or subpath) is empty, it is filled from `copy_path` inside `copy_root`, a
     /// mounted root file system that cannot be left by links. "" for no copy.
     std::string copy_root;
