@@ -26,7 +26,10 @@ net::Task<Result<void>> no_build(Call&) {
     co_return unsupported("building images is not part of this release: load, import or bootstrap them instead");
 }
 net::Task<Result<void>> no_build_cache(Call& call) {
-    return call.json(200, Json{{"CachesDeleted", Json::array()}, {"SpaceReclaimed", 0}});
+    CO_TRY_LET(filters, call.filters());
+    (void)filters;
+    Json document{{"CachesDeleted", Json::array()}, {"SpaceReclaimed", 0}};
+    co_return co_await call.json(200, std::move(document));
 }
 net::Task<Result<void>> no_build_session(Call&) {
     co_return unsupported("BuildKit sessions are not part of this release");

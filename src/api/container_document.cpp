@@ -5,6 +5,7 @@
 #include "container/config_codec.h"
 #include "container/health.h"
 #include "container/ports.h"
+#include "container/spec.h"
 #include "image/rootfs.h"
 #include "oci/ids.h"
 
@@ -29,6 +30,7 @@ bool is_attached(const Container& container) { return container.state.running() 
 
 std::string main_network(const Container& container) {
     const std::string& mode = container.host_config.network_mode;
+    if (container.left_main_network) { return {}; }
     if (mode.empty() || mode == "default") { return "bridge"; }
     return mode.starts_with("container:") ? std::string() : mode;
 }
@@ -113,7 +115,7 @@ Json state_document(const Container& container) {
 
 Json config_document(const Container& container, int version) {
     Json row = codec::write(container.config);
-    null_when_empty(row, {"Cmd", "Entrypoint", "OnBuild", "Volumes"});
+    null_when_empty(row, {"Cmd", "Entrypoint", "Env", "OnBuild", "Volumes"});
     row.erase("MacAddress");
     if (version >= 144) { return row; }
     std::string mac = container.config.mac_address;
@@ -128,6 +130,15 @@ Json host_config_document(const Container& container, int version) {
     Json row = codec::write(container.host_config);
     null_when_empty(row, {"Binds", "VolumesFrom", "CapAdd", "CapDrop", "ExtraHosts", "GroupAdd", "Links", "SecurityOpt",
                           "DeviceCgroupRules", "DeviceRequests"});
+    // "-1" of swappiness and "0" of processes are words for "not asked".
+    const container::Resources& resources = container.host_config.resources;
+    if (resources.memory_swappiness == -1) { row["MemorySwappiness"] = nullptr; }
+    if (resources.pids_limit == 0) { row["PidsLimit"] = nullptr; }
+    for (const char* name : {"CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth"}) { row[name] = 0; }
+    if (!container.host_config.privileged) {
+        if (!container.host_config.masked_paths) { row["MaskedPaths"] = container::default_masked_paths(); }
+        if (!container.host_config.readonly_paths) { row["ReadonlyPaths"] = container::default_readonly_paths(); }
+    }
     if (!row.contains("ConsoleSize")) { row["ConsoleSize"] = Json::array({0, 0}); }
     if (version < 142 && !row.contains("KernelMemory")) { row["KernelMemory"] = 0; }
     if (version >= 142) { row.erase("KernelMemory"); }
@@ -303,7 +314,7 @@ Json inspect_document(const Container& container, const DocumentContext& context
     row["ResolvConfPath"] = own_file("resolv.conf");
     row["HostnamePath"] = own_file("hostname");
     row["HostsPath"] = own_file("hosts");
-    row["LogPath"] = container.log_path;
+    row["LogPath"] = was_started ? container.log_path : "";
     row["Name"] = "/" + container.name;
     row["RestartCount"] = container.restart_count;
     row["Driver"] = "overlay2";

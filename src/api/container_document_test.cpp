@@ -27,6 +27,7 @@ Container web() {
     container.sandbox.mode = "bridge";
     network::EndpointState endpoint;
     endpoint.network_name = "bridge";
+    endpoint.driver = "bridge";
     endpoint.network = *NetworkId::parse(std::string(64, 'b'));
     endpoint.ipv4 = "172.17.0.2";
     endpoint.ipv4_bits = 16;

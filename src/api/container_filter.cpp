@@ -113,7 +113,6 @@ bool ContainerFilter::matches(const Container& container) const {
     if (!filters.labels("label", container.config.labels)) { return false; }
     if (!filters.exact("status", to_text(state.status))) { return false; }
     if (!filters.exact("health", to_text(container.health.status))) { return false; }
-    if (!filters.exact("isolation", container.host_config.isolation)) { return false; }
     if (filters.has("is-task") && *filters.boolean("is-task", false)) { return false; } // there are none without a swarm
     if (!exited.empty() && (alive || state.status == Status::Created || !exited.contains(state.exit_code))) { return false; }
     if (by_ancestor && !ancestors.contains(container.image_id.text())) { return false; }

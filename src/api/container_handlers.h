@@ -52,6 +52,10 @@ struct WindowSize {
 };
 Result<WindowSize> window_size(const Call& call);
 
+/// The texts of lists, which the daemon keeps between requests.
+class ContainerTexts;
+ContainerTexts& texts_of(Call& call);
+
 /// An event about a container that the engine does not see: attach, detach, archive-path, ...
 void publish_container_event(Call& call, const engine::Container& container, std::string action, Labels extra = {});
 

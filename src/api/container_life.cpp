@@ -1,6 +1,7 @@
 // Create, start, stop and the other changes of a container's state.
 #include "api/container_handlers.h"
 #include "api/create_shaping.h"
+#include "api/detach_keys.h"
 #include "base/text.h"
 #include "container/config_codec.h"
 #include "engine/engine.h"
@@ -40,7 +41,10 @@ Result<StopWish> stop_wish(const Call& call) {
     return wish;
 }
 
-std::string prefixed_kill(const Call& call) { return "cannot kill container: " + call.param("name"); }
+net::Task<Result<void>> kill_named(Call& call) {
+    CO_TRY_LET(container, named_container(call));
+    co_return co_await call.engine.containers.kill(container->id, call.query_text("signal"));
+}
 
 } // namespace
 
@@ -63,7 +67,10 @@ net::Task<Result<void>> start_container(Call& call) {
     if (!text.empty() && text != "{}" && text != "null") {
         co_return invalid("starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24");
     }
-    if (!call.query_text("checkpoint").empty()) { co_return unsupported("checkpoints are not supported"); }
+    for (const char* name : {"checkpoint", "checkpoint-dir"}) {
+        if (!call.query_text(name).empty()) { co_return unsupported("checkpoints are not supported"); }
+    }
+    if (const std::string keys = call.query_text("detachKeys"); !keys.empty()) { CO_TRY(parse_detach_keys(keys)); }
     CO_TRY_LET(container, named_container(call));
     CO_TRY(co_await call.engine.containers.start(container->id));
     co_return co_await call.empty(204);
@@ -84,10 +91,8 @@ net::Task<Result<void>> restart_container(Call& call) {
 }
 
 net::Task<Result<void>> kill_container(Call& call) {
-    CO_TRY_LET(container, named_container(call));
-    auto killed = co_await call.engine.containers.kill(container->id, call.query_text("signal"));
-    if (!killed && killed.error().code == Errc::Conflict) { co_return std::move(killed).error().with(prefixed_kill(call)); }
-    CO_TRY(std::move(killed));
+    auto killed = co_await kill_named(call);
+    if (!killed) { co_return std::move(killed).error().with("cannot kill container: " + call.param("name")); }
     co_return co_await call.empty(204);
 }
 

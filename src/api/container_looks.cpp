@@ -8,14 +8,14 @@
 
 namespace shoal::api {
 
-namespace {
-
-constexpr int parents_max = 256; ///< of an image
-
 ContainerTexts& texts_of(Call& call) {
     if (!call.daemon.container_texts) { call.daemon.container_texts = std::make_shared<ContainerTexts>(); }
     return *call.daemon.container_texts;
 }
+
+namespace {
+
+constexpr int parents_max = 256; ///< of an image
 
 /// The image itself or one it was made from.
 bool descends_from(const engine::Images& images, const engine::ImageId& image, const engine::ImageId& ancestor) {

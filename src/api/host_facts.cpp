@@ -63,6 +63,8 @@ ProgramVersion load_program_version(const std::string& program) {
     return parse_program_version(output->out);
 }
 
+bool load_ipv4_forwarding() { return switched_on("/proc/sys/net/ipv4/ip_forward"); }
+
 HostFacts load_host_facts() {
     HostFacts facts;
     utsname names{};
@@ -78,7 +80,7 @@ HostFacts load_host_facts() {
     facts.memory_bytes = parse_mem_total(text_of("/proc/meminfo"));
     auto cgroups = os::detect_cgroups();
     if (cgroups) { facts.cgroups = std::move(*cgroups); }
-    facts.ipv4_forwarding = switched_on("/proc/sys/net/ipv4/ip_forward");
+    facts.ipv4_forwarding = load_ipv4_forwarding();
     facts.bridge_nf_iptables = switched_on("/proc/sys/net/bridge/bridge-nf-call-iptables");
     facts.bridge_nf_ip6tables = switched_on("/proc/sys/net/bridge/bridge-nf-call-ip6tables");
     facts.seccomp = prctl(PR_GET_SECCOMP) >= 0 && os::exists("/proc/sys/kernel/seccomp/actions_avail");

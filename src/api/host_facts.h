@@ -27,6 +27,7 @@ struct HostFacts {
     bool swap_limit = false;
 };
 HostFacts load_host_facts();
+bool load_ipv4_forwarding(); ///< may change while we run
 
 /// PRETTY_NAME and VERSION_ID of an os-release text.
 std::pair<std::string, std::string> parse_os_release(std::string_view text);

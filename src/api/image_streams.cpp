@@ -193,6 +193,7 @@ net::Task<Result<void>> import_image(Call& call) {
 
 /// The name is checked, so that a wrong one is heard of; then this release has to pass.
 Result<void> refuse_pull(const Call& call) {
+    if (call.query_text("fromImage") == "scratch") { return invalid("'scratch' is a reserved name"); }
     TRY_LET(reference, oci::Reference::parse(call.query_text("fromImage")));
     const std::string tag = call.query_text("tag");
     if (!tag.empty() && !reference.has_digest()) {

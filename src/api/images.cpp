@@ -13,6 +13,8 @@ net::Task<Result<void>> list_images(Call& call) {
     engine::ImageListRequest request;
     request.all = call.query_bool("all");
     request.shared_size = call.query_bool("shared-size");
+    // `digests` is always honoured; `manifests` finds nothing to add: a store of layers has one manifest per image.
+    if (call.query_bool("identity")) { co_return unsupported("identity: the origin of images is not recorded"); }
     CO_TRY_LET(filters, call.filters());
     request.filters = std::move(filters);
     if (call.version < 125 && call.has_query("filter")) { request.filters.add("reference", call.query_text("filter")); }
@@ -70,6 +72,9 @@ net::Task<Result<void>> prune_images(Call& call) {
 
 net::Task<Result<void>> push_image(Call& call) {
     auto image = call.engine.images.resolve(call.param("name"));
+    if (!image && image.error().code == Errc::NotFound) {
+        co_return Error{Errc::NotFound, "An image does not exist locally with the tag: " + call.param("name")};
+    }
     if (!image) { co_return std::move(image).error(); }
     co_return unsupported(no_push);
 }

@@ -101,8 +101,8 @@ Json ipam_document(const network::Definition& definition) {
     Json config = Json::array();
     for (const auto& pool : definition.pools) { config.push_back(codec::write(pool)); }
     const bool none = definition.driver == "host" || definition.driver == "null";
-    Json options = definition.ipam_options.empty() && !definition.pools_by_user ? Json(nullptr)
-                                                                               : codec::write(definition.ipam_options);
+    const bool predefined = none || definition.name == "bridge";
+    Json options = definition.ipam_options.empty() && predefined ? Json(nullptr) : codec::write(definition.ipam_options);
     if (config.empty() && none) { config = Json(nullptr); }
     return Json{{"Driver", definition.ipam_driver}, {"Options", options}, {"Config", config}};
 }

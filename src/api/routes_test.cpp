@@ -14,6 +14,10 @@ Router own_routes() {
     add_system_routes(router);
     add_absent_routes(router);
     add_volume_routes(router);
+    add_image_routes(router);
+    add_container_routes(router);
+    add_exec_routes(router);
+    add_network_routes(router);
     return router;
 }
 
@@ -52,6 +56,21 @@ TEST(Routes, have_all_operations_of_a_node_outside_a_swarm) {
         {"POST", "/plugins/a/set"},
         {"GET", "/volumes"}, {"POST", "/volumes/create"}, {"GET", "/volumes/x"}, {"PUT", "/volumes/x"},
         {"DELETE", "/volumes/x"}, {"POST", "/volumes/prune"},
+        {"GET", "/containers/json"}, {"POST", "/containers/create"}, {"POST", "/containers/prune"},
+        {"GET", "/containers/x/json"}, {"GET", "/containers/x/top"}, {"GET", "/containers/x/logs"},
+        {"GET", "/containers/x/changes"}, {"GET", "/containers/x/export"}, {"GET", "/containers/x/stats"},
+        {"POST", "/containers/x/resize"}, {"POST", "/containers/x/start"}, {"POST", "/containers/x/stop"},
+        {"POST", "/containers/x/restart"}, {"POST", "/containers/x/kill"}, {"POST", "/containers/x/update"},
+        {"POST", "/containers/x/rename"}, {"POST", "/containers/x/pause"}, {"POST", "/containers/x/unpause"},
+        {"POST", "/containers/x/attach"}, {"GET", "/containers/x/attach/ws"}, {"POST", "/containers/x/wait"},
+        {"DELETE", "/containers/x"}, {"HEAD", "/containers/x/archive"}, {"GET", "/containers/x/archive"},
+        {"PUT", "/containers/x/archive"}, {"POST", "/containers/x/exec"},
+        {"POST", "/exec/x/start"}, {"POST", "/exec/x/resize"}, {"GET", "/exec/x/json"},
+        {"GET", "/images/json"}, {"POST", "/images/create"}, {"GET", "/images/a/b/json"}, {"GET", "/images/a/b/history"},
+        {"POST", "/images/a/b/push"}, {"POST", "/images/a/b/tag"}, {"DELETE", "/images/a/b"}, {"POST", "/images/prune"},
+        {"POST", "/commit"}, {"GET", "/images/a/b/get"}, {"GET", "/images/get"}, {"POST", "/images/load"},
+        {"GET", "/networks"}, {"GET", "/networks/x"}, {"DELETE", "/networks/x"}, {"POST", "/networks/create"},
+        {"POST", "/networks/x/connect"}, {"POST", "/networks/x/disconnect"}, {"POST", "/networks/prune"},
     };
     for (const auto& [method, path] : expected) { EXPECT_NE(route_of(router, method, path), nullptr) << method << " " << path; }
 }

@@ -55,6 +55,7 @@ int count_open_files() {
 net::Task<Result<void>> info(Call& call) {
     auto& daemon = call.daemon;
     co_await ensure_programs(daemon);
+    daemon.facts.ipv4_forwarding = load_ipv4_forwarding(); // the engine turns it on
     InfoValues values{daemon.settings, daemon.facts};
     values.programs = daemon.programs;
     values.id = daemon.id;
@@ -68,7 +69,13 @@ net::Task<Result<void>> info(Call& call) {
     values.event_listeners = daemon.event_listeners;
     values.backing_file_system = daemon.backing_file_system;
     values.warnings = info_warnings(daemon.facts, daemon.insecure_hosts);
-    co_return co_await call.json(200, info_document(values));
+    auto document = info_document(values);
+    if (call.version < 149) { // older clients print a warning where it differs from ID
+        for (const char* name : {"ContainerdCommit", "RuncCommit", "InitCommit"}) {
+            document[name]["Expected"] = document[name]["ID"];
+        }
+    }
+    co_return co_await call.json(200, std::move(document));
 }
 
 } // namespace
