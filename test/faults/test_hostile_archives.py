@@ -1,7 +1,9 @@
 """Hostile tar layers by import, load and copy: nothing lands outside, memory and time are bounded, the daemon lives."""
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 import subprocess
 import tarfile
@@ -135,6 +137,45 @@ def test_b4_a_bomb_neither_fills_memory_nor_hangs(api, daemon, box):
     before, began = memory(), time.monotonic()
     r = api.raw("POST", "/images/create", bomb(2048), fromSrc="-", repo="bomb", tag="1", timeout=120)
     assert time.monotonic() - began < 90 and memory() - before < 96 << 20
+    assert r.status < 600 and api.get("/_ping") == b"OK"
+
+
+def packed_zeros(kind):
+    """A tar of one file of 2 GiB of zeros, in a few hundred KiB or less."""
+    def parts():
+        info = tarfile.TarInfo("zeros")
+        info.size = 2 << 30
+        yield info.tobuf()
+        for _ in range(2048):
+            yield bytes(1 << 20)
+        yield bytes(1024)
+    if kind == "zstd":
+        p = subprocess.Popen(["zstd", "-q", "-c"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        import threading
+        writer = threading.Thread(target=lambda: (p.stdin.writelines(parts()), p.stdin.close()))
+        writer.start()
+        data = p.stdout.read()
+        writer.join()
+        assert p.wait() == 0
+        return data
+    packer = bz2.BZ2Compressor() if kind == "bzip2" else lzma.LZMACompressor(preset=0)
+    return b"".join(packer.compress(part) for part in parts()) + packer.flush()
+
+
+@pytest.mark.parametrize("kind", ["bzip2", "xz", "zstd"])
+def test_b4_a_bomb_of_every_packer_neither_fills_memory_nor_hangs(api, daemon, kind):
+    data = packed_zeros(kind)
+    began = time.monotonic()
+    r = api.raw("POST", "/images/create", data, fromSrc="-", repo="bomb", tag=kind, timeout=120)
+    with open(f"/proc/{daemon.pid}/status") as file:
+        memory = next(int(line.split()[1]) for line in file if line.startswith("VmRSS")) << 10
+    assert time.monotonic() - began < 90 and memory < 256 << 20 and r.status < 600 and api.get("/_ping") == b"OK"
+
+
+def test_b4_a_window_larger_than_the_limit_is_refused(api):
+    """zstd lets the sender choose how much memory the receiver keeps: 2 GiB here."""
+    data = subprocess.run(["zstd", "-q", "-c", "--ultra", "-22", "--long=31", "--no-check"], input=tar_of({"f": os.urandom(1 << 20)}), capture_output=True).stdout
+    r = api.raw("POST", "/images/create", data, fromSrc="-", repo="window", tag="1")
     assert r.status < 600 and api.get("/_ping") == b"OK"
 
 
