@@ -82,14 +82,19 @@ struct Download {
     std::uint64_t bytes = 0;
 };
 
-Result<CopyTarget> target_here(const std::string& path) {
-    CopyTarget target{path};
+/// What is written to at last: a link is not replaced but followed, also to what is not there yet.
+Result<CopyTarget> target_here(std::string path) {
+    constexpr int links_max = 10;
     struct stat found {};
-    if (::stat(path.c_str(), &found) == 0) {
-        target.exists = true;
-        target.is_directory = S_ISDIR(found.st_mode);
-        return target;
+    for (int link = 0; ::lstat(clean_path(path).c_str(), &found) == 0; ++link) {
+        if (!S_ISLNK(found.st_mode)) { return CopyTarget{path, true, S_ISDIR(found.st_mode)}; }
+        if (link == links_max) { return invalid("too many symlinks in " + path); }
+        std::error_code failed;
+        const std::string to = std::filesystem::read_symlink(clean_path(path), failed).string();
+        if (failed) { return go_error("readlink " + path, os_error(path, failed.value())); }
+        path = to.starts_with('/') ? to : split_path(path).directory + "/" + to;
     }
+    const CopyTarget target{path};
     const std::string directory = split_path(path).directory;
     TRY_LET(parent, stat_here(directory, true));
     if (!S_ISDIR(parent.st_mode)) { return invalid("not a directory"); }
@@ -205,6 +210,7 @@ Result<CopySource> source_here(const std::string& path, bool follow) {
     if (follow || asserts_directory(path)) {
         std::error_code failed;
         const std::string resolved = std::filesystem::canonical(path, failed).string();
+        if (failed.value() == ENOTDIR) { return invalid("not a directory"); }
         if (failed) { return go_error("lstat " + path, os_error(path, failed.value())); }
         const std::string own = split_path(path).base;
         if (own != "." && own != "/" && own != split_path(resolved).base) { source.called = own; }
@@ -288,7 +294,10 @@ Result<int> copy(App& app, const Parsed& parsed) {
     const Options options{parsed.on("archive"), parsed.on("follow-link"), quiet};
     if (from.container.empty() && to.container.empty()) { return invalid("must specify at least one container source"); }
     if (!from.container.empty() && !to.container.empty()) { return invalid("copying between containers is not supported"); }
-    return from.container.empty() ? copy_to(app, from.path, to, options) : copy_from(app, from, to.path, options);
+    std::error_code failed;
+    const std::string directory = std::filesystem::current_path(failed).string();
+    const auto here = [&](const std::string& path) { return path == "-" ? path : absolute_path(path, directory); };
+    return from.container.empty() ? copy_to(app, here(from.path), to, options) : copy_from(app, from, here(to.path), options);
 }
 
 } // namespace

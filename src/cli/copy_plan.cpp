@@ -92,6 +92,13 @@ std::string clean_path(std::string_view path) {
     return joined.empty() ? "." : joined;
 }
 
+std::string absolute_path(std::string_view path, std::string_view working_directory) {
+    const std::string full = path.starts_with('/') ? std::string(path) : std::string(working_directory) + "/" + std::string(path);
+    const std::string clean = clean_path(full);
+    if (path == "." || path.ends_with("/.")) { return clean + "/."; }
+    return path.ends_with('/') && clean != "/" ? clean + "/" : clean;
+}
+
 SplitPath split_path(std::string_view path) {
     const std::string clean = clean_path(path);
     if (path == "." || path.ends_with("/.")) { return {clean, "."}; }
@@ -101,7 +108,7 @@ SplitPath split_path(std::string_view path) {
     return {slash == 0 ? "/" : clean.substr(0, slash), clean.substr(slash + 1)};
 }
 
-bool asserts_directory(std::string_view path) { return path == "." || path.ends_with('/') || path.ends_with("/."); }
+bool asserts_directory(std::string_view path) { return path.empty() || path == "." || path.ends_with('/') || path.ends_with("/."); }
 
 Result<CopyPlan> plan_copy(const CopySource& source, const CopyTarget& target) {
     const SplitPath to = split_path(target.path);

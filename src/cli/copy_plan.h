@@ -19,13 +19,15 @@ CopyArgument parse_copy_argument(std::string_view text);
 
 /// Without "//", "." and "..", which are resolved as text.
 std::string clean_path(std::string_view path);
+/// The same from the root on; a "/" or "/." at the end, which mean something to cp, stay.
+std::string absolute_path(std::string_view path, std::string_view working_directory);
 /// "/a/b" as ("/a", "b"); a path that ends in "/." has the last part ".".
 struct SplitPath {
     std::string directory;
     std::string base;
 };
 SplitPath split_path(std::string_view path);
-/// Ends in "/" or "/.": must be a directory, and links are followed.
+/// Empty, or ends in "/" or "/.": must be a directory, and links are followed.
 bool asserts_directory(std::string_view path);
 
 struct CopySource {

@@ -21,6 +21,14 @@ TEST(CopyPlan, paths_are_cleaned_as_text) {
     EXPECT_EQ(clean_path("a/.."), ".");
 }
 
+TEST(CopyPlan, paths_of_this_machine_are_made_absolute) {
+    EXPECT_EQ(absolute_path("d/..", "/w"), "/w");
+    EXPECT_EQ(absolute_path("d/", "/w"), "/w/d/");
+    EXPECT_EQ(absolute_path(".", "/w"), "/w/.");
+    EXPECT_EQ(absolute_path("/x/.", "/w"), "/x/.");
+    EXPECT_EQ(absolute_path("/", "/w"), "/");
+}
+
 TEST(CopyPlan, paths_are_taken_apart) {
     const auto shown = [](std::string_view path) {
         const auto parts = split_path(path);
@@ -57,6 +65,7 @@ TEST(CopyPlan, onto_a_file_or_a_new_name_it_is_renamed) {
 TEST(CopyPlan, what_cannot_be_is_refused) {
     EXPECT_EQ(plan({"/s/d", true}, {"/t/g", true, false}), "error: cannot copy directory");
     EXPECT_EQ(plan({"/s/f"}, {"/t/new/"}), "error: no such directory");
+    EXPECT_EQ(plan({"/s/f"}, {""}), "error: no such directory");
     EXPECT_EQ(plan({"/s/f"}, {"/t/g/", true, false}), "error: not a directory");
 }
 
