@@ -70,6 +70,10 @@ Result<std::vector<std::string>> shape_create(container::CreateRequest& request,
     std::vector<std::string> warnings;
     auto& host = request.host_config;
     TRY(check_endpoints(request, version));
+    // Of the request alone: what the image exposes does no harm.
+    if (host.network_mode.starts_with("container:") && !request.config.exposed_ports.empty()) {
+        return invalid("conflicting options: port exposing and the container type network mode");
+    }
     TRY(check_mounts(host, version));
     if (version < 140 && host.ipc_mode.empty()) { host.ipc_mode = "shareable"; }
     if (version < 140) { host.resources.pids_limit.reset(); }

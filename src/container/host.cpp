@@ -135,7 +135,8 @@ Result<std::map<std::string, DeviceNumber>> load_device_numbers(const Resources&
     std::map<std::string, DeviceNumber> numbers;
     const auto look = [&](const std::string& path) -> Result<void> {
         auto node = node_of(path, path, "");
-        if (!node || node->type != 'b') { return invalid("no such block device: " + path); }
+        if (!node) { return invalid("stat " + path + ": no such file or directory"); }
+        if (node->type != 'b') { return invalid("no such block device: " + path); }
         numbers[path] = {node->major, node->minor};
         return ok();
     };

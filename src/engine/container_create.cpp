@@ -34,21 +34,6 @@ Result<network::PortKey> port_key(const container::Port& port) {
 
 } // namespace
 
-network::EndpointWish endpoint_wish(const container::EndpointSettings& settings) {
-    network::EndpointWish wish;
-    if (settings.ipam_config) {
-        wish.ipv4 = settings.ipam_config->ipv4_address;
-        wish.ipv6 = settings.ipam_config->ipv6_address;
-        wish.link_local = settings.ipam_config->link_local_ips;
-    }
-    wish.mac = settings.mac_address;
-    wish.links = settings.links;
-    wish.aliases = settings.aliases;
-    wish.driver_options = settings.driver_opts;
-    wish.gw_priority = settings.gw_priority;
-    return wish;
-}
-
 Result<AttachRequest> Containers::Impl::attach_request(const Container& container) const {
     AttachRequest request;
     const auto& host = container.host_config;
@@ -56,7 +41,7 @@ Result<AttachRequest> Containers::Impl::attach_request(const Container& containe
     request.name = container.name;
     request.hostname = container.config.hostname;
     request.domainname = container.config.domainname;
-    request.mode = container.config.network_disabled ? "none" : host.network_mode;
+    request.mode = container.config.network_disabled || container.left_main_network ? "none" : host.network_mode;
     for (const auto& [name, settings] : container.endpoints) {
         request.endpoints[name] = endpoint_wish(settings);
     }
@@ -178,6 +163,8 @@ net::Task<Result<Created>> Containers::Impl::create(container::CreateRequest req
     container::ValidateOptions options;
     for (const auto& [runtime_name, runtime] : env.settings.runtimes) { options.runtimes.insert(runtime_name); }
     if (os::find_program("runc")) { options.runtimes.insert("runc"); }
+    // Options without a driver are the daemon's driver's.
+    if (request.host_config.log_config.type.empty()) { request.host_config.log_config.type = env.settings.log_driver; }
     CO_TRY_LET(warnings, container::validate_create(request, facts, options));
     container::CreateDefaults defaults;
     defaults.log = {env.settings.log_driver, env.settings.log_opts};
