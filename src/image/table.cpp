@@ -83,7 +83,7 @@ Result<const ImageRecord*> ImageTable::resolve(std::string_view text) const {
 ImageId ImageTable::tag(const Reference& reference, const ImageId& id, Instant now) {
     ASSERT(reference.has_tag() || reference.has_digest());
     ASSERT(images_.contains(id));
-    const ImageId before = tagged(reference);
+    ImageId before = tagged(reference);
     if (before == id) { return before; }
     if (!before.empty()) { names_[before].erase(reference); }
     tags_[reference] = id;
