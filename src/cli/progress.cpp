@@ -71,7 +71,7 @@ Result<std::string> ProgressText::text_of_message(const Json& message, unsigned 
     const std::string stream = text_of(message, "stream");
     if (!stream.empty()) {
         ids_.clear();
-        return to_ == To::Terminal ? stream : harmless(stream);
+        return harmless(stream);
     }
     const std::string id = harmless(text_of(message, "id"));
     const Detail detail = detail_of(message);

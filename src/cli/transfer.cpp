@@ -290,7 +290,7 @@ const Command save_command{"[OPTIONS] IMAGE [IMAGE...]", "Save one or more image
 const Command import_command{"[OPTIONS] file|URL|- [REPOSITORY[:TAG]]", "Make an image of the files in a tar archive", import_flags, import,
                              {1, 2}, "image import, import"};
 const Command bootstrap_command{"[OPTIONS] NAME[:TAG]", "Make a base image of a Debian release from this machine's package sources", bootstrap_flags,
-                                bootstrap, {1, 1}, "image bootstrap",
+                                bootstrap, {1, 1}, "",
                                 "The tag is the release: $ image bootstrap debian:bookworm"};
 
 } // namespace shoal::cli
