@@ -51,6 +51,7 @@ struct Container {
     std::vector<std::string> anonymous_volumes; ///< they go with `rm -v` and --rm
     State state;
     int restart_count = 0;
+    bool left_main_network = false; ///< disconnected from the one that NetworkMode names
     bool manually_stopped = false; ///< "unless-stopped" does not restart it at boot
     SandboxInfo sandbox;           ///< what the networks gave it; empty when not running
     std::string log_path;          ///< "" unless the driver writes a file

@@ -169,6 +169,28 @@ net::Task<void> Containers::stop_at_end(ContainerPtr record) {
 
 // --- networks of a container ---
 
+namespace {
+
+bool is_main_network(const Container& record, const network::Definition& definition) {
+    const auto& mode = record.host_config.network_mode;
+    const bool standard = mode.empty() || mode == "default";
+    return !record.left_main_network && (mode == definition.name || mode == definition.id.text() || (standard && definition.name == "bridge"));
+}
+
+Result<void> check_connectable(const Container& record, const network::Definition& definition) {
+    const auto& mode = record.host_config.network_mode;
+    if (mode == "host" || mode.starts_with("container:")) {
+        return invalid("container sharing network namespace with another container or host cannot be connected to any other network");
+    }
+    if (definition.driver == "null" || (mode == "none" && !record.left_main_network)) {
+        return invalid("container cannot be connected to multiple networks with one of the networks in private (none) mode");
+    }
+    if (record.endpoints.count(definition.name) == 0 && !is_main_network(record, definition)) { return ok(); }
+    return Error{Errc::Forbidden, "endpoint with name " + record.name + " already exists in network " + definition.name};
+}
+
+} // namespace
+
 net::Task<Result<void>> Containers::network_connect(std::string container, NetworkId network,
                                                     network::EndpointWish wish) {
     CO_TRY_LET(entry, impl_->find(container));
@@ -178,9 +200,7 @@ net::Task<Result<void>> Containers::network_connect(std::string container, Netwo
         co_return conflict("container is marked for removal and cannot be connected or disconnected to the network");
     }
     CO_TRY_LET(definition, impl_->networks.find(network.text()));
-    if (record.endpoints.count(definition.name) > 0) {
-        co_return Error{Errc::Forbidden, "endpoint with name " + record.name + " already exists in network " + definition.name};
-    }
+    CO_TRY(check_connectable(record, definition));
     if (record.state.running()) {
         CO_TRY_LET(sandbox, co_await impl_->networks.join(record.id, network, wish));
         record.sandbox = sandbox;
@@ -212,8 +232,7 @@ net::Task<Result<void>> Containers::network_disconnect(std::string container, Ne
     const bool asked = record.endpoints.erase(definition.name) > 0;
     const bool attached = std::any_of(record.sandbox.endpoints.begin(), record.sandbox.endpoints.end(),
                                       [&](const auto& endpoint) { return endpoint.network == network; });
-    const bool main = record.host_config.network_mode == definition.name ||
-                      (definition.name == "bridge" && record.host_config.network_mode == "default");
+    const bool main = is_main_network(record, definition);
     if (!asked && !attached && !main) {
         co_return Error{Errc::Forbidden, "container " + record.id.text() + " is not connected to network " + definition.name};
     }
@@ -224,7 +243,7 @@ net::Task<Result<void>> Containers::network_disconnect(std::string container, Ne
     } else {
         std::erase_if(record.sandbox.endpoints, [&](const auto& endpoint) { return endpoint.network == network; });
     }
-    if (main) { record.host_config.network_mode = "none"; }
+    record.left_main_network |= main;
     co_return impl_->save(*found);
 }
 

@@ -522,6 +522,43 @@ def test_hard_links_modes_owners_xattrs_and_devices_survive_layers(api, box):
     assert members["pipe"].isfifo() and "long" * 60 in members and "ümlaut" in members
 
 
+def docker_archive(name, *layers):
+    """An archive as `docker save` writes it, of layers given as tars."""
+    import hashlib
+    config = {"architecture": "amd64", "os": "linux", "config": {"Cmd": ["sh"]}, "created": "2026-01-01T00:00:00Z",
+              "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(x).hexdigest() for x in layers]},
+              "history": [{"created": "2026-01-01T00:00:00Z", "created_by": f"step {n}"} for n in range(len(layers))]}
+    text = json.dumps(config).encode()
+    config_name = hashlib.sha256(text).hexdigest() + ".json"
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for n, layer in enumerate(layers):
+            add_file(tar, f"{n}/layer.tar", layer)
+        add_file(tar, config_name, text)
+        add_file(tar, "manifest.json", json.dumps([{"Config": config_name, "RepoTags": [name], "Layers": [f"{n}/layer.tar" for n in range(len(layers))]}]))
+    return out.getvalue()
+
+
+def test_whiteouts_and_opaque_folders_of_layers(api, box, busybox_tar):
+    with open(busybox_tar, "rb") as f:
+        base = f.read()
+    below = tar_of({"t/gone": "1", "t/d/x": "1", "t/d/y": "1", "t/e/one": "1", "t/e/two": "2", "t/file": "f", "t/folder/in": "1"})
+    above = tar_of({"t/.wh.gone": "", "t/d/": "", "t/d/.wh..wh..opq": "", "t/d/z": "3", "t/e/.wh.one": "", "t/file/": "", "t/file/now": "a folder",
+                    "t/.wh.folder": "", "t/folder": "now a file"})
+    data = docker_archive("white:1", base, below, above)
+    assert "Loaded image: white:1" in load(api, data)
+    seen = box.sh("cd /t; find . | sort | tr '\\n' ' '; cat folder file/now", image="white:1").out
+    assert seen == ". ./d ./d/z ./e ./e/two ./file ./file/now ./folder now a filea folder", seen
+    before = api.get("/images/white:1/json")["RootFS"]
+    for c in api.get("/containers/json", all=1):
+        box.rm(c["Id"])
+    saved = save(api, "white:1")
+    api.delete("/images/white:1", force=1)
+    load(api, saved)
+    assert api.get("/images/white:1/json")["RootFS"] == before
+    assert box.sh("cd /t; find . | wc -l", image="white:1").out == "8\n"
+
+
 # ---- registry-shaped requests without a registry ----
 
 def test_pulling_from_nowhere_is_an_error_with_the_name(api):
