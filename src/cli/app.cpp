@@ -164,11 +164,13 @@ Result<Globals> globals_of(const Parsed& parsed, std::string program) {
     globals.ca_file = parsed.text("tlscacert", certs + "/ca.pem");
     globals.cert_file = parsed.text("tlscert", certs + "/cert.pem");
     globals.key_file = parsed.text("tlskey", certs + "/key.pem");
+    globals.cert_given = parsed.given("tlscert");
+    globals.key_given = parsed.given("tlskey");
     const std::string level = parsed.text("log-level", "info");
     for (const std::string_view known : {"debug", "info", "warn", "error", "fatal", "warning", "trace", "panic"}) {
         if (level == known) { return globals; }
     }
-    return invalid("unable to parse logging level: " + level);
+    return invalid("Unable to parse logging level: " + level);
 }
 
 std::string env(const char* name) {
@@ -178,7 +180,7 @@ std::string env(const char* name) {
 
 Result<client::Endpoint> choose_endpoint(App& app) {
     const Globals& globals = app.globals;
-    if (globals.hosts.size() > 1) { return invalid("specify only one -H"); }
+    if (globals.hosts.size() > 1) { return invalid("unable to resolve docker endpoint: Specify only one -H"); }
     if (!globals.hosts.empty() && !globals.context.empty()) {
         return invalid("conflicting options: cannot specify both --host and --context");
     }
@@ -205,9 +207,12 @@ Result<client::Endpoint> default_endpoint(const Globals& globals) {
     endpoint.host = checked;
     endpoint.tls = globals.tls || host.starts_with("https://");
     endpoint.verify = globals.tls_verify || host.starts_with("https://");
+    if (globals.tls && !os::exists(globals.ca_file)) {
+        return invalid("unable to resolve docker endpoint: open " + globals.ca_file + ": no such file or directory");
+    }
     endpoint.ca_file = existing(globals.ca_file);
-    endpoint.cert_file = existing(globals.cert_file);
-    endpoint.key_file = existing(globals.key_file);
+    endpoint.cert_file = globals.cert_given ? globals.cert_file : existing(globals.cert_file);
+    endpoint.key_file = globals.key_given ? globals.key_file : existing(globals.key_file);
     return endpoint;
 }
 
@@ -265,7 +270,9 @@ std::string App::context_name() {
     if (!globals.context.empty()) { return globals.context; }
     if (!globals.hosts.empty()) { return "default"; }
     if (!env("SHOAL_HOST").empty() || !env("DOCKER_HOST").empty()) { return "default"; }
-    if (const auto name = env("DOCKER_CONTEXT"); !name.empty()) { return name; }
+    for (const char* variable : {"SHOAL_CONTEXT", "DOCKER_CONTEXT"}) {
+        if (const auto name = env(variable); !name.empty()) { return name; }
+    }
     if (const auto name = config_text("currentContext"); !name.empty()) { return name; }
     return "default";
 }

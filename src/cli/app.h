@@ -19,6 +19,7 @@ struct Globals {
     bool tls = false;
     bool tls_verify = false;
     std::string ca_file, cert_file, key_file;
+    bool cert_given = false, key_given = false; ///< else the files may be missing
 };
 
 class App {

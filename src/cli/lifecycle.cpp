@@ -36,10 +36,11 @@ constexpr Flag stop_flags[] = {
     {"time", 0, Kind::Int, "Seconds to wait before the container is killed", "", "", nullptr, true},
 };
 
-Result<net::Query> stop_query(const Parsed& parsed) {
+Result<net::Query> stop_query(App& app, const Parsed& parsed) {
     net::Query query;
     auto timeout = parsed.number("timeout");
     if (const auto old = parsed.number("time")) {
+        app.line("Flag --time has been deprecated, use --timeout instead");
         if (timeout) { return invalid("conflicting options: cannot specify both --timeout and --time"); }
         timeout = old;
     }
@@ -49,11 +50,11 @@ Result<net::Query> stop_query(const Parsed& parsed) {
 }
 
 Result<int> stop(App& app, const Parsed& parsed) {
-    TRY_LET(query, stop_query(parsed));
+    TRY_LET(query, stop_query(app, parsed));
     return post_each(app, parsed, "stop", query);
 }
 Result<int> restart(App& app, const Parsed& parsed) {
-    TRY_LET(query, stop_query(parsed));
+    TRY_LET(query, stop_query(app, parsed));
     return post_each(app, parsed, "restart", query);
 }
 

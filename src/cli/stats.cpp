@@ -19,7 +19,6 @@ using client::part;
 
 constexpr auto redraw_every = std::chrono::milliseconds(500);
 constexpr std::size_t piece_bytes = 32 * 1024;
-constexpr std::string_view clear_screen = "\033[2J\033[H";
 
 constexpr Flag stats_flags[] = {
     {"all", 'a', Kind::Bool, "Show all containers, not only running ones"},
@@ -119,6 +118,11 @@ Result<std::string> page(const Board& board) {
     return render(listing);
 }
 
+/// The page over the one before: from the top left corner, with what is left of old lines and of the old page wiped out.
+std::string over_the_old(const std::string& page) {
+    return "\033[H" + replace_all(page, "\n", "\033[K\n") + "\033[J";
+}
+
 /// Those that are gone leave the board; an error of one that was named ends the command.
 Result<void> sweep(Board& board) {
     for (const auto& watched : board.watched) {
@@ -135,8 +139,7 @@ net::Task<Result<int>> draw(Board* board) {
         co_await net::sleep(board->client.loop(), pause);
         CO_TRY(sweep(*board));
         CO_TRY_LET(text, page(*board));
-        board->app.out(clear_screen);
-        board->app.out(text);
+        board->app.out(over_the_old(text));
         board->app.flush();
         if (board->named && board->watched.empty()) { co_return 0; }
     }

@@ -307,3 +307,167 @@ def test_prune_with_force(cli):
 def test_prune_asks_first(cli):
     r = cli("container", "prune", input="n\n")
     assert "WARNING! This will remove all stopped containers." in r.out and "[y/N]" in r.out
+
+
+@pytest.mark.parametrize("args, folder, name", [
+    (("cpm:/t/f", "new"), ".", "new"), (("cpm:/t/f", "e"), "e", "f"), (("cpm:/t/d", "e"), "e", "d/a"), (("cpm:/t/d/.", "e"), "e", "a"),
+    (("cpm:/t/d", "new"), "new", "a"), (("-L", "cpm:/t/link", "e"), "e", "link"), (("cpm:/t/f", "tolink"), "e", "x")])
+def test_cp_names_what_it_copies_as_docker_does(cli, tmp_path, args, folder, name):
+    cli("run", "--name", "cpm", "busybox", "sh", "-c", "mkdir -p /t/d; echo c > /t/f; echo a > /t/d/a; ln -s f /t/link")
+    (tmp_path / "e").mkdir()
+    (tmp_path / "tolink").symlink_to("e/x")
+    cli("cp", *args, cwd=str(tmp_path))
+    assert (tmp_path / folder / name).is_file() and not (tmp_path / folder / name).is_symlink()
+
+
+@pytest.mark.parametrize("source, target, there", [
+    ("f", "/t/new", "/t/new"), ("f", "/t/e", "/t/e/f"), ("d", "/t/e", "/t/e/d/a"), ("d/.", "/t/e", "/t/e/a"), ("d", "/t/new", "/t/new/a"),
+    ("f", "/t/le", "/t/e/f"), ("d/../f", "/t/e", "/t/e/f")])
+def test_cp_into_a_container(cli, box, tmp_path, source, target, there):
+    cli("run", "-d", "--name", "cpi", "busybox", "sh", "-c", "mkdir -p /t/e; ln -s /t/e /t/le; touch /ready; sleep 1000")
+    box.until("cpi", lambda _: cli("exec", "cpi", "test", "-e", "/ready", ok=None).code == 0)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/a").write_text("a")
+    (tmp_path / "f").write_text("f")
+    cli("cp", source, "cpi:" + target, cwd=str(tmp_path))
+    cli("exec", "cpi", "test", "-f", there)
+
+
+@pytest.mark.parametrize("args, words", [
+    (("a", "b"), "must specify at least one container source"), (("a:b", "c:d"), "copying between containers is not supported"),
+    (("f", "cpe:/etc/new/"), "no such directory"), (("nothere", "cpe:/tmp"), "no such file or directory"), (("d", "cpe:/etc/passwd"), "cannot copy directory"),
+    (("cpe:/etc", "f"), "cannot copy directory"), (("cpe:/etc/passwd", "no/such/x"), "does not exist"), (("-", "cpe:/etc/passwd"), "must be a directory")])
+def test_cp_of_what_cannot_be(cli, tmp_path, args, words):
+    cli("create", "--name", "cpe", "busybox")
+    (tmp_path / "f").write_text("f")
+    (tmp_path / "d").mkdir()
+    assert words in cli("cp", *args, cwd=str(tmp_path), input="", ok=1).err
+    assert (tmp_path / "f").read_text() == "f"
+
+
+def test_a_large_tree_goes_in_and_comes_back_whole(cli, tmp_path):
+    cli("create", "--name", "big", "busybox")
+    (tmp_path / "in").mkdir()
+    for i in range(300):
+        (tmp_path / f"in/f{i}").write_bytes(bytes([i % 256]) * (i * 100))
+    (tmp_path / "in/large").write_bytes(b"0123456789abcdef" * 500_000)
+    cli("cp", str(tmp_path / "in"), "big:/there")
+    cli("cp", "big:/there", str(tmp_path / "out"))
+    assert subprocess.run(["diff", "-r", tmp_path / "in", tmp_path / "out"]).returncode == 0
+
+
+def test_run_waits_for_the_removal(cli, api):
+    for _ in range(5):
+        cli("run", "--rm", "--name", "again", "busybox", "true")
+    assert api.get("/containers/json", all=1) == []
+    cli("run", "--rm", "--name", "again", "busybox", "/absent", ok=127)
+    assert api.get("/containers/json", all=1) == []
+
+
+def test_a_failed_run_leaves_no_cidfile(cli, tmp_path):
+    cli("create", "--name", "taken", "busybox")
+    cli("run", "--cidfile", str(tmp_path / "cid"), "--name", "taken", "busybox", ok=125)
+    assert not (tmp_path / "cid").exists()
+
+
+def test_only_the_streams_that_were_asked_for(cli):
+    both = ("busybox", "sh", "-c", "echo o; echo e >&2")
+    assert cli("run", "--rm", "-a", "stdout", *both)[1:] == ("o\n", "")
+    assert cli("run", "--rm", "-a", "stderr", *both)[1:] == ("", "e\n")
+
+
+def test_signals_are_kept_with_sig_proxy_off(cli, box):
+    cli("run", "-d", "--name", "np", "busybox", "sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 0.05; done")
+    box.wait_for_output("np", "up")
+    p = cli.start("attach", "--sig-proxy=false", "np")
+    time.sleep(0.3)
+    p.send_signal(15)
+    time.sleep(0.3)
+    assert box.state("np")["Running"]
+    p.kill()
+    p.wait(10)
+
+
+@pytest.mark.parametrize("state, words", [("stopped", "stopped container"), ("paused", "paused container")])
+def test_attach_needs_a_container_that_runs(cli, state, words):
+    cli("run", "-d", "--name", "an", "busybox", "sleep", "1000")
+    cli(*(("kill", "an") if state == "stopped" else ("pause", "an")))
+    assert words in cli("attach", "an", ok=1).err.lower()
+
+
+def test_attach_passes_the_exit_code(cli, box):
+    cli("run", "-d", "-i", "--name", "ac", "busybox", "sh", "-c", "read x; exit $x")
+    assert cli("attach", "ac", input="9\n", ok=9).code == 9
+
+
+def test_a_session_that_detaches_from_exec_says_so(cli):
+    cli("run", "-d", "--name", "xd", "busybox", "sleep", "1000")
+    t = cli.tty("exec", "-it", "--detach-keys", "ctrl-x", "xd", "sh")
+    t.expect("#")
+    t.send(b"\x18")
+    assert t.finish() == 1
+
+
+def test_start_of_several(cli, box):
+    cli("create", "--name", "s1", "busybox", "sleep", "1000")
+    r = cli("start", "s1", "absent-c", ok=1)
+    assert r.out == "s1\n" and "absent-c" in r.err and "failed to start containers: absent-c" in r.err
+    assert "cannot start and attach multiple containers at once" in cli("start", "-a", "s1", "s1", ok=1).err.lower()
+
+
+def test_the_table_of_ps(cli):
+    cli("run", "-d", "--name", "tab", "-l", "a=b", "-p", "127.0.0.1:18082:80", "busybox", "sleep", "1000000000000")
+    cli("create", "--name", "second", "busybox")
+    lines = cli.out("ps").splitlines()
+    assert re.split(r"\s{2,}", lines[0]) == ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"]
+    cells = re.split(r"\s{2,}", lines[1])
+    assert cells[1:3] == ["busybox", '"sleep 1000000000000"'] and cells[-2:] == ["127.0.0.1:18082->80/tcp", "tab"] and len(lines) == 2
+    assert cli.out("ps", "-a", "--format", "{{.Names}} {{.State}} {{.Label \"a\"}}").splitlines() == ["second created ", "tab running b"]
+    assert cli.out("ps", "-l", "--format", "{{.Names}}") == "second"
+    assert cli.out("ps", "-n", "1", "-q") == cli.out("ps", "-a", "-q").splitlines()[0]
+    assert cli.out("ps", "-f", "name=tab", "-f", "status=created", "--format", "{{.ID}}") == ""
+    assert "virtual" in cli.out("ps", "-s")
+    assert "can't evaluate field Foo" in cli("ps", "--format", "{{.Foo}}", ok=1).err
+
+
+def test_port_of_one_port(cli):
+    cli("run", "-d", "--name", "po", "-p", "127.0.0.1:18083:80/udp", "busybox", "sleep", "1000")
+    assert cli.out("port", "po", "80/udp") == "127.0.0.1:18083"
+    assert cli("port", "po", "80", ok=1).err == "Error: No public port '80{}' published for po\n".format("/tcp" if "20" in cli("-v").out[:19] else "")
+
+
+def test_inspect_through_templates(cli):
+    cli("run", "-d", "--name", "it", "-l", "a=b", "busybox", "sleep", "1000")
+    f = "{{.Name}} {{.State.Health}} {{.HostConfig.CapAdd}} {{.Config.Labels.none}} {{index .Config.Labels \"a\"}} {{json .Config.Cmd}} {{if .State.Health}}x{{else}}y{{end}}"
+    assert cli.out("inspect", "-f", f, "it") == '/it <nil> [] <no value> b ["sleep","1000"] y'
+    r = cli("inspect", "-f", "{{.Name}}", "it", "absent-c", ok=1)
+    assert r.out == "/it\n" and "No such object: absent-c" in r.err
+    assert cli("inspect", "-f", "{{", "it", ok=64).err.startswith(("template parsing error", "Template parsing error"))
+    assert cli("inspect", "absent-c", ok=1).out == "[]\n"
+    assert cli.out("container", "inspect", "-s", "-f", "{{.SizeRw}}", "it").isdigit()
+
+
+def test_export_to_standard_output(cli):
+    cli("create", "--name", "xo", "busybox")
+    listed = subprocess.run(["tar", "t"], input=cli("export", "xo", input=b"").out, capture_output=True).stdout.decode()
+    assert "bin/busybox" in listed
+
+
+def test_live_stats_redraw(cli):
+    cli("run", "-d", "--name", "ls", "busybox", "sleep", "1000")
+    t = cli.tty("stats", "--format", "{{.Name}} {{.PIDs}}", "ls")
+    t.expect("ls 1")
+    t.expect("ls 1")
+    for _ in range(3):  # docker 28 ends at the third
+        t.send(b"\x03")
+        time.sleep(0.2)
+    t.finish()
+
+
+def test_stats_of_an_absent_container(cli):
+    assert "absent-c" in cli("stats", "--no-stream", "absent-c", ok=1).err
+
+
+@pytest.mark.parametrize("args", [(), ("run",), ("container",), ("container", "run"), ("image",), ("cp",), ("network", "create"), ("volume", "ls")])
+def test_help_everywhere(cli, args):
+    assert cli(*args, "--help").out.lstrip().startswith("Usage:")
