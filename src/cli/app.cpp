@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -78,6 +79,15 @@ std::size_t help_width() {
     return size.columns == 0 ? 80 : std::max(40u, size.columns);
 }
 
+/// Nobody reads what we print: end as other programs do, by SIGPIPE, so that shells say nothing about it.
+[[noreturn]] void end_without_output() {
+    if (errno == EPIPE) {
+        std::signal(SIGPIPE, SIG_DFL);
+        std::raise(SIGPIPE);
+    }
+    std::_Exit(1);
+}
+
 void usage_error(App& app, std::string_view message, const Command& command, std::string_view path, std::string_view hint = "Run") {
     app.err(fmt::format("{}\n\nUsage:  {}{}{}\n\n{} '{} --help' for more information\n", message, path, command.usage.empty() ? "" : " ",
                         replace_all(command.usage, "$", app.globals.program), hint, path));
@@ -114,6 +124,10 @@ int run_command(App& app, const Command& command, const std::string& path, std::
     if (result) { result = command.action(app, *parsed); }
     if (result) { return *result; }
     app.flush();
+    if (result.error().message.empty() && result.error().os_errno == EPIPE) {
+        errno = EPIPE;
+        end_without_output();
+    }
     if (!result.error().message.empty()) { app.error_line(result.error().message); }
     return 1;
 }
@@ -303,14 +317,14 @@ std::string App::registry_auth(std::string_view image) {
 }
 
 void App::out(std::string_view text) {
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) { std::_Exit(1); }
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) { end_without_output(); }
 }
 void App::err(std::string_view text) {
     flush();
     std::fwrite(text.data(), 1, text.size(), stderr);
 }
 void App::flush() {
-    if (std::fflush(stdout) != 0) { std::_Exit(1); }
+    if (std::fflush(stdout) != 0) { end_without_output(); }
 }
 
 bool App::confirm(std::string_view question) {
