@@ -39,6 +39,7 @@ constexpr std::size_t input_buffer_max = 64 * 1024;
 constexpr int drain_quiet_ms = 300;   ///< after the end: silence of pipes that somebody else still holds
 constexpr int flush_limit_ms = 60000; ///< after the end: a client that takes nothing for that long is dropped
 constexpr int exec_limit_ms = 1000;   ///< from the start's word to the program's first instruction
+constexpr int init_looks_max = 200;    ///< one a millisecond
 constexpr int children_limit_ms = 2000; ///< after the end: for what a failed runtime left to us
 constexpr std::size_t clients_max = 256;
 
@@ -315,6 +316,14 @@ class Monitor {
         pollfd end{before_exec_.raw(), POLLIN, 0};
         (void)::poll(&end, 1, exec_limit_ms);
         before_exec_.reset();
+        // An init does nothing before it blocks its signals, which takes it no time worth the name.
+        for (int i = 0; config_.init && i < init_looks_max && !blocks_signals(); ++i) { (void)::poll(nullptr, 0, 1); }
+    }
+
+    bool blocks_signals() const {
+        auto text = os::read_file("/proc/" + std::to_string(init_) + "/status", 64 * 1024);
+        const auto at = text ? text->find("\nSigBlk:\t") : std::string::npos;
+        return at == std::string::npos || text->substr(at + 9, 16).find_first_not_of('0') != std::string::npos;
     }
 
     Result<void> signal_init(std::string_view payload) {
@@ -348,7 +357,10 @@ class Monitor {
             return;
         }
         case Frame::Resize:
-            if (auto size = container::decode_resize(item.payload); size && config_.tty && input_) { resize(input_.raw(), *size); }
+            if (auto size = container::decode_resize(item.payload); size && config_.tty) {
+                config_.console = *size; // of the terminal that is still to come
+                if (input_) { resize(input_.raw(), *size); }
+            }
             return answer(client, ok());
         case Frame::CloseStdin: close_input_ = true; return answer(client, ok());
         case Frame::Signal: return answer(client, signal_init(item.payload));

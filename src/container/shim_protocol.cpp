@@ -240,6 +240,7 @@ std::string encode_shim_config(const ShimConfig& c) {
     put(out, "oom_file", c.oom_file);
     put_number(out, "detach", c.detach);
     put_number(out, "no_pivot", c.no_pivot);
+    put_number(out, "init", c.init);
     put(out, "log_driver", c.log_driver);
     put(out, "log_path", c.log_path);
     put_map(out, "log_option", c.log_options);
@@ -264,7 +265,8 @@ Result<ShimConfig> parse_shim_config(std::string_view text) {
                                              {"open_stdin", &c.open_stdin},
                                              {"stdin_once", &c.stdin_once},
                                              {"detach", &c.detach},
-                                             {"no_pivot", &c.no_pivot}};
+                                             {"no_pivot", &c.no_pivot},
+                                             {"init", &c.init}};
     for (auto& [key, value] : lines) {
         if (const auto found = texts.find(key); found != texts.end()) {
             *found->second = std::move(value);

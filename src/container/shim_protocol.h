@@ -137,6 +137,7 @@ struct ShimConfig {
     std::string oom_file;     ///< memory.oom_control or memory.events of the container; "" for none
     bool detach = false;      ///< Exec: output is thrown away, nobody will attach
     bool no_pivot = false;
+    bool init = false;        ///< Run: the first process is an init, which holds its signals back before it is ready
 
     // Log: empty driver or "none" writes nothing.
     std::string log_driver;

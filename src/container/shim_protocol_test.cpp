@@ -86,6 +86,7 @@ TEST(ShimConfig, keeps_every_setting) {
     config.tty = true;
     config.console = {24, 80};
     config.detach = true;
+    config.init = true;
     config.log_driver = "syslog";
     config.log_options = {{"tag", "a=b\nc"}, {"syslog-address", "udp://127.0.0.1:1"}};
     config.log_attributes = {{"k", "v"}};
@@ -97,7 +98,7 @@ TEST(ShimConfig, keeps_every_setting) {
     EXPECT_EQ(back->runtime_args, config.runtime_args);
     EXPECT_EQ(back->log_options, config.log_options);
     EXPECT_EQ(back->console.width, 80);
-    EXPECT_TRUE(back->tty && back->detach && !back->open_stdin);
+    EXPECT_TRUE(back->tty && back->detach && back->init && !back->open_stdin);
 }
 
 } // namespace

@@ -40,6 +40,11 @@ Result<container::ShimLink> spawn_exec(ExecPlan plan) {
 }
 
 /// As Docker writes it: the program, a space, its arguments.
+container::TerminalSize terminal_size(const std::vector<std::uint32_t>& size) {
+    if (size.size() != 2) { return {}; }
+    return {static_cast<std::uint16_t>(size[0]), static_cast<std::uint16_t>(size[1])};
+}
+
 /// The streams of an exec. Their end is told when the exit code is known: clients ask for it at once.
 class ExecAttachment final : public Attachment {
   public:
@@ -150,10 +155,8 @@ net::Task<Result<AttachmentPtr>> Containers::Impl::exec_launch(ExecEntryPtr exec
     plan.shim.open_stdin = config.attach_stdin && !detach;
     plan.shim.stdin_once = true;
     plan.shim.detach = detach;
-    if (config.console_size.size() == 2) {
-        plan.shim.console = {static_cast<std::uint16_t>(config.console_size[0]),
-                             static_cast<std::uint16_t>(config.console_size[1])};
-    }
+    const std::vector<std::uint32_t> first_size = config.console_size;
+    plan.shim.console = terminal_size(first_size);
     auto job = [plan = std::move(plan)]() mutable { return spawn_exec(std::move(plan)); };
     CO_TRY_LET(link, co_await env.pool.run(std::move(job)));
     exec->shim = ShimChannel::open(env.loop, scope, std::move(link.socket), false);
@@ -167,6 +170,10 @@ net::Task<Result<AttachmentPtr>> Containers::Impl::exec_launch(ExecEntryPtr exec
         auto streams = std::make_unique<ShimAttachment>(env.loop, options, nullptr);
         CO_TRY(co_await streams->connect(exec->directory, until));
         attachment = std::make_unique<ExecAttachment>(std::move(streams), exec);
+    }
+    if (config.console_size != first_size) {
+        const std::string payload = container::encode_resize(terminal_size(config.console_size));
+        CO_TRY(co_await exec->shim->request(container::Frame::Resize, payload, until));
     }
     CO_TRY(co_await exec->shim->request(container::Frame::Start, "", until));
     CO_TRY_LET(created, co_await exec->shim->wait_created(until));
@@ -232,12 +239,15 @@ net::Task<Result<AttachmentPtr>> Containers::exec_start(ExecId id, bool detach, 
 net::Task<Result<void>> Containers::exec_resize(ExecId id, int height, int width) {
     const auto found = impl_->execs.find(id.text());
     if (found == impl_->execs.end()) { co_return not_found("exec instance", id.text()); }
+    Exec& record = *found->second->record;
+    if (record.exit_code) { co_return conflict("exec " + id.text() + " is not running"); }
     const std::shared_ptr<ShimChannel> shim = found->second->shim;
-    if (!shim || !found->second->record->running) {
-        co_return conflict("exec " + id.text() + " is not running");
+    const container::TerminalSize size{static_cast<std::uint16_t>(height), static_cast<std::uint16_t>(width)};
+    if (!shim) {
+        record.config.console_size = {size.height, size.width}; // clients send it together with the start
+        co_return ok();
     }
-    const std::string payload =
-        container::encode_resize({static_cast<std::uint16_t>(height), static_cast<std::uint16_t>(width)});
+    const std::string payload = container::encode_resize(size);
     const net::Until until(Deadline::in(command_limit));
     co_return co_await shim->request(container::Frame::Resize, payload, until);
 }

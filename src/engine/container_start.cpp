@@ -389,6 +389,7 @@ container::ShimConfig Containers::Impl::shim_config(const Container& container) 
     shim.open_stdin = container.config.open_stdin;
     // A terminal outlives those who have typed on it: they may come back.
     shim.stdin_once = container.config.stdin_once && !container.config.tty;
+    shim.init = container.host_config.init.value_or(false);
     const auto& console = container.host_config.console_size;
     if (console.size() == 2) {
         shim.console = {static_cast<std::uint16_t>(console[0]), static_cast<std::uint16_t>(console[1])};

@@ -52,6 +52,7 @@ void ShimChannel::take(const container::FrameDecoder::Item& item) {
 }
 
 net::Task<Result<container::ShimState>> ShimChannel::wait_created(net::Until until) {
+    const auto self = shared_from_this(); // the owner may let go while somebody waits
     for (;;) {
         if (!answers_.empty()) {
             Result<void> answer = std::move(answers_.front());
@@ -67,6 +68,7 @@ net::Task<Result<container::ShimState>> ShimChannel::wait_created(net::Until unt
 }
 
 net::Task<net::Wake> ShimChannel::wait_ended(net::Until until) {
+    const auto self = shared_from_this();
     while (!ended_ && !exit_) {
         const net::Wake wake = co_await changed_.wait(until);
         if (wake != net::Wake::Raised) { co_return wake; }
@@ -75,6 +77,7 @@ net::Task<net::Wake> ShimChannel::wait_ended(net::Until until) {
 }
 
 net::Task<Result<void>> ShimChannel::request(Frame frame, std::string payload, net::Until until) {
+    const auto self = shared_from_this();
     auto guard = co_await requests_.acquire();
     answers_.clear();
     const std::string bytes = container::encode_frame(frame, payload);
