@@ -23,7 +23,7 @@ Result<AttachWish> attach_wish(const Call& call, bool terminal) {
     wish.streams.output = call.query_bool("stdout");
     wish.streams.error = call.query_bool("stderr");
     const std::string keys = call.has_query("detachKeys") ? call.query_text("detachKeys") : std::string(detach_keys_default);
-    TRY_LET(bytes, parse_detach_keys(keys));
+    TRY_LET(bytes, detach_key_bytes(keys));
     if (terminal) { wish.detach_keys = bytes; }
     return wish;
 }

@@ -1,7 +1,7 @@
 // Create, start, stop and the other changes of a container's state.
 #include "api/container_handlers.h"
 #include "api/create_shaping.h"
-#include "api/detach_keys.h"
+#include "api/stream_pump.h"
 #include "base/text.h"
 #include "container/config_codec.h"
 #include "engine/engine.h"
@@ -70,7 +70,7 @@ net::Task<Result<void>> start_container(Call& call) {
     for (const char* name : {"checkpoint", "checkpoint-dir"}) {
         if (!call.query_text(name).empty()) { co_return unsupported("checkpoints are not supported"); }
     }
-    if (const std::string keys = call.query_text("detachKeys"); !keys.empty()) { CO_TRY(parse_detach_keys(keys)); }
+    if (const std::string keys = call.query_text("detachKeys"); !keys.empty()) { CO_TRY(detach_key_bytes(keys)); }
     CO_TRY_LET(container, named_container(call));
     CO_TRY(co_await call.engine.containers.start(container->id));
     co_return co_await call.empty(204);

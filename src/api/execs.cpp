@@ -24,7 +24,7 @@ template <class V> void describe(V& v, ExecStart& start) {
 net::Task<Result<void>> create_exec(Call& call) {
     CO_TRY_LET(config, co_await call.body<container::ExecConfig>());
     if (config.cmd.empty()) { co_return invalid("No exec command specified"); }
-    if (!config.detach_keys.empty()) { CO_TRY(parse_detach_keys(config.detach_keys)); }
+    if (!config.detach_keys.empty()) { CO_TRY(detach_key_bytes(config.detach_keys)); }
     shape_exec(config, call.version);
     CO_TRY_LET(container, named_container(call));
     CO_TRY_LET(id, co_await call.engine.containers.exec_create(container->id, std::move(config)));
@@ -49,7 +49,7 @@ Result<void> check_startable(Call& call, const engine::Exec& exec) {
 
 net::Task<Result<void>> serve_exec(Call& call, engine::ExecPtr exec, ExecStart start) {
     const std::string keys_text = exec->config.detach_keys.empty() ? std::string(detach_keys_default) : exec->config.detach_keys;
-    CO_TRY_LET(keys, parse_detach_keys(keys_text));
+    CO_TRY_LET(keys, detach_key_bytes(keys_text));
     const ContainerId container_id = exec->container;
     CO_TRY_LET(container, call.engine.containers.find(container_id.text()));
     CO_TRY_LET(client, co_await call.hijack(start.tty));

@@ -70,21 +70,6 @@ template <class V> void describe(V& v, DisconnectRequest& request) {
     v("Force", request.force);
 }
 
-network::EndpointWish wish_of(const container::EndpointSettings& settings) {
-    network::EndpointWish wish;
-    if (settings.ipam_config) {
-        wish.ipv4 = settings.ipam_config->ipv4_address;
-        wish.ipv6 = settings.ipam_config->ipv6_address;
-        wish.link_local = settings.ipam_config->link_local_ips;
-    }
-    wish.mac = settings.mac_address;
-    wish.links = settings.links;
-    wish.aliases = settings.aliases;
-    wish.driver_options = settings.driver_opts;
-    wish.gw_priority = settings.gw_priority;
-    return wish;
-}
-
 Json members_document(const NetworkView& view) {
     Json members = Json::object();
     for (const auto& member : view.members) {
@@ -183,7 +168,7 @@ net::Task<Result<void>> remove_network(Call& call) {
 net::Task<Result<void>> connect_network(Call& call) {
     CO_TRY_LET(body, co_await call.body<ConnectRequest>());
     if (body.container.empty()) { co_return invalid("Container: a container's name or id is needed"); }
-    auto wish = wish_of(body.endpoint);
+    auto wish = engine::endpoint_wish(body.endpoint);
     CO_TRY(co_await call.engine.networks.connect(call.param("id"), body.container, std::move(wish)));
     co_return co_await call.empty(200);
 }

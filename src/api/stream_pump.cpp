@@ -21,6 +21,12 @@ bool has_hung_up(const net::Stream& client) {
 
 } // namespace
 
+Result<std::string> detach_key_bytes(std::string_view text) {
+    auto bytes = parse_detach_keys(text);
+    if (!bytes) { return invalid("Invalid detach keys (" + std::string(text) + ") provided"); }
+    return bytes;
+}
+
 StreamPump::StreamPump(net::Loop& loop, net::Stream& client, engine::Attachment& program, Options options)
     : loop_(loop), client_(client), program_(program), options_(std::move(options)), filter_(options_.detach_keys),
       buffer_(buffer_bytes), input_ended_(loop), discard_(!options_.input), scope_(loop) {}

@@ -2,7 +2,7 @@
 // detach keys, the client's half-close as the end of the program's input. It lives as long as one attachment.
 #pragma once
 
-#include "api/detach_keys.h"
+#include "base/detach_keys.h"
 #include "engine/containers.h"
 #include "net/scope.h"
 #include "net/stream.h"
@@ -11,6 +11,9 @@
 #include <vector>
 
 namespace shoal::api {
+
+/// The bytes of a request's detach keys. Fails: Invalid "Invalid detach keys (x) provided".
+Result<std::string> detach_key_bytes(std::string_view text);
 
 class StreamPump {
   public:

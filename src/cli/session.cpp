@@ -1,7 +1,7 @@
 #include "cli/session.h"
 
+#include "base/detach_keys.h"
 #include "base/text.h"
-#include "cli/detach_keys.h"
 #include "client/frames.h"
 #include "net/pool.h"
 #include "net/scope.h"
@@ -48,7 +48,7 @@ Result<void> write_out(int fd, std::string_view bytes) {
             ::poll(&ready, 1, -1);
             continue;
         }
-        if (written < 0 && errno == EPIPE) { return Error{Errc::Cancelled, ""}; } // nobody reads any more: end without a word
+        if (written < 0 && errno == EPIPE) { return Error{Errc::Cancelled, "", EPIPE}; } // nobody reads any more: end without a word
         if (written < 0) { return os_error(fd == STDOUT_FILENO ? "write to standard output" : "write to standard error", errno); }
         bytes.remove_prefix(static_cast<std::size_t>(written));
     }
@@ -64,7 +64,7 @@ Result<DetachChoice> detach_keys_of(App& app, const Parsed& parsed) {
     DetachChoice choice;
     choice.text = parsed.text("detach-keys");
     if (choice.text.empty()) { choice.text = app.config_text("detachKeys"); }
-    TRY_LET(bytes, parse_detach_keys(choice.text.empty() ? default_detach_keys : choice.text).with("invalid detach keys (" + choice.text + ")"));
+    TRY_LET(bytes, parse_detach_keys(choice.text.empty() ? std::string(detach_keys_default) : choice.text).with("invalid detach keys (" + choice.text + ")"));
     choice.bytes = bytes;
     return choice;
 }
@@ -196,17 +196,17 @@ net::Task<void> Session::Impl::copy_output(Impl* self, bool framed) {
 }
 
 net::Task<void> Session::Impl::copy_input(Impl* self) {
-    DetachKeys keys(self->options.tty ? self->options.detach_keys : std::string());
+    DetachFilter keys(self->options.tty ? self->options.detach_keys : std::string());
     net::Until until(self->scope.cancel());
     while (true) {
         auto piece = co_await self->reader.run_until(read_input, until);
         if (!piece || piece->empty()) { break; }
-        DetachKeys::Step step = keys.feed(*piece);
-        if (!step.forward.empty()) {
-            auto sent = co_await self->stream->write_all(step.forward, until);
+        DetachFilter::Passed passed = keys.feed(*piece);
+        if (!passed.bytes.empty()) {
+            auto sent = co_await self->stream->write_all(passed.bytes, until);
             if (!sent) { co_return; } // the process does not read any more; its output goes on
         }
-        if (step.detached) { co_return self->finish(SessionEnd::Detached); }
+        if (passed.detached) { co_return self->finish(SessionEnd::Detached); }
     }
     auto shut = co_await self->stream->shutdown_write(until);
     (void)shut;

@@ -80,4 +80,19 @@ Result<Container> load_container(std::string_view document) {
     return codec::parse<Container>(document, codec::Unknown::Ignore).with("container record");
 }
 
+network::EndpointWish endpoint_wish(const container::EndpointSettings& settings) {
+    network::EndpointWish wish;
+    if (settings.ipam_config) {
+        wish.ipv4 = settings.ipam_config->ipv4_address;
+        wish.ipv6 = settings.ipam_config->ipv6_address;
+        wish.link_local = settings.ipam_config->link_local_ips;
+    }
+    wish.mac = settings.mac_address;
+    wish.links = settings.links;
+    wish.aliases = settings.aliases;
+    wish.driver_options = settings.driver_opts;
+    wish.gw_priority = settings.gw_priority;
+    return wish;
+}
+
 } // namespace shoal::engine

@@ -68,4 +68,7 @@ using ContainerPtr = std::shared_ptr<const Container>;
 std::string save_container(const Container& container);
 Result<Container> load_container(std::string_view document);
 
+/// The names of a network as the engine's Networks wants them, from what the API asked for.
+network::EndpointWish endpoint_wish(const container::EndpointSettings& settings);
+
 } // namespace shoal::engine

@@ -78,7 +78,9 @@ Result<void> Containers::Impl::resolve_modes(container::HostConfig& host) const 
         if (!other) { return invalid(other.error().message); } // a 404 would make clients look for the image
         *mode = "container:" + (*other)->id().text();
     }
-    for (const auto& link : host.links) {
+    // On a network of one's own a link is a name to be answered when its container is there.
+    const bool legacy_links = host.network_mode == "default" || host.network_mode == "bridge";
+    for (const auto& link : legacy_links ? host.links : std::vector<std::string>{}) {
         const std::string name = cut(link, ':').first;
         if (auto other = find(name); !other) {
             return invalid("could not get container for " + name + ": " + other.error().message);

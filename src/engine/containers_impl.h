@@ -174,7 +174,5 @@ struct Containers::Impl {
 
 /// What `docker events` shows of a container: image, name and its labels.
 Labels event_attributes(const Container& container);
-/// The names of a network as the engine's Networks wants them, from what the API asked for.
-network::EndpointWish endpoint_wish(const container::EndpointSettings& settings);
 
 } // namespace shoal::engine

@@ -5,6 +5,7 @@
 #include "net/sleep.h"
 #include "net/stream.h"
 #include "network/dns_message.h"
+#include "network/socket_address.h"
 #include "os/netns.h"
 
 #include <cerrno>
@@ -47,30 +48,6 @@ std::uint16_t port_of(const os::Fd& fd) {
     socklen_t size = sizeof address;
     if (::getsockname(fd.raw(), reinterpret_cast<sockaddr*>(&address), &size) != 0) { return 0; }
     return ntohs(address.sin_port);
-}
-
-struct SocketAddress {
-    sockaddr_storage storage{};
-    socklen_t size = 0;
-};
-
-SocketAddress socket_address(const Ip& ip, std::uint16_t port) {
-    SocketAddress out;
-    const auto raw = ip.bytes();
-    if (ip.is_v4()) {
-        auto& address = reinterpret_cast<sockaddr_in&>(out.storage);
-        address.sin_family = AF_INET;
-        address.sin_port = htons(port);
-        std::memcpy(&address.sin_addr, raw.data(), raw.size());
-        out.size = sizeof address;
-    } else {
-        auto& address = reinterpret_cast<sockaddr_in6&>(out.storage);
-        address.sin6_family = AF_INET6;
-        address.sin6_port = htons(port);
-        std::memcpy(&address.sin6_addr, raw.data(), raw.size());
-        out.size = sizeof address;
-    }
-    return out;
 }
 
 /// True for answers after which the next server may know better.
@@ -239,7 +216,7 @@ Result<os::Fd> DnsServer::upstream_socket(const Client& client, Ip server, int t
         fd = os::Fd(::socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
         if (!fd) { return os_error("create a DNS socket", errno); }
     }
-    const auto address = socket_address(server, limits_.upstream_port);
+    const auto address = socket_address(server, server.family(), limits_.upstream_port);
     const int done = ::connect(fd.raw(), reinterpret_cast<const sockaddr*>(&address.storage), address.size);
     if (done != 0 && errno != EINPROGRESS) { return os_error("connect to DNS server " + server.text(), errno); }
     return fd;

@@ -3,6 +3,7 @@
 #include "net/listener.h"
 #include "net/scope.h"
 #include "net/stream.h"
+#include "network/socket_address.h"
 
 #include "base/text.h"
 
@@ -76,31 +77,6 @@ Result<std::vector<Slot>> slots_of(const PortWish& wish, const PortRequest& requ
     return std::vector{Slot{*host, Family::V6, target.v6, {}, true, false, host->text()}};
 }
 
-struct SocketAddress {
-    sockaddr_storage storage{};
-    socklen_t size = 0;
-    const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
-};
-
-SocketAddress address_of(const Ip& ip, Family family, std::uint16_t port) {
-    SocketAddress out;
-    const auto raw = ip.bytes();
-    if (family == Family::V4) {
-        auto& address = reinterpret_cast<sockaddr_in&>(out.storage);
-        address.sin_family = AF_INET;
-        address.sin_port = htons(port);
-        std::memcpy(&address.sin_addr, raw.data(), raw.size());
-        out.size = sizeof address;
-    } else {
-        auto& address = reinterpret_cast<sockaddr_in6&>(out.storage);
-        address.sin6_family = AF_INET6;
-        address.sin6_port = htons(port);
-        std::memcpy(&address.sin6_addr, raw.data(), raw.size());
-        out.size = sizeof address;
-    }
-    return out;
-}
-
 std::uint16_t port_of(const os::Fd& fd) {
     sockaddr_storage storage{};
     socklen_t size = sizeof storage;
@@ -141,7 +117,7 @@ Result<os::Fd> bind_slot(const Slot& slot, Protocol protocol, std::uint16_t port
     // An address that comes later (VRRP, DHCP) may be named already.
     (void)::setsockopt(fd.raw(), SOL_IP, IP_FREEBIND, &on, sizeof on);
     const auto host = slot.host ? slot.host : Ip::from_number(slot.family, 0);
-    const auto address = address_of(host, slot.family, port);
+    const auto address = socket_address(host, slot.family, port);
     if (::bind(fd.raw(), address.get(), address.size) != 0) { return os_error("bind", errno); }
     if (protocol != Protocol::Udp && ::listen(fd.raw(), 1024) != 0) { return os_error("listen", errno); }
     return fd;
@@ -354,7 +330,7 @@ net::Task<void> Relays::serve_udp(Relay* relay) {
         if (!relay->sessions.contains(peer)) {
             const int domain = relay->target.is_v4() ? AF_INET : AF_INET6;
             os::Fd fd(::socket(domain, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-            const auto to = address_of(relay->target, relay->target.family(), relay->port);
+            const auto to = socket_address(relay->target, relay->target.family(), relay->port);
             const bool full = relay->sessions.size() >= connections_max;
             if (full || !fd || ::connect(fd.raw(), to.get(), to.size) != 0) { continue; }
             relay->sessions[peer] = std::move(fd);

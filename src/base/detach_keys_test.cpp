@@ -1,8 +1,8 @@
-#include "api/detach_keys.h"
+#include "base/detach_keys.h"
 
 #include <gtest/gtest.h>
 
-namespace shoal::api {
+namespace shoal {
 namespace {
 
 std::string passed(std::string_view keys, std::initializer_list<std::string_view> pieces) {
@@ -26,6 +26,12 @@ TEST(DetachKeys, are_read_as_docker_writes_them) {
     }
 }
 
+TEST(DetachKeys, are_refused_by_the_character_that_is_wrong) {
+    EXPECT_EQ(parse_detach_keys("ctrl-1").error().message, "Unknown character: '1'");
+    EXPECT_EQ(parse_detach_keys("meta-x").error().message, "Unknown character: 'meta-x'");
+    EXPECT_EQ(parse_detach_keys("a,,b").error().message, "Unknown character: ''");
+}
+
 TEST(DetachFilter, lets_everything_through_but_the_sequence) {
     EXPECT_EQ(passed("ctrl-p,ctrl-q", {"hello"}), "hello");
     EXPECT_EQ(passed("ctrl-p,ctrl-q", {"ab\x10\x11gone"}), "ab!");
@@ -43,4 +49,4 @@ TEST(DetachFilter, gives_back_a_beginning_that_was_none) {
 TEST(DetachFilter, knows_no_sequence_when_there_is_none) { EXPECT_EQ(passed("", {"\x10\x11"}), "\x10\x11"); }
 
 } // namespace
-} // namespace shoal::api
+} // namespace shoal

@@ -7,12 +7,12 @@
 #include <string>
 #include <string_view>
 
-namespace shoal::api {
+namespace shoal {
 
 inline constexpr std::string_view detach_keys_default = "ctrl-p,ctrl-q";
 
 /// "ctrl-p,ctrl-q", "a,b,ctrl-[": the bytes of the sequence; "" for none.
-/// Fails: Invalid "Invalid detach keys (x) provided".
+/// Fails: Invalid "Unknown character: 'x'".
 Result<std::string> parse_detach_keys(std::string_view text);
 
 class DetachFilter {
@@ -31,4 +31,4 @@ class DetachFilter {
     std::size_t matched_ = 0;
 };
 
-} // namespace shoal::api
+} // namespace shoal

@@ -1,8 +1,8 @@
-#include "api/detach_keys.h"
+#include "base/detach_keys.h"
 
 #include "base/text.h"
 
-namespace shoal::api {
+namespace shoal {
 
 namespace {
 
@@ -24,8 +24,9 @@ Result<std::string> parse_detach_keys(std::string_view text) {
             keys += key;
             continue;
         }
-        const int code = key.size() == 6 && key.starts_with("ctrl-") ? control_code(key[5]) : -1;
-        if (code < 0) { return invalid("Invalid detach keys (" + std::string(text) + ") provided"); }
+        const bool control = key.size() == 6 && key.starts_with("ctrl-");
+        const int code = control ? control_code(key[5]) : -1;
+        if (code < 0) { return invalid("Unknown character: '" + std::string(control ? key.substr(5) : key) + "'"); }
         keys += static_cast<char>(code);
     }
     return keys;
@@ -56,4 +57,4 @@ DetachFilter::Passed DetachFilter::feed(std::string_view bytes) {
     return passed;
 }
 
-} // namespace shoal::api
+} // namespace shoal
