@@ -489,6 +489,14 @@ def test_commands_of_later_releases_are_refused_by_name(shoal, command):
     assert " ".join(command[:1]) in shoal(*command, ok=1).err
 
 
+def test_shoal_context_variable(shoal):
+    for name, host in (("real", "unix://" + shoal.socket), ("wrong", "unix:///absent.sock")):
+        shoal("context", "create", name, "--docker", "host=" + host, env={"DOCKER_HOST": ""})
+    env = {"DOCKER_HOST": "", "SHOAL_CONTEXT": "real", "DOCKER_CONTEXT": "wrong"}
+    assert shoal.out("context", "show", env=env) == "real" and "busybox" in shoal.out("images", env=env)
+    assert "absent.sock" in shoal("images", ok=1, env={**env, "SHOAL_CONTEXT": ""}).err
+
+
 def test_shoal_host_variable(shoal):
     assert shoal.out("ps", "-q", env={"DOCKER_HOST": "", "SHOAL_HOST": "unix://" + shoal.socket}) == ""
 
