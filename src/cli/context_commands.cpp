@@ -316,6 +316,7 @@ Result<Json> inspect_document(const App& app, const std::string& name) {
     const bool stored = name != default_name;
     const Contexts contexts = store_of(app);
     Json endpoints = chosen.context.document.value("Endpoints", Json::object());
+    if (!endpoints.is_object()) { endpoints = Json::object(); }
     endpoints["docker"] = Json::object();
     if (!chosen.context.host.empty()) { endpoints["docker"]["Host"] = chosen.context.host; }
     endpoints["docker"]["SkipTLSVerify"] = chosen.context.skip_tls_verify;

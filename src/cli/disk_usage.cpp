@@ -88,9 +88,9 @@ Json cache_summary(const Json& usage) {
     std::int64_t used = 0;
     std::int64_t active = 0;
     for (const Json& record : records) {
-        if (!record.value("InUse", false)) { continue; }
+        if (!flag_of(record, "InUse")) { continue; }
         ++active;
-        if (!record.value("Shared", false)) { used += number_of(record, "Size"); }
+        if (!flag_of(record, "Shared")) { used += number_of(record, "Size"); }
     }
     const std::int64_t total = build_cache_bytes(usage);
     return summary_row("Build Cache", records.size(), active, total, size_of(total - used));
@@ -106,8 +106,8 @@ Json cache_row(const Json& record, Instant now, bool truncate) {
             {"Parent", text_of(record, "Parent")},
             {"CacheType", text_of(record, "Type")},
             {"Description", text_of(record, "Description")},
-            {"InUse", record.value("InUse", false) ? "true" : "false"},
-            {"Shared", record.value("Shared", false) ? "true" : "false"},
+            {"InUse", flag_of(record, "InUse") ? "true" : "false"},
+            {"Shared", flag_of(record, "Shared") ? "true" : "false"},
             {"Size", size_of(number_of(record, "Size"))},
             {"CreatedAt", text_of(record, "CreatedAt")},
             {"CreatedSince", since("CreatedAt")},
@@ -121,7 +121,7 @@ Json cache_row(const Json& record, Instant now, bool truncate) {
 std::int64_t build_cache_bytes(const Json& usage) {
     std::int64_t total = 0;
     for (const Json& record : list_of(usage, "BuildCache")) {
-        if (!record.value("Shared", false)) { total += number_of(record, "Size"); }
+        if (!flag_of(record, "Shared")) { total += number_of(record, "Size"); }
     }
     return total;
 }

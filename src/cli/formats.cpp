@@ -50,6 +50,12 @@ bool natural_less(std::string_view a, std::string_view b) {
     return whole_a < whole_b;
 }
 
+bool flag_of(const Json& object, std::string_view member) {
+    if (!object.is_object()) { return false; }
+    const auto at = object.find(std::string(member));
+    return at != object.end() && at->is_boolean() && at->get<bool>();
+}
+
 Instant instant_of(std::int64_t seconds) {
     if (seconds > seconds_max || seconds < -seconds_max) { return Instant{}; }
     return from_unix_nanos(seconds * 1'000'000'000);

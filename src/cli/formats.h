@@ -23,6 +23,9 @@ std::string choose_format(App& app, const Parsed& parsed, const Formats& formats
 /// Runs of digits compare as numbers, everything else byte by byte.
 bool natural_less(std::string_view a, std::string_view b);
 
+/// False unless `object[member]` is true; whatever the daemon or a file says, it does not throw.
+bool flag_of(const Json& object, std::string_view member);
+
 /// Seconds of Go's zero time, which daemons send for "unknown".
 inline constexpr std::int64_t zero_time_seconds = -62'135'596'800;
 Instant instant_of(std::int64_t seconds); ///< "never" for what does not fit

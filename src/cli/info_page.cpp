@@ -1,6 +1,7 @@
 #include "cli/info_page.h"
 
 #include "base/text.h"
+#include "cli/formats.h"
 #include "cli/support.h"
 
 #include <fmt/format.h>
@@ -38,10 +39,7 @@ class Page {
     }
     void always(std::string_view title, const std::string& value) { line(" {}: {}", title, value); }
     std::string text(std::string_view member) const { return text_of(info_, member); }
-    bool on(const char* member) const {
-        const auto at = info_.find(member);
-        return at != info_.end() && at->is_boolean() && at->get<bool>();
-    }
+    bool on(const char* member) const { return flag_of(info_, member); }
     static std::string shown(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
     Json object(const char* member) const {
         const auto at = info_.find(member);
@@ -88,7 +86,7 @@ class Page {
         if (state == "inactive" || state == "locked" || state.empty()) { return; }
         line("  NodeID: {}", text_of(swarm, "NodeID"));
         if (const auto error = text_of(swarm, "Error"); !error.empty()) { line("  Error: {}", error); }
-        const bool manager = swarm.value("ControlAvailable", false);
+        const bool manager = flag_of(swarm, "ControlAvailable");
         line("  Is Manager: {}", manager);
         if (manager) {
             line("  ClusterID: {}", swarm.contains("Cluster") ? text_of(swarm["Cluster"], "ID") : "");
@@ -164,7 +162,7 @@ class Page {
         const Json indexes = config.value("IndexConfigs", Json::object());
         if (!blocks.empty() || !indexes.empty()) { text_ += " Insecure Registries:\n"; }
         for (const auto& [name, index] : indexes.items()) {
-            if (index.is_object() && !index.value("Secure", true)) { line("  {}", text_of(index, "Name")); }
+            if (index.is_object() && !flag_of(index, "Secure")) { line("  {}", text_of(index, "Name")); }
         }
         for (const Json& block : blocks) { line("  {}", shown(block)); }
         const Json& mirrors = list_of(config, "Mirrors");

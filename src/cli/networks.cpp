@@ -82,18 +82,14 @@ constexpr Flag ls_flags[] = {
 
 Json network_row(const Json& network, bool truncate) {
     const std::string id = text_of(network, "Id");
-    const auto flag = [&](const char* member) {
-        const auto at = network.find(member);
-        return at != network.end() && at->is_boolean() && at->get<bool>() ? "true" : "false";
-    };
     const auto created = parse_rfc3339(text_of(network, "Created"));
     const Json labels = labels_of(network);
     Json row;
     row["ID"] = truncate ? short_id(id) : id;
     for (const char* member : {"Name", "Driver", "Scope"}) { row[member] = text_of(network, member); }
-    row["IPv4"] = flag("EnableIPv4");
-    row["IPv6"] = flag("EnableIPv6");
-    row["Internal"] = flag("Internal");
+    row["IPv4"] = flag_of(network, "EnableIPv4") ? "true" : "false";
+    row["IPv6"] = flag_of(network, "EnableIPv6") ? "true" : "false";
+    row["Internal"] = flag_of(network, "Internal") ? "true" : "false";
     row["CreatedAt"] = date_text(created ? *created : Instant{});
     row["Labels"] = labels_text(labels);
     row[std::string(labels_member)] = labels;

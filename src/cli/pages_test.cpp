@@ -72,6 +72,11 @@ TEST(InfoPage, has_dockers_layout) {
               " Live Restore Enabled: true\n Default Address Pools:\n   Base: 10.0.0.0/8, Size: 24\n Firewall Backend: nftables\n");
 }
 
+TEST(Pages, bear_answers_of_the_wrong_shape) {
+    EXPECT_NE(version_page(version_document(facts, json(R"({"Components":[1,"x",{"Name":"Engine","Details":3},{"Details":{"BuildTime":4,"More":[]}}],"Experimental":"x"})"))), "");
+    EXPECT_NE(info_page(json(R"({"Swarm":3,"Plugins":[],"Runtimes":[],"RegistryConfig":{"IndexConfigs":[1],"Mirrors":[1]},"DriverStatus":[1,[2,3]],"Debug":"x","Labels":{}})")), "");
+}
+
 TEST(InfoPage, bears_an_answer_that_says_nothing) { EXPECT_NE(info_page(Json::object()).find(" Swarm: \n"), std::string::npos); }
 
 } // namespace

@@ -1,5 +1,6 @@
 // Commands about the daemon as a whole: version, and the plain pipe to it that other programs go through.
 #include "cli/commands.h"
+#include "cli/formats.h"
 #include "cli/listing.h"
 #include "cli/session.h"
 #include "cli/support.h"
@@ -47,7 +48,7 @@ Json engine_component(const Json& server) {
     for (const char* member : {"ApiVersion", "Arch", "BuildTime", "Experimental", "GitCommit", "GoVersion", "KernelVersion", "MinAPIVersion", "Os"}) {
         details[member] = text_of(server, member);
     }
-    if (server.value("Experimental", false)) { details["Experimental"] = "true"; }
+    if (flag_of(server, "Experimental")) { details["Experimental"] = "true"; }
     return {{"Name", "Engine"}, {"Version", text_of(server, "Version")}, {"Details", details}};
 }
 
@@ -55,8 +56,13 @@ void add_line(std::string& page, std::string_view indent, std::string_view name,
     if (!value.empty()) { page += fmt::format("{}{}:\t{}\n", indent, name, value); }
 }
 
+Json details_of(const Json& component) {
+    const auto at = component.is_object() ? component.find("Details") : component.end();
+    return at != component.end() && at->is_object() ? *at : Json::object();
+}
+
 std::string engine_lines(const Json& component) {
-    const Json details = component.value("Details", Json::object());
+    const Json details = details_of(component);
     std::string page;
     add_line(page, "  ", "Version", text_of(component, "Version"));
     add_line(page, "  ", "API version", fmt::format("{} (minimum version {})", text_of(details, "ApiVersion"), text_of(details, "MinAPIVersion")));
@@ -71,7 +77,7 @@ std::string engine_lines(const Json& component) {
 std::string component_lines(const Json& component) {
     std::string page = fmt::format("  Version:\t{}\n", text_of(component, "Version"));
     std::vector<std::pair<std::string, std::string>> lines;
-    const Json details = component.value("Details", Json::object());
+    const Json details = details_of(component);
     for (const auto& [key, value] : details.items()) { lines.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump()); }
     std::sort(lines.begin(), lines.end());
     for (const auto& [key, value] : lines) { page += fmt::format("  {}:\t{}\n", key, value); }
