@@ -167,7 +167,7 @@ net::Task<Result<AttachmentPtr>> Containers::Impl::exec_launch(ExecEntryPtr exec
         options.input = config.attach_stdin;
         options.output = config.attach_stdout;
         options.error = config.attach_stderr;
-        auto streams = std::make_unique<ShimAttachment>(env.loop, options, nullptr);
+        auto streams = std::make_unique<ShimAttachment>(env.loop, options);
         CO_TRY(co_await streams->connect(exec->directory, until));
         attachment = std::make_unique<ExecAttachment>(std::move(streams), exec);
     }

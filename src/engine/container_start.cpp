@@ -244,7 +244,7 @@ net::Task<Result<void>> Containers::Impl::begin_run(EntryPtr entry) {
 net::Task<void> Containers::Impl::attach_pending(EntryPtr entry) {
     const std::string directory = bundle_dir(entry->id());
     while (!entry->pending->empty()) {
-        ShimAttachment* attachment = *entry->pending->begin();
+        const std::shared_ptr<ShimAttachment> attachment = *entry->pending->begin();
         const net::Until until(Deadline::in(command_limit));
         auto connected = co_await attachment->connect(directory, until);
         (void)connected; // a client that left meanwhile does not hold the start up

@@ -79,14 +79,14 @@ net::Task<Result<AttachmentPtr>> Containers::attach(ContainerId id, AttachOption
     }
     options.input = options.input && container.config.open_stdin;
     const bool running = container.state.running();
-    auto attachment =
-        std::make_unique<ShimAttachment>(impl_->env.loop, options, running ? nullptr : entry->pending);
+    auto attachment = std::make_shared<ShimAttachment>(impl_->env.loop, options);
+    if (!running) { attachment->wait_in(entry->pending); }
     if (running) {
         const net::Until until(Deadline::in(command_limit));
         auto connected = co_await attachment->connect(impl_->bundle_dir(id), until);
         (void)connected; // it ended in this moment: the attachment is at its end
     }
-    co_return AttachmentPtr(std::move(attachment));
+    co_return AttachmentPtr(std::make_unique<ClientAttachment>(std::move(attachment)));
 }
 
 net::Task<Result<void>> Containers::resize(ContainerId id, int height, int width) {

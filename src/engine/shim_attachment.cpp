@@ -10,18 +10,16 @@ namespace {
 constexpr std::size_t read_bytes = 32 * 1024;
 }
 
-ShimAttachment::ShimAttachment(net::Loop& loop, AttachOptions options,
-                               std::shared_ptr<PendingAttachments> pending)
-    : loop_(loop), options_(options), pending_(std::move(pending)), decided_(loop) {
-    if (pending_) { pending_->insert(this); }
+void ShimAttachment::wait_in(std::shared_ptr<PendingAttachments> pending) {
+    pending_ = std::move(pending);
+    pending_->insert(shared_from_this());
 }
 
-ShimAttachment::~ShimAttachment() { give_up(); }
-
 void ShimAttachment::give_up() {
-    if (pending_) { pending_->erase(this); }
-    pending_.reset();
     decided_.set();
+    const auto pending = std::move(pending_);
+    pending_.reset();
+    if (pending) { pending->erase(shared_from_this()); } // perhaps the last hold on this
 }
 
 net::Task<Result<void>> ShimAttachment::connect(std::string directory, net::Until until) {

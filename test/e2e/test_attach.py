@@ -178,3 +178,21 @@ def test_attach_by_web_socket(api, box):
         data += more
     assert data[0] in (0x81, 0x82)  # a whole frame, never masked by a server
     sock.close()
+
+
+def test_clients_that_leave_during_the_start_harm_nobody(api, box, daemon):
+    import threading
+    import time
+    pid = daemon.pid
+    for round in range(15):
+        id = box.create("sh", "-c", "echo hello; sleep 1000")
+        clients = [api.hijack(f"/containers/{id}/attach", stream=1, stdout=1, stdin=1) for _ in range(4)]
+        start = threading.Thread(target=box.start, args=(id,))
+        start.start()
+        time.sleep(round * 0.004)
+        for c in clients:
+            c.close()
+        start.join(30)
+        assert box.state(id)["Running"]
+        box.rm(id, force=1)
+    assert daemon.pid == pid and daemon.process.poll() is None
