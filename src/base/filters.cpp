@@ -1,31 +1,21 @@
 #include "base/filters.h"
 
 #include "base/json.h"
+#include "base/pattern.h"
 #include "base/text.h"
 
 #include <algorithm>
-#include <regex>
 
 namespace shoal {
 namespace {
-
-constexpr std::size_t pattern_length_max = 256; // std::regex recurses per character
 
 bool contains(std::string_view text, std::string_view part) {
     return text.find(part) != std::string_view::npos;
 }
 
 bool matches_pattern(std::string_view pattern, std::string_view text) {
-    const auto special = pattern.find_first_of("^$.*+?()[]{}|\\");
-    if (special == std::string_view::npos) { return contains(text, pattern); }
-    if (pattern.size() > pattern_length_max || text.size() > pattern_length_max) {
-        return contains(text, pattern);
-    }
-    try {
-        return std::regex_search(std::string(text), std::regex(std::string(pattern)));
-    } catch (const std::regex_error&) {
-        return contains(text, pattern);
-    }
+    const auto parsed = Pattern::parse(pattern);
+    return parsed ? parsed->found_in(text) : contains(text, pattern);
 }
 
 } // namespace

@@ -1,8 +1,9 @@
 #include "engine/log_settings.h"
 
+#include "base/pattern.h"
 #include "base/text.h"
 
-#include <regex>
+#include <algorithm>
 
 namespace shoal::engine {
 namespace {
@@ -15,11 +16,8 @@ std::string option(const container::StringMap& options, const char* name) {
 bool chosen(const std::string& name, const std::vector<std::string>& names, const std::string& pattern) {
     if (std::find(names.begin(), names.end(), name) != names.end()) { return true; }
     if (pattern.empty() || name.size() > 256) { return false; }
-    try {
-        return std::regex_search(name, std::regex(pattern));
-    } catch (const std::regex_error&) {
-        return false;
-    }
+    const auto parsed = Pattern::parse(pattern);
+    return parsed && parsed->found_in(name);
 }
 
 } // namespace
