@@ -8,6 +8,8 @@
 #include <spdlog/spdlog.h>
 
 #include <csignal>
+#include <fcntl.h>
+#include <utility>
 
 namespace shoal::engine {
 
@@ -115,9 +117,11 @@ net::Task<void> Containers::Impl::sweep() {
         if (known != entries.end()) { leftover = *known->second->record; }
         auto job = [runtime = runtime(leftover), group = cgroup(leftover), directory = runs + "/" + found.name,
                     name = found.name] {
-            if (auto init = container::find_init(directory)) { (void)container::signal_container(*init, SIGKILL); }
-            (void)container::delete_container(runtime, name, group);
-            return os::remove_tree(directory);
+            ErrorList errors;
+            errors.add(container::end_run(directory, Deadline::in(kill_limit)));
+            errors.add(container::delete_container(runtime, name, group));
+            errors.add(os::remove_tree(directory));
+            return errors.empty() ? Result<void>() : Result<void>(errors.joined());
         };
         auto removed = co_await env.pool.run(std::move(job));
         if (!removed) { spdlog::warn("sweep {}: {}", found.name, removed.error().message); }
@@ -191,6 +195,25 @@ Result<void> check_connectable(const Container& record, const network::Definitio
 
 } // namespace
 
+namespace {
+
+/// A running container sees the file and not its name: it is written in place. And only while it is as we left it: what
+/// the container has changed itself stays.
+Result<void> update_in_place(const std::string& path, const std::string& before, const std::string& now) {
+    if (before == now) { return ok(); }
+    TRY_LET(present, os::read_file(path));
+    if (present != before) { return ok(); }
+    TRY_LET(file, os::open_file(path, O_WRONLY | O_TRUNC));
+    return os::write_all(file, now);
+}
+
+Result<void> update_network_files(const std::string& directory, const network::SandboxInfo& before, const network::SandboxInfo& now) {
+    TRY(update_in_place(directory + "/hosts", before.hosts, now.hosts));
+    return update_in_place(directory + "/resolv.conf", before.resolv_conf, now.resolv_conf);
+}
+
+} // namespace
+
 net::Task<Result<void>> Containers::network_connect(std::string container, NetworkId network,
                                                     network::EndpointWish wish) {
     CO_TRY_LET(entry, impl_->find(container));
@@ -203,8 +226,8 @@ net::Task<Result<void>> Containers::network_connect(std::string container, Netwo
     CO_TRY(check_connectable(record, definition));
     if (record.state.running()) {
         CO_TRY_LET(sandbox, co_await impl_->networks.join(record.id, network, wish));
-        record.sandbox = sandbox;
-        CO_TRY(impl_->write_network_files(record));
+        const network::SandboxInfo before = std::exchange(record.sandbox, sandbox);
+        CO_TRY(update_network_files(impl_->data_dir(record.id), before, record.sandbox));
     }
     container::EndpointSettings settings;
     if (!wish.ipv4.empty() || !wish.ipv6.empty() || !wish.link_local.empty()) {
@@ -236,10 +259,10 @@ net::Task<Result<void>> Containers::network_disconnect(std::string container, Ne
     if (!asked && !attached && !main) {
         co_return Error{Errc::Forbidden, "container " + record.id.text() + " is not connected to network " + definition.name};
     }
-    if (record.state.running()) {
+    if (record.state.running() && attached) {
         CO_TRY_LET(sandbox, co_await impl_->networks.leave(record.id, network));
-        record.sandbox = sandbox;
-        CO_TRY(impl_->write_network_files(record));
+        const network::SandboxInfo before = std::exchange(record.sandbox, sandbox);
+        CO_TRY(update_network_files(impl_->data_dir(record.id), before, record.sandbox));
     } else {
         std::erase_if(record.sandbox.endpoints, [&](const auto& endpoint) { return endpoint.network == network; });
     }
