@@ -161,7 +161,7 @@ net::Task<Result<net::StreamPtr>> Call::hijack(bool terminal) {
     ASSERT(!begun_);
     const auto& request = exchange.request();
     const bool upgrade = request.headers.has("Upgrade") && request.headers.has_token("Connection", "upgrade");
-    net::Headers headers;
+    auto headers = standard_headers();
     // Docker tells frames from bare bytes only in an upgrade.
     headers.set("Content-Type", std::string(stream_content_type(version, terminal || !upgrade)));
     if (upgrade) {

@@ -126,10 +126,22 @@ Json config_document(const Container& container, int version) {
     return row;
 }
 
+/// On the default bridge Docker shows links as paths: "/db:/web/alias".
+Json link_paths(const Container& container) {
+    Json list = Json::array();
+    for (const auto& link : container.host_config.links) {
+        const auto [target, alias] = cut(link, ':');
+        const std::string name = alias.empty() ? target : alias;
+        list.push_back("/" + target + ":/" + container.name + "/" + name);
+    }
+    return list;
+}
+
 Json host_config_document(const Container& container, int version) {
     Json row = codec::write(container.host_config);
     null_when_empty(row, {"Binds", "VolumesFrom", "CapAdd", "CapDrop", "ExtraHosts", "GroupAdd", "Links", "SecurityOpt",
                           "DeviceCgroupRules", "DeviceRequests"});
+    if (main_network(container) == "bridge" && !container.host_config.links.empty()) { row["Links"] = link_paths(container); }
     // "-1" of swappiness and "0" of processes are words for "not asked".
     const container::Resources& resources = container.host_config.resources;
     if (resources.memory_swappiness == -1) { row["MemorySwappiness"] = nullptr; }

@@ -43,13 +43,11 @@ Result<Place> open_place(const std::string& root, const std::string& path) {
     return Place{std::make_shared<os::Fd>(std::move(parent)), root.substr(slash)};
 }
 
-Error no_such_file(const std::string& path, const engine::Container& container) {
-    return {Errc::NotFound, "Could not find the file " + path + " in container " + container.name};
-}
-
-/// The sentences that clients look for.
-Error archive_error(Error error, const std::string& path, const engine::Container& container) {
-    if (error.code == Errc::NotFound) { return no_such_file(path, container); }
+/// The sentences that clients look for. The container is named as they named it.
+Error archive_error(Error error, const Call& call) {
+    if (error.code == Errc::NotFound) {
+        return {Errc::NotFound, "Could not find the file " + call.query_text("path") + " in container " + call.param("name")};
+    }
     if (error.os_errno == EROFS) { return {Errc::Forbidden, "container rootfs is marked read-only", EROFS}; }
     if (error.code == Errc::Conflict) { error.code = Errc::Invalid; }
     return error;
@@ -92,7 +90,7 @@ net::Task<Result<Stated>> stat_request(Call& call, Request request) {
     auto job = [root = request.root, beneath = request.beneath, asked = request.path] { return state(root, beneath, asked); };
     const net::Until until(call.gone());
     auto stated = co_await call.engine.env.storage_pool.run_until(std::move(job), until);
-    if (!stated) { co_return archive_error(std::move(stated).error(), request.path, *request.container); }
+    if (!stated) { co_return archive_error(std::move(stated).error(), call); }
     co_return stated;
 }
 
@@ -217,7 +215,7 @@ net::Task<Result<void>> get_archive(Call& call) {
     publish_container_event(call, *request.container, "archive-path");
     auto job = [place = stated.place, name = stated.stat.name](const os::Fd& pipe) { return pack_place(place, name, pipe); };
     auto sent = co_await send_job(call, "application/x-tar", std::move(job));
-    if (!sent) { co_return archive_error(std::move(sent).error(), request.path, *request.container); }
+    if (!sent) { co_return archive_error(std::move(sent).error(), call); }
     co_return ok();
 }
 
@@ -248,7 +246,7 @@ net::Task<Result<void>> put_archive(Call& call) {
     const net::Until until = received ? net::Until{} : net::Until(Deadline::in(give_up_after));
     auto extracted = co_await side.finish(until);
     CO_TRY(std::move(received));
-    if (!extracted) { co_return archive_error(std::move(extracted).error(), request.path, *request.container); }
+    if (!extracted) { co_return archive_error(std::move(extracted).error(), call); }
     publish_container_event(call, *request.container, "extract-to-dir");
     co_return co_await call.empty(200);
 }

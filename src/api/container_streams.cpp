@@ -110,8 +110,8 @@ net::Task<Result<void>> wait_container(Call& call) {
     const net::Until until(call.gone());
     CO_TRY_LET(result, co_await call.engine.containers.wait(std::move(ticket), until));
     Json document{{"StatusCode", result.exit_code}};
-    if (call.version < 130) { co_return co_await call.json(200, std::move(document)); }
     document["Error"] = result.error.empty() ? Json(nullptr) : Json{{"Message", result.error}};
+    if (call.version < 130) { co_return co_await call.json(200, std::move(document)); }
     CO_TRY(co_await call.write(dump_json(document) + "\n"));
     co_return co_await call.end();
 }
