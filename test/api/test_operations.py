@@ -107,6 +107,7 @@ def test_every_answer_has_dockers_headers(world):
         headers = world("GET", path).headers
         assert headers["api-version"] == "1.51" and headers["ostype"] == "linux", headers
         assert headers["server"].startswith("Docker/") and headers["docker-experimental"] in ("true", "false")
+    assert CALLS["ExecStart"](world).headers["api-version"] == "1.51"
 
 
 def test_every_operation_of_a_node_is_called():

@@ -176,3 +176,28 @@ def test_events_have_dockers_attributes(api, box):
     assert (commit["imageID"], commit["imageRef"], commit["comment"]) == (image, "evi:1", "c")
     assert seen(type=["image"], event=["prune"])[-1]["Actor"]["Attributes"]["reclaimed"].isdigit()
     assert {e["Actor"]["ID"] for e in seen(container=["even"])} == {e["Actor"]["ID"] for e in seen(container=[id[:6]])} == {id}
+
+
+def test_links_of_the_default_bridge_are_shown_as_paths(api, box):
+    box.up(name="target")
+    web = box.create("true", name="web", host={"Links": ["target:alias", "target"]})
+    assert box.inspect(web)["HostConfig"]["Links"] == ["/target:/web/alias", "/target:/web/target"]
+    api.post("/networks/create", {"Name": "own"})
+    box.create("true", name="free", host={"NetworkMode": "own", "Links": ["not-yet:there"]})
+
+
+def test_a_running_container_sees_its_new_network_in_its_files(api, box):
+    """The files are bind mounts: a new file of the same name would not be seen inside."""
+    api.post("/networks/create", {"Name": "front"})
+    web = box.up("sh", "-c", "exec httpd -f -h /www", name="web", host={"NetworkMode": "front"})
+    address = box.address(web, "front")
+    id = box.up(name="moving", host={"DnsSearch": ["."]})
+    before = box.exec(id, "cat", "/etc/resolv.conf", "/etc/hosts").out
+    api.post("/networks/front/connect", {"Container": id})
+    assert "nameserver 127.0.0.11" in box.exec(id, "cat", "/etc/resolv.conf").out and box.address(id, "front") in box.exec(id, "cat", "/etc/hosts").out
+    assert box.exec(id, "wget", "-qO-", "http://web/").out == "hello from the image\n" and address in box.exec(id, "nslookup", "web").out
+    api.post("/networks/front/disconnect", {"Container": id})
+    assert box.exec(id, "cat", "/etc/resolv.conf", "/etc/hosts").out == before
+    box.exec_sh(id, "echo '192.0.2.1 mine' >> /etc/hosts")
+    api.post("/networks/front/connect", {"Container": id})
+    assert "192.0.2.1 mine" in box.exec(id, "cat", "/etc/hosts").out
