@@ -757,8 +757,8 @@ TEST_F(Machine, refuses_what_docker_refuses_in_its_words) {
     };
     create("app");
     EXPECT_EQ(refusal([](Definition& d) { d.name = "app"; }), conflict("network with name app already exists"));
-    EXPECT_EQ(refusal([](Definition& d) { d.name = "bridge"; }).code, Errc::Conflict);
-    EXPECT_EQ(refusal([](Definition& d) { d.driver = "overlay"; }).code, Errc::Unavailable);
+    EXPECT_EQ(refusal([](Definition& d) { d.name = "bridge"; }).code, Errc::Forbidden);
+    EXPECT_EQ(refusal([](Definition& d) { d.driver = "overlay"; }).code, Errc::Forbidden);
     EXPECT_EQ(refusal([](Definition& d) { d.driver = "host"; }).message, "only one instance of \"host\" network is allowed");
     EXPECT_EQ(refusal([](Definition& d) { d.driver = "weave"; }).message, "plugin \"weave\" not found");
     EXPECT_THAT(refusal([](Definition& d) { d.pools = {{.subnet = "172.17.3.0/24"}}; }).message, HasSubstr("Pool overlaps"));
