@@ -61,6 +61,15 @@ def test_a_terminal(api, box, id):
     assert "33 77" in text and "got word" in text
 
 
+@pytest.mark.shoal_only("Docker waits ten seconds for the start and then refuses")
+def test_a_size_from_before_the_start_is_the_first_one(api, box, id):
+    e = box.exec_id(id, "stty", "size", AttachStdin=True, Tty=True)
+    assert api.raw("POST", f"/exec/{e}/resize", h=33, w=77).status == 200
+    with api.hijack(f"/exec/{e}/start", {"Detach": False, "Tty": True}) as h:
+        assert h.read_all().split() == [b"33", b"77"]
+    api.refused("POST", f"/exec/{e}/resize", h=1, w=1, status=409, says="is not running")
+
+
 def test_detached(api, box, id):
     e = box.exec_id(id, "sh", "-c", "echo x > /done")
     r = api.raw("POST", f"/exec/{e}/start", {"Detach": True})

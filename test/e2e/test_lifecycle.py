@@ -198,6 +198,14 @@ def test_update_changes_limits_of_a_running_container(box, api):
     assert box.exec_sh(id, "cat /sys/fs/cgroup/pids/pids.max || cat /sys/fs/cgroup/pids.max").out.strip() == "33"
 
 
+def test_update_takes_the_limit_of_processes_away(box, api):
+    id = box.up(host={"PidsLimit": 50})
+    read = "cat /sys/fs/cgroup/pids/pids.max || cat /sys/fs/cgroup/pids.max"
+    assert box.exec_sh(id, read).out.strip() == "50"
+    api.post(f"/containers/{id}/update", {"PidsLimit": -1})
+    assert box.exec_sh(id, read).out.strip() == "max"
+
+
 def test_update_refuses_the_impossible_and_changes_nothing(box, api):
     id = box.up(host={"Memory": 64 << 20})
     api.refused("POST", f"/containers/{id}/update", {"Memory": 1}, status=400, says="memory limit")

@@ -237,6 +237,14 @@ def test_driver_syslog_to_a_dead_address_fails_the_start(api, box):
     assert r.status == 500 and "refused" in r.message, r
 
 
+def test_driver_journald_without_a_journal_fails_the_start(api, box):
+    if os.path.exists("/run/systemd/journal/socket"):
+        pytest.skip("this machine has a journal")
+    id = box.create("true", host={"LogConfig": {"Type": "journald"}})
+    api.refused("POST", f"/containers/{id}/start", status=500, says=["failed to initialize logging driver", "journal"])
+    assert box.state(id)["Status"] == "created"
+
+
 def test_driver_journald_sends_fields(box):
     """A journal of our own: a datagram socket where the journal's is."""
     os.makedirs("/run/systemd/journal", exist_ok=True)
