@@ -2,6 +2,7 @@
 #include "api/image_handlers.h"
 #include "container/config_codec.h"
 #include "engine/engine.h"
+#include "engine/merge.h"
 
 namespace shoal::api {
 namespace {
@@ -36,29 +37,6 @@ container::Config merged(container::Config request, const container::Config& own
     return request;
 }
 
-oci::RunConfig run_config(const container::Config& from) {
-    oci::RunConfig config;
-    config.user = from.user;
-    for (const auto& [port, nothing] : from.exposed_ports) { config.exposed_ports[port]; }
-    for (const auto& [path, nothing] : from.volumes) { config.volumes[path]; }
-    config.env = from.env;
-    config.entrypoint = from.entrypoint;
-    config.cmd = from.cmd;
-    config.working_dir = from.working_dir;
-    config.on_build = from.on_build;
-    config.labels = from.labels;
-    config.stop_signal = from.stop_signal;
-    config.stop_timeout = from.stop_timeout;
-    config.shell = from.shell;
-    config.args_escaped = from.args_escaped;
-    if (from.healthcheck) {
-        const auto& health = *from.healthcheck;
-        config.healthcheck = oci::HealthConfig{health.test,         health.interval,       health.timeout,
-                                               health.start_period, health.start_interval, health.retries};
-    }
-    return config;
-}
-
 } // namespace
 
 net::Task<Result<void>> commit_container(Call& call) {
@@ -80,7 +58,7 @@ net::Task<Result<void>> commit_container(Call& call) {
         }
         request.reference = named.familiar();
     }
-    request.config = run_config(merged(std::move(body), container->config));
+    request.config = engine::run_config(merged(std::move(body), container->config));
     call.note(container->id.short_text());
     CO_TRY_LET(id, co_await call.engine.containers.commit(container->id, std::move(request)));
     Json document{{"Id", prefixed(id)}};

@@ -2,6 +2,7 @@
 #include "engine/containers_impl.h"
 
 #include "base/text.h"
+#include "engine/merge.h"
 #include "image/rootfs.h"
 #include "os/file.h"
 
@@ -111,29 +112,7 @@ net::Task<Result<oci::ImageId>> Containers::commit(ContainerId id, CommitRequest
     commit.container = id;
     commit.created_by = container.path;
     for (const auto& word : container.args) { commit.created_by += " " + word; }
-    if (request.config) {
-        commit.config = std::move(*request.config);
-    } else {
-        oci::RunConfig& config = commit.config;
-        config.user = own.user;
-        for (const auto& [port, nothing] : own.exposed_ports) { config.exposed_ports[port]; }
-        for (const auto& [path, nothing] : own.volumes) { config.volumes[path]; }
-        config.env = own.env;
-        config.entrypoint = own.entrypoint;
-        config.cmd = own.cmd;
-        config.working_dir = own.working_dir;
-        config.on_build = own.on_build;
-        config.labels = own.labels;
-        config.stop_signal = own.stop_signal;
-        config.stop_timeout = own.stop_timeout;
-        config.shell = own.shell;
-        config.args_escaped = own.args_escaped;
-        if (own.healthcheck) {
-            const auto& health = *own.healthcheck;
-            config.healthcheck = oci::HealthConfig{health.test,         health.interval,       health.timeout,
-                                                   health.start_period, health.start_interval, health.retries};
-        }
-    }
+    commit.config = request.config ? std::move(*request.config) : run_config(own);
     CO_TRY(os::ensure_directory(commit.upper));
     const bool thaw = request.pause && container.state.status == Status::Running;
     if (thaw) { CO_TRY(co_await impl_->pause(entry, true)); }

@@ -86,4 +86,27 @@ std::vector<std::string> command_line(const container::Config& config) {
     return words;
 }
 
+oci::RunConfig run_config(const container::Config& from) {
+    oci::RunConfig config;
+    config.user = from.user;
+    for (const auto& [port, nothing] : from.exposed_ports) { config.exposed_ports[port]; }
+    for (const auto& [path, nothing] : from.volumes) { config.volumes[path]; }
+    config.env = from.env;
+    config.entrypoint = from.entrypoint;
+    config.cmd = from.cmd;
+    config.working_dir = from.working_dir;
+    config.on_build = from.on_build;
+    config.labels = from.labels;
+    config.stop_signal = from.stop_signal;
+    config.stop_timeout = from.stop_timeout;
+    config.shell = from.shell;
+    config.args_escaped = from.args_escaped;
+    if (from.healthcheck) {
+        const auto& health = *from.healthcheck;
+        config.healthcheck = oci::HealthConfig{health.test,         health.interval,       health.timeout,
+                                               health.start_period, health.start_interval, health.retries};
+    }
+    return config;
+}
+
 } // namespace shoal::engine

@@ -12,4 +12,7 @@ Result<container::Config> merge_image(container::Config request, const oci::RunC
 /// Program and arguments of entrypoint and command.
 std::vector<std::string> command_line(const container::Config& config);
 
+/// What an image made of a container keeps of its settings.
+oci::RunConfig run_config(const container::Config& from);
+
 } // namespace shoal::engine
