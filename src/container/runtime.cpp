@@ -175,9 +175,25 @@ std::string lower_reasons(std::string_view text) {
 }
 } // namespace
 
-StartFailure translate_runtime_error(std::string_view text, std::string_view command, ShimConfig::Mode mode) {
+namespace {
+/// runc's log lines are key="value"; the last message is what counts. crun's are the bare sentence.
+std::string last_message(std::string_view text) {
+    constexpr std::string_view key = " msg=\"";
+    const auto at = text.rfind(key);
+    if (at == std::string_view::npos) { return std::string(text); }
+    std::string message;
+    for (std::size_t i = at + key.size(); i < text.size() && text[i] != '"'; ++i) {
+        if (text[i] == '\\' && i + 1 < text.size()) { ++i; }
+        message.push_back(text[i]);
+    }
+    return message;
+}
+} // namespace
+
+StartFailure translate_runtime_error(std::string_view log, std::string_view command, ShimConfig::Mode mode) {
+    const std::string text = last_message(log);
     const std::string task = "failed to create task for container: ";
-    if (text.starts_with(log_failure_prefix)) { return {128, internal(task + std::string(text))}; }
+    if (text.starts_with(log_failure_prefix)) { return {128, internal(task + text)}; }
     const std::string lower = to_lower(text);
     const auto says = [&](std::string_view part) { return lower.find(part) != std::string::npos; };
     const std::string prefix = mode == ShimConfig::Mode::Exec ? "OCI runtime exec failed: exec failed: "
@@ -208,7 +224,7 @@ StartFailure translate_runtime_error(std::string_view text, std::string_view com
         failure.exit_code = 126;
         failure.error = invalid(prefix + lower_reasons(text));
     } else {
-        failure.error = internal(prefix + std::string(text));
+        failure.error = internal(prefix + text);
     }
     return failure;
 }

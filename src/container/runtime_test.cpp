@@ -40,6 +40,14 @@ TEST(RuntimeError, becomes_dockers_words_and_exit_code) {
     EXPECT_EQ(other.error.code, Errc::Internal);
 }
 
+TEST(RuntimeError, is_the_last_message_of_a_log_with_keys) {
+    const auto failure = translate_runtime_error("time=\"2026\" level=warning msg=\"first\"\n"
+                                                 R"(time="2026" level=error msg="exec: \"/etc\": permission denied")",
+                                                 "/etc", Mode::Exec);
+    EXPECT_EQ(failure.exit_code, 126);
+    EXPECT_EQ(failure.error.message, "OCI runtime exec failed: exec failed: exec: \"/etc\": permission denied");
+}
+
 TEST(RuntimeError, of_a_log_is_not_the_runtimes) {
     const auto failure = translate_runtime_error(std::string(log_failure_prefix) + "dial tcp://h: Connection refused", "x", Mode::Run);
     EXPECT_EQ(failure.exit_code, 128);
