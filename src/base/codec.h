@@ -195,8 +195,10 @@ template <class T> Json write(const T& value) {
         for (const auto& item : value) { all.push_back(write<typename T::value_type>(item)); }
         return all;
     } else if constexpr (is_map<T>::value) {
+        // Appended, since the members of a Json are searched one by one: a request may name a hundred thousand.
         Json all = Json::object();
-        for (const auto& [key, item] : value) { all[key] = write(item); }
+        std::vector<Json::object_t::value_type>& members = all.get_ref<Json::object_t&>();
+        for (const auto& [key, item] : value) { members.emplace_back(key, write(item)); }
         return all;
     } else if constexpr (Described<T>) {
         Writer writer;

@@ -95,5 +95,14 @@ TEST(Codec, refuses_numbers_out_of_range) {
     EXPECT_EQ(error_of(R"({"Parts":{"p":{"Retries":3000000000}}})"), "Parts.p.Retries: out of range");
 }
 
+TEST(Codec, writes_maps_of_many_members_in_little_time) {
+    std::map<std::string, std::string> many;
+    for (int i = 0; i < 100'000; ++i) { many.emplace("key" + std::to_string(i), "value"); }
+    const auto written = codec::write(many);
+    EXPECT_EQ(written.size(), many.size());
+    EXPECT_EQ(written.begin().key(), "key0");
+    EXPECT_EQ(*codec::read<decltype(many)>(written, "", codec::Unknown::Refuse), many);
+}
+
 } // namespace
 } // namespace shoal
