@@ -1,16 +1,19 @@
 // The language between the daemon and a container's monitor (shoal-shim): its settings file, the frames on its
 // socket, and the exit file. Pure: bytes in, values out. The monitor itself is src/apps/shim.cpp.
 //
-// Connections. `spawn_shim` (runtime.h) returns the first one; others connect to <bundle>/shim.sock. A connection
-// carries frames: 1 byte type, 3 zero bytes, 4 bytes length (big endian), payload: Docker's stream header.
-//  - Control: the client sends Start, Resize, Signal, CloseStdin, Watch as often as it likes. Each but Watch is
-//    answered in order by Done (empty payload) or Failed (text). Watch, and the first connection without asking,
-//    receives State now and at every change, and Exited once; then the monitor closes.
-//  - Attach: the first frame is Attach; the answer is Done or Failed, and from then on the connection is the stream:
-//    client to monitor raw stdin bytes (half-close: end of input), monitor to client Docker's frames (types 1 and 2)
-//    or, with `raw`, bare bytes. The monitor closes it when the container's output has ended. Attaching is possible
-//    from before Start until the end. A client that does not read holds the container's output back; one that is
-//    gone is dropped.
+// Connections. `spawn_shim` (runtime.h) returns the first one; others connect to
+// <bundle>/shim.sock. A connection carries frames: 1 byte type, 3 zero bytes, 4 bytes length (big
+// endian), payload: Docker's stream header.
+//  - Control: the client sends Start, Resize, Signal, CloseStdin, Watch as often as it likes. Each
+//    but Watch is answered in order by Done (empty payload) or Failed (text). Watch, and the first
+//    connection without asking, receives State now and at every change, and Exited once; then the
+//    monitor closes.
+//  - Attach: the first frame is Attach; the answer is Done or Failed, and from then on the
+//    connection is the stream: client to monitor raw stdin bytes (half-close: end of input),
+//    monitor to client Docker's frames (types 1 and 2) or, with `raw`, bare bytes. The monitor
+//    closes it when the container's output has ended. Attaching is possible from before Start until
+//    the end. A client that does not read holds the container's output back; one that is gone is
+//    dropped.
 #pragma once
 
 #include "base/clock.h"
