@@ -1,29 +1,41 @@
-// What this daemon is not: a member of a swarm, a host of plugins, a builder, a client of registries. Each of these
-// operations exists and says so, with the status and sentence that clients know where Docker has one.
+// What this daemon is not: a member of a swarm, a host of plugins, a builder, a client of
+// registries. Each of these operations exists and says so, with the status and sentence that
+// clients know where Docker has one.
 #include "api/call.h"
 #include "api/router.h"
 
 namespace shoal::api {
 namespace {
 
-constexpr auto not_a_manager = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to "
-                               "connect this node to swarm and try again.";
+constexpr auto not_a_manager =
+    "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to "
+    "connect this node to swarm and try again.";
 constexpr auto not_in_a_swarm = "This node is not part of a swarm";
 
-net::Task<Result<void>> needs_manager(Call&) { co_return Error{Errc::Unavailable, not_a_manager}; }
-net::Task<Result<void>> needs_swarm(Call&) { co_return Error{Errc::Unavailable, not_in_a_swarm}; }
+net::Task<Result<void>> needs_manager(Call&) {
+    co_return Error{Errc::Unavailable, not_a_manager};
+}
+net::Task<Result<void>> needs_swarm(Call&) {
+    co_return Error{Errc::Unavailable, not_in_a_swarm};
+}
 net::Task<Result<void>> no_swarm_mode(Call&) {
-    co_return unsupported("swarm mode is not part of this release: this daemon runs containers on one machine");
+    co_return unsupported(
+        "swarm mode is not part of this release: this daemon runs containers on one machine");
 }
 
-net::Task<Result<void>> no_plugins(Call& call) { return call.json(200, Json::array()); }
+net::Task<Result<void>> no_plugins(Call& call) {
+    return call.json(200, Json::array());
+}
 net::Task<Result<void>> no_such_plugin(Call& call) {
     co_return Error{Errc::NotFound, "plugin \"" + call.param("name") + "\" not found"};
 }
-net::Task<Result<void>> no_plugin_support(Call&) { co_return unsupported("plugins are not supported"); }
+net::Task<Result<void>> no_plugin_support(Call&) {
+    co_return unsupported("plugins are not supported");
+}
 
 net::Task<Result<void>> no_build(Call&) {
-    co_return unsupported("building images is not part of this release: load, import or bootstrap them instead");
+    co_return unsupported(
+        "building images is not part of this release: load, import or bootstrap them instead");
 }
 net::Task<Result<void>> no_build_cache(Call& call) {
     CO_TRY_LET(filters, call.filters());
@@ -43,7 +55,9 @@ net::Task<Result<void>> no_distribution(Call&) {
 net::Task<Result<void>> no_search(Call&) {
     co_return unsupported("searching a registry is not part of this release");
 }
-net::Task<Result<void>> no_checkpoints(Call&) { co_return unsupported("checkpoints are not supported"); }
+net::Task<Result<void>> no_checkpoints(Call&) {
+    co_return unsupported("checkpoints are not supported");
+}
 
 void add_swarm_objects(Router& router) {
     for (const std::string kind : {"services", "secrets", "configs"}) {
@@ -101,7 +115,8 @@ void add_absent_routes(Router& router) {
     router.add("GET", "/images/search", Right::Share, no_search);
     router.add("GET", "/containers/{name:.*}/checkpoints", Right::Read, no_checkpoints);
     router.add("POST", "/containers/{name:.*}/checkpoints", Right::Write, no_checkpoints);
-    router.add("DELETE", "/containers/{name}/checkpoints/{checkpoint}", Right::Write, no_checkpoints);
+    router.add("DELETE", "/containers/{name}/checkpoints/{checkpoint}", Right::Write,
+               no_checkpoints);
 }
 
 } // namespace shoal::api

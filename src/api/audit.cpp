@@ -23,9 +23,14 @@ void hide_user_info(std::string& text) {
 /// Where the value of `word` begins that stands at `at`; npos when it is only a word.
 std::size_t value_behind(const std::string& text, std::size_t after) {
     while (after < text.size() && (text[after] == '"' || text[after] == '\\')) { ++after; }
-    if (after >= text.size() || (text[after] != '=' && text[after] != ':')) { return std::string::npos; }
+    if (after >= text.size() || (text[after] != '=' && text[after] != ':')) {
+        return std::string::npos;
+    }
     ++after;
-    while (after < text.size() && (text[after] == ' ' || text[after] == '"' || text[after] == '\\')) { ++after; }
+    while (after < text.size() &&
+           (text[after] == ' ' || text[after] == '"' || text[after] == '\\')) {
+        ++after;
+    }
     return after;
 }
 
@@ -48,13 +53,15 @@ void hide_values_of(std::string& text, std::string_view word) {
 
 std::string redact(std::string text) {
     hide_user_info(text);
-    constexpr std::array<std::string_view, 5> words{"password", "passwd", "token", "secret", "auth"};
+    constexpr std::array<std::string_view, 5> words{"password", "passwd", "token", "secret",
+                                                    "auth"};
     for (const auto word : words) { hide_values_of(text, word); }
     return text;
 }
 
 std::string audit_line(const AuditRecord& record) {
-    std::string line = "audit: who=" + go_quote(record.who) + " what=" + go_quote(record.method + " " + record.path) +
+    std::string line = "audit: who=" + go_quote(record.who) +
+                       " what=" + go_quote(record.method + " " + record.path) +
                        " right=" + record.right;
     if (!record.object.empty()) { line += " object=" + go_quote(redact(record.object)); }
     line += " status=" + std::to_string(record.status);

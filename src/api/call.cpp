@@ -34,14 +34,18 @@ std::string Call::header(std::string_view name) const {
     return std::string(exchange.request().headers.get_or(name, ""));
 }
 
-bool Call::has_query(std::string_view name) const { return exchange.request().param(name) != nullptr; }
+bool Call::has_query(std::string_view name) const {
+    return exchange.request().param(name) != nullptr;
+}
 
 std::string Call::query_text(std::string_view name) const {
     const auto* value = exchange.request().param(name);
     return value == nullptr ? std::string() : *value;
 }
 
-std::vector<std::string> Call::query_all(std::string_view name) const { return exchange.request().params(name); }
+std::vector<std::string> Call::query_all(std::string_view name) const {
+    return exchange.request().params(name);
+}
 
 bool Call::query_bool(std::string_view name, bool fallback) const {
     const auto* value = exchange.request().param(name);
@@ -52,20 +56,29 @@ Result<std::int64_t> Call::query_int(std::string_view name, std::int64_t fallbac
     const auto text = query_text(name);
     if (text.empty()) { return fallback; }
     const auto number = parse_number<std::int64_t>(text);
-    if (!number) { return invalid(std::string(name) + ": " + go_quote(text) + " is not a whole number"); }
+    if (!number) {
+        return invalid(std::string(name) + ": " + go_quote(text) + " is not a whole number");
+    }
     return *number;
 }
 
-Result<Filters> Call::filters() const { return Filters::parse(query_text("filters")); }
+Result<Filters> Call::filters() const {
+    return Filters::parse(query_text("filters"));
+}
 
-net::Cancel& Call::gone() { return exchange.gone(); }
+net::Cancel& Call::gone() {
+    return exchange.gone();
+}
 
-net::Task<Result<std::string>> Call::body_text(std::size_t bytes_max) { return exchange.read_body(bytes_max); }
+net::Task<Result<std::string>> Call::body_text(std::size_t bytes_max) {
+    return exchange.read_body(bytes_max);
+}
 
 namespace {
 /// "\u0000" in a JSON text; "\\u0000" is a backslash and five letters.
 bool has_escaped_nul(std::string_view text) {
-    for (auto at = text.find("\\u0000"); at != std::string_view::npos; at = text.find("\\u0000", at + 1)) {
+    for (auto at = text.find("\\u0000"); at != std::string_view::npos;
+         at = text.find("\\u0000", at + 1)) {
         std::size_t before = at;
         while (before > 0 && text[before - 1] == '\\') { --before; }
         if ((at - before) % 2 == 0) { return true; }
@@ -81,10 +94,14 @@ net::Task<Result<std::string>> Call::json_body_text(bool may_be_empty) {
     if (blank) { co_return invalid("invalid JSON: got EOF while reading request body"); }
     const auto type = header("Content-Type");
     if (!is_json_type(type)) {
-        co_return invalid("unsupported Content-Type header (" + type + "): must be 'application/json'");
+        co_return invalid("unsupported Content-Type header (" + type +
+                          "): must be 'application/json'");
     }
-    // What comes from here ends in system calls and in the runtime, where such a text would be cut short.
-    if (has_escaped_nul(text)) { co_return invalid("invalid JSON: a text contains a NUL character"); }
+    // What comes from here ends in system calls and in the runtime, where such a text would be cut
+    // short.
+    if (has_escaped_nul(text)) {
+        co_return invalid("invalid JSON: a text contains a NUL character");
+    }
     co_return std::move(text);
 }
 
@@ -96,7 +113,9 @@ net::Headers Call::standard_headers() const {
     return headers;
 }
 
-void Call::set_header(std::string name, std::string value) { extra_.emplace_back(std::move(name), std::move(value)); }
+void Call::set_header(std::string name, std::string value) {
+    extra_.emplace_back(std::move(name), std::move(value));
+}
 
 net::Task<Result<void>> Call::send(int status, std::string content_type, std::string content) {
     ASSERT(!begun_);
@@ -110,14 +129,18 @@ net::Task<Result<void>> Call::send(int status, std::string content_type, std::st
     return exchange.respond(std::move(response));
 }
 
-net::Task<Result<void>> Call::json(int status, Json value) { return json_text(status, dump_json(value) + "\n"); }
+net::Task<Result<void>> Call::json(int status, Json value) {
+    return json_text(status, dump_json(value) + "\n");
+}
 net::Task<Result<void>> Call::json_text(int status, std::string text) {
     return send(status, "application/json", std::move(text));
 }
 net::Task<Result<void>> Call::text(int status, std::string text) {
     return send(status, "text/plain; charset=utf-8", std::move(text));
 }
-net::Task<Result<void>> Call::empty(int status) { return send(status, "", ""); }
+net::Task<Result<void>> Call::empty(int status) {
+    return send(status, "", "");
+}
 
 net::Task<Result<void>> Call::error(Error problem) {
     const int status = http_status(problem.code);
@@ -138,7 +161,9 @@ net::Task<Result<void>> Call::write(std::string data) {
     CO_TRY(co_await exchange.write(data));
     co_return ok();
 }
-net::Task<Result<void>> Call::end() { return exchange.end(); }
+net::Task<Result<void>> Call::end() {
+    return exchange.end();
+}
 
 net::Task<Result<void>> Call::progress(Json line) {
     if (!begun_) { CO_TRY(co_await begin(200, "application/json")); }
@@ -160,7 +185,8 @@ net::Task<Result<void>> Call::finish_progress(Result<void> outcome) {
 net::Task<Result<net::StreamPtr>> Call::hijack(bool terminal) {
     ASSERT(!begun_);
     const auto& request = exchange.request();
-    const bool upgrade = request.headers.has("Upgrade") && request.headers.has_token("Connection", "upgrade");
+    const bool upgrade =
+        request.headers.has("Upgrade") && request.headers.has_token("Connection", "upgrade");
     auto headers = standard_headers();
     // Docker tells frames from bare bytes only in an upgrade.
     headers.set("Content-Type", std::string(stream_content_type(version, terminal || !upgrade)));

@@ -1,7 +1,8 @@
-// One request being answered: what handlers see. It gives the query, path parameters and body in Docker's reading of
-// them, and the forms an answer can take: JSON, nothing, a JSON progress stream, a raw or framed stream, a hijacked
-// connection. Errors that a handler returns before the answer has begun become {"message"} with a status; after
-// that they end the stream. A Call lives as long as its request and is used by one coroutine.
+// One request being answered: what handlers see. It gives the query, path parameters and body in
+// Docker's reading of them, and the forms an answer can take: JSON, nothing, a JSON progress
+// stream, a raw or framed stream, a hijacked connection. Errors that a handler returns before the
+// answer has begun become {"message"} with a status; after that they end the stream. A Call lives
+// as long as its request and is used by one coroutine.
 #pragma once
 
 #include "api/framing.h"
@@ -41,7 +42,7 @@ class Call {
     engine::Engine& engine;
     net::Exchange& exchange;
     int version = api_version_max;
-    bool versioned = false;          ///< the path began with /vX.Y
+    bool versioned = false; ///< the path began with /vX.Y
     const Route* route = nullptr;
 
     // The request.
@@ -50,7 +51,8 @@ class Call {
     bool has_query(std::string_view name) const;
     std::string query_text(std::string_view name) const; ///< first value, "" when absent
     std::vector<std::string> query_all(std::string_view name) const;
-    /// Docker's reading: everything but "", "0", "no", "false", "none" (any case) is true; absent is `fallback`.
+    /// Docker's reading: everything but "", "0", "no", "false", "none" (any case) is true; absent
+    /// is `fallback`.
     bool query_bool(std::string_view name, bool fallback = false) const;
     /// Fails: Invalid for text that is not a whole number; absent or "" is `fallback`.
     Result<std::int64_t> query_int(std::string_view name, std::int64_t fallback = 0) const;
@@ -58,11 +60,14 @@ class Call {
     /// Ends when the client has gone away: hand it to long waits.
     net::Cancel& gone();
 
-    /// The JSON body. Fails: Invalid for another content type, an empty body, a wrong type, an unknown field.
+    /// The JSON body. Fails: Invalid for another content type, an empty body, a wrong type, an
+    /// unknown field.
     template <class T> net::Task<Result<T>> body(codec::Unknown unknown = codec::Unknown::Refuse);
     /// The same, and T{} for an empty body.
-    template <class T> net::Task<Result<T>> body_or_default(codec::Unknown unknown = codec::Unknown::Refuse);
-    /// The whole body as text, at most `bytes_max`. Larger: Invalid. Archives read exchange.read_some() instead.
+    template <class T>
+    net::Task<Result<T>> body_or_default(codec::Unknown unknown = codec::Unknown::Refuse);
+    /// The whole body as text, at most `bytes_max`. Larger: Invalid. Archives read
+    /// exchange.read_some() instead.
     net::Task<Result<std::string>> body_text(std::size_t bytes_max = body_bytes_max);
 
     // The answer, whole.
@@ -85,12 +90,12 @@ class Call {
 
     // A stream of JSON objects: pull, push, load, import. Begins by itself at the first line.
     net::Task<Result<void>> progress(Json line);
-    /// The last word of a progress stream: nothing for success; {"errorDetail","error"} in the stream when it has
-    /// begun, an ordinary error answer when not.
+    /// The last word of a progress stream: nothing for success; {"errorDetail","error"} in the
+    /// stream when it has begun, an ordinary error answer when not.
     net::Task<Result<void>> finish_progress(Result<void> outcome);
 
-    /// Takes the connection over for raw bytes both ways: "101 UPGRADED" when the client asked for an upgrade, else
-    /// "200 OK" with neither length nor chunks.
+    /// Takes the connection over for raw bytes both ways: "101 UPGRADED" when the client asked for
+    /// an upgrade, else "200 OK" with neither length nor chunks.
     net::Task<Result<net::StreamPtr>> hijack(bool terminal);
 
     /// For the audit log: the object a creating call made, an extra word. Never secrets.
@@ -98,7 +103,9 @@ class Call {
     const std::string& noted() const { return noted_; }
 
     // For the server only.
-    void set_params(std::vector<std::pair<std::string, std::string>> params) { params_ = std::move(params); }
+    void set_params(std::vector<std::pair<std::string, std::string>> params) {
+        params_ = std::move(params);
+    }
     int status() const { return status_; } ///< of the answer; 0 before it began
 
   private:

@@ -1,4 +1,5 @@
-// POST /commit: a container's changes become an image. What the body leaves open is the container's.
+// POST /commit: a container's changes become an image. What the body leaves open is the
+// container's.
 #include "api/image_handlers.h"
 #include "container/config_codec.h"
 #include "engine/engine.h"
@@ -11,8 +12,8 @@ template <class T> void fill(T& field, const T& otherwise) {
     if (field == T{}) { field = otherwise; }
 }
 
-/// The container's settings beneath those of the request, by Docker's rules: sets are joined, an entry point of the
-/// request's own drops the container's command.
+/// The container's settings beneath those of the request, by Docker's rules: sets are joined, an
+/// entry point of the request's own drops the container's command.
 container::Config merged(container::Config request, const container::Config& own) {
     if (request.entrypoint.empty()) {
         fill(request.cmd, own.cmd);
@@ -30,8 +31,9 @@ container::Config merged(container::Config request, const container::Config& own
     request.labels.insert(own.labels.begin(), own.labels.end());
     for (const auto& entry : own.env) {
         const std::string key = entry.substr(0, entry.find('=')) + "=";
-        const bool named = std::any_of(request.env.begin(), request.env.end(),
-                                       [&](const std::string& given) { return given.starts_with(key); });
+        const bool named =
+            std::any_of(request.env.begin(), request.env.end(),
+                        [&](const std::string& given) { return given.starts_with(key); });
         if (!named) { request.env.push_back(entry); }
     }
     return request;

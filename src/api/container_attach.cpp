@@ -22,7 +22,8 @@ Result<AttachWish> attach_wish(const Call& call, bool terminal) {
     wish.streams.input = call.query_bool("stdin");
     wish.streams.output = call.query_bool("stdout");
     wish.streams.error = call.query_bool("stderr");
-    const std::string keys = call.has_query("detachKeys") ? call.query_text("detachKeys") : std::string(detach_keys_default);
+    const std::string keys = call.has_query("detachKeys") ? call.query_text("detachKeys")
+                                                          : std::string(detach_keys_default);
     TRY_LET(bytes, detach_key_bytes(keys));
     if (terminal) { wish.detach_keys = bytes; }
     return wish;
@@ -81,7 +82,9 @@ net::Task<Result<void>> serve(Call& call, Prepared prepared, net::StreamPtr clie
     options.detach_keys = prepared.wish.detach_keys;
     StreamPump pump(call.engine.env.loop, *client, *prepared.attachment, std::move(options));
     const auto ended = co_await pump.run();
-    if (ended == StreamPump::Ended::Detached) { publish_container_event(call, *prepared.container, "detach"); }
+    if (ended == StreamPump::Ended::Detached) {
+        publish_container_event(call, *prepared.container, "detach");
+    }
     client->close();
     co_return ok();
 }
@@ -96,7 +99,9 @@ net::Task<Result<void>> attach_container(Call& call) {
 }
 
 net::Task<Result<void>> attach_container_websocket(Call& call) {
-    if (!net::wants_websocket(call.exchange.request())) { co_return invalid("this operation needs a WebSocket"); }
+    if (!net::wants_websocket(call.exchange.request())) {
+        co_return invalid("this operation needs a WebSocket");
+    }
     CO_TRY_LET(prepared, co_await prepare(call));
     CO_TRY_LET(client, co_await net::accept_websocket(call.exchange));
     co_return co_await serve(call, std::move(prepared), std::move(client), false);

@@ -26,7 +26,9 @@ void null_when_empty(Json& object, std::initializer_list<const char*> names) {
     }
 }
 
-bool is_attached(const Container& container) { return container.state.running() && !container.sandbox.mode.empty(); }
+bool is_attached(const Container& container) {
+    return container.state.running() && !container.sandbox.mode.empty();
+}
 
 std::string main_network(const Container& container) {
     const std::string& mode = container.host_config.network_mode;
@@ -35,7 +37,9 @@ std::string main_network(const Container& container) {
     return mode.starts_with("container:") ? std::string() : mode;
 }
 
-Json text_or_null(const std::vector<std::string>& list) { return list.empty() ? Json(nullptr) : Json(list); }
+Json text_or_null(const std::vector<std::string>& list) {
+    return list.empty() ? Json(nullptr) : Json(list);
+}
 
 /// What was asked for; the other half is filled in when the container runs.
 Json asked_endpoint(const container::EndpointSettings& settings, const std::string& network_id) {
@@ -44,7 +48,8 @@ Json asked_endpoint(const container::EndpointSettings& settings, const std::stri
     row["Links"] = text_or_null(settings.links);
     row["Aliases"] = text_or_null(settings.aliases);
     row["MacAddress"] = settings.mac_address;
-    row["DriverOpts"] = settings.driver_opts.empty() ? Json(nullptr) : codec::write(settings.driver_opts);
+    row["DriverOpts"] =
+        settings.driver_opts.empty() ? Json(nullptr) : codec::write(settings.driver_opts);
     row["GwPriority"] = settings.gw_priority;
     row["NetworkID"] = network_id;
     row["EndpointID"] = "";
@@ -84,8 +89,10 @@ Json live_endpoint(const network::EndpointState& state) {
     return row;
 }
 
-/// Before 1.45 the short id was among the aliases, and there were no DNSNames (1.44); before 1.48 no GwPriority.
-void shape_endpoint(Json& row, const Container& container, const std::string& network, int version) {
+/// Before 1.45 the short id was among the aliases, and there were no DNSNames (1.44); before 1.48
+/// no GwPriority.
+void shape_endpoint(Json& row, const Container& container, const std::string& network,
+                    int version) {
     const bool predefined = network == "bridge" || network == "host" || network == "none";
     if (version < 145 && !predefined) {
         if (row["Aliases"].is_null()) { row["Aliases"] = Json::array(); }
@@ -109,7 +116,9 @@ Json state_document(const Container& container) {
     row["Error"] = state.error;
     row["StartedAt"] = format_rfc3339(state.started_at);
     row["FinishedAt"] = format_rfc3339(state.finished_at);
-    if (container.health.status != container::HealthStatus::None) { row["Health"] = health_json(container.health); }
+    if (container.health.status != container::HealthStatus::None) {
+        row["Health"] = health_json(container.health);
+    }
     return row;
 }
 
@@ -139,17 +148,25 @@ Json link_paths(const Container& container) {
 
 Json host_config_document(const Container& container, int version) {
     Json row = codec::write(container.host_config);
-    null_when_empty(row, {"Binds", "VolumesFrom", "CapAdd", "CapDrop", "ExtraHosts", "GroupAdd", "Links", "SecurityOpt",
-                          "DeviceCgroupRules", "DeviceRequests"});
-    if (main_network(container) == "bridge" && !container.host_config.links.empty()) { row["Links"] = link_paths(container); }
+    null_when_empty(row, {"Binds", "VolumesFrom", "CapAdd", "CapDrop", "ExtraHosts", "GroupAdd",
+                          "Links", "SecurityOpt", "DeviceCgroupRules", "DeviceRequests"});
+    if (main_network(container) == "bridge" && !container.host_config.links.empty()) {
+        row["Links"] = link_paths(container);
+    }
     // "-1" of swappiness and "0" of processes are words for "not asked".
     const container::Resources& resources = container.host_config.resources;
     if (resources.memory_swappiness == -1) { row["MemorySwappiness"] = nullptr; }
     if (resources.pids_limit == 0) { row["PidsLimit"] = nullptr; }
-    for (const char* name : {"CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth"}) { row[name] = 0; }
+    for (const char* name : {"CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth"}) {
+        row[name] = 0;
+    }
     if (!container.host_config.privileged) {
-        if (!container.host_config.masked_paths) { row["MaskedPaths"] = container::default_masked_paths(); }
-        if (!container.host_config.readonly_paths) { row["ReadonlyPaths"] = container::default_readonly_paths(); }
+        if (!container.host_config.masked_paths) {
+            row["MaskedPaths"] = container::default_masked_paths();
+        }
+        if (!container.host_config.readonly_paths) {
+            row["ReadonlyPaths"] = container::default_readonly_paths();
+        }
     }
     if (!row.contains("ConsoleSize")) { row["ConsoleSize"] = Json::array({0, 0}); }
     if (version < 142 && !row.contains("KernelMemory")) { row["KernelMemory"] = 0; }
@@ -158,12 +175,17 @@ Json host_config_document(const Container& container, int version) {
     return row;
 }
 
-/// {"80/tcp": [{"HostIp","HostPort"}]}; null for a port that is exposed and not published. Only bridges know of ports.
+/// {"80/tcp": [{"HostIp","HostPort"}]}; null for a port that is exposed and not published. Only
+/// bridges know of ports.
 Json port_map(const Container& container) {
     Json map = Json::object();
-    const auto on_bridge = [](const network::EndpointState& endpoint) { return endpoint.driver == "bridge"; };
+    const auto on_bridge = [](const network::EndpointState& endpoint) {
+        return endpoint.driver == "bridge";
+    };
     const auto& endpoints = container.sandbox.endpoints;
-    if (!is_attached(container) || std::none_of(endpoints.begin(), endpoints.end(), on_bridge)) { return map; }
+    if (!is_attached(container) || std::none_of(endpoints.begin(), endpoints.end(), on_bridge)) {
+        return map;
+    }
     for (const auto& [text, nothing] : container.config.exposed_ports) {
         auto ports = container::parse_exposed(text);
         if (!ports) { continue; }
@@ -172,7 +194,8 @@ Json port_map(const Container& container) {
     for (const auto& binding : container.sandbox.ports) {
         Json& list = map[to_text(binding.container)];
         if (!list.is_array()) { list = Json::array(); }
-        list.push_back(Json{{"HostIp", binding.host_ip}, {"HostPort", std::to_string(binding.host_port)}});
+        list.push_back(
+            Json{{"HostIp", binding.host_ip}, {"HostPort", std::to_string(binding.host_port)}});
     }
     return map;
 }
@@ -181,7 +204,8 @@ Json network_settings(const Container& container, const DocumentContext& context
     const auto& sandbox = container.sandbox;
     Json row;
     row["Bridge"] = "";
-    row["SandboxID"] = is_attached(container) && !sandbox.netns_path.empty() ? container.id.text() : "";
+    row["SandboxID"] =
+        is_attached(container) && !sandbox.netns_path.empty() ? container.id.text() : "";
     row["SandboxKey"] = is_attached(container) ? sandbox.netns_path : "";
     row["Ports"] = port_map(container);
     row["HairpinMode"] = false;
@@ -222,11 +246,17 @@ Json graph_driver(const Container& container, const DocumentContext& context) {
 Json network_map(const Container& container, const DocumentContext& context) {
     Json map = Json::object();
     if (is_attached(container)) {
-        for (const auto& endpoint : container.sandbox.endpoints) { map[endpoint.network_name] = live_endpoint(endpoint); }
+        for (const auto& endpoint : container.sandbox.endpoints) {
+            map[endpoint.network_name] = live_endpoint(endpoint);
+        }
     }
-    const auto id_of = [&](const std::string& name) { return context.network_id ? context.network_id(name) : std::string(); };
+    const auto id_of = [&](const std::string& name) {
+        return context.network_id ? context.network_id(name) : std::string();
+    };
     if (map.empty()) {
-        for (const auto& [name, settings] : container.endpoints) { map[name] = asked_endpoint(settings, id_of(name)); }
+        for (const auto& [name, settings] : container.endpoints) {
+            map[name] = asked_endpoint(settings, id_of(name));
+        }
         const std::string main = main_network(container);
         if (!main.empty() && !map.contains(main)) { map[main] = asked_endpoint({}, id_of(main)); }
     }
@@ -237,7 +267,9 @@ Json network_map(const Container& container, const DocumentContext& context) {
 Json mount_list(const Container& container) {
     Json list = Json::array();
     for (const auto& mount : container.mounts) {
-        if (mount.type == "tmpfs" && container.host_config.tmpfs.contains(mount.destination)) { continue; }
+        if (mount.type == "tmpfs" && container.host_config.tmpfs.contains(mount.destination)) {
+            continue;
+        }
         Json row{{"Type", mount.type}};
         if (!mount.name.empty()) { row["Name"] = mount.name; }
         row["Source"] = mount.type == "tmpfs" ? "" : mount.source;
@@ -269,7 +301,9 @@ Json port_list(const Container& container) {
         if (!ports) { continue; }
         for (const auto& port : *ports) {
             network::PortKey key{port.number, network::Protocol::Tcp};
-            if (!network::from_text(port.protocol, key.protocol) || published.contains(key)) { continue; }
+            if (!network::from_text(port.protocol, key.protocol) || published.contains(key)) {
+                continue;
+            }
             list.push_back(Json{{"PrivatePort", port.number}, {"Type", port.protocol}});
         }
     }
@@ -315,7 +349,9 @@ Json inspect_document(const Container& container, const DocumentContext& context
                       const std::optional<engine::Sizes>& sizes) {
     const std::string directory = context.data_root + "/containers/" + container.id.text();
     const bool was_started = container.state.started_at != Instant{};
-    const auto own_file = [&](const char* name) { return was_started ? directory + "/" + name : std::string(); };
+    const auto own_file = [&](const char* name) {
+        return was_started ? directory + "/" + name : std::string();
+    };
     Json row;
     row["Id"] = container.id.text();
     row["Created"] = format_rfc3339(container.created);

@@ -1,5 +1,6 @@
-// What clients are shown of a container: the documents of list and inspect, in the form of the API version they speak.
-// Pure: everything that is not in the container's record comes in by DocumentContext.
+// What clients are shown of a container: the documents of list and inspect, in the form of the API
+// version they speak. Pure: everything that is not in the container's record comes in by
+// DocumentContext.
 #pragma once
 
 #include "base/json.h"
@@ -15,8 +16,8 @@ namespace shoal::api {
 struct DocumentContext {
     int version = 151;
     std::string data_root;
-    std::string image_name;                ///< list: the name that leads to the image, else its id
-    std::vector<std::string> layer_dirs;   ///< inspect: topmost first
+    std::string image_name;              ///< list: the name that leads to the image, else its id
+    std::vector<std::string> layer_dirs; ///< inspect: topmost first
     /// The id of a network by its name; "" when there is none.
     std::function<std::string(const std::string&)> network_id;
 };
@@ -25,7 +26,8 @@ struct DocumentContext {
 Json inspect_document(const engine::Container& container, const DocumentContext& context,
                       const std::optional<engine::Sizes>& sizes);
 
-/// One element of GET /containers/json as text, around the words for its state, which change with time alone.
+/// One element of GET /containers/json as text, around the words for its state, which change with
+/// time alone.
 struct SummaryText {
     std::string before; ///< ends in `"Status":`
     std::string after;  ///< without the closing brace

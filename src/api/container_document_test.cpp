@@ -83,9 +83,12 @@ TEST(InspectDocument, follows_the_version_of_its_reader) {
     EXPECT_FALSE(now["Config"].contains("MacAddress"));
     EXPECT_FALSE(now["HostConfig"].contains("KernelMemory"));
     container.sandbox.endpoints[0].network_name = "backend";
-    EXPECT_EQ(inspect_document(container, context(144), std::nullopt)["NetworkSettings"]["Networks"]["backend"]["Aliases"],
+    EXPECT_EQ(inspect_document(container, context(144),
+                               std::nullopt)["NetworkSettings"]["Networks"]["backend"]["Aliases"],
               Json::array({container.id.short_text()}));
-    EXPECT_TRUE(inspect_document(container, context(145), std::nullopt)["NetworkSettings"]["Networks"]["backend"]["Aliases"].is_null());
+    EXPECT_TRUE(inspect_document(container, context(145),
+                                 std::nullopt)["NetworkSettings"]["Networks"]["backend"]["Aliases"]
+                    .is_null());
 }
 
 TEST(InspectDocument, counts_a_container_that_waits_for_its_restart_as_running) {

@@ -1,5 +1,5 @@
-// Files of containers: archives in and out (docker cp) and the export of a whole root file system. Threads that may block
-// read and write the trees; the bytes go through pipes.
+// Files of containers: archives in and out (docker cp) and the export of a whole root file system.
+// Threads that may block read and write the trees; the bytes go through pipes.
 #include "api/container_handlers.h"
 #include "archive/extract.h"
 #include "archive/pack.h"
@@ -22,7 +22,8 @@ namespace shoal::api {
 namespace {
 
 constexpr std::size_t buffer_bytes = 256 * 1024;
-constexpr std::uint64_t refused_bytes_max = 1ull << 30; ///< read and thrown away after a failure, so that the client hears of it
+constexpr std::uint64_t refused_bytes_max =
+    1ull << 30; ///< read and thrown away after a failure, so that the client hears of it
 
 /// A path of a request, found: where the tree begins and what is meant beneath it.
 struct Place {
@@ -46,9 +47,12 @@ Result<Place> open_place(const std::string& root, const std::string& path) {
 /// The sentences that clients look for. The container is named as they named it.
 Error archive_error(Error error, const Call& call) {
     if (error.code == Errc::NotFound) {
-        return {Errc::NotFound, "Could not find the file " + call.query_text("path") + " in container " + call.param("name")};
+        return {Errc::NotFound, "Could not find the file " + call.query_text("path") +
+                                    " in container " + call.param("name")};
     }
-    if (error.os_errno == EROFS) { return {Errc::Forbidden, "container rootfs is marked read-only", EROFS}; }
+    if (error.os_errno == EROFS) {
+        return {Errc::Forbidden, "container rootfs is marked read-only", EROFS};
+    }
     if (error.code == Errc::Conflict) { error.code = Errc::Invalid; }
     return error;
 }
@@ -79,7 +83,8 @@ struct Stated {
     archive::PathStat stat;
 };
 
-Result<Stated> state(const std::string& root, const std::string& beneath, const std::string& asked) {
+Result<Stated> state(const std::string& root, const std::string& beneath,
+                     const std::string& asked) {
     TRY_LET(place, open_place(root, beneath));
     TRY_LET(stat, archive::stat_for_archive(*place.root, place.path));
     stat.name = archive::parse_archive_path(asked).name; // a volume's own root has another name
@@ -87,7 +92,9 @@ Result<Stated> state(const std::string& root, const std::string& beneath, const 
 }
 
 net::Task<Result<Stated>> stat_request(Call& call, Request request) {
-    auto job = [root = request.root, beneath = request.beneath, asked = request.path] { return state(root, beneath, asked); };
+    auto job = [root = request.root, beneath = request.beneath, asked = request.path] {
+        return state(root, beneath, asked);
+    };
     const net::Until until(call.gone());
     auto stated = co_await call.engine.env.storage_pool.run_until(std::move(job), until);
     if (!stated) { co_return archive_error(std::move(stated).error(), call); }
@@ -100,7 +107,8 @@ Result<void> pack_into(const os::Fd& root, archive::PackOptions options, const o
     return ok();
 }
 
-/// What `path` means as something to pack. The directory of the last component is followed, the component is not.
+/// What `path` means as something to pack. The directory of the last component is followed, the
+/// component is not.
 Result<void> pack_place(const Place& place, const std::string& name, const os::Fd& pipe) {
     const auto path = archive::parse_archive_path(place.path);
     archive::PackOptions options;
@@ -115,7 +123,8 @@ class SideJob {
   public:
     SideJob(Call& call) : pool_(call.engine.env.storage_pool), scope_(call.engine.env.loop) {}
     void start(std::function<Result<void>()> job) { scope_.spawn(run(std::move(job))); }
-    /// Waits for the end of the job, or gives it up when the client has gone and the storage does not answer.
+    /// Waits for the end of the job, or gives it up when the client has gone and the storage does
+    /// not answer.
     net::Task<Result<void>> finish(net::Until until) {
         const net::Wake wake = co_await scope_.drain(until);
         if (wake != net::Wake::Raised) { co_await scope_.close(); }
@@ -132,8 +141,8 @@ class SideJob {
     net::TaskScope scope_;
 };
 
-/// Sends what comes out of the pipe until its end. The answer begins with the first piece: what fails before is an error
-/// with a status of its own.
+/// Sends what comes out of the pipe until its end. The answer begins with the first piece: what
+/// fails before is an error with a status of its own.
 net::Task<Result<void>> send_pipe(Call& call, std::string content_type, os::Fd read_end) {
     auto source = net::adopt_stream(call.engine.env.loop, std::move(read_end));
     std::vector<char> buffer(buffer_bytes);
@@ -146,9 +155,11 @@ net::Task<Result<void>> send_pipe(Call& call, std::string content_type, os::Fd r
     }
 }
 
-constexpr auto give_up_after = std::chrono::seconds(10); ///< for a thread to notice that its pipe is closed
+constexpr auto give_up_after =
+    std::chrono::seconds(10); ///< for a thread to notice that its pipe is closed
 
-net::Task<Result<void>> send_job(Call& call, std::string content_type, std::function<Result<void>(const os::Fd&)> job) {
+net::Task<Result<void>> send_job(Call& call, std::string content_type,
+                                 std::function<Result<void>(const os::Fd&)> job) {
     CO_TRY_LET(pipe, os::make_pipe());
     auto write_end = std::make_shared<os::Fd>(std::move(pipe.write_end));
     auto work = [job = std::move(job), write_end] {
@@ -166,7 +177,8 @@ net::Task<Result<void>> send_job(Call& call, std::string content_type, std::func
     co_return co_await call.end();
 }
 
-/// The request's body into the pipe. An error of the pipe is not one of the client: the thread says what was wrong.
+/// The request's body into the pipe. An error of the pipe is not one of the client: the thread says
+/// what was wrong.
 net::Task<Result<void>> receive_body(Call& call, os::Fd write_end) {
     auto sink = net::adopt_stream(call.engine.env.loop, std::move(write_end));
     std::vector<char> buffer(buffer_bytes);
@@ -185,8 +197,9 @@ net::Task<Result<void>> receive_body(Call& call, os::Fd write_end) {
     }
 }
 
-Result<void> extract_into(const os::Fd& root, const std::string& path, archive::ExtractOptions options, bool own_user,
-                          const std::string& user, const os::Fd& container_root, const os::Fd& pipe) {
+Result<void> extract_into(const os::Fd& root, const std::string& path,
+                          archive::ExtractOptions options, bool own_user, const std::string& user,
+                          const os::Fd& container_root, const os::Fd& pipe) {
     TRY_LET(target, archive::open_in_root(root, path, archive::Follow::All));
     struct stat status {};
     if (::fstat(target.raw(), &status) != 0) { return os_error("stat " + path, errno); }
@@ -213,7 +226,9 @@ net::Task<Result<void>> get_archive(Call& call) {
     CO_TRY_LET(stated, co_await stat_request(call, request));
     call.set_header("X-Docker-Container-Path-Stat", archive::path_stat_header(stated.stat));
     publish_container_event(call, *request.container, "archive-path");
-    auto job = [place = stated.place, name = stated.stat.name](const os::Fd& pipe) { return pack_place(place, name, pipe); };
+    auto job = [place = stated.place, name = stated.stat.name](const os::Fd& pipe) {
+        return pack_place(place, name, pipe);
+    };
     auto sent = co_await send_job(call, "application/x-tar", std::move(job));
     if (!sent) { co_return archive_error(std::move(sent).error(), call); }
     co_return ok();
@@ -221,7 +236,9 @@ net::Task<Result<void>> get_archive(Call& call) {
 
 net::Task<Result<void>> put_archive(Call& call) {
     CO_TRY_LET(request, co_await open_request(call));
-    if (!request.hold->writable(request.path)) { co_return Error{Errc::Forbidden, "container rootfs is marked read-only"}; }
+    if (!request.hold->writable(request.path)) {
+        co_return Error{Errc::Forbidden, "container rootfs is marked read-only"};
+    }
     archive::ExtractOptions options;
     options.mode = archive::ExtractMode::Plain;
     options.no_overwrite_dir_non_dir = call.query_bool("noOverwriteDirNonDir");
@@ -229,12 +246,14 @@ net::Task<Result<void>> put_archive(Call& call) {
     CO_TRY_LET(pipe, os::make_pipe());
     auto read_end = std::make_shared<os::Fd>(std::move(pipe.read_end));
     // Text only: the hold belongs to the loop, while the thread may be left behind.
-    auto work = [root = request.root, beneath = request.beneath, container_path = request.hold->root(), options, own_user,
+    auto work = [root = request.root, beneath = request.beneath,
+                 container_path = request.hold->root(), options, own_user,
                  user = request.container->config.user, read_end]() -> Result<void> {
         const auto extract_all = [&]() -> Result<void> {
             TRY_LET(place, open_place(root, beneath));
             TRY_LET(container_root, os::open_file(container_path, O_PATH | O_DIRECTORY));
-            return extract_into(*place.root, place.path, options, own_user, user, container_root, *read_end);
+            return extract_into(*place.root, place.path, options, own_user, user, container_root,
+                                *read_end);
         };
         auto done = extract_all();
         read_end->reset();
@@ -254,15 +273,19 @@ net::Task<Result<void>> put_archive(Call& call) {
 net::Task<Result<void>> export_container(Call& call) {
     CO_TRY_LET(container, named_container(call));
     CO_TRY_LET(hold, co_await call.engine.containers.hold_root(container->id));
-    // Of a running container too it is the root file system alone that goes out, without volumes and /proc.
-    const std::string merged =
-        container->state.running()
-            ? image::rootfs_in(call.engine.env.settings.data_root + "/containers/" + container->id.text()).merged
-            : hold->root();
+    // Of a running container too it is the root file system alone that goes out, without volumes
+    // and /proc.
+    const std::string merged = container->state.running()
+                                   ? image::rootfs_in(call.engine.env.settings.data_root +
+                                                      "/containers/" + container->id.text())
+                                         .merged
+                                   : hold->root();
     CO_TRY_LET(opened, os::open_directory(merged));
     auto root = std::make_shared<os::Fd>(std::move(opened));
     publish_container_event(call, *container, "export");
-    auto job = [root](const os::Fd& pipe) { return pack_into(*root, archive::PackOptions{}, pipe); };
+    auto job = [root](const os::Fd& pipe) {
+        return pack_into(*root, archive::PackOptions{}, pipe);
+    };
     co_return co_await send_job(call, "application/octet-stream", std::move(job));
 }
 

@@ -1,5 +1,5 @@
-// The filters of GET /containers/json as a pure function over records: what they mean, in Docker's reading. Names of
-// images and containers in them have been looked up by the caller.
+// The filters of GET /containers/json as a pure function over records: what they mean, in Docker's
+// reading. Names of images and containers in them have been looked up by the caller.
 #pragma once
 
 #include "base/filters.h"

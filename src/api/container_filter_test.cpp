@@ -51,7 +51,8 @@ TEST(ContainerFilter, shows_only_what_lives_unless_all_are_asked_for) {
     EXPECT_FALSE(fits(container, "", false));
     EXPECT_TRUE(fits(container, "", true));
     EXPECT_TRUE(fits(container, R"({"status":["exited"]})", false)) << "a status means all";
-    EXPECT_TRUE(ContainerFilter::parse(Filters{}, false, true)->matches(container)) << "so does a limit";
+    EXPECT_TRUE(ContainerFilter::parse(Filters{}, false, true)->matches(container))
+        << "so does a limit";
 }
 
 TEST(ContainerFilter, looks_at_names_and_ids) {

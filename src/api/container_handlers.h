@@ -1,4 +1,5 @@
-// The functions that answer the operations on containers and execs, by file. Only the route table names them.
+// The functions that answer the operations on containers and execs, by file. Only the route table
+// names them.
 #pragma once
 
 #include "api/call.h"
@@ -57,6 +58,7 @@ class ContainerTexts;
 ContainerTexts& texts_of(Call& call);
 
 /// An event about a container that the engine does not see: attach, detach, archive-path, ...
-void publish_container_event(Call& call, const engine::Container& container, std::string action, Labels extra = {});
+void publish_container_event(Call& call, const engine::Container& container, std::string action,
+                             Labels extra = {});
 
 } // namespace shoal::api

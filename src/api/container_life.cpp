@@ -21,9 +21,10 @@ Result<void> check_platform(Call& call, const std::string& image_name) {
     have.architecture = image.config->architecture;
     have.variant = image.config->variant;
     if (oci::satisfies(have, wanted)) { return ok(); }
-    return Error{Errc::NotFound, "image with reference " + image_name +
-                                     " was found but does not match the specified platform: wanted " +
-                                     oci::platform_text(wanted) + ", actual: " + oci::platform_text(have)};
+    return Error{Errc::NotFound,
+                 "image with reference " + image_name +
+                     " was found but does not match the specified platform: wanted " +
+                     oci::platform_text(wanted) + ", actual: " + oci::platform_text(have)};
 }
 
 struct StopWish {
@@ -54,7 +55,8 @@ net::Task<Result<void>> create_container(Call& call) {
     CO_TRY_LET(warnings, shape_create(request, call.version));
     CO_TRY(check_platform(call, request.config.image));
     auto& containers = call.engine.containers;
-    CO_TRY_LET(created, co_await containers.create(std::move(request), call.query_text("name"), call.query_text("platform")));
+    CO_TRY_LET(created, co_await containers.create(std::move(request), call.query_text("name"),
+                                                   call.query_text("platform")));
     call.note(created.id.text());
     warnings.insert(warnings.end(), created.warnings.begin(), created.warnings.end());
     Json document{{"Id", created.id.text()}, {"Warnings", Json(warnings)}};
@@ -65,12 +67,17 @@ net::Task<Result<void>> start_container(Call& call) {
     CO_TRY_LET(body, co_await call.body_text());
     const std::string_view text = trim(body);
     if (!text.empty() && text != "{}" && text != "null") {
-        co_return invalid("starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24");
+        co_return invalid(
+            "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24");
     }
     for (const char* name : {"checkpoint", "checkpoint-dir"}) {
-        if (!call.query_text(name).empty()) { co_return unsupported("checkpoints are not supported"); }
+        if (!call.query_text(name).empty()) {
+            co_return unsupported("checkpoints are not supported");
+        }
     }
-    if (const std::string keys = call.query_text("detachKeys"); !keys.empty()) { CO_TRY(detach_key_bytes(keys)); }
+    if (const std::string keys = call.query_text("detachKeys"); !keys.empty()) {
+        CO_TRY(detach_key_bytes(keys));
+    }
     CO_TRY_LET(container, named_container(call));
     CO_TRY(co_await call.engine.containers.start(container->id));
     co_return co_await call.empty(204);
@@ -92,7 +99,9 @@ net::Task<Result<void>> restart_container(Call& call) {
 
 net::Task<Result<void>> kill_container(Call& call) {
     auto killed = co_await kill_named(call);
-    if (!killed) { co_return std::move(killed).error().with("cannot kill container: " + call.param("name")); }
+    if (!killed) {
+        co_return std::move(killed).error().with("cannot kill container: " + call.param("name"));
+    }
     co_return co_await call.empty(204);
 }
 
@@ -140,7 +149,8 @@ net::Task<Result<void>> prune_containers(Call& call) {
     CO_TRY_LET(pruned, co_await call.engine.containers.prune(std::move(filters)));
     Json ids = pruned.ids.empty() ? Json(nullptr) : Json::array();
     for (const auto& id : pruned.ids) { ids.push_back(id.text()); }
-    Json document{{"ContainersDeleted", std::move(ids)}, {"SpaceReclaimed", pruned.reclaimed_bytes}};
+    Json document{{"ContainersDeleted", std::move(ids)},
+                  {"SpaceReclaimed", pruned.reclaimed_bytes}};
     co_return co_await call.json(200, std::move(document));
 }
 

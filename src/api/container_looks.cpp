@@ -9,7 +9,9 @@
 namespace shoal::api {
 
 ContainerTexts& texts_of(Call& call) {
-    if (!call.daemon.container_texts) { call.daemon.container_texts = std::make_shared<ContainerTexts>(); }
+    if (!call.daemon.container_texts) {
+        call.daemon.container_texts = std::make_shared<ContainerTexts>();
+    }
     return *call.daemon.container_texts;
 }
 
@@ -18,7 +20,8 @@ namespace {
 constexpr int parents_max = 256; ///< of an image
 
 /// The image itself or one it was made from.
-bool descends_from(const engine::Images& images, const engine::ImageId& image, const engine::ImageId& ancestor) {
+bool descends_from(const engine::Images& images, const engine::ImageId& image,
+                   const engine::ImageId& ancestor) {
     engine::ImageId at = image;
     for (int i = 0; i < parents_max && !at.empty(); ++i) {
         if (at == ancestor) { return true; }
@@ -65,7 +68,8 @@ net::Task<Result<void>> list_containers(Call& call) {
     const Instant now = call.daemon.clock.now();
     const bool with_size = call.query_bool("size");
     if (filter.filters.empty() && limit <= 0 && !with_size) {
-        co_return co_await call.json_text(200, texts.list(call.engine, call.version, filter.all, now));
+        co_return co_await call.json_text(200,
+                                          texts.list(call.engine, call.version, filter.all, now));
     }
     std::string body = "[";
     std::int64_t count = 0;

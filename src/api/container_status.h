@@ -1,4 +1,5 @@
-// The words for a container's state that people read: "Up 3 minutes (healthy)", "Exited (0) 5 seconds ago". Pure.
+// The words for a container's state that people read: "Up 3 minutes (healthy)", "Exited (0) 5
+// seconds ago". Pure.
 #pragma once
 
 #include "base/clock.h"

@@ -29,7 +29,9 @@ Result<engine::LogRequest> log_request(const Call& call) {
     engine::LogRequest request;
     request.out = call.query_bool("stdout");
     request.err = call.query_bool("stderr");
-    if (!request.out && !request.err) { return invalid("Bad parameters: you must choose at least one stream"); }
+    if (!request.out && !request.err) {
+        return invalid("Bad parameters: you must choose at least one stream");
+    }
     request.follow = call.query_bool("follow");
     const Instant now = call.daemon.clock.now();
     TRY_LET(since, log_time(call, "since", now));
@@ -43,11 +45,13 @@ Result<engine::LogRequest> log_request(const Call& call) {
 }
 
 /// A terminal's output is one stream, as it is.
-std::string log_bytes(const std::vector<container::LogLine>& lines, container::LogFormat format, bool framed) {
+std::string log_bytes(const std::vector<container::LogLine>& lines, container::LogFormat format,
+                      bool framed) {
     std::string bytes;
     for (const auto& line : lines) {
         const std::string text = format_log_line(line, format);
-        bytes += framed ? frame(line.is_stderr ? StreamKind::Stderr : StreamKind::Stdout, text) : text;
+        bytes +=
+            framed ? frame(line.is_stderr ? StreamKind::Stderr : StreamKind::Stdout, text) : text;
     }
     return bytes;
 }
@@ -61,11 +65,13 @@ net::Task<bool> stats_pause(Call& call) {
     co_return wake == net::Wake::Timeout;
 }
 
-std::string stats_text(Call& call, const engine::Container& container, const container::StatsSample& before,
-                       const container::StatsSample& now) {
+std::string stats_text(Call& call, const engine::Container& container,
+                       const container::StatsSample& before, const container::StatsSample& now) {
     const auto subject = call.engine.containers.stats_subject(container);
     const bool present = now.read != Instant{};
-    return dump_json(present ? container::make_stats(subject, before, now) : container::make_empty_stats(subject)) + "\n";
+    return dump_json(present ? container::make_stats(subject, before, now)
+                             : container::make_empty_stats(subject)) +
+           "\n";
 }
 
 net::Task<Result<void>> one_stats(Call& call, engine::ContainerPtr container) {

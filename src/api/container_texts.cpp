@@ -13,7 +13,9 @@ namespace {
 
 constexpr std::size_t versions_max = 8; ///< of clients at one time, before everything is forgotten
 
-std::string json_string(const std::string& text) { return dump_json(Json(text)); }
+std::string json_string(const std::string& text) {
+    return dump_json(Json(text));
+}
 
 /// The name it was made from while that leads to the same image, else the image's id.
 std::string image_name(engine::Engine& engine, const engine::Container& container) {
@@ -22,7 +24,8 @@ std::string image_name(engine::Engine& engine, const engine::Container& containe
     return oci::prefixed(container.image_id);
 }
 
-void append_element(std::string& body, const SummaryText& text, const engine::Container& container, Instant now) {
+void append_element(std::string& body, const SummaryText& text, const engine::Container& container,
+                    Instant now) {
     body += text.before;
     body += json_string(status_text(container.state, container.health.status, now));
     body += text.after;
@@ -30,10 +33,12 @@ void append_element(std::string& body, const SummaryText& text, const engine::Co
 
 } // namespace
 
-const SummaryText& ContainerTexts::piece(engine::Engine& engine, const engine::Container& container, int version) {
+const SummaryText& ContainerTexts::piece(engine::Engine& engine, const engine::Container& container,
+                                         int version) {
     Piece& piece = pieces_[std::to_string(version) + container.id.text()];
     const std::uint64_t events = engine.env.events.published();
-    if (piece.text.before.empty() || piece.generation != container.generation || piece.events != events) {
+    if (piece.text.before.empty() || piece.generation != container.generation ||
+        piece.events != events) {
         DocumentContext context;
         context.version = version;
         context.data_root = engine.env.settings.data_root;
@@ -47,17 +52,20 @@ const SummaryText& ContainerTexts::piece(engine::Engine& engine, const engine::C
     return piece.text;
 }
 
-std::string ContainerTexts::element(engine::Engine& engine, const engine::Container& container, int version, Instant now,
+std::string ContainerTexts::element(engine::Engine& engine, const engine::Container& container,
+                                    int version, Instant now,
                                     const std::optional<engine::Sizes>& sizes) {
     std::string text;
     append_element(text, piece(engine, container, version), container, now);
     if (sizes) {
-        text += ",\"SizeRw\":" + std::to_string(sizes->rw_bytes) + ",\"SizeRootFs\":" + std::to_string(sizes->root_bytes);
+        text += ",\"SizeRw\":" + std::to_string(sizes->rw_bytes) +
+                ",\"SizeRootFs\":" + std::to_string(sizes->root_bytes);
     }
     return text + "}";
 }
 
-const std::string& ContainerTexts::list(engine::Engine& engine, int version, bool all, Instant now) {
+const std::string& ContainerTexts::list(engine::Engine& engine, int version, bool all,
+                                        Instant now) {
     const auto containers = engine.containers.all();
     std::uint64_t generations = 0;
     for (const auto& container : containers) { generations += container->generation; }
@@ -67,12 +75,16 @@ const std::string& ContainerTexts::list(engine::Engine& engine, int version, boo
         pieces_.clear();
     }
     Whole& whole = wholes_[{version, all}];
-    const bool same = whole.generations == generations && whole.events == events && whole.count == containers.size();
-    if (same && !whole.body.empty() && now >= whole.made && now - whole.made < list_age_max) { return whole.body; }
+    const bool same = whole.generations == generations && whole.events == events &&
+                      whole.count == containers.size();
+    if (same && !whole.body.empty() && now >= whole.made && now - whole.made < list_age_max) {
+        return whole.body;
+    }
     forget_removed(containers);
     whole.body = "[";
     for (const auto& container : containers) {
-        const bool alive = container->state.running() || container->state.status == engine::Status::Restarting;
+        const bool alive =
+            container->state.running() || container->state.status == engine::Status::Restarting;
         if (!all && !alive) { continue; }
         if (whole.body.size() > 1) { whole.body += ','; }
         append_element(whole.body, piece(engine, *container, version), *container, now);
@@ -90,7 +102,9 @@ void ContainerTexts::forget_removed(const std::vector<engine::ContainerPtr>& pre
     if (pieces_.size() <= 2 * versions_max + 2 * present.size()) { return; }
     std::unordered_set<std::string_view> ids;
     for (const auto& container : present) { ids.insert(container->id.text()); }
-    std::erase_if(pieces_, [&](const auto& item) { return !ids.contains(std::string_view(item.first).substr(3)); });
+    std::erase_if(pieces_, [&](const auto& item) {
+        return !ids.contains(std::string_view(item.first).substr(3));
+    });
 }
 
 } // namespace shoal::api

@@ -1,5 +1,6 @@
-// Keeps the texts of list answers between requests, because dashboards ask for the same list several times a second.
-// A text is good while its container's record has not changed and no event has happened; the words for the state
+// Keeps the texts of list answers between requests, because dashboards ask for the same list
+// several times a second. A text is good while its container's record has not changed and no event
+// has happened; the words for the state
 // ("Up 3 seconds") are made anew, at the latest after list_age_max.
 #pragma once
 
@@ -21,8 +22,8 @@ class ContainerTexts {
     /// The whole answer for the list of all or of the running containers, without filters.
     const std::string& list(engine::Engine& engine, int version, bool all, Instant now);
     /// One element, with sizes where given.
-    std::string element(engine::Engine& engine, const engine::Container& container, int version, Instant now,
-                        const std::optional<engine::Sizes>& sizes);
+    std::string element(engine::Engine& engine, const engine::Container& container, int version,
+                        Instant now, const std::optional<engine::Sizes>& sizes);
 
   private:
     struct Piece {
@@ -37,7 +38,8 @@ class ContainerTexts {
         Instant made{};
         std::string body;
     };
-    const SummaryText& piece(engine::Engine& engine, const engine::Container& container, int version);
+    const SummaryText& piece(engine::Engine& engine, const engine::Container& container,
+                             int version);
     void forget_removed(const std::vector<engine::ContainerPtr>& present);
 
     std::unordered_map<std::string, Piece> pieces_; ///< by version and id

@@ -6,21 +6,27 @@
 
 namespace shoal::api {
 
-Result<engine::ContainerPtr> named_container(Call& call) { return call.engine.containers.find(call.param("name")); }
+Result<engine::ContainerPtr> named_container(Call& call) {
+    return call.engine.containers.find(call.param("name"));
+}
 
 Result<WindowSize> window_size(const Call& call) {
     constexpr std::int64_t cells_max = 65535;
     TRY_LET(height, call.query_int("h"));
     TRY_LET(width, call.query_int("w"));
-    if (!call.has_query("h") || !call.has_query("w")) { return invalid("resize: h and w are required"); }
+    if (!call.has_query("h") || !call.has_query("w")) {
+        return invalid("resize: h and w are required");
+    }
     if (height < 0 || height > cells_max || width < 0 || width > cells_max) {
         return invalid("resize: h and w must be between 0 and 65535");
     }
     return WindowSize{static_cast<int>(height), static_cast<int>(width)};
 }
 
-void publish_container_event(Call& call, const engine::Container& container, std::string action, Labels extra) {
-    engine::Event event{"container", std::move(action), container.id.text(), container.config.labels};
+void publish_container_event(Call& call, const engine::Container& container, std::string action,
+                             Labels extra) {
+    engine::Event event{"container", std::move(action), container.id.text(),
+                        container.config.labels};
     event.attributes["image"] = container.config.image;
     event.attributes["name"] = container.name;
     event.attributes.insert(extra.begin(), extra.end());
@@ -28,7 +34,8 @@ void publish_container_event(Call& call, const engine::Container& container, std
 }
 
 void add_container_routes(Router& router) {
-    const auto add = [&router](const char* method, const char* operation, Right right, Handler handler) {
+    const auto add = [&router](const char* method, const char* operation, Right right,
+                               Handler handler) {
         router.add(method, std::string("/containers/{name:.*}") + operation, right, handler);
     };
     router.add("GET", "/containers/json", Right::Read, list_containers);

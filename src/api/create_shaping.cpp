@@ -12,21 +12,24 @@ std::string main_endpoint(const container::CreateRequest& request) {
 }
 
 /// Before 1.44 a container had one address, of its main endpoint.
-Result<void> move_mac_address(container::CreateRequest& request, int version, std::vector<std::string>& warnings) {
+Result<void> move_mac_address(container::CreateRequest& request, int version,
+                              std::vector<std::string>& warnings) {
     std::string& mac = request.config.mac_address;
     if (mac.empty()) { return ok(); }
     const std::string name = main_endpoint(request);
     if (name == "host" || name == "none" || name.starts_with("container:")) { return ok(); }
     auto& endpoint = request.networking_config.endpoints_config[name];
     if (!endpoint.mac_address.empty() && endpoint.mac_address != mac) {
-        return invalid("the container-wide MAC address must match the endpoint-specific MAC address for the main network, or "
-                       "should be left empty");
+        return invalid(
+            "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or "
+            "should be left empty");
     }
     endpoint.mac_address = mac;
     if (version >= 144) {
         mac.clear();
-        warnings.emplace_back("The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig "
-                              "instead.");
+        warnings.emplace_back(
+            "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig "
+            "instead.");
     }
     return ok();
 }
@@ -61,7 +64,8 @@ Result<void> check_endpoints(const container::CreateRequest& request, int versio
     if (version >= 144 || endpoints.size() < 2) { return ok(); }
     std::vector<std::string> names;
     for (const auto& [name, settings] : endpoints) { names.push_back(name); }
-    return invalid("Container cannot be created with multiple network endpoints: " + join(names, ", "));
+    return invalid("Container cannot be created with multiple network endpoints: " +
+                   join(names, ", "));
 }
 
 } // namespace
@@ -82,7 +86,9 @@ Result<std::vector<std::string>> shape_create(container::CreateRequest& request,
     if (version < 142) { host.console_size.clear(); }
     if (version >= 142) { host.resources.kernel_memory = 0; }
     if (version < 143) { host.annotations.clear(); }
-    if (version < 144 && request.config.healthcheck) { request.config.healthcheck->start_interval = nanoseconds{0}; }
+    if (version < 144 && request.config.healthcheck) {
+        request.config.healthcheck->start_interval = nanoseconds{0};
+    }
     shape_mounts(host, version);
     // "default" is the bridge, as a mode and as the name of an endpoint.
     auto& endpoints = request.networking_config.endpoints_config;

@@ -1,5 +1,5 @@
-// What a create request means coming from a client of an older API: settings that did not exist for it are dropped, defaults
-// that were others are put in, and what lay elsewhere is moved. Pure.
+// What a create request means coming from a client of an older API: settings that did not exist for
+// it are dropped, defaults that were others are put in, and what lay elsewhere is moved. Pure.
 #pragma once
 
 #include "base/result.h"

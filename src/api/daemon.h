@@ -1,6 +1,6 @@
-// Daemon: what operations that are not about one of the engine's nouns need: the engine, the settings as they are now,
-// facts about the machine, metrics, and what the API itself has counted. It is filled by api/server.cpp and owns none
-// of it.
+// Daemon: what operations that are not about one of the engine's nouns need: the engine, the
+// settings as they are now, facts about the machine, metrics, and what the API itself has counted.
+// It is filled by api/server.cpp and owns none of it.
 #pragma once
 
 #include "api/host_facts.h"

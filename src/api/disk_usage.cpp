@@ -32,7 +32,8 @@ net::Task<Result<Json>> container_rows(Call& call) {
         auto sizes = co_await call.engine.containers.sizes(container->id);
         if (!sizes && sizes.error().code == Errc::NotFound) { continue; } // removed meanwhile
         if (!sizes) { co_return std::move(sizes).error(); }
-        const std::string text = texts_of(call).element(call.engine, *container, call.version, now, *sizes);
+        const std::string text =
+            texts_of(call).element(call.engine, *container, call.version, now, *sizes);
         CO_TRY_LET(row, parse_json(text));
         rows.push_back(std::move(row));
     }
@@ -52,7 +53,9 @@ net::Task<Result<void>> get_disk_usage(Call& call) {
     document["BuildCache"] = types.contains("build-cache") ? Json::array() : Json(nullptr);
     if (types.contains("image")) {
         document["Images"] = Json::array();
-        for (const auto& image : usage.images) { document["Images"].push_back(image_summary_document(image, call.version)); }
+        for (const auto& image : usage.images) {
+            document["Images"].push_back(image_summary_document(image, call.version));
+        }
     }
     if (types.contains("container")) {
         CO_TRY_LET(rows, co_await container_rows(call));

@@ -29,9 +29,12 @@ std::string who(const net::RequestHead& request) {
     return request.peer;
 }
 
-Error page_not_found() { return {Errc::NotFound, "page not found"}; }
+Error page_not_found() {
+    return {Errc::NotFound, "page not found"};
+}
 
-void audit(const Call& call, const std::string& path, const Result<void>& outcome, std::chrono::nanoseconds took) {
+void audit(const Call& call, const std::string& path, const Result<void>& outcome,
+           std::chrono::nanoseconds took) {
     if (call.route == nullptr || !is_audited(call.route->right)) { return; }
     const auto& request = call.exchange.request();
     AuditRecord record;
@@ -49,7 +52,8 @@ void audit(const Call& call, const std::string& path, const Result<void>& outcom
 /// Faults of ours are worth a line even when nothing was changed.
 void log_fault(const Call& call, const std::string& path, const Result<void>& outcome) {
     if (outcome || call.status() < 500 || call.status() == 501 || call.status() == 503) { return; }
-    spdlog::error("{} {}: {}", call.exchange.request().method, path, redact(outcome.error().message));
+    spdlog::error("{} {}: {}", call.exchange.request().method, path,
+                  redact(outcome.error().message));
 }
 
 } // namespace
@@ -93,13 +97,16 @@ net::Task<Result<void>> Dispatcher::run(Call& call) {
     try {
         std::rethrow_exception(thrown);
     } catch (const std::exception& bug) {
-        spdlog::critical("{} {}: exception: {}", call.route->method, call.route->pattern, bug.what());
+        spdlog::critical("{} {}: exception: {}", call.route->method, call.route->pattern,
+                         bug.what());
         co_return internal(std::string("internal error: ") + bug.what());
     }
 }
 
 net::Task<void> Dispatcher::answer_error(Call& call, Error problem) {
-    if (call.begun() || call.exchange.begun()) { co_return; } // the server breaks the stream: the client sees it
+    if (call.begun() || call.exchange.begun()) {
+        co_return;
+    } // the server breaks the stream: the client sees it
     auto sent = co_await call.error(std::move(problem));
     if (!sent) { spdlog::debug("answer: {}", sent.error().message); }
 }
@@ -117,7 +124,8 @@ net::Task<void> Dispatcher::answer(net::Exchange& exchange) {
     if (outcome) { outcome = co_await run(call); }
     if (!outcome) { co_await answer_error(call, outcome.error()); }
     const auto took = std::chrono::steady_clock::now() - start;
-    daemon_.meters.count_request(exchange.request().method, call.route == nullptr ? "none" : call.route->pattern,
+    daemon_.meters.count_request(exchange.request().method,
+                                 call.route == nullptr ? "none" : call.route->pattern,
                                  call.status(), took);
     audit(call, path, outcome, took);
     log_fault(call, path, outcome);

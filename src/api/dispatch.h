@@ -1,5 +1,6 @@
-// Dispatcher: from an HTTP request to the answer of its operation. It checks who may come near, splits version and path,
-// finds the route, runs the handler, turns errors into Docker's documents, counts and writes the audit line.
+// Dispatcher: from an HTTP request to the answer of its operation. It checks who may come near,
+// splits version and path, finds the route, runs the handler, turns errors into Docker's documents,
+// counts and writes the audit line.
 #pragma once
 
 #include "api/router.h"

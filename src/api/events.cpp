@@ -1,17 +1,18 @@
-// GET /events: the past from the ring, then what happens, until the client goes or `until` has come.
+// GET /events: the past from the ring, then what happens, until the client goes or `until` has
+// come.
+#include "engine/events.h"
 #include "api/call.h"
 #include "api/daemon.h"
 #include "api/event_document.h"
 #include "base/time.h"
 #include "engine/engine.h"
-#include "engine/events.h"
 
 namespace shoal::api {
 namespace {
 
 const std::initializer_list<std::string_view> filter_keys = {
-    "config", "container", "daemon", "event", "image", "label", "network", "node",
-    "plugin", "scope", "secret", "service", "type", "volume"};
+    "config", "container", "daemon", "event",  "image",   "label", "network",
+    "node",   "plugin",    "scope",  "secret", "service", "type",  "volume"};
 
 struct Window {
     std::optional<Instant> since;
@@ -29,8 +30,8 @@ Result<Window> window_of(const Call& call, Instant now) {
         window.until = until;
     }
     if (window.since && window.until && *window.since > *window.until) {
-        return invalid("`since` time (" + call.query_text("since") + ") cannot be after `until` time (" +
-                       call.query_text("until") + ")");
+        return invalid("`since` time (" + call.query_text("since") +
+                       ") cannot be after `until` time (" + call.query_text("until") + ")");
     }
     return window;
 }
@@ -47,7 +48,8 @@ class Listening {
     int& count_;
 };
 
-net::Task<Result<void>> send_history(Call& call, Window window, Instant now, const Filters& filters) {
+net::Task<Result<void>> send_history(Call& call, Window window, Instant now,
+                                     const Filters& filters) {
     if (!window.since) { co_return ok(); }
     const Instant end = window.until ? std::min(*window.until, now) : now;
     for (const auto& event : call.engine.env.events.history(*window.since, end)) {
@@ -65,7 +67,9 @@ std::string event_document(const engine::Event& event) {
         line["status"] = event.action;
         line["id"] = event.id;
         const auto image = event.attributes.find("image");
-        if (event.type == "container" && image != event.attributes.end()) { line["from"] = image->second; }
+        if (event.type == "container" && image != event.attributes.end()) {
+            line["from"] = image->second;
+        }
     }
     line["Type"] = event.type;
     line["Action"] = event.action;

@@ -39,7 +39,8 @@ Result<void> check_startable(Call& call, const engine::Exec& exec) {
     if (exec.exit_code) { return conflict("exec process has already run"); }
     if (exec.started) { return conflict("exec command " + exec.id.text() + " is already running"); }
     if (container->state.status == engine::Status::Paused) {
-        return conflict("container " + container->id.text() + " is paused, unpause the container before exec");
+        return conflict("container " + container->id.text() +
+                        " is paused, unpause the container before exec");
     }
     if (container->state.status != engine::Status::Running) {
         return conflict("container " + container->id.text() + " is not running");
@@ -48,14 +49,18 @@ Result<void> check_startable(Call& call, const engine::Exec& exec) {
 }
 
 net::Task<Result<void>> serve_exec(Call& call, engine::ExecPtr exec, ExecStart start) {
-    const std::string keys_text = exec->config.detach_keys.empty() ? std::string(detach_keys_default) : exec->config.detach_keys;
+    const std::string keys_text = exec->config.detach_keys.empty()
+                                      ? std::string(detach_keys_default)
+                                      : exec->config.detach_keys;
     CO_TRY_LET(keys, detach_key_bytes(keys_text));
     const ContainerId container_id = exec->container;
     CO_TRY_LET(container, call.engine.containers.find(container_id.text()));
     CO_TRY_LET(client, co_await call.hijack(start.tty));
-    auto attachment = co_await call.engine.containers.exec_start(exec->id, false, start.tty, start.console_size);
+    auto attachment =
+        co_await call.engine.containers.exec_start(exec->id, false, start.tty, start.console_size);
     if (!attachment) {
-        // Docker says it where the program would have spoken; the exit code of the exec tells programs.
+        // Docker says it where the program would have spoken; the exit code of the exec tells
+        // programs.
         std::string text = attachment.error().message + "\r\n";
         if (!start.tty) { text = frame(StreamKind::Stdout, text); }
         const net::Until until;
@@ -70,7 +75,8 @@ net::Task<Result<void>> serve_exec(Call& call, engine::ExecPtr exec, ExecStart s
     StreamPump pump(call.engine.env.loop, *client, **attachment, std::move(options));
     const auto ended = co_await pump.run();
     if (ended == StreamPump::Ended::Detached) {
-        publish_container_event(call, *container, "exec_detach", Labels{{"execID", exec->id.text()}});
+        publish_container_event(call, *container, "exec_detach",
+                                Labels{{"execID", exec->id.text()}});
     }
     client->close();
     co_return ok();
@@ -85,7 +91,8 @@ net::Task<Result<void>> start_exec(Call& call) {
     CO_TRY_LET(exec, call.engine.containers.find_exec(call.param("id")));
     CO_TRY(check_startable(call, *exec));
     if (!start.detach) { co_return co_await serve_exec(call, exec, start); }
-    CO_TRY_LET(none, co_await call.engine.containers.exec_start(exec->id, true, start.tty, start.console_size));
+    CO_TRY_LET(none, co_await call.engine.containers.exec_start(exec->id, true, start.tty,
+                                                                start.console_size));
     (void)none;
     co_return co_await call.empty(200);
 }
@@ -101,7 +108,10 @@ Json process_config(const container::ExecConfig& config) {
     Json row;
     row["tty"] = config.tty;
     row["entrypoint"] = config.cmd.empty() ? "" : config.cmd.front();
-    row["arguments"] = config.cmd.empty() ? Json::array() : Json(std::vector<std::string>(config.cmd.begin() + 1, config.cmd.end()));
+    row["arguments"] =
+        config.cmd.empty()
+            ? Json::array()
+            : Json(std::vector<std::string>(config.cmd.begin() + 1, config.cmd.end()));
     row["privileged"] = config.privileged;
     if (!config.user.empty()) { row["user"] = config.user; }
     return row;

@@ -7,7 +7,8 @@ namespace {
 
 TEST(Framing, has_stream_and_big_endian_length) {
     EXPECT_EQ(frame(StreamKind::Stdout, "hi"), std::string("\x01\0\0\0\0\0\0\x02hi", 10));
-    EXPECT_EQ(frame(StreamKind::Stderr, std::string(0x10203, 'x')).substr(0, 8), std::string("\x02\0\0\0\0\x01\x02\x03", 8));
+    EXPECT_EQ(frame(StreamKind::Stderr, std::string(0x10203, 'x')).substr(0, 8),
+              std::string("\x02\0\0\0\0\x01\x02\x03", 8));
     EXPECT_EQ(frame(StreamKind::SystemError, ""), std::string("\x03\0\0\0\0\0\0\0", 8));
 }
 

@@ -1,6 +1,6 @@
-// Who may speak to the API at all, before any route is looked at: programs, not web pages. A page in the browser of
-// somebody on this machine must not reach a daemon on loopback, neither directly nor by a name that its owner points
-// at 127.0.0.1 (DNS rebinding). Pure.
+// Who may speak to the API at all, before any route is looked at: programs, not web pages. A page
+// in the browser of somebody on this machine must not reach a daemon on loopback, neither directly
+// nor by a name that its owner points at 127.0.0.1 (DNS rebinding). Pure.
 #pragma once
 
 #include "base/result.h"

@@ -21,14 +21,16 @@ TEST(Guard, lets_programs_on_a_unix_socket_through_whatever_they_say) {
 }
 
 TEST(Guard, takes_loopback_names_on_tcp) {
-    for (const auto* host : {"localhost", "localhost:2375", "127.0.0.1:2375", "127.1.2.3", "[::1]:2375", "LOCALHOST:1"}) {
+    for (const auto* host : {"localhost", "localhost:2375", "127.0.0.1:2375", "127.1.2.3",
+                             "[::1]:2375", "LOCALHOST:1"}) {
         EXPECT_TRUE(check_approach(tcp(host))) << host;
     }
 }
 
 TEST(Guard, refuses_names_that_could_be_rebound_to_loopback) {
-    for (const auto* host : {"evil.example:2375", "127.0.0.1.evil.example", "", "localhost.evil.example", "10.0.0.1:2375",
-                             "[::1].evil.example:1", "[", "2130706433"}) {
+    for (const auto* host :
+         {"evil.example:2375", "127.0.0.1.evil.example", "", "localhost.evil.example",
+          "10.0.0.1:2375", "[::1].evil.example:1", "[", "2130706433"}) {
         const auto checked = check_approach(tcp(host));
         ASSERT_FALSE(checked) << host;
         EXPECT_EQ(checked.error().code, Errc::Forbidden);

@@ -11,9 +11,13 @@
 namespace shoal::api {
 namespace {
 
-std::string text_of(const std::string& path) { return os::read_file(path, 1 << 20).value_or(""); }
+std::string text_of(const std::string& path) {
+    return os::read_file(path, 1 << 20).value_or("");
+}
 
-bool switched_on(const std::string& path) { return trim(text_of(path)) == "1"; }
+bool switched_on(const std::string& path) {
+    return trim(text_of(path)) == "1";
+}
 
 } // namespace
 
@@ -29,7 +33,9 @@ std::pair<std::string, std::string> parse_os_release(std::string_view text) {
     std::string name = "Linux", version;
     for (const auto& line : split(text, '\n')) {
         auto [key, value] = cut(line, '=');
-        if (value.size() >= 2 && value.front() == '"' && value.back() == '"') { value = value.substr(1, value.size() - 2); }
+        if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
+            value = value.substr(1, value.size() - 2);
+        }
         if (key == "PRETTY_NAME") { name = value; }
         if (key == "VERSION_ID") { version = value; }
     }
@@ -63,7 +69,9 @@ ProgramVersion load_program_version(const std::string& program) {
     return parse_program_version(output->out);
 }
 
-bool load_ipv4_forwarding() { return switched_on("/proc/sys/net/ipv4/ip_forward"); }
+bool load_ipv4_forwarding() {
+    return switched_on("/proc/sys/net/ipv4/ip_forward");
+}
 
 HostFacts load_host_facts() {
     HostFacts facts;
@@ -83,7 +91,8 @@ HostFacts load_host_facts() {
     facts.ipv4_forwarding = load_ipv4_forwarding();
     facts.bridge_nf_iptables = switched_on("/proc/sys/net/bridge/bridge-nf-call-iptables");
     facts.bridge_nf_ip6tables = switched_on("/proc/sys/net/bridge/bridge-nf-call-ip6tables");
-    facts.seccomp = prctl(PR_GET_SECCOMP) >= 0 && os::exists("/proc/sys/kernel/seccomp/actions_avail");
+    facts.seccomp =
+        prctl(PR_GET_SECCOMP) >= 0 && os::exists("/proc/sys/kernel/seccomp/actions_avail");
     facts.apparmor = trim(text_of("/sys/module/apparmor/parameters/enabled")) == "Y";
     const auto memory = facts.cgroups.v1_mounts.find("memory");
     facts.swap_limit = facts.cgroups.version == os::CgroupLayout::Version::V2 ||

@@ -1,5 +1,6 @@
-// What /info and /version tell about the machine and the programs we drive: kernel, distribution, processors, memory,
-// control groups, runtime versions. Read once at start, blocking; nothing here changes while the daemon runs.
+// What /info and /version tell about the machine and the programs we drive: kernel, distribution,
+// processors, memory, control groups, runtime versions. Read once at start, blocking; nothing here
+// changes while the daemon runs.
 #pragma once
 
 #include "os/cgroup.h"
@@ -12,12 +13,12 @@ namespace shoal::api {
 
 struct HostFacts {
     std::string host_name;
-    std::string kernel;       ///< "6.1.0-18-amd64"
-    std::string kernel_build; ///< uname -v
-    std::string architecture; ///< "x86_64"
+    std::string kernel;          ///< "6.1.0-18-amd64"
+    std::string kernel_build;    ///< uname -v
+    std::string architecture;    ///< "x86_64"
     std::string go_architecture; ///< "amd64"
-    std::string system;       ///< "Debian GNU/Linux 12 (bookworm)"
-    std::string system_version; ///< "12"
+    std::string system;          ///< "Debian GNU/Linux 12 (bookworm)"
+    std::string system_version;  ///< "12"
     int processors = 0;
     std::int64_t memory_bytes = 0;
     os::CgroupLayout cgroups;
@@ -35,7 +36,8 @@ std::int64_t parse_mem_total(std::string_view meminfo);
 /// "x86_64" -> "amd64".
 std::string go_architecture(const std::string& machine);
 
-/// First line of `program --version` as (version, commit): "crun version 1.8.1", "commit: f8a0...". Empty when it fails.
+/// First line of `program --version` as (version, commit): "crun version 1.8.1", "commit: f8a0...".
+/// Empty when it fails.
 struct ProgramVersion {
     std::string version;
     std::string commit;

@@ -6,7 +6,8 @@ namespace shoal::api {
 namespace {
 
 TEST(HostFacts, reads_the_distribution_from_os_release) {
-    const auto [name, version] = parse_os_release("NAME=\"Debian\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\n");
+    const auto [name, version] = parse_os_release(
+        "NAME=\"Debian\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\n");
     EXPECT_EQ(name, "Debian GNU/Linux 12 (bookworm)");
     EXPECT_EQ(version, "12");
     EXPECT_EQ(parse_os_release("").first, "Linux");
@@ -18,7 +19,8 @@ TEST(HostFacts, reads_memory_in_bytes) {
 }
 
 TEST(HostFacts, reads_version_and_commit_of_a_runtime) {
-    const auto crun = parse_program_version("crun version 1.8.1\ncommit: f8a096be060b22ccd3d5f3ebe44108517fbf6c30\nspec: 1.0.0\n");
+    const auto crun = parse_program_version(
+        "crun version 1.8.1\ncommit: f8a096be060b22ccd3d5f3ebe44108517fbf6c30\nspec: 1.0.0\n");
     EXPECT_EQ(crun.version, "1.8.1");
     EXPECT_EQ(crun.commit, "f8a096be060b22ccd3d5f3ebe44108517fbf6c30");
 }

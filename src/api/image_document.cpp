@@ -8,10 +8,12 @@
 namespace shoal::api {
 namespace {
 
-template <class T> Json or_null(const T& value) { return value.empty() ? Json(nullptr) : codec::write(value); }
+template <class T> Json or_null(const T& value) {
+    return value.empty() ? Json(nullptr) : codec::write(value);
+}
 
-/// The settings an image gives to its containers. Before 1.50 it had the shape of a container's, with what only
-/// containers have left empty.
+/// The settings an image gives to its containers. Before 1.50 it had the shape of a container's,
+/// with what only containers have left empty.
 Json config_document(const oci::RunConfig& config, bool container_shape) {
     Json document = Json::object();
     if (container_shape) {
@@ -20,9 +22,13 @@ Json config_document(const oci::RunConfig& config, bool container_shape) {
     }
     document["User"] = config.user;
     if (container_shape) {
-        for (const char* name : {"AttachStdin", "AttachStdout", "AttachStderr"}) { document[name] = false; }
+        for (const char* name : {"AttachStdin", "AttachStdout", "AttachStderr"}) {
+            document[name] = false;
+        }
     }
-    if (!config.exposed_ports.empty()) { document["ExposedPorts"] = codec::write(config.exposed_ports); }
+    if (!config.exposed_ports.empty()) {
+        document["ExposedPorts"] = codec::write(config.exposed_ports);
+    }
     if (container_shape) {
         for (const char* name : {"Tty", "OpenStdin", "StdinOnce"}) { document[name] = false; }
     }
@@ -44,7 +50,9 @@ Json config_document(const oci::RunConfig& config, bool container_shape) {
 
 Json graph_driver(const std::vector<std::string>& layer_paths) {
     Json data = Json::object();
-    if (layer_paths.size() > 1) { data["LowerDir"] = join({layer_paths.begin() + 1, layer_paths.end()}, ":"); }
+    if (layer_paths.size() > 1) {
+        data["LowerDir"] = join({layer_paths.begin() + 1, layer_paths.end()}, ":");
+    }
     if (!layer_paths.empty()) { data["UpperDir"] = layer_paths.front(); }
     return Json{{"Name", "overlay2"}, {"Data", std::move(data)}};
 }
@@ -69,13 +77,16 @@ Json image_summary_document(const engine::ImageSummary& summary, int version) {
     return row;
 }
 
-Json image_inspect_document(const engine::ImageInfo& image, const std::vector<std::string>& layer_paths, int version) {
+Json image_inspect_document(const engine::ImageInfo& image,
+                            const std::vector<std::string>& layer_paths, int version) {
     const oci::ImageConfig& config = *image.config;
     Json document{{"Id", prefixed(image.id)}};
     document["RepoTags"] = image.repo_tags;
     document["RepoDigests"] = image.repo_digests;
     document["Parent"] = prefixed(image.parent);
-    document["Comment"] = config.comment.empty() && !config.history.empty() ? config.history.back().comment : config.comment;
+    document["Comment"] = config.comment.empty() && !config.history.empty()
+                              ? config.history.back().comment
+                              : config.comment;
     document["Created"] = format_rfc3339(config.created);
     if (version < 145) { document["Container"] = ""; }
     // Gone from the API with 1.45, but docker-compose 1 reads it whatever the version is.
@@ -111,7 +122,8 @@ Json image_history_document(const std::vector<engine::ImageHistoryItem>& items) 
 Json image_removed_document(const std::vector<engine::ImageRemoved>& removed) {
     Json document = Json::array();
     for (const auto& step : removed) {
-        document.push_back(step.untagged.empty() ? Json{{"Deleted", step.deleted}} : Json{{"Untagged", step.untagged}});
+        document.push_back(step.untagged.empty() ? Json{{"Deleted", step.deleted}}
+                                                 : Json{{"Untagged", step.untagged}});
     }
     return document;
 }

@@ -7,7 +7,9 @@
 namespace shoal::api {
 namespace {
 
-std::string digits(char digit) { return std::string(64, digit); }
+std::string digits(char digit) {
+    return std::string(64, digit);
+}
 
 std::shared_ptr<oci::ImageConfig> config() {
     auto config = std::make_shared<oci::ImageConfig>();
@@ -16,7 +18,8 @@ std::shared_ptr<oci::ImageConfig> config() {
     config->os = "linux";
     config->config.cmd = {"sh"};
     config->config.labels = {{"a", "b"}};
-    config->rootfs.diff_ids = {*oci::Digest::parse("sha256:" + digits('c')), *oci::Digest::parse("sha256:" + digits('d'))};
+    config->rootfs.diff_ids = {*oci::Digest::parse("sha256:" + digits('c')),
+                               *oci::Digest::parse("sha256:" + digits('d'))};
     config->history.push_back({});
     config->history.back().comment = "the last step";
     return config;
@@ -31,7 +34,9 @@ engine::ImageInfo image() {
     return image;
 }
 
-engine::ImageSummary summary() { return {image()}; }
+engine::ImageSummary summary() {
+    return {image()};
+}
 
 TEST(ImageSummaryDocument, counts_in_seconds_and_says_what_is_not_known) {
     const Json row = image_summary_document(summary(), 151);
@@ -59,8 +64,10 @@ TEST(ImageSummaryDocument, gives_old_readers_what_they_look_for) {
 }
 
 TEST(ImageInspectDocument, has_layers_in_order_and_paths_topmost_first) {
-    const Json document = image_inspect_document(image(), {"/l/2/diff", "/l/1/diff", "/l/0/diff"}, 151);
-    EXPECT_EQ(document["RootFS"]["Layers"], Json::array({"sha256:" + digits('c'), "sha256:" + digits('d')}));
+    const Json document =
+        image_inspect_document(image(), {"/l/2/diff", "/l/1/diff", "/l/0/diff"}, 151);
+    EXPECT_EQ(document["RootFS"]["Layers"],
+              Json::array({"sha256:" + digits('c'), "sha256:" + digits('d')}));
     EXPECT_EQ(document["GraphDriver"]["Data"]["UpperDir"], "/l/2/diff");
     EXPECT_EQ(document["GraphDriver"]["Data"]["LowerDir"], "/l/1/diff:/l/0/diff");
     EXPECT_EQ(document["Comment"], "the last step");
@@ -99,7 +106,8 @@ TEST(ImageHistoryDocument, shows_no_tags_as_null) {
 
 TEST(ImageRemovedDocument, has_one_member_per_step) {
     const Json document = image_removed_document({{"web:1", ""}, {"", "sha256:x"}});
-    EXPECT_EQ(document, (Json::array({Json{{"Untagged", "web:1"}}, Json{{"Deleted", "sha256:x"}}})));
+    EXPECT_EQ(document,
+              (Json::array({Json{{"Untagged", "web:1"}}, Json{{"Deleted", "sha256:x"}}})));
     EXPECT_EQ(image_removed_document({}), Json::array());
 }
 

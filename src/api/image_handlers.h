@@ -1,4 +1,5 @@
-// The operations on images that move streams, made in image_streams.cpp and named in the table of images.cpp.
+// The operations on images that move streams, made in image_streams.cpp and named in the table of
+// images.cpp.
 #pragma once
 
 #include "api/call.h"

@@ -1,5 +1,5 @@
-// Images in and out of the daemon: load, save, import, bootstrap. A thread that may block works on the archive; its
-// bytes and its progress go through pipes, which the loop fills and empties.
+// Images in and out of the daemon: load, save, import, bootstrap. A thread that may block works on
+// the archive; its bytes and its progress go through pipes, which the loop fills and empties.
 #include "api/image_handlers.h"
 #include "base/text.h"
 #include "engine/engine.h"
@@ -11,7 +11,8 @@ namespace shoal::api {
 namespace {
 
 constexpr std::size_t buffer_bytes = 256 * 1024;
-constexpr std::chrono::seconds rest_timeout{30}; ///< for a client that still sends what nobody wants any more
+constexpr std::chrono::seconds rest_timeout{
+    30}; ///< for a client that still sends what nobody wants any more
 constexpr std::chrono::seconds answer_timeout{60}; ///< of a server that an archive is fetched from
 constexpr std::chrono::seconds stall_timeout{120}; ///< the same, between two pieces
 
@@ -84,9 +85,7 @@ class Piped {
         return ok();
     }
 
-    net::Task<void> work(net::Task<Result<void>> task) {
-        outcome_ = co_await std::move(task);
-    }
+    net::Task<void> work(net::Task<Result<void>> task) { outcome_ = co_await std::move(task); }
 
     /// To its end, even when nobody wants it any more: some clients hear an answer only then.
     net::Task<void> feed() {
@@ -180,7 +179,9 @@ net::Task<Result<void>> import_image(Call& call) {
         request.source = url.text();
         const net::Until until(Deadline::in(answer_timeout), call.gone());
         auto started = co_await net::Download::start(call.engine.env.loop, url, until);
-        if (!started) { co_return internal("download " + request.source + ": " + started.error().message); }
+        if (!started) {
+            co_return internal("download " + request.source + ": " + started.error().message);
+        }
         CO_TRY(co_await call.begin(200, "application/json"));
         Json line{{"status", "Downloading from " + request.source}};
         CO_TRY(co_await call.progress(std::move(line)));
@@ -193,7 +194,9 @@ net::Task<Result<void>> import_image(Call& call) {
 
 /// The name is checked, so that a wrong one is heard of; then this release has to pass.
 Result<void> refuse_pull(const Call& call) {
-    if (call.query_text("fromImage") == "scratch") { return invalid("'scratch' is a reserved name"); }
+    if (call.query_text("fromImage") == "scratch") {
+        return invalid("'scratch' is a reserved name");
+    }
     TRY_LET(reference, oci::Reference::parse(call.query_text("fromImage")));
     const std::string tag = call.query_text("tag");
     if (!tag.empty() && !reference.has_digest()) {
@@ -240,7 +243,9 @@ net::Task<Result<void>> create_image(Call& call) {
 net::Task<Result<void>> bootstrap_image(Call& call) {
     engine::ImageBootstrapRequest request;
     request.reference = call.query_text("ref");
-    if (const auto variant = call.query_text("variant"); !variant.empty()) { request.variant = variant; }
+    if (const auto variant = call.query_text("variant"); !variant.empty()) {
+        request.variant = variant;
+    }
     for (const auto& list : call.query_all("include")) {
         for (auto& package : split(list, ',')) { request.include.push_back(std::move(package)); }
     }

@@ -13,14 +13,21 @@ net::Task<Result<void>> list_images(Call& call) {
     engine::ImageListRequest request;
     request.all = call.query_bool("all");
     request.shared_size = call.query_bool("shared-size");
-    // `digests` is always honoured; `manifests` finds nothing to add: a store of layers has one manifest per image.
-    if (call.query_bool("identity")) { co_return unsupported("identity: the origin of images is not recorded"); }
+    // `digests` is always honoured; `manifests` finds nothing to add: a store of layers has one
+    // manifest per image.
+    if (call.query_bool("identity")) {
+        co_return unsupported("identity: the origin of images is not recorded");
+    }
     CO_TRY_LET(filters, call.filters());
     request.filters = std::move(filters);
-    if (call.version < 125 && call.has_query("filter")) { request.filters.add("reference", call.query_text("filter")); }
+    if (call.version < 125 && call.has_query("filter")) {
+        request.filters.add("reference", call.query_text("filter"));
+    }
     CO_TRY_LET(images, call.engine.images.list(request));
     Json rows = Json::array();
-    for (const auto& image : images) { rows.push_back(image_summary_document(image, call.version)); }
+    for (const auto& image : images) {
+        rows.push_back(image_summary_document(image, call.version));
+    }
     co_return co_await call.json(200, std::move(rows));
 }
 
@@ -41,7 +48,8 @@ net::Task<Result<void>> image_history(Call& call) {
 }
 
 net::Task<Result<void>> tag_image(Call& call) {
-    CO_TRY(call.engine.images.tag(call.param("name"), call.query_text("repo"), call.query_text("tag")));
+    CO_TRY(call.engine.images.tag(call.param("name"), call.query_text("repo"),
+                                  call.query_text("tag")));
     co_return co_await call.empty(201);
 }
 
@@ -53,8 +61,11 @@ net::Task<Result<void>> remove_image(Call& call) {
     for (const auto& text : call.query_all("platforms")) {
         CO_TRY_LET(platform, oci::parse_platform(text));
         CO_TRY_LET(image, call.engine.images.resolve(request.name));
-        if (!oci::satisfies({image.config->architecture, image.config->os, "", {}, image.config->variant}, platform)) {
-            co_return Error{Errc::NotFound, "No such image: " + request.name + " for platform " + oci::platform_text(platform)};
+        if (!oci::satisfies(
+                {image.config->architecture, image.config->os, "", {}, image.config->variant},
+                platform)) {
+            co_return Error{Errc::NotFound, "No such image: " + request.name + " for platform " +
+                                                oci::platform_text(platform)};
         }
     }
     CO_TRY_LET(removed, co_await call.engine.images.remove(std::move(request)));
@@ -66,14 +77,16 @@ net::Task<Result<void>> prune_images(Call& call) {
     CO_TRY_LET(pruned, co_await call.engine.images.prune(std::move(filters)));
     Json removed = image_removed_document(pruned.removed);
     if (removed.empty()) { removed = nullptr; }
-    Json document{{"ImagesDeleted", std::move(removed)}, {"SpaceReclaimed", pruned.reclaimed_bytes}};
+    Json document{{"ImagesDeleted", std::move(removed)},
+                  {"SpaceReclaimed", pruned.reclaimed_bytes}};
     co_return co_await call.json(200, std::move(document));
 }
 
 net::Task<Result<void>> push_image(Call& call) {
     auto image = call.engine.images.resolve(call.param("name"));
     if (!image && image.error().code == Errc::NotFound) {
-        co_return Error{Errc::NotFound, "An image does not exist locally with the tag: " + call.param("name")};
+        co_return Error{Errc::NotFound,
+                        "An image does not exist locally with the tag: " + call.param("name")};
     }
     if (!image) { co_return std::move(image).error(); }
     co_return unsupported(no_push);
@@ -81,16 +94,20 @@ net::Task<Result<void>> push_image(Call& call) {
 
 } // namespace
 
-Result<oci::Platform> platform_of(const Call& call) { return oci::parse_platform(call.query_text("platform")); }
+Result<oci::Platform> platform_of(const Call& call) {
+    return oci::parse_platform(call.query_text("platform"));
+}
 
 Result<void> check_platform(const Call& call, const std::string& name) {
     if (call.query_text("platform").empty()) { return ok(); }
     TRY_LET(wanted, platform_of(call));
     TRY_LET(image, call.engine.images.resolve(name));
-    const oci::Platform have{image.config->architecture, image.config->os, "", {}, image.config->variant};
+    const oci::Platform have{
+        image.config->architecture, image.config->os, "", {}, image.config->variant};
     if (oci::satisfies(have, wanted)) { return ok(); }
     return Error{Errc::NotFound, "image with reference " + name + " was found but its platform (" +
-                                     oci::platform_text(have) + ") does not match the specified platform (" +
+                                     oci::platform_text(have) +
+                                     ") does not match the specified platform (" +
                                      oci::platform_text(wanted) + ")"};
 }
 

@@ -58,7 +58,9 @@ class Opener {
             TRY(add(std::move(listener)));
             found = true;
         }
-        if (!found) { return invalid("fd://" + name + ": no such socket was handed over by systemd"); }
+        if (!found) {
+            return invalid("fd://" + name + ": no such socket was handed over by systemd");
+        }
         return ok();
     }
 
@@ -81,8 +83,8 @@ class Opener {
 
     Result<void> ensure_tls() {
         if (endpoints_.tls) { return ok(); }
-        const auto clients =
-            settings_.tls_verify ? net::ClientCertificates::Required : net::ClientCertificates::Ignore;
+        const auto clients = settings_.tls_verify ? net::ClientCertificates::Required
+                                                  : net::ClientCertificates::Ignore;
         TRY_LET(tls, net::TlsServer::create(tls_files(settings_), clients));
         endpoints_.tls = tls;
         return ok();

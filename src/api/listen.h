@@ -1,4 +1,5 @@
-// Where the API is served: makes the listeners that `hosts` asks for and refuses those that would give the machine away.
+// Where the API is served: makes the listeners that `hosts` asks for and refuses those that would
+// give the machine away.
 #pragma once
 
 #include "engine/settings.h"
@@ -17,7 +18,7 @@ struct Endpoint {
 };
 struct Endpoints {
     std::vector<Endpoint> all;
-    std::shared_ptr<net::TlsServer> tls;    ///< the one they share, for reload; may be null
+    std::shared_ptr<net::TlsServer> tls;     ///< the one they share, for reload; may be null
     std::vector<std::string> insecure_hosts; ///< loopback TCP without TLS
 };
 Result<Endpoints> open_endpoints(net::Loop& loop, const engine::Settings& settings);

@@ -20,7 +20,9 @@ class JsonLines : public spdlog::formatter {
         const auto text = dump_json(line) + "\n";
         out.append(text.data(), text.data() + text.size());
     }
-    std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonLines>(); }
+    std::unique_ptr<spdlog::formatter> clone() const override {
+        return std::make_unique<JsonLines>();
+    }
 };
 
 spdlog::level::level_enum level_of(const engine::Settings& settings) {
@@ -33,10 +35,13 @@ spdlog::level::level_enum level_of(const engine::Settings& settings) {
 
 } // namespace
 
-void set_log_level(const engine::Settings& settings) { spdlog::set_level(level_of(settings)); }
+void set_log_level(const engine::Settings& settings) {
+    spdlog::set_level(level_of(settings));
+}
 
 void set_up_log(const engine::Settings& settings) {
-    auto logger = std::make_shared<spdlog::logger>("shoald", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto logger = std::make_shared<spdlog::logger>(
+        "shoald", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     if (settings.log_format == "json") {
         logger->set_formatter(std::make_unique<JsonLines>());
     } else {

@@ -1,4 +1,5 @@
-// The daemon's own log: lines on standard error, as text or JSON, at a level that a reload may change.
+// The daemon's own log: lines on standard error, as text or JSON, at a level that a reload may
+// change.
 #pragma once
 
 #include "engine/settings.h"

@@ -4,17 +4,23 @@
 
 namespace shoal::api {
 
-Meters::Meters() : events_(metrics_.counter("engine_daemon_events_total", "The number of events logged")) {
+Meters::Meters()
+    : events_(metrics_.counter("engine_daemon_events_total", "The number of events logged")) {
     set_containers(0, 0, 0);
 }
 
 void Meters::describe_daemon(const HostFacts& facts, const std::string& id) {
-    metrics_.gauge("engine_daemon_engine_cpus_cpus", "The number of cpus that the host system of the engine has")
+    metrics_
+        .gauge("engine_daemon_engine_cpus_cpus",
+               "The number of cpus that the host system of the engine has")
         .set(facts.processors);
-    metrics_.gauge("engine_daemon_engine_memory_bytes", "The number of bytes of memory that the host system of the engine has")
+    metrics_
+        .gauge("engine_daemon_engine_memory_bytes",
+               "The number of bytes of memory that the host system of the engine has")
         .set(static_cast<double>(facts.memory_bytes));
     metrics_
-        .gauge("engine_daemon_engine_info", "The information related to the engine and the OS it is running on",
+        .gauge("engine_daemon_engine_info",
+               "The information related to the engine and the OS it is running on",
                {{"architecture", facts.architecture},
                 {"daemon_id", id},
                 {"graphdriver", "overlay2"},
@@ -26,22 +32,25 @@ void Meters::describe_daemon(const HostFacts& facts, const std::string& id) {
         .set(1);
 }
 
-void Meters::count_request(std::string_view method, std::string_view pattern, int status, std::chrono::nanoseconds took) {
+void Meters::count_request(std::string_view method, std::string_view pattern, int status,
+                           std::chrono::nanoseconds took) {
     const std::string route(pattern);
     metrics_
-        .counter("shoal_api_requests_total", "Requests to the API by operation and status",
-                 {{"method", std::string(method)}, {"route", route}, {"status", std::to_string(status)}})
+        .counter(
+            "shoal_api_requests_total", "Requests to the API by operation and status",
+            {{"method", std::string(method)}, {"route", route}, {"status", std::to_string(status)}})
         .add();
     metrics_
-        .histogram("shoal_api_request_seconds", "How long requests to the API took, streams included", {{"route", route}})
+        .histogram("shoal_api_request_seconds",
+                   "How long requests to the API took, streams included", {{"route", route}})
         .observe(std::chrono::duration<double>(took).count());
 }
 
 void Meters::set_containers(int running, int paused, int stopped) {
     const auto set = [&](const char* state, int count) {
         metrics_
-            .gauge("engine_daemon_container_states_containers", "The count of containers in various states",
-                   {{"state", state}})
+            .gauge("engine_daemon_container_states_containers",
+                   "The count of containers in various states", {{"state", state}})
             .set(count);
     };
     set("running", running);

@@ -1,4 +1,5 @@
-// Meters: what the daemon counts, under the names that Docker's metrics endpoint uses where it has one.
+// Meters: what the daemon counts, under the names that Docker's metrics endpoint uses where it has
+// one.
 #pragma once
 
 #include "metrics/metrics.h"
@@ -13,7 +14,8 @@ class Meters {
   public:
     Meters();
     void describe_daemon(const HostFacts& facts, const std::string& id);
-    void count_request(std::string_view method, std::string_view pattern, int status, std::chrono::nanoseconds took);
+    void count_request(std::string_view method, std::string_view pattern, int status,
+                       std::chrono::nanoseconds took);
     void count_event() { events_.add(); }
     void set_containers(int running, int paused, int stopped);
     std::string text() const { return metrics_.text(); }

@@ -24,7 +24,9 @@ template <class V> void describe(V& v, IpamRequest& ipam) {
 struct ConfigReference {
     std::string network;
 };
-template <class V> void describe(V& v, ConfigReference& reference) { v("Network", reference.network); }
+template <class V> void describe(V& v, ConfigReference& reference) {
+    v("Network", reference.network);
+}
 
 struct CreateRequest {
     std::string name, driver, scope;
@@ -87,7 +89,9 @@ Json ipam_document(const network::Definition& definition) {
     for (const auto& pool : definition.pools) { config.push_back(codec::write(pool)); }
     const bool none = definition.driver == "host" || definition.driver == "null";
     const bool predefined = none || definition.name == "bridge";
-    Json options = definition.ipam_options.empty() && predefined ? Json(nullptr) : codec::write(definition.ipam_options);
+    Json options = definition.ipam_options.empty() && predefined
+                       ? Json(nullptr)
+                       : codec::write(definition.ipam_options);
     if (config.empty() && none) { config = Json(nullptr); }
     return Json{{"Driver", definition.ipam_driver}, {"Options", options}, {"Config", config}};
 }
@@ -167,9 +171,12 @@ net::Task<Result<void>> remove_network(Call& call) {
 
 net::Task<Result<void>> connect_network(Call& call) {
     CO_TRY_LET(body, co_await call.body<ConnectRequest>());
-    if (body.container.empty()) { co_return invalid("Container: a container's name or id is needed"); }
+    if (body.container.empty()) {
+        co_return invalid("Container: a container's name or id is needed");
+    }
     auto wish = engine::endpoint_wish(body.endpoint);
-    CO_TRY(co_await call.engine.networks.connect(call.param("id"), body.container, std::move(wish)));
+    CO_TRY(
+        co_await call.engine.networks.connect(call.param("id"), body.container, std::move(wish)));
     co_return co_await call.empty(200);
 }
 

@@ -36,19 +36,29 @@ std::string joined(const std::vector<std::string_view>& parts, std::size_t from,
 
 std::string_view name_of(Right right) {
     switch (right) {
-    case Right::Ping: return "ping";
-    case Right::Read: return "read";
-    case Right::Stream: return "stream";
-    case Right::Write: return "write";
-    case Right::Exec: return "exec";
-    case Right::Build: return "build";
-    case Right::Share: return "share";
-    case Right::Admin: return "admin";
+    case Right::Ping:
+        return "ping";
+    case Right::Read:
+        return "read";
+    case Right::Stream:
+        return "stream";
+    case Right::Write:
+        return "write";
+    case Right::Exec:
+        return "exec";
+    case Right::Build:
+        return "build";
+    case Right::Share:
+        return "share";
+    case Right::Admin:
+        return "admin";
     }
     ASSERT(false);
 }
 
-bool is_audited(Right right) { return right != Right::Ping && right != Right::Read && right != Right::Stream; }
+bool is_audited(Right right) {
+    return right != Right::Ping && right != Right::Read && right != Right::Stream;
+}
 
 void Router::add(Route route) {
     ASSERT(route.handler != nullptr && route.pattern.starts_with('/'));
@@ -72,16 +82,19 @@ void Router::add(Route route) {
     auto& row = by_head_[head_key(route.method, compiled.segments.front().text)];
     for (const auto& other : row) { ASSERT(other.route.pattern != route.pattern); }
     compiled.route = std::move(route);
-    const auto place = std::ranges::find_if(row, [&](const Compiled& other) { return other.literals < compiled.literals; });
+    const auto place = std::ranges::find_if(
+        row, [&](const Compiled& other) { return other.literals < compiled.literals; });
     row.insert(place, std::move(compiled));
 }
 
-bool Router::matches(const Compiled& compiled, const std::vector<std::string_view>& parts, Params* params) {
+bool Router::matches(const Compiled& compiled, const std::vector<std::string_view>& parts,
+                     Params* params) {
     const auto& segments = compiled.segments;
     const auto rest = std::ranges::find(segments, Segment::Kind::Rest, &Segment::kind);
     const bool greedy = rest != segments.end();
     if (greedy ? parts.size() < segments.size() : parts.size() != segments.size()) { return false; }
-    const std::size_t extra = parts.size() - segments.size(); // what the greedy segment takes beyond one part
+    const std::size_t extra =
+        parts.size() - segments.size(); // what the greedy segment takes beyond one part
     std::size_t at = 0;
     for (const auto& segment : segments) {
         const std::size_t end = at + 1 + (segment.kind == Segment::Kind::Rest ? extra : 0);

@@ -1,7 +1,8 @@
-// The table of operations: which method and path is answered by which function, and what right that needs. Patterns
-// have literal segments, `{name}` for one segment and at most one `{name:.*}` that may contain slashes:
-// "/containers/{name:.*}/json". It finds a route by method and first segment, without regular expressions. It does
-// not know versions, errors or sockets: see api/server.h and api/call.h.
+// The table of operations: which method and path is answered by which function, and what right that
+// needs. Patterns have literal segments, `{name}` for one segment and at most one `{name:.*}` that
+// may contain slashes:
+// "/containers/{name:.*}/json". It finds a route by method and first segment, without regular
+// expressions. It does not know versions, errors or sockets: see api/server.h and api/call.h.
 #pragma once
 
 #include "base/result.h"
@@ -18,7 +19,8 @@ namespace shoal::api {
 class Call;
 using Handler = net::Task<Result<void>> (*)(Call&);
 
-/// What a caller must be allowed to do. Everything but Ping, Read and Stream leaves a line in the audit log.
+/// What a caller must be allowed to do. Everything but Ping, Read and Stream leaves a line in the
+/// audit log.
 enum class Right {
     Ping,   ///< is anybody there: no information about objects
     Read,   ///< list and inspect
@@ -44,7 +46,8 @@ using Params = std::vector<std::pair<std::string, std::string>>;
 
 class Router {
   public:
-    /// Patterns with more literal segments win; among equals the first one added. Two equal patterns are a bug.
+    /// Patterns with more literal segments win; among equals the first one added. Two equal
+    /// patterns are a bug.
     void add(Route route);
     void add(std::string_view method, std::string_view pattern, Right right, Handler handler) {
         add(Route{std::string(method), std::string(pattern), right, handler});
@@ -68,13 +71,16 @@ class Router {
         std::vector<Segment> segments;
         int literals = 0;
     };
-    static bool matches(const Compiled& compiled, const std::vector<std::string_view>& parts, Params* params);
-    std::map<std::string, std::vector<Compiled>, std::less<>> by_head_; ///< "GET containers" -> best first
+    static bool matches(const Compiled& compiled, const std::vector<std::string_view>& parts,
+                        Params* params);
+    std::map<std::string, std::vector<Compiled>, std::less<>>
+        by_head_; ///< "GET containers" -> best first
 };
 
 // Each area adds its operations; api/server.cpp calls them all.
 void add_system_routes(Router& router);
-void add_absent_routes(Router& router); ///< swarm, plugins and what later releases bring: answered as Docker does without
+void add_absent_routes(Router& router); ///< swarm, plugins and what later releases bring: answered
+                                        ///< as Docker does without
 void add_volume_routes(Router& router);
 void add_image_routes(Router& router);
 void add_container_routes(Router& router);

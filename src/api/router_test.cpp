@@ -7,7 +7,9 @@
 namespace shoal::api {
 namespace {
 
-net::Task<Result<void>> nothing(Call&) { co_return ok(); }
+net::Task<Result<void>> nothing(Call&) {
+    co_return ok();
+}
 
 Router sample() {
     Router router;

@@ -38,9 +38,12 @@ using engine::Settings;
 constexpr std::size_t pool_threads_max = 16;
 constexpr std::size_t storage_threads_max = 32;
 
-Result<std::string> read_config(const std::string& path) { return os::read_file(path, 1 << 20); }
+Result<std::string> read_config(const std::string& path) {
+    return os::read_file(path, 1 << 20);
+}
 
-/// Small and steady: few malloc arenas, since the loop does nearly all of the work; all descriptors we may have.
+/// Small and steady: few malloc arenas, since the loop does nearly all of the work; all descriptors
+/// we may have.
 void tune_process() {
     mallopt(M_ARENA_MAX, 2);
     mallopt(M_TRIM_THRESHOLD, 256 * 1024);
@@ -55,7 +58,8 @@ void tune_process() {
 
 Result<void> adjust_oom_score(int score) {
     if (score == 0) { return ok(); }
-    return os::write_kernel_file("/proc/self/oom_score_adj", std::to_string(score)).with("oom-score-adjust");
+    return os::write_kernel_file("/proc/self/oom_score_adj", std::to_string(score))
+        .with("oom-score-adjust");
 }
 
 /// The installation's own id, a UUID, made at the first start.
@@ -66,8 +70,8 @@ Result<std::string> ensure_daemon_id(const std::string& data_root, Random& rando
     auto hex = random.hex(16);
     hex[12] = '4'; // RFC 4122: random
     hex[16] = "89ab"[static_cast<unsigned char>(hex[16]) % 4];
-    const auto id = hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" + hex.substr(16, 4) + "-" +
-                    hex.substr(20);
+    const auto id = hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" +
+                    hex.substr(16, 4) + "-" + hex.substr(20);
     TRY(os::write_file_atomic(path, id + "\n", {.mode = 0600, .sync = os::Sync::Yes}));
     return id;
 }
@@ -80,7 +84,8 @@ Result<Places> take_places(const Settings& settings) {
     Places places;
     TRY(os::ensure_directory(settings.data_root, 0710));
     TRY(os::ensure_directory(settings.exec_root, 0711));
-    TRY_LET(lock, os::LockFile::acquire(settings.data_root + "/lock").with("another daemon uses this data-root"));
+    TRY_LET(lock, os::LockFile::acquire(settings.data_root + "/lock")
+                      .with("another daemon uses this data-root"));
     places.lock = std::move(lock);
     if (!settings.pidfile.empty()) {
         TRY_LET(pid_file, os::PidFile::create(settings.pidfile));
@@ -102,11 +107,13 @@ void add_routes(Router& router) {
 /// Everything of one running daemon, in the order in which it is made.
 class Running {
   public:
-    Running(net::Loop& loop, Settings& settings, engine::Store& store, std::vector<std::string> args)
+    Running(net::Loop& loop, Settings& settings, engine::Store& store,
+            std::vector<std::string> args)
         : loop_(loop), settings_(settings), args_(std::move(args)), pool_(loop, pool_threads_max),
-          storage_pool_(loop, storage_threads_max, net::Pool::AtEnd::Leave), events_(loop, clock_),
-          env_{loop, pool_, storage_pool_, settings, clock_, random_, store, events_}, engine_(env_),
-          daemon_{engine_, settings, clock_, meters_}, dispatcher_(daemon_, router_),
+          storage_pool_(loop, storage_threads_max, net::Pool::AtEnd::Leave),
+          events_(loop, clock_), env_{loop,   pool_,   storage_pool_, settings,
+                                      clock_, random_, store,         events_},
+          engine_(env_), daemon_{engine_, settings, clock_, meters_}, dispatcher_(daemon_, router_),
           signals_(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1}), scope_(loop) {
         add_routes(router_);
     }
@@ -124,11 +131,14 @@ class Running {
 
   private:
     net::Task<Result<void>> begin() {
-        CO_TRY_LET(endpoints, open_endpoints(loop_, settings_)); // clients wait in the backlog from here on
+        CO_TRY_LET(endpoints,
+                   open_endpoints(loop_, settings_)); // clients wait in the backlog from here on
         CO_TRY(prepare_daemon(endpoints));
         CO_TRY(co_await engine_.start());
         tls_ = endpoints.tls;
-        for (auto& endpoint : endpoints.all) { server_.serve(std::move(endpoint.listener), endpoint.tls); }
+        for (auto& endpoint : endpoints.all) {
+            server_.serve(std::move(endpoint.listener), endpoint.tls);
+        }
         CO_TRY(serve_metrics());
         scope_.spawn(count_events());
         malloc_trim(0);
@@ -152,7 +162,8 @@ class Running {
     Result<void> serve_metrics() {
         if (settings_.metrics_addr.empty()) { return ok(); }
         TRY_LET(host, engine::parse_host("tcp://" + settings_.metrics_addr));
-        TRY_LET(listener, net::Listener::listen_tcp(loop_, host.host, host.port).with("metrics-addr"));
+        TRY_LET(listener,
+                net::Listener::listen_tcp(loop_, host.host, host.port).with("metrics-addr"));
         spdlog::info("metrics listen on {}", listener->text());
         metrics_server_.serve(std::move(listener));
         return ok();
@@ -162,7 +173,8 @@ class Running {
         const auto counts = engine_.containers.counts();
         meters_.set_containers(counts.running, counts.paused, counts.stopped);
         net::Response response;
-        const bool known = exchange.request().path == "/metrics" && exchange.request().method == "GET";
+        const bool known =
+            exchange.request().path == "/metrics" && exchange.request().method == "GET";
         response.status = known ? 200 : 404;
         response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
         response.body = known ? meters_.text() : "page not found\n";
@@ -189,17 +201,21 @@ class Running {
             } else if (*signal == SIGUSR1) {
                 log_state();
             } else {
-                spdlog::info("Processing signal '{}'", *signal == SIGTERM ? "terminated" : "interrupt");
+                spdlog::info("Processing signal '{}'",
+                             *signal == SIGTERM ? "terminated" : "interrupt");
                 co_return;
             }
         }
     }
 
     void reload() {
-        const auto monotonic = std::chrono::steady_clock::now().time_since_epoch() / std::chrono::microseconds(1);
+        const auto monotonic =
+            std::chrono::steady_clock::now().time_since_epoch() / std::chrono::microseconds(1);
         (void)net::notify_systemd("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(monotonic));
         auto done = try_reload();
-        if (!done) { spdlog::error("reload: {}; the settings stay as they were", done.error().message); }
+        if (!done) {
+            spdlog::error("reload: {}; the settings stay as they were", done.error().message);
+        }
         (void)net::notify_systemd("READY=1");
     }
 
@@ -209,17 +225,22 @@ class Running {
         const auto changed = engine::apply_reload(settings_, line.settings);
         set_log_level(settings_);
         daemon_.programs.clear();
-        spdlog::info("Reloaded configuration: {}", changed.empty() ? "nothing changed" : join(changed, ", "));
+        spdlog::info("Reloaded configuration: {}",
+                     changed.empty() ? "nothing changed" : join(changed, ", "));
         auto attributes = engine::reload_attributes(settings_);
         attributes["name"] = daemon_.facts.host_name;
-        events_.publish({.type = "daemon", .action = "reload", .id = daemon_.id, .attributes = std::move(attributes)});
+        events_.publish({.type = "daemon",
+                         .action = "reload",
+                         .id = daemon_.id,
+                         .attributes = std::move(attributes)});
         return ok();
     }
 
     void log_state() {
-        spdlog::info("state: {} connections, pool {} running {} queued, storage {} running {} queued, {} listeners",
-                     server_.connections(), pool_.running(), pool_.queued(), storage_pool_.running(),
-                     storage_pool_.queued(), daemon_.event_listeners);
+        spdlog::info(
+            "state: {} connections, pool {} running {} queued, storage {} running {} queued, {} listeners",
+            server_.connections(), pool_.running(), pool_.queued(), storage_pool_.running(),
+            storage_pool_.queued(), daemon_.event_listeners);
     }
 
     /// A second signal does not wait any longer.
@@ -234,9 +255,12 @@ class Running {
         (void)net::notify_systemd("STOPPING=1");
         scope_.spawn(hurry());
         const bool for_ever = settings_.shutdown_timeout.count() < 0;
-        const Deadline deadline = for_ever ? Deadline::never() : Deadline::in(settings_.shutdown_timeout);
-        // Long streams (attach, events, logs) end now; changes that are under way get a moment to be whole.
-        co_await server_.stop(Deadline::in(std::chrono::milliseconds(250)), std::chrono::seconds(5));
+        const Deadline deadline =
+            for_ever ? Deadline::never() : Deadline::in(settings_.shutdown_timeout);
+        // Long streams (attach, events, logs) end now; changes that are under way get a moment to
+        // be whole.
+        co_await server_.stop(Deadline::in(std::chrono::milliseconds(250)),
+                              std::chrono::seconds(5));
         co_await metrics_server_.stop(Deadline::in(std::chrono::milliseconds(0)));
         co_await engine_.stop(deadline);
         co_await scope_.close();
@@ -262,8 +286,16 @@ class Running {
     net::UnixSignals signals_;
     std::shared_ptr<net::TlsServer> tls_;
     net::TaskScope scope_;
-    net::HttpServer server_{loop_, [this](net::Exchange& exchange) { return dispatcher_.answer(exchange); }, {}, on_server_error};
-    net::HttpServer metrics_server_{loop_, [this](net::Exchange& exchange) { return answer_metrics(exchange); }, {}, on_server_error};
+    net::HttpServer server_{
+        loop_,
+        [this](net::Exchange& exchange) { return dispatcher_.answer(exchange); },
+        {},
+        on_server_error};
+    net::HttpServer metrics_server_{
+        loop_,
+        [this](net::Exchange& exchange) { return answer_metrics(exchange); },
+        {},
+        on_server_error};
 };
 
 int fail(const Error& problem) {
@@ -271,11 +303,13 @@ int fail(const Error& problem) {
     return 1;
 }
 
-/// The monitor is looked for beside the daemon's own program, then in PATH. A missing one is said at the first start.
+/// The monitor is looked for beside the daemon's own program, then in PATH. A missing one is said
+/// at the first start.
 std::string default_shim_path() {
     constexpr std::string_view name = "shoal-shim";
     std::error_code ignored;
-    const auto beside = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path() / name;
+    const auto beside =
+        std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path() / name;
     if (os::exists(beside.string())) { return beside.string(); }
     return os::find_program(std::string(name)).value_or(beside.string());
 }
@@ -283,7 +317,9 @@ std::string default_shim_path() {
 Result<int> run_with(Settings settings, const std::vector<std::string>& args) {
     TRY(adjust_oom_score(settings.oom_score_adjust));
     if (settings.shim_path.empty()) { settings.shim_path = default_shim_path(); }
-    if (settings.init_path.empty()) { settings.init_path = settings.shim_path; } // one static program, several names
+    if (settings.init_path.empty()) {
+        settings.init_path = settings.shim_path;
+    } // one static program, several names
     TRY_LET(places, take_places(settings));
     (void)places;
     TRY_LET(store, engine::Store::open(settings.data_root + "/state.db"));
@@ -299,7 +335,9 @@ int run_daemon(const std::vector<std::string>& args) {
     auto line = engine::parse_command_line(args, read_config);
     if (!line) { return fail(line.error()); }
     if (line->help) { return std::cout << engine::command_line_help(), 0; }
-    if (line->version) { return std::cout << "Shoal version " SHOAL_VERSION ", build " SHOAL_COMMIT "\n", 0; }
+    if (line->version) {
+        return std::cout << "Shoal version " SHOAL_VERSION ", build " SHOAL_COMMIT "\n", 0;
+    }
     if (line->validate) { return std::cout << "configuration OK\n", 0; }
     set_up_log(line->settings);
     spdlog::info("Starting up shoald " SHOAL_VERSION ", build " SHOAL_COMMIT);

@@ -10,13 +10,16 @@ namespace shoal::api {
 namespace {
 
 constexpr std::size_t buffer_bytes = 32 * 1024;
-constexpr auto look_interval = std::chrono::seconds(1);  ///< whether a client that has ended its input is still there
-constexpr auto farewell_limit = std::chrono::seconds(2); ///< for the client to close after the program's end
+constexpr auto look_interval =
+    std::chrono::seconds(1); ///< whether a client that has ended its input is still there
+constexpr auto farewell_limit =
+    std::chrono::seconds(2); ///< for the client to close after the program's end
 
 /// Both directions are closed. A half-closed connection is not: its client may still be reading.
 bool has_hung_up(const net::Stream& client) {
     pollfd look{client.raw(), 0, 0};
-    return client.raw() < 0 || (::poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0);
+    return client.raw() < 0 ||
+           (::poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0);
 }
 
 } // namespace
@@ -27,17 +30,19 @@ Result<std::string> detach_key_bytes(std::string_view text) {
     return bytes;
 }
 
-StreamPump::StreamPump(net::Loop& loop, net::Stream& client, engine::Attachment& program, Options options)
-    : loop_(loop), client_(client), program_(program), options_(std::move(options)), filter_(options_.detach_keys),
-      buffer_(buffer_bytes), input_ended_(loop), discard_(!options_.input), scope_(loop) {}
+StreamPump::StreamPump(net::Loop& loop, net::Stream& client, engine::Attachment& program,
+                       Options options)
+    : loop_(loop), client_(client), program_(program), options_(std::move(options)),
+      filter_(options_.detach_keys), buffer_(buffer_bytes), input_ended_(loop),
+      discard_(!options_.input), scope_(loop) {}
 
 net::Task<StreamPump::Ended> StreamPump::run() {
     scope_.spawn(pump_input());
     co_await pump_output();
     const Ended ended = ended_; // that the client leaves once all is said changes nothing
     if (ended == Ended::Program) {
-        // The client gets the chance to read to the end and to close first: closing over unread input would look to it
-        // like a broken connection.
+        // The client gets the chance to read to the end and to close first: closing over unread
+        // input would look to it like a broken connection.
         discard_ = true;
         const net::Until until(Deadline::in(farewell_limit));
         auto told = co_await client_.shutdown_write(until);
@@ -61,7 +66,8 @@ net::Task<void> StreamPump::pump_output() {
         auto output = co_await program_.read(until);
         if (!output || output->data.empty()) { co_return; }
         const auto kind = static_cast<StreamKind>(output->kind);
-        const std::string bytes = options_.framed ? frame(kind, output->data) : std::move(output->data);
+        const std::string bytes =
+            options_.framed ? frame(kind, output->data) : std::move(output->data);
         auto sent = co_await client_.write_all(bytes, until);
         if (!sent) {
             stop(Ended::ClientGone);

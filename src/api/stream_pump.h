@@ -1,5 +1,6 @@
-// Connects a client's raw stream with the program it is attached to: output in frames or as it is, input through the
-// detach keys, the client's half-close as the end of the program's input. It lives as long as one attachment.
+// Connects a client's raw stream with the program it is attached to: output in frames or as it is,
+// input through the detach keys, the client's half-close as the end of the program's input. It
+// lives as long as one attachment.
 #pragma once
 
 #include "base/detach_keys.h"

@@ -73,7 +73,8 @@ net::Task<std::string> read_to_end(net::Stream& stream) {
     }
 }
 
-net::Task<StreamPump::Ended> pump_until_close(Scene& scene, StreamPump::Options options, std::string& heard) {
+net::Task<StreamPump::Ended> pump_until_close(Scene& scene, StreamPump::Options options,
+                                              std::string& heard) {
     StreamPump pump(scene.loop, *scene.server, scene.program, options);
     net::TaskScope scope(scene.loop);
     struct Listen {
@@ -92,12 +93,14 @@ net::Task<StreamPump::Ended> pump_until_close(Scene& scene, StreamPump::Options 
 
 TEST(StreamPump, sends_all_output_in_frames_and_ends_with_the_program) {
     Scene scene;
-    scene.program.output = {{engine::OutputKind::Stdout, "out"}, {engine::OutputKind::Stderr, "err"}};
+    scene.program.output = {{engine::OutputKind::Stdout, "out"},
+                            {engine::OutputKind::Stderr, "err"}};
     scene.program.ended = true;
     std::string heard;
     StreamPump::Options options;
     options.framed = true;
-    EXPECT_EQ(net::run_task(scene.loop, pump_until_close(scene, options, heard)), StreamPump::Ended::Program);
+    EXPECT_EQ(net::run_task(scene.loop, pump_until_close(scene, options, heard)),
+              StreamPump::Ended::Program);
     EXPECT_EQ(heard, frame(StreamKind::Stdout, "out") + frame(StreamKind::Stderr, "err"));
 }
 
@@ -138,7 +141,8 @@ TEST(StreamPump, detaches_by_the_keys_and_leaves_the_input_open) {
     StreamPump::Options options;
     options.input = true;
     options.detach_keys = "\x10\x11";
-    EXPECT_EQ(net::run_task(scene.loop, type(scene, "ls\x10\x11", options)), StreamPump::Ended::Detached);
+    EXPECT_EQ(net::run_task(scene.loop, type(scene, "ls\x10\x11", options)),
+              StreamPump::Ended::Detached);
     EXPECT_EQ(scene.program.input, "ls");
     EXPECT_FALSE(scene.program.input_closed);
 }

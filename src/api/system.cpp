@@ -43,7 +43,8 @@ net::Task<void> ensure_programs(Daemon& daemon) {
 
 net::Task<Result<void>> version(Call& call) {
     co_await ensure_programs(call.daemon);
-    auto document = version_document(call.daemon.facts, call.daemon.programs, call.daemon.settings.min_api_version);
+    auto document = version_document(call.daemon.facts, call.daemon.programs,
+                                     call.daemon.settings.min_api_version);
     co_return co_await call.json(200, std::move(document));
 }
 

@@ -10,9 +10,13 @@ namespace {
 
 using os::CgroupLayout;
 
-Json string_list(const std::vector<std::string>& list) { return Json(list); }
+Json string_list(const std::vector<std::string>& list) {
+    return Json(list);
+}
 
-bool has(const HostFacts& facts, std::string_view controller) { return facts.cgroups.has(controller); }
+bool has(const HostFacts& facts, std::string_view controller) {
+    return facts.cgroups.has(controller);
+}
 
 Json plugins() {
     return Json{{"Volume", Json::array({"local"})},
@@ -28,7 +32,8 @@ Json registry_config(const engine::Settings& settings) {
         if (name.find('/') != std::string::npos) {
             networks.push_back(name);
         } else {
-            indexes[name] = Json{{"Name", name}, {"Mirrors", Json::array()}, {"Secure", false}, {"Official", false}};
+            indexes[name] = Json{
+                {"Name", name}, {"Mirrors", Json::array()}, {"Secure", false}, {"Official", false}};
         }
     }
     indexes["docker.io"] = Json{{"Name", "docker.io"},
@@ -59,7 +64,8 @@ Json security_options(const InfoValues& values) {
     if (values.facts.apparmor) { all.push_back("name=apparmor"); }
     if (values.facts.seccomp) {
         const auto& profile = values.settings.seccomp_profile;
-        all.push_back("name=seccomp,profile=" + (profile.empty() ? std::string("builtin") : profile));
+        all.push_back("name=seccomp,profile=" +
+                      (profile.empty() ? std::string("builtin") : profile));
     }
     const auto& mode = values.settings.default_cgroupns_mode;
     const bool v2 = values.facts.cgroups.version == CgroupLayout::Version::V2;
@@ -69,14 +75,19 @@ Json security_options(const InfoValues& values) {
 }
 
 Json swarm_absent() {
-    return Json{{"NodeID", ""},         {"NodeAddr", ""}, {"LocalNodeState", "inactive"},
-                {"ControlAvailable", false}, {"Error", ""},    {"RemoteManagers", nullptr}};
+    return Json{{"NodeID", ""},
+                {"NodeAddr", ""},
+                {"LocalNodeState", "inactive"},
+                {"ControlAvailable", false},
+                {"Error", ""},
+                {"RemoteManagers", nullptr}};
 }
 
 Json commit_of(const std::map<std::string, ProgramVersion>& programs, const std::string& name) {
     const auto found = programs.find(name);
     if (found == programs.end()) { return Json{{"ID", ""}}; }
-    return Json{{"ID", found->second.commit.empty() ? found->second.version : found->second.commit}};
+    return Json{
+        {"ID", found->second.commit.empty() ? found->second.version : found->second.commit}};
 }
 
 Json address_pools(const engine::Settings& settings) {
@@ -97,11 +108,10 @@ void add_counts(Json& info, const InfoValues& values) {
 
 void add_storage(Json& info, const InfoValues& values) {
     info["Driver"] = "overlay2";
-    info["DriverStatus"] = Json::array({Json::array({"Backing Filesystem", values.backing_file_system}),
-                                        Json::array({"Supports d_type", "true"}),
-                                        Json::array({"Using metacopy", "false"}),
-                                        Json::array({"Native Overlay Diff", "true"}),
-                                        Json::array({"userxattr", "false"})});
+    info["DriverStatus"] = Json::array(
+        {Json::array({"Backing Filesystem", values.backing_file_system}),
+         Json::array({"Supports d_type", "true"}), Json::array({"Using metacopy", "false"}),
+         Json::array({"Native Overlay Diff", "true"}), Json::array({"userxattr", "false"})});
     info["Plugins"] = plugins();
 }
 
@@ -141,7 +151,6 @@ void add_machine(Json& info, const HostFacts& facts) {
     info["MemTotal"] = facts.memory_bytes;
 }
 
-
 } // namespace
 
 Json info_document(const InfoValues& values) {
@@ -174,19 +183,23 @@ Json info_document(const InfoValues& values) {
     info["InitCommit"] = commit_of(values.programs, "init");
     info["SecurityOptions"] = security_options(values);
     info["ProductLicense"] = "";
-    if (!settings.default_address_pools.empty()) { info["DefaultAddressPools"] = address_pools(settings); }
+    if (!settings.default_address_pools.empty()) {
+        info["DefaultAddressPools"] = address_pools(settings);
+    }
     info["FirewallBackend"] = Json{{"Driver", settings.firewall ? "nftables" : "none"}};
     info["CDISpecDirs"] = Json::array();
     info["Warnings"] = string_list(values.warnings);
     return info;
 }
 
-std::vector<std::string> info_warnings(const HostFacts& facts, const std::vector<std::string>& insecure_hosts) {
+std::vector<std::string> info_warnings(const HostFacts& facts,
+                                       const std::vector<std::string>& insecure_hosts) {
     std::vector<std::string> all;
     for (const auto& host : insecure_hosts) {
-        all.push_back("WARNING: API is accessible on " + host +
-                      " without encryption and log-in: every user and program of this machine that reaches it has the "
-                      "rights of root");
+        all.push_back(
+            "WARNING: API is accessible on " + host +
+            " without encryption and log-in: every user and program of this machine that reaches it has the "
+            "rights of root");
     }
     const auto lack = [&](bool there, const char* what) {
         if (!there) { all.push_back(std::string("WARNING: No ") + what + " support"); }
@@ -200,7 +213,8 @@ std::vector<std::string> info_warnings(const HostFacts& facts, const std::vector
     return all;
 }
 
-Json version_document(const HostFacts& facts, const std::map<std::string, ProgramVersion>& programs, int minimum) {
+Json version_document(const HostFacts& facts, const std::map<std::string, ProgramVersion>& programs,
+                      int minimum) {
     const std::string built = SHOAL_BUILD_TIME;
     const std::string commit = SHOAL_COMMIT;
     Json details{{"ApiVersion", version_text(api_version_max)},
@@ -212,7 +226,8 @@ Json version_document(const HostFacts& facts, const std::map<std::string, Progra
                  {"KernelVersion", facts.kernel},
                  {"MinAPIVersion", version_text(minimum)},
                  {"Os", "linux"}};
-    Json components = Json::array({Json{{"Name", "Engine"}, {"Version", SHOAL_VERSION}, {"Details", details}}});
+    Json components =
+        Json::array({Json{{"Name", "Engine"}, {"Version", SHOAL_VERSION}, {"Details", details}}});
     for (const auto& [name, program] : programs) {
         if (program.version.empty()) { continue; }
         components.push_back(Json{{"Name", name},

@@ -1,4 +1,5 @@
-// The documents of GET /info and GET /version, made of values: pure, so that a test can read every member.
+// The documents of GET /info and GET /version, made of values: pure, so that a test can read every
+// member.
 #pragma once
 
 #include "api/host_facts.h"
@@ -20,8 +21,10 @@ struct InfoValues {
     std::vector<std::string> warnings;
 };
 Json info_document(const InfoValues& values);
-std::vector<std::string> info_warnings(const HostFacts& facts, const std::vector<std::string>& insecure_hosts);
+std::vector<std::string> info_warnings(const HostFacts& facts,
+                                       const std::vector<std::string>& insecure_hosts);
 
-Json version_document(const HostFacts& facts, const std::map<std::string, ProgramVersion>& programs, int minimum);
+Json version_document(const HostFacts& facts, const std::map<std::string, ProgramVersion>& programs,
+                      int minimum);
 
 } // namespace shoal::api

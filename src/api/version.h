@@ -18,7 +18,8 @@ struct VersionedPath {
     bool versioned = false;
     std::string_view path; ///< without the version; a view of the argument
 };
-/// `minimum` is the oldest version to answer. Fails: Invalid with Docker's sentences for too old and too new.
+/// `minimum` is the oldest version to answer. Fails: Invalid with Docker's sentences for too old
+/// and too new.
 Result<VersionedPath> split_version(std::string_view path, int minimum = api_version_min);
 
 } // namespace shoal::api

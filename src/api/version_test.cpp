@@ -25,9 +25,10 @@ TEST(Version, takes_every_version_from_24_to_51) {
 }
 
 TEST(Version, refuses_too_old_and_too_new_in_the_words_that_clients_know) {
-    EXPECT_EQ(split_version("/v1.12/info").error().message,
-              "client version 1.12 is too old. Minimum supported API version is 1.24, please upgrade your client to a "
-              "newer version");
+    EXPECT_EQ(
+        split_version("/v1.12/info").error().message,
+        "client version 1.12 is too old. Minimum supported API version is 1.24, please upgrade your client to a "
+        "newer version");
     EXPECT_EQ(split_version("/v1.52/info").error().message,
               "client version 1.52 is too new. Maximum supported API version is 1.51");
     EXPECT_FALSE(split_version("/v2.0/info"));

@@ -33,7 +33,9 @@ Result<Filters> list_filters(const Call& call) {
 net::Task<Result<void>> list_volumes(Call& call) {
     CO_TRY_LET(filters, list_filters(call));
     Json volumes = Json::array();
-    for (const auto& info : call.engine.volumes.list(filters)) { volumes.push_back(volume_document(info)); }
+    for (const auto& info : call.engine.volumes.list(filters)) {
+        volumes.push_back(volume_document(info));
+    }
     Json document{{"Volumes", std::move(volumes)}, {"Warnings", nullptr}};
     co_return co_await call.json(200, std::move(document));
 }
@@ -70,9 +72,10 @@ net::Task<Result<void>> prune_volumes(Call& call) {
 }
 
 net::Task<Result<void>> update_volume(Call&) {
-    co_return Error{Errc::Unavailable,
-                    "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this "
-                    "node to swarm and try again."};
+    co_return Error{
+        Errc::Unavailable,
+        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this "
+        "node to swarm and try again."};
 }
 
 } // namespace
@@ -85,7 +88,10 @@ Json volume_document(const engine::VolumeInfo& info) {
     document["Name"] = info.name;
     document["Options"] = info.options.empty() ? Json(nullptr) : codec::write(info.options);
     document["Scope"] = "local";
-    if (info.usage) { document["UsageData"] = Json{{"RefCount", info.usage->users}, {"Size", info.usage->size_bytes}}; }
+    if (info.usage) {
+        document["UsageData"] =
+            Json{{"RefCount", info.usage->users}, {"Size", info.usage->size_bytes}};
+    }
     return document;
 }
 

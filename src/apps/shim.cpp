@@ -1,7 +1,8 @@
-// shoal-shim: the monitor of one container run or one exec. It is the subreaper above the container's first process; it
-// owns the pipes or the terminal, writes the log, serves shim.sock, and leaves exit.json when all is over. The daemon
-// may come and go. Its other faces: `--runtime <path> args` runs the OCI runtime in the view it needs, and under
-// the name docker-init it is the first process of a container that asked for one.
+// shoal-shim: the monitor of one container run or one exec. It is the subreaper above the
+// container's first process; it owns the pipes or the terminal, writes the log, serves shim.sock,
+// and leaves exit.json when all is over. The daemon may come and go. Its other faces: `--runtime
+// <path> args` runs the OCI runtime in the view it needs, and under the name docker-init it is the
+// first process of a container that asked for one.
 #include "shim_init.h"
 #include "shim_monitor.h"
 #include "shim_runtime.h"
@@ -41,7 +42,9 @@ int run_monitor(const char* file) {
 
 int main(int argc, char** argv) {
     const char* slash = std::strrchr(argv[0], '/');
-    if (std::strcmp(slash == nullptr ? argv[0] : slash + 1, "docker-init") == 0) { return shoal::shim::init_main(argc, argv); }
+    if (std::strcmp(slash == nullptr ? argv[0] : slash + 1, "docker-init") == 0) {
+        return shoal::shim::init_main(argc, argv);
+    }
     if (argc >= 2 && std::strcmp(argv[1], "--runtime") == 0) { return run_runtime(argv + 2); }
     if (argc == 2) { return run_monitor(argv[1]); }
     std::fputs("usage: shoal-shim CONFIG | shoal-shim --runtime PATH [ARG ...]\n", stderr);

@@ -1,4 +1,5 @@
-// The first process of a container that asked for an init: passes signals on, reaps orphans, ends as its child ends.
+// The first process of a container that asked for an init: passes signals on, reaps orphans, ends
+// as its child ends.
 #pragma once
 
 namespace shoal::shim {

@@ -48,8 +48,11 @@ class FileSink : public LogSink {
 
     Result<void> open() override { return file_.open(); }
     void write(const LogRecord& record) override {
-        if (local_) { container::append_local_record(buffer_, record); }
-        else { container::append_json_line(buffer_, record, attributes_); }
+        if (local_) {
+            container::append_local_record(buffer_, record);
+        } else {
+            container::append_json_line(buffer_, record, attributes_);
+        }
         ++records_;
         if (static_cast<std::int64_t>(buffer_.size()) >= file_.room()) { commit(); }
     }
@@ -76,7 +79,8 @@ struct Address {
     socklen_t length = 0;
 };
 
-/// "udp://1.2.3.4:514", "tcp://[::1]:601", "unix:///dev/log", "unixgram:///dev/log"; numeric addresses only.
+/// "udp://1.2.3.4:514", "tcp://[::1]:601", "unix:///dev/log", "unixgram:///dev/log"; numeric
+/// addresses only.
 bool parse_address(std::string_view text, Address& address) {
     const auto scheme_end = text.find("://");
     if (scheme_end == std::string_view::npos) { return false; }
@@ -94,7 +98,8 @@ bool parse_address(std::string_view text, Address& address) {
     const auto colon = rest.rfind(':');
     const bool has_port = colon != std::string::npos && rest.find(']', colon) == std::string::npos;
     std::string host = has_port ? rest.substr(0, colon) : rest;
-    const auto port = has_port ? parse_number<std::uint16_t>(rest.substr(colon + 1)) : std::uint16_t{514};
+    const auto port =
+        has_port ? parse_number<std::uint16_t>(rest.substr(colon + 1)) : std::uint16_t{514};
     if (!port) { return false; }
     if (host.starts_with('[') && host.ends_with(']')) { host = host.substr(1, host.size() - 2); }
     auto& four = reinterpret_cast<sockaddr_in&>(address.storage);
@@ -114,8 +119,8 @@ bool parse_address(std::string_view text, Address& address) {
     return false;
 }
 
-/// Messages queue up while the receiver is slow. Blocking mode then holds the container back; without a connection,
-/// and in non-blocking mode, what does not fit is lost.
+/// Messages queue up while the receiver is slow. Blocking mode then holds the container back;
+/// without a connection, and in non-blocking mode, what does not fit is lost.
 class SocketSink : public LogSink {
   public:
     SocketSink(const ShimConfig& config, Address address, std::string where)
@@ -130,7 +135,9 @@ class SocketSink : public LogSink {
         if (!connect()) { return os_error("dial " + where_, errno); }
         // A connection that is under way may still be refused.
         pollfd wait{fd_.raw(), POLLOUT, 0};
-        if (::poll(&wait, 1, connect_limit_ms) <= 0) { return os_error("dial " + where_, ETIMEDOUT); }
+        if (::poll(&wait, 1, connect_limit_ms) <= 0) {
+            return os_error("dial " + where_, ETIMEDOUT);
+        }
         int problem = 0;
         socklen_t size = sizeof problem;
         (void)::getsockopt(fd_.raw(), SOL_SOCKET, SO_ERROR, &problem, &size);
@@ -179,9 +186,12 @@ class SocketSink : public LogSink {
     void send_some() {
         while (!queue_.empty() && connect()) {
             const std::string& message = queue_.front();
-            const auto sent = ::send(fd_.raw(), message.data() + sent_, message.size() - sent_, MSG_NOSIGNAL);
+            const auto sent =
+                ::send(fd_.raw(), message.data() + sent_, message.size() - sent_, MSG_NOSIGNAL);
             if (sent < 0 && errno == EINTR) { continue; }
-            if (sent < 0 && (errno == EAGAIN || errno == EINPROGRESS || errno == ENOBUFS)) { return; }
+            if (sent < 0 && (errno == EAGAIN || errno == EINPROGRESS || errno == ENOBUFS)) {
+                return;
+            }
             if (sent < 0 && errno == EMSGSIZE) {
                 if (!send_by_file(message)) { ++dropped_; }
                 pop();
@@ -206,10 +216,12 @@ class SocketSink : public LogSink {
     bool send_by_file(const std::string& message) {
         if (address_.family != AF_UNIX || is_stream()) { return false; }
         const os::Fd file(::memfd_create("log", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-        if (!file || ::write(file.raw(), message.data(), message.size()) != static_cast<ssize_t>(message.size())) {
+        if (!file || ::write(file.raw(), message.data(), message.size()) !=
+                         static_cast<ssize_t>(message.size())) {
             return false;
         }
-        (void)::fcntl(file.raw(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+        (void)::fcntl(file.raw(), F_ADD_SEALS,
+                      F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
         alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
         msghdr header{};
         header.msg_control = control.data();
@@ -246,13 +258,14 @@ class SyslogSink : public SocketSink {
         : SocketSink(config, address, std::move(where)) {
         using Format = container::SyslogSettings::Format;
         const std::string format = option(config, "syslog-format");
-        settings_.format = format == "rfc5424"        ? Format::Rfc5424
-                           : format == "rfc5424micro" ? Format::Rfc5424Micro
-                           : format == "rfc3164"      ? Format::Rfc3164
+        settings_.format = format == "rfc5424"         ? Format::Rfc5424
+                           : format == "rfc5424micro"  ? Format::Rfc5424Micro
+                           : format == "rfc3164"       ? Format::Rfc3164
                            : address.family == AF_UNIX ? Format::Unix
                                                        : Format::Rfc3164;
         octet_counted_ = address.type == SOCK_STREAM && format.starts_with("rfc5424");
-        settings_.facility = container::parse_syslog_facility(option(config, "syslog-facility")).value_or(3);
+        settings_.facility =
+            container::parse_syslog_facility(option(config, "syslog-facility")).value_or(3);
         settings_.tag = config.log_tag.empty() ? config.container_id.substr(0, 12) : config.log_tag;
         settings_.pid = pid;
         std::array<char, 256> name{};
@@ -305,16 +318,21 @@ std::unique_ptr<LogSink> make_sink(const ShimConfig& config, int pid) {
     if (driver.empty() || driver == "none") { return std::make_unique<NoSink>(false); }
     Address address;
     if (driver == "json-file" || driver == "local") {
-        auto rotation = container::parse_rotation(driver, option(config, "max-size"), option(config, "max-file"),
-                                                  option(config, "compress"));
+        auto rotation =
+            container::parse_rotation(driver, option(config, "max-size"),
+                                      option(config, "max-file"), option(config, "compress"));
         if (rotation) { return std::make_unique<FileSink>(config, *rotation); }
     } else if (driver == "syslog") {
         std::string where = option(config, "syslog-address");
         if (where.empty()) { where = "unixgram:///dev/log"; }
-        if (parse_address(where, address)) { return std::make_unique<SyslogSink>(config, address, where, pid); }
+        if (parse_address(where, address)) {
+            return std::make_unique<SyslogSink>(config, address, where, pid);
+        }
     } else if (driver == "journald") {
         const std::string where = "unixgram:///run/systemd/journal/socket";
-        if (parse_address(where, address)) { return std::make_unique<JournalSink>(config, address, where); }
+        if (parse_address(where, address)) {
+            return std::make_unique<JournalSink>(config, address, where);
+        }
     }
     return std::make_unique<NoSink>(true);
 }

@@ -1,5 +1,6 @@
-// Where the monitor sends a container's output besides the attached clients: json-file, local, syslog, journald or
-// nowhere. A sink that cannot take a record loses it and counts it; it never stops the container for good.
+// Where the monitor sends a container's output besides the attached clients: json-file, local,
+// syslog, journald or nowhere. A sink that cannot take a record loses it and counts it; it never
+// stops the container for good.
 #pragma once
 
 #include "container/log_format.h"
@@ -12,7 +13,8 @@ namespace shoal::shim {
 class LogSink {
   public:
     virtual ~LogSink() = default;
-    /// Tried once, before the container starts: a log that cannot be written from the beginning is an error then.
+    /// Tried once, before the container starts: a log that cannot be written from the beginning is
+    /// an error then.
     virtual Result<void> open() { return ok(); }
     virtual void write(const container::LogRecord& record) = 0;
     /// The end of a batch of records: what is buffered goes out.

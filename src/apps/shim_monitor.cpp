@@ -34,12 +34,15 @@ using container::Frame;
 using container::ShimPhase;
 
 constexpr std::size_t chunk_bytes = 32 * 1024;
-constexpr std::size_t client_buffer_max = 256 * 1024; ///< unread output of one client that holds the container back
+constexpr std::size_t client_buffer_max =
+    256 * 1024; ///< unread output of one client that holds the container back
 constexpr std::size_t input_buffer_max = 64 * 1024;
-constexpr int drain_quiet_ms = 300;   ///< after the end: silence of pipes that somebody else still holds
-constexpr int flush_limit_ms = 60000; ///< after the end: a client that takes nothing for that long is dropped
-constexpr int exec_limit_ms = 1000;   ///< from the start's word to the program's first instruction
-constexpr int init_looks_max = 200;    ///< one a millisecond
+constexpr int drain_quiet_ms =
+    300; ///< after the end: silence of pipes that somebody else still holds
+constexpr int flush_limit_ms =
+    60000; ///< after the end: a client that takes nothing for that long is dropped
+constexpr int exec_limit_ms = 1000; ///< from the start's word to the program's first instruction
+constexpr int init_looks_max = 200; ///< one a millisecond
 constexpr int children_limit_ms = 2000; ///< after the end: for what a failed runtime left to us
 constexpr std::size_t clients_max = 256;
 
@@ -62,7 +65,9 @@ struct Output {
     container::LineSplitter splitter;
 };
 
-void set_nonblocking(int fd) { (void)::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
+void set_nonblocking(int fd) {
+    (void)::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
 
 Instant now() {
     timespec at{};
@@ -143,12 +148,16 @@ class Monitor {
         (void)::sigprocmask(SIG_BLOCK, &mask, nullptr);
         signals_ = os::Fd(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
         std::string pid = std::to_string(::getpid());
-        if (auto self = os::identify_process(::getpid())) { pid += " " + std::to_string(self->start_time); }
+        if (auto self = os::identify_process(::getpid())) {
+            pid += " " + std::to_string(self->start_time);
+        }
         pid += "\n";
-        return signals_ && os::write_file_atomic(std::string(container::shim_pid_name), pid, {.mode = 0600});
+        return signals_ &&
+               os::write_file_atomic(std::string(container::shim_pid_name), pid, {.mode = 0600});
     }
 
-    /// A listening socket in the working directory; relative, since absolute paths may be too long for one.
+    /// A listening socket in the working directory; relative, since absolute paths may be too long
+    /// for one.
     static os::Fd listen_on(const std::string& name) {
         os::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
         sockaddr_un address{};
@@ -156,7 +165,8 @@ class Monitor {
         std::strncpy(address.sun_path, name.c_str(), sizeof address.sun_path - 1);
         (void)::unlink(name.c_str());
         const mode_t old = ::umask(0177);
-        const bool bound = ::bind(fd.raw(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+        const bool bound =
+            ::bind(fd.raw(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
         (void)::umask(old);
         if (!bound || ::listen(fd.raw(), 64) != 0) { return {}; }
         return fd;
@@ -171,17 +181,21 @@ class Monitor {
         const bool is_run = config_.mode == container::ShimConfig::Mode::Run;
         const std::string pid_file = config_.directory + "/runtime.pid";
         if (is_run) {
-            command.insert(command.end(), {"create", "--bundle", config_.bundle, "--pid-file", pid_file});
+            command.insert(command.end(),
+                           {"create", "--bundle", config_.bundle, "--pid-file", pid_file});
             if (config_.no_pivot) { command.push_back("--no-pivot"); }
         } else {
-            command.insert(command.end(), {"exec", "--process", config_.process_file, "--pid-file", pid_file, "--detach"});
+            command.insert(command.end(), {"exec", "--process", config_.process_file, "--pid-file",
+                                           pid_file, "--detach"});
         }
         if (config_.tty) {
             terminal = listen_on("console.sock");
             if (!terminal) { return os_error("listen for the terminal", errno); }
-            // Through /proc, so that neither the length of the path nor the runtime's working directory matters.
-            command.insert(command.end(), {"--console-socket", "/proc/" + std::to_string(::getpid()) + "/fd/" +
-                                                                   std::to_string(directory_.raw()) + "/console.sock"});
+            // Through /proc, so that neither the length of the path nor the runtime's working
+            // directory matters.
+            command.insert(command.end(), {"--console-socket",
+                                           "/proc/" + std::to_string(::getpid()) + "/fd/" +
+                                               std::to_string(directory_.raw()) + "/console.sock"});
             (void)::fcntl(terminal.raw(), F_SETFL, 0);
         } else if (!config_.detach) {
             TRY(make_pipes(container_in, container_out, container_err));
@@ -194,11 +208,14 @@ class Monitor {
             before_exec_ = os::Fd(ends[0]);
             held = os::Fd(ends[1]);
         }
-        const int status = run_program(command, {container_in.raw(), container_out.raw(), container_err.raw(), held.raw()});
+        const int status = run_program(
+            command, {container_in.raw(), container_out.raw(), container_err.raw(), held.raw()});
         if (status != 0) {
             std::string error = take_runtime_error(config_);
             if (error.empty()) { error = last_words(); }
-            if (error.empty()) { error = config_.runtime + ": ended with wait status " + std::to_string(status); }
+            if (error.empty()) {
+                error = config_.runtime + ": ended with wait status " + std::to_string(status);
+            }
             return internal(error);
         }
         if (config_.tty) { TRY(adopt_terminal(terminal)); }
@@ -211,7 +228,9 @@ class Monitor {
         for (Output& output : outputs_) {
             if (!output.is_stderr) { continue; }
             const ssize_t got = ::read(output.fd.raw(), text, sizeof text);
-            if (got > 0) { return std::string(trim(std::string_view(text, static_cast<std::size_t>(got)))); }
+            if (got > 0) {
+                return std::string(trim(std::string_view(text, static_cast<std::size_t>(got))));
+            }
         }
         return "";
     }
@@ -240,7 +259,9 @@ class Monitor {
         (void)::unlink("console.sock");
         if (!master) { return internal("the runtime gave no terminal"); }
         set_nonblocking(master.raw());
-        if (config_.console.height > 0 || config_.console.width > 0) { resize(master.raw(), config_.console); }
+        if (config_.console.height > 0 || config_.console.width > 0) {
+            resize(master.raw(), config_.console);
+        }
         outputs_.emplace_back();
         outputs_.back().fd = os::Fd(::fcntl(master.raw(), F_DUPFD_CLOEXEC, 3));
         input_ = std::move(master);
@@ -254,8 +275,11 @@ class Monitor {
         init_ = *pid;
         state_.pid = *pid;
         // A process that has ended already is a zombie of ours: its number is still its own.
-        if (auto identity = os::identify_process(*pid)) { state_.start_time = identity->start_time; }
-        const std::string line = std::to_string(init_) + " " + std::to_string(state_.start_time) + "\n";
+        if (auto identity = os::identify_process(*pid)) {
+            state_.start_time = identity->start_time;
+        }
+        const std::string line =
+            std::to_string(init_) + " " + std::to_string(state_.start_time) + "\n";
         return os::write_file_atomic(std::string(container::init_name), line, {.mode = 0600});
     }
 
@@ -270,7 +294,9 @@ class Monitor {
         exit_->code = 128;
         exit_->error = error;
         exit_->at = now();
-        for (Client& client : clients_) { send(client, container::encode_frame(Frame::Failed, error.substr(0, 8192))); }
+        for (Client& client : clients_) {
+            send(client, container::encode_frame(Frame::Failed, error.substr(0, 8192)));
+        }
         finish_exit();
         while (!finished()) { turn(); }
         return 0;
@@ -284,7 +310,8 @@ class Monitor {
 
     void tell_state() {
         state_.dropped_lines = sink_ ? sink_->dropped() : 0;
-        const std::string frame = container::encode_frame(Frame::State, container::encode_state(state_));
+        const std::string frame =
+            container::encode_frame(Frame::State, container::encode_state(state_));
         for (Client& client : clients_) {
             if (client.watching) { send(client, frame); }
         }
@@ -292,7 +319,8 @@ class Monitor {
 
     void answer(Client& client, const Result<void>& result) {
         send(client, result ? container::encode_frame(Frame::Done)
-                            : container::encode_frame(Frame::Failed, result.error().message.substr(0, 8192)));
+                            : container::encode_frame(Frame::Failed,
+                                                      result.error().message.substr(0, 8192)));
     }
 
     Result<void> start() {
@@ -309,21 +337,24 @@ class Monitor {
         return ok();
     }
 
-    /// "Started" means that the program itself is there: a signal sent before would meet the runtime's code and be lost.
-    /// crun's waiting process holds the other end of this pipe until it becomes the program; other runtimes let go
-    /// earlier, and are believed when they say so.
+    /// "Started" means that the program itself is there: a signal sent before would meet the
+    /// runtime's code and be lost. crun's waiting process holds the other end of this pipe until it
+    /// becomes the program; other runtimes let go earlier, and are believed when they say so.
     void wait_for_exec() {
         pollfd end{before_exec_.raw(), POLLIN, 0};
         (void)::poll(&end, 1, exec_limit_ms);
         before_exec_.reset();
         // An init does nothing before it blocks its signals, which takes it no time worth the name.
-        for (int i = 0; config_.init && i < init_looks_max && !blocks_signals(); ++i) { (void)::poll(nullptr, 0, 1); }
+        for (int i = 0; config_.init && i < init_looks_max && !blocks_signals(); ++i) {
+            (void)::poll(nullptr, 0, 1);
+        }
     }
 
     bool blocks_signals() const {
         auto text = os::read_file("/proc/" + std::to_string(init_) + "/status", 64 * 1024);
         const auto at = text ? text->find("\nSigBlk:\t") : std::string::npos;
-        return at == std::string::npos || text->substr(at + 9, 16).find_first_not_of('0') != std::string::npos;
+        return at == std::string::npos ||
+               text->substr(at + 9, 16).find_first_not_of('0') != std::string::npos;
     }
 
     Result<void> signal_init(std::string_view payload) {
@@ -345,7 +376,8 @@ class Monitor {
         }
         case Frame::Start: {
             auto started = start();
-            const bool failed = !started && config_.mode == container::ShimConfig::Mode::Exec && !exit_;
+            const bool failed =
+                !started && config_.mode == container::ShimConfig::Mode::Exec && !exit_;
             answer(client, started);
             if (failed) {
                 exit_ = container::ShimExit{};
@@ -362,13 +394,17 @@ class Monitor {
                 if (input_) { resize(input_.raw(), *size); }
             }
             return answer(client, ok());
-        case Frame::CloseStdin: close_input_ = true; return answer(client, ok());
-        case Frame::Signal: return answer(client, signal_init(item.payload));
+        case Frame::CloseStdin:
+            close_input_ = true;
+            return answer(client, ok());
+        case Frame::Signal:
+            return answer(client, signal_init(item.payload));
         case Frame::Watch:
             client.watching = true;
             send(client, container::encode_frame(Frame::State, container::encode_state(state_)));
             return;
-        default: client.dead = true;
+        default:
+            client.dead = true;
         }
     }
 
@@ -389,12 +425,15 @@ class Monitor {
         }
         client.decoder.feed(bytes);
         auto item = client.decoder.next();
-        for (; item && *item && !client.attached; item = client.decoder.next()) { handle(client, **item); }
+        for (; item && *item && !client.attached; item = client.decoder.next()) {
+            handle(client, **item);
+        }
         if (!item) { client.dead = true; }
     }
 
     void write_client(Client& client) {
-        const ssize_t sent = ::send(client.fd.raw(), client.out.data(), client.out.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t sent = ::send(client.fd.raw(), client.out.data(), client.out.size(),
+                                    MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno != EAGAIN && errno != EINTR) { client.dead = true; }
         if (sent > 0) {
             client.out.erase(0, static_cast<std::size_t>(sent));
@@ -422,10 +461,13 @@ class Monitor {
             });
             sink_->commit();
         }
-        const auto header = container::encode_frame_header(output.is_stderr ? Frame::Stderr : Frame::Stdout,
-                                                           static_cast<std::uint32_t>(bytes.size()));
+        const auto header =
+            container::encode_frame_header(output.is_stderr ? Frame::Stderr : Frame::Stdout,
+                                           static_cast<std::uint32_t>(bytes.size()));
         for (Client& client : clients_) {
-            if (!client.attached || !(output.is_stderr ? client.want.err : client.want.out)) { continue; }
+            if (!client.attached || !(output.is_stderr ? client.want.err : client.want.out)) {
+                continue;
+            }
             if (!client.want.raw) { send(client, std::string_view(header.data(), header.size())); }
             send(client, bytes);
         }
@@ -445,7 +487,9 @@ class Monitor {
     void close_output(Output& output) {
         output.fd.reset();
         if (!sink_) { return; }
-        output.splitter.finish([&](std::string_view text, bool) { sink_->write({now(), output.is_stderr, true, text}); });
+        output.splitter.finish([&](std::string_view text, bool) {
+            sink_->write({now(), output.is_stderr, true, text});
+        });
         sink_->commit();
     }
 
@@ -466,7 +510,8 @@ class Monitor {
     }
 
     bool held_back() const {
-        return (sink_ && sink_->full()) || std::any_of(clients_.begin(), clients_.end(), [](const Client& client) {
+        return (sink_ && sink_->full()) ||
+               std::any_of(clients_.begin(), clients_.end(), [](const Client& client) {
                    return client.attached && client.out.size() > client_buffer_max;
                });
     }
@@ -477,7 +522,8 @@ class Monitor {
         signalfd_siginfo info{};
         while (::read(signals_.raw(), &info, sizeof info) > 0) {}
         int status = 0;
-        for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0; pid = ::waitpid(-1, &status, WNOHANG)) {
+        for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0;
+             pid = ::waitpid(-1, &status, WNOHANG)) {
             if (pid != init_) { continue; }
             ended_ = true;
             last_output_ms_ = steady_ms();
@@ -493,7 +539,9 @@ class Monitor {
         if (!text) { return false; }
         for (const auto& line : split(*text, '\n')) {
             const auto [key, count] = cut(line, ' ');
-            if (key == "oom_kill") { return parse_number<std::uint64_t>(trim(count)).value_or(0) > 0; }
+            if (key == "oom_kill") {
+                return parse_number<std::uint64_t>(trim(count)).value_or(0) > 0;
+            }
         }
         return false;
     }
@@ -513,18 +561,21 @@ class Monitor {
 
     void finish_exit() {
         state_.phase = ShimPhase::Exited;
-        (void)os::write_file_atomic(std::string(container::exit_name), container::exit_json(*exit_), {.mode = 0600});
+        (void)os::write_file_atomic(std::string(container::exit_name), container::exit_json(*exit_),
+                                    {.mode = 0600});
         (void)::unlink(std::string(container::shim_socket_name).c_str());
         listener_.reset();
         input_.reset();
-        const std::string frame = container::encode_frame(Frame::Exited, container::encode_exit(*exit_));
+        const std::string frame =
+            container::encode_frame(Frame::Exited, container::encode_exit(*exit_));
         for (Client& client : clients_) {
             if (client.watching) { send(client, frame); }
         }
         last_progress_ms_ = steady_ms();
     }
 
-    /// The daemon went away before it said start: nobody else will, and its successor knows nothing of this run.
+    /// The daemon went away before it said start: nobody else will, and its successor knows nothing
+    /// of this run.
     void abandon() {
         if (exit_ || ended_ || state_.phase == ShimPhase::Running) { return; }
         if (init_ > 0) {
@@ -539,18 +590,22 @@ class Monitor {
     }
 
     bool finished() {
-        if (std::any_of(clients_.begin(), clients_.end(), [](const Client& client) { return client.dead && client.control; })) {
+        if (std::any_of(clients_.begin(), clients_.end(),
+                        [](const Client& client) { return client.dead && client.control; })) {
             abandon();
         }
         std::erase_if(clients_, [](const Client& client) { return client.dead; });
         if (!exit_) { return false; }
-        const bool empty = std::all_of(clients_.begin(), clients_.end(), [](const Client& client) { return client.out.empty(); });
+        const bool empty = std::all_of(clients_.begin(), clients_.end(),
+                                       [](const Client& client) { return client.out.empty(); });
         const bool logged = !sink_ || !sink_->pending();
         const std::int64_t quiet_ms = steady_ms() - last_progress_ms_;
-        return (empty && logged && (childless() || quiet_ms > children_limit_ms)) || quiet_ms > flush_limit_ms;
+        return (empty && logged && (childless() || quiet_ms > children_limit_ms)) ||
+               quiet_ms > flush_limit_ms;
     }
 
-    /// A zombie left to the machine's own init would hold its container's process namespace until that one cares.
+    /// A zombie left to the machine's own init would hold its container's process namespace until
+    /// that one cares.
     static bool childless() {
         pid_t pid = 1;
         while (pid > 0) { pid = ::waitpid(-1, nullptr, WNOHANG); }
@@ -572,20 +627,28 @@ class Monitor {
         const bool input_waits = input_ && !input_buffer_.empty();
         polled.push_back({input_waits ? input_.raw() : -1, POLLOUT, 0});
         polled.push_back({sink_ && sink_->pending() ? sink_->waiting_fd() : -1, POLLOUT, 0});
-        for (const Output& output : outputs_) { polled.push_back({output.fd && open ? output.fd.raw() : -1, POLLIN, 0}); }
+        for (const Output& output : outputs_) {
+            polled.push_back({output.fd && open ? output.fd.raw() : -1, POLLIN, 0});
+        }
         const std::size_t first_client = polled.size();
         for (const Client& client : clients_) {
             short events = client.out.empty() ? 0 : POLLOUT;
-            if (!client.input_ended && input_buffer_.size() < input_buffer_max) { events |= POLLIN; }
+            if (!client.input_ended && input_buffer_.size() < input_buffer_max) {
+                events |= POLLIN;
+            }
             polled.push_back({client.fd.raw(), events, 0});
         }
-        if (::poll(polled.data(), polled.size(), timeout_ms()) < 0 && errno != EINTR) { ::_exit(6); }
+        if (::poll(polled.data(), polled.size(), timeout_ms()) < 0 && errno != EINTR) {
+            ::_exit(6);
+        }
 
         if (polled[0].revents != 0) { reap(); }
         if (polled[3].revents != 0) { sink_->on_writable(); }
         std::size_t index = 4;
         for (Output& output : outputs_) {
-            if (polled[index++].revents != 0 && output.fd && !read_output(output)) { close_output(output); }
+            if (polled[index++].revents != 0 && output.fd && !read_output(output)) {
+                close_output(output);
+            }
         }
         index = first_client;
         for (Client& client : clients_) {
@@ -594,7 +657,9 @@ class Monitor {
             if ((events & POLLIN) != 0) { read_client(client); }
             if ((events & (POLLHUP | POLLERR)) != 0 && (events & POLLIN) == 0) {
                 client.dead = true;
-                if (client.attached && client.want.in && config_.stdin_once) { close_input_ = true; }
+                if (client.attached && client.want.in && config_.stdin_once) {
+                    close_input_ = true;
+                }
             }
         }
         write_input();
@@ -604,7 +669,8 @@ class Monitor {
     }
 
     bool drained() const {
-        const bool closed = std::all_of(outputs_.begin(), outputs_.end(), [](const Output& output) { return !output.fd; });
+        const bool closed = std::all_of(outputs_.begin(), outputs_.end(),
+                                        [](const Output& output) { return !output.fd; });
         return closed || (steady_ms() - last_output_ms_ >= drain_quiet_ms && !held_back());
     }
 

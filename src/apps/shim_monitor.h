@@ -6,8 +6,9 @@
 
 namespace shoal::shim {
 
-/// Opens the socket, then forks: the first process returns 0 (or says that nothing came of it), the second runs to the
-/// end. `control` is the first connection, which watches. Returns the process's exit status.
+/// Opens the socket, then forks: the first process returns 0 (or says that nothing came of it), the
+/// second runs to the end. `control` is the first connection, which watches. Returns the process's
+/// exit status.
 int monitor(container::ShimConfig config, os::Fd control);
 
 } // namespace shoal::shim

@@ -21,7 +21,8 @@ bool enter_runtime_view() {
     const char* unified = "/sys/fs/cgroup/unified";
     if (::statfs(unified, &status) != 0 || status.f_type != CGROUP2_SUPER_MAGIC) { return true; }
     // Slave first: the unmount below must not travel back. All other mounts keep their propagation.
-    return ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/sys/fs/cgroup", nullptr, MS_SLAVE, nullptr) == 0 &&
+    return ::unshare(CLONE_NEWNS) == 0 &&
+           ::mount("none", "/sys/fs/cgroup", nullptr, MS_SLAVE, nullptr) == 0 &&
            ::umount2(unified, MNT_DETACH) == 0;
 }
 
@@ -47,7 +48,8 @@ bool place(int source, int target) {
 [[noreturn]] void run_child(const std::vector<char*>& argv, Streams streams) {
     reset_signals();
     const bool held = streams.held < 0 || ::dup2(streams.held, 3) >= 0;
-    if (held && place(streams.in, 0) && place(streams.out, 1) && place(streams.err, 2) && enter_runtime_view()) {
+    if (held && place(streams.in, 0) && place(streams.out, 1) && place(streams.err, 2) &&
+        enter_runtime_view()) {
         ::execv(argv[0], argv.data());
     }
     ::_exit(errno == ENOENT ? 127 : 126);
@@ -70,14 +72,16 @@ int run_program(const std::vector<std::string>& argv, Streams streams) {
 }
 
 namespace {
-std::string log_path(const container::ShimConfig& config) { return config.directory + "/runtime.log"; }
+std::string log_path(const container::ShimConfig& config) {
+    return config.directory + "/runtime.log";
+}
 } // namespace
 
 std::vector<std::string> runtime_command(const container::ShimConfig& config) {
     std::vector<std::string> command{config.runtime};
     command.insert(command.end(), config.runtime_args.begin(), config.runtime_args.end());
-    for (const auto& part : {std::string("--log"), log_path(config), std::string("--log-format"), std::string("text"),
-                             std::string("--root"), config.runtime_root}) {
+    for (const auto& part : {std::string("--log"), log_path(config), std::string("--log-format"),
+                             std::string("text"), std::string("--root"), config.runtime_root}) {
         command.push_back(part);
     }
     return command;
@@ -94,7 +98,8 @@ std::string take_runtime_error(const container::ShimConfig& config) {
 
 namespace {
 
-/// crun's created containers wait in a read of this fifo; its `start` does no more than write to it.
+/// crun's created containers wait in a read of this fifo; its `start` does no more than write to
+/// it.
 bool start_by_fifo(const container::ShimConfig& config) {
     const std::string path = config.runtime_root + "/" + config.container_id + "/exec.fifo";
     const int raw = ::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
@@ -114,7 +119,9 @@ Result<void> start_created(const container::ShimConfig& config) {
     const int status = run_program(command, {});
     if (status == 0) { return ok(); }
     std::string error = take_runtime_error(config);
-    if (error.empty()) { error = config.runtime + " start failed with wait status " + std::to_string(status); }
+    if (error.empty()) {
+        error = config.runtime + " start failed with wait status " + std::to_string(status);
+    }
     return internal(error);
 }
 

@@ -14,7 +14,9 @@ namespace {
 
 constexpr std::size_t levels_max = 1024; ///< a descriptor is held per level and layer
 
-bool is_whiteout(const struct stat& status) { return S_ISCHR(status.st_mode) && status.st_rdev == 0; }
+bool is_whiteout(const struct stat& status) {
+    return S_ISCHR(status.st_mode) && status.st_rdev == 0;
+}
 
 /// One merged directory of the lower layers: its parts, topmost first.
 using Lowers = std::vector<os::Fd>;
@@ -26,7 +28,8 @@ struct Found {
 };
 
 os::Fd open_directory_at(const os::Fd& parent, const std::string& name) {
-    return os::Fd(::openat(parent.raw(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    return os::Fd(
+        ::openat(parent.raw(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
 /// What overlayfs would show for `name` without the upper directory.
@@ -54,7 +57,8 @@ bool same_time(const timespec& a, const timespec& b) {
 }
 
 bool same_directory(const struct stat& a, const struct stat& b) {
-    return a.st_mode == b.st_mode && a.st_uid == b.st_uid && a.st_gid == b.st_gid && same_time(a.st_mtim, b.st_mtim);
+    return a.st_mode == b.st_mode && a.st_uid == b.st_uid && a.st_gid == b.st_gid &&
+           same_time(a.st_mtim, b.st_mtim);
 }
 
 class Walk {
@@ -85,13 +89,16 @@ class Walk {
         os::Fd upper;
         Lowers lowers;
         std::string path;
-        bool opaque; ///< nothing of the lower directory shows through; what it had and the upper has not is deleted
+        bool opaque; ///< nothing of the lower directory shows through; what it had and the upper
+                     ///< has not is deleted
         std::vector<Name> names;
         std::size_t next = 0;
     };
 
     Result<void> enter(os::Fd upper, Lowers lowers, std::string path, bool opaque) {
-        if (levels_.size() == levels_max) { return Error{Errc::Exhausted, path + ": directories nested too deeply"}; }
+        if (levels_.size() == levels_max) {
+            return Error{Errc::Exhausted, path + ": directories nested too deeply"};
+        }
         std::map<std::string, bool> names;
         TRY_LET(list, os::list_directory(upper));
         for (const auto& child : list) { names[child.name] = true; }
@@ -113,7 +120,9 @@ class Walk {
 
     Result<void> visit(const Level& level, const std::string& name) {
         struct stat status {};
-        if (::fstatat(level.upper.raw(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) { return {}; } // gone meanwhile
+        if (::fstatat(level.upper.raw(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+            return {};
+        } // gone meanwhile
         Found below = look_up(level.lowers, name);
         if (is_whiteout(status)) {
             if (below.exists) { record(ChangeKind::Deleted, level.path, name); }
@@ -171,7 +180,8 @@ Result<std::vector<Change>> list_changes(const os::Fd& upper, const std::vector<
 
 Result<std::uint64_t> tree_size(const os::Fd& directory) {
     TRY_LET(top, readable(directory));
-    std::vector<std::pair<os::Fd, std::vector<os::Entry>>> levels; // what is left to do in each open directory
+    std::vector<std::pair<os::Fd, std::vector<os::Entry>>>
+        levels; // what is left to do in each open directory
     TRY_LET(list, os::list_directory(top));
     levels.emplace_back(std::move(top), std::move(list));
     std::set<std::pair<dev_t, ino_t>> seen;
@@ -187,11 +197,14 @@ Result<std::uint64_t> tree_size(const os::Fd& directory) {
         struct stat status {};
         if (::fstatat(parent.raw(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) { continue; }
         if (!S_ISDIR(status.st_mode)) {
-            const bool first = status.st_nlink < 2 || seen.emplace(status.st_dev, status.st_ino).second;
+            const bool first =
+                status.st_nlink < 2 || seen.emplace(status.st_dev, status.st_ino).second;
             total += first ? static_cast<std::uint64_t>(status.st_size) : 0;
             continue;
         }
-        if (levels.size() == levels_max) { return Error{Errc::Exhausted, "directories nested too deeply"}; }
+        if (levels.size() == levels_max) {
+            return Error{Errc::Exhausted, "directories nested too deeply"};
+        }
         os::Fd inner = open_directory_at(parent, name);
         if (!inner) { continue; }
         TRY_LET(content, os::list_directory(inner));

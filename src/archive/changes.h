@@ -1,5 +1,6 @@
-// What a container has changed: the difference of its overlay upper directory to the image's layers, in Docker's form
-// and order (a directory before what is in it, names in byte order). Read-only.
+// What a container has changed: the difference of its overlay upper directory to the image's
+// layers, in Docker's form and order (a directory before what is in it, names in byte order).
+// Read-only.
 #pragma once
 
 #include "os/fd.h"
@@ -17,8 +18,8 @@ struct Change {
     bool operator==(const Change&) const = default;
 };
 
-/// `lowers` from the topmost layer down. A directory is Modified when its own attributes differ, or anything below it is in
-/// the list.
+/// `lowers` from the topmost layer down. A directory is Modified when its own attributes differ, or
+/// anything below it is in the list.
 Result<std::vector<Change>> list_changes(const os::Fd& upper, const std::vector<os::Fd>& lowers);
 
 /// Sum of the sizes of the regular files in a tree, hard links once (SizeRw, SizeRootFs).

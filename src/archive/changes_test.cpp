@@ -14,7 +14,9 @@ std::vector<std::string> changes(const Tree& upper, std::initializer_list<const 
     const auto list = list_changes(upper.root(), fds);
     EXPECT_TRUE(list);
     std::vector<std::string> lines;
-    for (const auto& change : *list) { lines.push_back(std::string(1, "CAD"[static_cast<int>(change.kind)]) + " " + change.path); }
+    for (const auto& change : *list) {
+        lines.push_back(std::string(1, "CAD"[static_cast<int>(change.kind)]) + " " + change.path);
+    }
     return lines;
 }
 
@@ -25,9 +27,12 @@ using Lines = std::vector<std::string>;
 TEST(Changes, tells_added_modified_and_deleted) {
     Tree lower;
     Tree upper;
-    ASSERT_TRUE(lower.extract({directory("etc"), file("etc/passwd"), file("etc/old"), directory("tmp")}));
-    ASSERT_TRUE(upper.extract({directory("etc"), file("etc/passwd", "x"), file("etc/.wh.old"), file("new/file")}));
-    EXPECT_EQ(changes(upper, {&lower}), (Lines{"C /etc", "D /etc/old", "C /etc/passwd", "A /new", "A /new/file"}));
+    ASSERT_TRUE(
+        lower.extract({directory("etc"), file("etc/passwd"), file("etc/old"), directory("tmp")}));
+    ASSERT_TRUE(upper.extract(
+        {directory("etc"), file("etc/passwd", "x"), file("etc/.wh.old"), file("new/file")}));
+    EXPECT_EQ(changes(upper, {&lower}),
+              (Lines{"C /etc", "D /etc/old", "C /etc/passwd", "A /new", "A /new/file"}));
 }
 
 TEST(Changes, counts_the_directories_on_the_way_as_changed) {
@@ -53,9 +58,12 @@ TEST(Changes, sees_through_several_layers) {
 TEST(Changes, lists_what_a_recreated_directory_has_lost) {
     Tree lower;
     Tree upper;
-    ASSERT_TRUE(lower.extract({directory("d"), file("d/kept"), file("d/lost"), directory("d/sub"), file("d/sub/x")}));
-    ASSERT_TRUE(upper.extract({directory("d"), file("d/.wh..wh..opq"), file("d/kept", "1"), file("d/new")}));
-    EXPECT_EQ(changes(upper, {&lower}), (Lines{"C /d", "C /d/kept", "D /d/lost", "A /d/new", "D /d/sub"}));
+    ASSERT_TRUE(lower.extract(
+        {directory("d"), file("d/kept"), file("d/lost"), directory("d/sub"), file("d/sub/x")}));
+    ASSERT_TRUE(upper.extract(
+        {directory("d"), file("d/.wh..wh..opq"), file("d/kept", "1"), file("d/new")}));
+    EXPECT_EQ(changes(upper, {&lower}),
+              (Lines{"C /d", "C /d/kept", "D /d/lost", "A /d/new", "D /d/sub"}));
 }
 
 TEST(Changes, is_empty_for_a_fresh_container) {
@@ -67,6 +75,7 @@ TEST(Changes, is_empty_for_a_fresh_container) {
 
 TEST(TreeSize, counts_hard_links_once) {
     Tree tree;
-    ASSERT_TRUE(tree.extract({file("d/a", std::string(1000, 'x')), hard_link("d/b", "d/a"), file("c", "12345")}));
+    ASSERT_TRUE(tree.extract(
+        {file("d/a", std::string(1000, 'x')), hard_link("d/b", "d/a"), file("c", "12345")}));
     EXPECT_EQ(*tree_size(tree.root()), 1005u);
 }

@@ -1,5 +1,5 @@
-// A bounded hand-over of byte blocks from the thread that reads, hashes and decompresses to the thread that unpacks.
-// One producer, one consumer. Private to this folder.
+// A bounded hand-over of byte blocks from the thread that reads, hashes and decompresses to the
+// thread that unpacks. One producer, one consumer. Private to this folder.
 #pragma once
 
 #include "base/result.h"

@@ -64,7 +64,8 @@ class GzipCompressor final : public Compressor {
 
 class ZstdCompressor final : public Compressor {
   public:
-    explicit ZstdCompressor(Sink sink) : sink_(std::move(sink)), out_(ZSTD_CStreamOutSize()), context_(ZSTD_createCCtx()) {
+    explicit ZstdCompressor(Sink sink)
+        : sink_(std::move(sink)), out_(ZSTD_CStreamOutSize()), context_(ZSTD_createCCtx()) {
         ASSERT(context_ != nullptr);
         ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, zstd_level);
         ZSTD_CCtx_setParameter(context_, ZSTD_c_checksumFlag, 1);
@@ -85,7 +86,9 @@ class ZstdCompressor final : public Compressor {
     Result<void> step(ZSTD_inBuffer& in, ZSTD_EndDirective directive) {
         ZSTD_outBuffer out{out_.data(), out_.size(), 0};
         left_ = ZSTD_compressStream2(context_, &out, &in, directive);
-        if (ZSTD_isError(left_) != 0) { return internal(std::string("zstd: ") + ZSTD_getErrorName(left_)); }
+        if (ZSTD_isError(left_) != 0) {
+            return internal(std::string("zstd: ") + ZSTD_getErrorName(left_));
+        }
         return out.pos == 0 ? ok() : sink_({out_.data(), out.pos});
     }
 
@@ -100,10 +103,17 @@ class ZstdCompressor final : public Compressor {
 Result<std::unique_ptr<Compressor>> make_compressor(Compression compression, Sink sink) {
     std::unique_ptr<Compressor> made;
     switch (compression) {
-    case Compression::None: made = std::make_unique<PlainCompressor>(std::move(sink)); break;
-    case Compression::Gzip: made = std::make_unique<GzipCompressor>(std::move(sink)); break;
-    case Compression::Zstd: made = std::make_unique<ZstdCompressor>(std::move(sink)); break;
-    default: return unsupported("writing " + std::string(name_of(compression)) + " is not supported");
+    case Compression::None:
+        made = std::make_unique<PlainCompressor>(std::move(sink));
+        break;
+    case Compression::Gzip:
+        made = std::make_unique<GzipCompressor>(std::move(sink));
+        break;
+    case Compression::Zstd:
+        made = std::make_unique<ZstdCompressor>(std::move(sink));
+        break;
+    default:
+        return unsupported("writing " + std::string(name_of(compression)) + " is not supported");
     }
     return made;
 }

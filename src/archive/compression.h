@@ -1,5 +1,6 @@
-// Compression of byte streams, done in this process: gzip, zstd, xz and bzip2 are recognised by their first bytes and
-// unpacked; gzip and zstd are also written. No external program is ever started for a stranger's bytes.
+// Compression of byte streams, done in this process: gzip, zstd, xz and bzip2 are recognised by
+// their first bytes and unpacked; gzip and zstd are also written. No external program is ever
+// started for a stranger's bytes.
 #pragma once
 
 #include "archive/limits.h"
@@ -14,8 +15,8 @@ std::string_view name_of(Compression compression);
 /// By magic number; needs up to 6 bytes. Anything unknown is None.
 Compression detect_compression(std::string_view head);
 
-/// Pulls plain bytes out of a compressed stream. Not thread-safe. Fails: Invalid for damaged data, Exhausted when
-/// `limits` (bytes, ratio) are passed, and whatever the source reports.
+/// Pulls plain bytes out of a compressed stream. Not thread-safe. Fails: Invalid for damaged data,
+/// Exhausted when `limits` (bytes, ratio) are passed, and whatever the source reports.
 class Decompressor {
   public:
     virtual ~Decompressor() = default;
@@ -36,8 +37,8 @@ class Compressor {
     virtual Result<void> write(std::string_view bytes) = 0;
     virtual Result<void> finish() = 0;
 };
-/// None, Gzip and Zstd; Unsupported for the others. Gzip carries no time and no name, so that the result depends on
-/// the bytes alone.
+/// None, Gzip and Zstd; Unsupported for the others. Gzip carries no time and no name, so that the
+/// result depends on the bytes alone.
 Result<std::unique_ptr<Compressor>> make_compressor(Compression compression, Sink sink);
 
 } // namespace shoal::archive

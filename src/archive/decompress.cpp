@@ -13,8 +13,8 @@ namespace shoal::archive {
 namespace {
 
 constexpr std::size_t input_bytes = 256 * 1024;
-constexpr int zstd_window_log_max = 27;                ///< 128 MiB, what the zstd program accepts unasked
-constexpr std::uint64_t xz_memory_max = 256ull << 20;  ///< xz -9 needs 65 MiB
+constexpr int zstd_window_log_max = 27; ///< 128 MiB, what the zstd program accepts unasked
+constexpr std::uint64_t xz_memory_max = 256ull << 20; ///< xz -9 needs 65 MiB
 
 Error damaged(std::string_view what) {
     return invalid("damaged " + std::string(what) + " stream");
@@ -78,10 +78,12 @@ class Limited : public Decompressor {
         TRY_LET(count, step(into));
         plain_ += count;
         if (plain_ > limits_.bytes_max) {
-            return Error{Errc::Exhausted, "archive is longer than " + std::to_string(limits_.bytes_max) + " bytes"};
+            return Error{Errc::Exhausted,
+                         "archive is longer than " + std::to_string(limits_.bytes_max) + " bytes"};
         }
         if (plain_ > limits_.ratio_after_bytes && plain_ / limits_.ratio_max > input_.total()) {
-            return Error{Errc::Exhausted, "archive unpacks to more than " + std::to_string(limits_.ratio_max) +
+            return Error{Errc::Exhausted, "archive unpacks to more than " +
+                                              std::to_string(limits_.ratio_max) +
                                               " times its size"};
         }
         return count;
@@ -106,7 +108,8 @@ class PlainStream final : public Limited {
 
 class GzipStream final : public Limited {
   public:
-    GzipStream(Input input, Limits limits) : Limited(std::move(input), limits), state_(std::make_unique<inflate_state>()) {
+    GzipStream(Input input, Limits limits)
+        : Limited(std::move(input), limits), state_(std::make_unique<inflate_state>()) {
         begin_member();
     }
 
@@ -130,7 +133,8 @@ class GzipStream final : public Limited {
             }
             const bool at_end = input_.ended();
             TRY(inflate());
-            if (at_end && state_->avail_out == into.size() && state_->block_state != ISAL_BLOCK_FINISH) {
+            if (at_end && state_->avail_out == into.size() &&
+                state_->block_state != ISAL_BLOCK_FINISH) {
                 return invalid("truncated gzip stream");
             }
         }
@@ -164,7 +168,8 @@ class GzipStream final : public Limited {
 
 class ZstdStream final : public Limited {
   public:
-    ZstdStream(Input input, Limits limits) : Limited(std::move(input), limits), context_(ZSTD_createDCtx()) {
+    ZstdStream(Input input, Limits limits)
+        : Limited(std::move(input), limits), context_(ZSTD_createDCtx()) {
         ASSERT(context_ != nullptr);
         ZSTD_DCtx_setParameter(context_, ZSTD_d_windowLogMax, zstd_window_log_max);
     }
@@ -179,10 +184,14 @@ class ZstdStream final : public Limited {
             if (at_end && between_frames_) { return std::size_t{0}; }
             ZSTD_inBuffer in{input_.data(), input_.size(), 0};
             const std::size_t code = ZSTD_decompressStream(context_, &out, &in);
-            if (ZSTD_isError(code) != 0) { return invalid(std::string("zstd stream: ") + ZSTD_getErrorName(code)); }
+            if (ZSTD_isError(code) != 0) {
+                return invalid(std::string("zstd stream: ") + ZSTD_getErrorName(code));
+            }
             input_.consume(in.pos);
             between_frames_ = code == 0;
-            if (at_end && out.pos == 0 && !between_frames_) { return invalid("truncated zstd stream"); }
+            if (at_end && out.pos == 0 && !between_frames_) {
+                return invalid("truncated zstd stream");
+            }
         }
         return out.pos;
     }
@@ -208,7 +217,9 @@ class XzStream final : public Limited {
             stream_.avail_in = input_.size();
             const auto code = lzma_code(&stream_, input_.ended() ? LZMA_FINISH : LZMA_RUN);
             input_.consume(input_.size() - stream_.avail_in);
-            if (code == LZMA_MEMLIMIT_ERROR) { return Error{Errc::Exhausted, "xz stream needs too much memory"}; }
+            if (code == LZMA_MEMLIMIT_ERROR) {
+                return Error{Errc::Exhausted, "xz stream needs too much memory"};
+            }
             if (code != LZMA_OK && code != LZMA_STREAM_END) { return damaged("xz"); }
             ended_ = code == LZMA_STREAM_END;
         }
@@ -281,7 +292,10 @@ Compression detect_compression(std::string_view head) {
     using namespace std::string_view_literals;
     if (head.starts_with("\x1f\x8b\x08"sv)) { return Compression::Gzip; }
     if (head.starts_with("\x28\xb5\x2f\xfd"sv)) { return Compression::Zstd; }
-    if (head.starts_with("\xfd" "7zXZ\0"sv)) { return Compression::Xz; }
+    if (head.starts_with("\xfd"
+                         "7zXZ\0"sv)) {
+        return Compression::Xz;
+    }
     if (head.starts_with("BZh"sv)) { return Compression::Bzip2; }
     return Compression::None;
 }
@@ -296,11 +310,21 @@ Result<Decompressing> open_decompressor(Source source, Limits limits) {
     Input input(std::move(source), std::move(head));
     std::unique_ptr<Decompressor> stream;
     switch (found) {
-    case Compression::None: stream = std::make_unique<PlainStream>(std::move(input), limits); break;
-    case Compression::Gzip: stream = std::make_unique<GzipStream>(std::move(input), limits); break;
-    case Compression::Zstd: stream = std::make_unique<ZstdStream>(std::move(input), limits); break;
-    case Compression::Xz: stream = std::make_unique<XzStream>(std::move(input), limits); break;
-    case Compression::Bzip2: stream = std::make_unique<Bzip2Stream>(std::move(input), limits); break;
+    case Compression::None:
+        stream = std::make_unique<PlainStream>(std::move(input), limits);
+        break;
+    case Compression::Gzip:
+        stream = std::make_unique<GzipStream>(std::move(input), limits);
+        break;
+    case Compression::Zstd:
+        stream = std::make_unique<ZstdStream>(std::move(input), limits);
+        break;
+    case Compression::Xz:
+        stream = std::make_unique<XzStream>(std::move(input), limits);
+        break;
+    case Compression::Bzip2:
+        stream = std::make_unique<Bzip2Stream>(std::move(input), limits);
+        break;
     }
     return Decompressing{found, std::move(stream)};
 }

@@ -1,5 +1,5 @@
-// One entry of a tar archive as a value, between the tar format and the file system. Names are as the archive has
-// them: nothing here has been checked or made safe.
+// One entry of a tar archive as a value, between the tar format and the file system. Names are as
+// the archive has them: nothing here has been checked or made safe.
 #pragma once
 
 #include "base/clock.h"
@@ -15,7 +15,8 @@ enum class EntryType { File, Directory, Symlink, HardLink, CharDevice, BlockDevi
 struct Entry {
     std::string name;
     EntryType type = EntryType::File;
-    std::string link; ///< target of a symbolic link as text, or of a hard link as a name in the archive
+    std::string
+        link; ///< target of a symbolic link as text, or of a hard link as a name in the archive
     std::uint32_t mode = 0644; ///< permission bits with setuid, setgid and sticky
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;

@@ -31,7 +31,9 @@ class Reading {
 
   private:
     Result<std::size_t> read(std::span<char> into) {
-        if (options_.cancelled != nullptr && *options_.cancelled) { return Error{Errc::Cancelled, "cancelled"}; }
+        if (options_.cancelled != nullptr && *options_.cancelled) {
+            return Error{Errc::Cancelled, "cancelled"};
+        }
         TRY_LET(count, source_(into));
         compressed_ += count;
         if (count == 0) { return count; }
@@ -43,9 +45,11 @@ class Reading {
     }
 
     Result<void> pump() {
-        TRY_LET(opened, open_decompressor([this](std::span<char> into) { return read(into); }, options_.limits));
+        TRY_LET(opened, open_decompressor([this](std::span<char> into) { return read(into); },
+                                          options_.limits));
         compression_ = opened.found;
-        const bool hash = options_.hash_plain && !(compression_ == Compression::None && options_.hash_compressed);
+        const bool hash =
+            options_.hash_plain && !(compression_ == Compression::None && options_.hash_compressed);
         while (true) {
             auto chunk = pipe_.take_empty();
             if (!chunk) { return {}; }
@@ -77,11 +81,14 @@ class Reading {
     std::uint64_t plain_ = 0;
 };
 
-Result<void> unpack(ChunkPipe& pipe, const os::Fd& root, const ExtractOptions& options, Extracted& result) {
+Result<void> unpack(ChunkPipe& pipe, const os::Fd& root, const ExtractOptions& options,
+                    Extracted& result) {
     TRY_LET(reader, TarReader::over([&pipe] { return pipe.next(); }, options.limits));
     Unpacker unpacker(root, options);
     while (true) {
-        if (options.cancelled != nullptr && *options.cancelled) { return Error{Errc::Cancelled, "cancelled"}; }
+        if (options.cancelled != nullptr && *options.cancelled) {
+            return Error{Errc::Cancelled, "cancelled"};
+        }
         TRY_LET(entry, reader.next());
         if (!entry) { break; }
         TRY(unpacker.put(*entry, reader));

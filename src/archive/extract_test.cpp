@@ -41,7 +41,8 @@ TEST(Extract, keeps_content_mode_owner_time_and_attributes) {
     item.entry.uid = 123;
     item.entry.gid = 456;
     item.entry.xattrs["user.colour"] = "green";
-    const std::string capability("\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 20);
+    const std::string capability(
+        "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 20);
     item.entry.xattrs["security.capability"] = capability;
     EXPECT_OK(tree.extract({directory("dir"), item}));
     EXPECT_EQ(tree.content("dir/file"), "hello");
@@ -50,7 +51,8 @@ TEST(Extract, keeps_content_mode_owner_time_and_attributes) {
     EXPECT_EQ(status.st_uid, 123u);
     EXPECT_EQ(status.st_gid, 456u);
     EXPECT_EQ(status.st_mtim.tv_sec, 1'000'000'000);
-    EXPECT_EQ(tree.stat_of("dir").st_mtim.tv_sec, 1'000'000'000) << "set after its content was made";
+    EXPECT_EQ(tree.stat_of("dir").st_mtim.tv_sec, 1'000'000'000)
+        << "set after its content was made";
     EXPECT_EQ(tree.xattr_of("dir/file", "security.capability"), capability);
 }
 
@@ -88,7 +90,8 @@ TEST(Extract, hashes_what_follows_the_end_marker) {
 TEST(Extract, keeps_long_and_foreign_names) {
     Tree tree;
     const std::string deep = std::string(200, 'd') + "/" + std::string(200, 'e') + "/f\xc5\x91";
-    EXPECT_OK(tree.extract({file(deep, "1"), file("latin\xe9", "2"), soft_link("link", deep), hard_link("hard", deep)}));
+    EXPECT_OK(tree.extract({file(deep, "1"), file("latin\xe9", "2"), soft_link("link", deep),
+                            hard_link("hard", deep)}));
     EXPECT_EQ(tree.content(deep), "1");
     EXPECT_EQ(tree.content("latin\xe9"), "2");
     EXPECT_EQ(tree.content("link"), "1");
@@ -124,9 +127,11 @@ INSTANTIATE_TEST_SUITE_P(WithAndWithoutOpenat2, ExtractHostile, testing::Bool())
 
 TEST_P(ExtractHostile, follows_no_link_out_of_the_root) {
     Tree tree;
-    for (const std::string& to : {tree.outside(""), std::string("../outside"), std::string("../../../../../../..") + tree.outside("")}) {
+    for (const std::string& to : {tree.outside(""), std::string("../outside"),
+                                  std::string("../../../../../../..") + tree.outside("")}) {
         Tree inner;
-        (void)inner.extract({soft_link("way", to), file("way/new", "bad"), file("way/secret", "bad")}, options());
+        (void)inner.extract(
+            {soft_link("way", to), file("way/new", "bad"), file("way/secret", "bad")}, options());
         EXPECT_TRUE(tree.outside_is_untouched()) << to;
         EXPECT_TRUE(inner.outside_is_untouched()) << to;
     }
@@ -134,22 +139,24 @@ TEST_P(ExtractHostile, follows_no_link_out_of_the_root) {
 
 TEST_P(ExtractHostile, follows_a_chain_of_links_only_within_the_root) {
     Tree tree;
-    EXPECT_OK(tree.extract({directory("real"), soft_link("a", "/real"), soft_link("b", "a"), soft_link("c", "../../../../b"),
-                            file("c/file", "inside")},
+    EXPECT_OK(tree.extract({directory("real"), soft_link("a", "/real"), soft_link("b", "a"),
+                            soft_link("c", "../../../../b"), file("c/file", "inside")},
                            options()));
     EXPECT_EQ(tree.content("real/file"), "inside");
 }
 
 TEST_P(ExtractHostile, refuses_a_loop_of_links) {
     Tree tree;
-    const auto result = tree.extract({soft_link("a", "b"), soft_link("b", "a"), file("a/x", "bad")}, options());
+    const auto result =
+        tree.extract({soft_link("a", "b"), soft_link("b", "a"), file("a/x", "bad")}, options());
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, Errc::Invalid);
 }
 
 TEST_P(ExtractHostile, replaces_a_link_instead_of_writing_through_it) {
     Tree tree;
-    EXPECT_OK(tree.extract({soft_link("file", tree.outside("secret")), file("file", "mine")}, options()));
+    EXPECT_OK(
+        tree.extract({soft_link("file", tree.outside("secret")), file("file", "mine")}, options()));
     EXPECT_EQ(tree.content("file"), "mine");
     EXPECT_TRUE(S_ISREG(tree.stat_of("file").st_mode));
     EXPECT_TRUE(tree.outside_is_untouched());
@@ -160,9 +167,12 @@ TEST_P(ExtractHostile, makes_no_hard_link_to_the_outside) {
     const std::string up = "../outside/secret";
     EXPECT_FALSE(tree.extract({hard_link("a", up)}, options()));
     EXPECT_FALSE(tree.extract({hard_link("b", tree.outside("secret"))}, options()));
-    EXPECT_FALSE(tree.extract({soft_link("way", tree.outside("")), hard_link("c", "way/secret")}, options()));
+    EXPECT_FALSE(tree.extract({soft_link("way", tree.outside("")), hard_link("c", "way/secret")},
+                              options()));
     // A link to a link links the link.
-    EXPECT_OK(tree.extract({soft_link("l", tree.outside("secret")), hard_link("d", "l"), file("d", "mine", 0600)}, options()));
+    EXPECT_OK(tree.extract(
+        {soft_link("l", tree.outside("secret")), hard_link("d", "l"), file("d", "mine", 0600)},
+        options()));
     EXPECT_TRUE(tree.outside_is_untouched());
     struct stat status {};
     ASSERT_EQ(::stat(tree.outside("secret").c_str(), &status), 0);
@@ -171,7 +181,8 @@ TEST_P(ExtractHostile, makes_no_hard_link_to_the_outside) {
 
 TEST_P(ExtractHostile, notices_when_a_directory_becomes_a_link) {
     Tree tree;
-    (void)tree.extract({directory("d"), file("d/one", "1"), soft_link("d", tree.outside("")), file("d/two", "2"), directory("d/three")},
+    (void)tree.extract({directory("d"), file("d/one", "1"), soft_link("d", tree.outside("")),
+                        file("d/two", "2"), directory("d/three")},
                        options());
     EXPECT_TRUE(tree.outside_is_untouched());
     EXPECT_FALSE(os::exists(tree.outside("two")));
@@ -196,11 +207,14 @@ TEST_P(ExtractHostile, stays_inside_while_a_racing_process_swaps_links) {
     std::atomic<bool> stop{false};
     std::thread swapper([&] {
         while (!stop) {
-            (void)::renameat2(AT_FDCWD, tree.path("dir").c_str(), AT_FDCWD, tree.path("evil").c_str(), RENAME_EXCHANGE);
+            (void)::renameat2(AT_FDCWD, tree.path("dir").c_str(), AT_FDCWD,
+                              tree.path("evil").c_str(), RENAME_EXCHANGE);
         }
     });
-    const std::string tar = tar_of({directory("dir"), file("dir/secret", "bad"), file("dir/sub/x", "bad"), soft_link("dir/l", "x"),
-                                    hard_link("dir/h", "dir/secret"), of_type(EntryType::Fifo, "dir/p"), directory("dir/new")});
+    const std::string tar =
+        tar_of({directory("dir"), file("dir/secret", "bad"), file("dir/sub/x", "bad"),
+                soft_link("dir/l", "x"), hard_link("dir/h", "dir/secret"),
+                of_type(EntryType::Fifo, "dir/p"), directory("dir/new")});
     for (int i = 0; i < 300; ++i) { (void)tree.extract(tar, options()); }
     stop = true;
     swapper.join();
@@ -221,7 +235,8 @@ TEST(Extract, makes_devices_and_pipes) {
 
 TEST(Extract, turns_whiteouts_of_a_layer_into_those_of_overlayfs) {
     Tree tree;
-    EXPECT_OK(tree.extract({file("dir/.wh.gone"), file("other/.wh..wh..opq"), file(".wh..wh.plnk/5.6", "aufs"), file("other/kept", "1")}));
+    EXPECT_OK(tree.extract({file("dir/.wh.gone"), file("other/.wh..wh..opq"),
+                            file(".wh..wh.plnk/5.6", "aufs"), file("other/kept", "1")}));
     const auto status = tree.stat_of("dir/gone");
     EXPECT_TRUE(S_ISCHR(status.st_mode));
     EXPECT_EQ(status.st_rdev, 0u);
@@ -232,11 +247,14 @@ TEST(Extract, turns_whiteouts_of_a_layer_into_those_of_overlayfs) {
 
 TEST(Extract, hides_only_lower_layers_with_a_whiteout) {
     Tree tree;
-    EXPECT_OK(tree.extract({file("a", "mine"), file(".wh.a"), directory("d"), file("d/x", "1"), file(".wh.d"), file(".wh.e"),
-                            directory("e"), file(".wh.f"), file("f/x", "2")}));
+    EXPECT_OK(tree.extract({file("a", "mine"), file(".wh.a"), directory("d"), file("d/x", "1"),
+                            file(".wh.d"), file(".wh.e"), directory("e"), file(".wh.f"),
+                            file("f/x", "2")}));
     EXPECT_EQ(tree.content("a"), "mine");
     EXPECT_EQ(tree.content("d/x"), "1");
-    for (const char* name : {"d", "e", "f"}) { EXPECT_EQ(tree.xattr_of(name, "trusted.overlay.opaque"), "y") << name; }
+    for (const char* name : {"d", "e", "f"}) {
+        EXPECT_EQ(tree.xattr_of(name, "trusted.overlay.opaque"), "y") << name;
+    }
 }
 
 TEST(Extract, refuses_whiteouts_of_impossible_names) {
@@ -277,7 +295,9 @@ TEST(Extract, gives_everything_to_one_owner_when_asked) {
     Tree tree;
     ExtractOptions options = plain();
     options.owner = Owner{1000, 1001};
-    EXPECT_OK(tree.extract({directory("d"), file("d/f", "1"), soft_link("d/l", "f"), file("implicit/f", "2")}, options));
+    EXPECT_OK(tree.extract(
+        {directory("d"), file("d/f", "1"), soft_link("d/l", "f"), file("implicit/f", "2")},
+        options));
     for (const char* name : {"d", "d/f", "d/l", "implicit", "implicit/f"}) {
         EXPECT_EQ(tree.stat_of(name).st_uid, 1000u) << name;
         EXPECT_EQ(tree.stat_of(name).st_gid, 1001u) << name;
@@ -312,7 +332,8 @@ TEST(Extract, stops_at_each_limit) {
         const auto result = tree.extract(tar, options);
         return !result && result.error().code == Errc::Exhausted;
     };
-    const std::string tar = tar_of({file("a/b/c/d/e", std::string(100'000, 'x')), file("f"), file("g")});
+    const std::string tar =
+        tar_of({file("a/b/c/d/e", std::string(100'000, 'x')), file("f"), file("g")});
     EXPECT_TRUE(fails(tar, [](Limits& limits) { limits.bytes_max = 50'000; }));
     EXPECT_TRUE(fails(tar, [](Limits& limits) { limits.entries_max = 2; }));
     EXPECT_TRUE(fails(tar, [](Limits& limits) { limits.file_bytes_max = 10'000; }));
@@ -345,9 +366,11 @@ TEST(Extract, refuses_a_bomb) {
 
 TEST(Extract, reports_a_damaged_archive) {
     const std::string tar = tar_of({file("a", std::string(5000, 'x')), file("b", "y")});
-    for (const std::string& bytes : {std::string("this is no tar archive at all, but it is long enough to be looked at").append(600, 'x'),
-                                     tar.substr(0, 2000), compressed(tar, Compression::Gzip).substr(0, 60),
-                                     compressed(tar, Compression::Zstd).substr(0, 60)}) {
+    for (const std::string& bytes :
+         {std::string("this is no tar archive at all, but it is long enough to be looked at")
+              .append(600, 'x'),
+          tar.substr(0, 2000), compressed(tar, Compression::Gzip).substr(0, 60),
+          compressed(tar, Compression::Zstd).substr(0, 60)}) {
         Tree tree;
         const auto result = tree.extract(bytes);
         ASSERT_FALSE(result);
@@ -371,7 +394,9 @@ TEST(Extract, passes_on_the_error_of_its_source) {
 }
 
 TEST(Extract, does_not_take_a_source_that_fails_at_once_for_an_empty_archive) {
-    auto reader = TarReader::over([]() -> Result<std::string_view> { return Error{Errc::Unavailable, "gone"}; });
+    auto reader = TarReader::over([]() -> Result<std::string_view> {
+        return Error{Errc::Unavailable, "gone"};
+    });
     const auto entry = reader ? reader->next() : Result<std::optional<Entry>>(reader.error());
     ASSERT_FALSE(entry);
     EXPECT_EQ(entry.error().message, "gone");

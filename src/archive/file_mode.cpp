@@ -19,13 +19,20 @@ constexpr std::uint32_t go_sticky = 1u << 20;
 
 std::uint32_t go_type(std::uint32_t st_mode) {
     switch (st_mode & S_IFMT) {
-    case S_IFDIR: return go_directory;
-    case S_IFLNK: return go_symlink;
-    case S_IFBLK: return go_device;
-    case S_IFCHR: return go_device | go_char_device;
-    case S_IFIFO: return go_pipe;
-    case S_IFSOCK: return go_socket;
-    default: return 0;
+    case S_IFDIR:
+        return go_directory;
+    case S_IFLNK:
+        return go_symlink;
+    case S_IFBLK:
+        return go_device;
+    case S_IFCHR:
+        return go_device | go_char_device;
+    case S_IFIFO:
+        return go_pipe;
+    case S_IFSOCK:
+        return go_socket;
+    default:
+        return 0;
     }
 }
 

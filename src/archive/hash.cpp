@@ -31,7 +31,8 @@ void Sha256::update(std::string_view bytes) {
 std::string Sha256::finish() {
     std::array<std::uint8_t, 32> digest{};
     unsigned length = 0;
-    ASSERT(EVP_DigestFinal_ex(state_->context, digest.data(), &length) == 1 && length == digest.size());
+    ASSERT(EVP_DigestFinal_ex(state_->context, digest.data(), &length) == 1 &&
+           length == digest.size());
     return "sha256:" + to_hex(digest);
 }
 

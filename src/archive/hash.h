@@ -1,4 +1,5 @@
-// SHA-256 of a stream, as the text "sha256:<hex>" that image formats use. Incremental; not thread-safe.
+// SHA-256 of a stream, as the text "sha256:<hex>" that image formats use. Incremental; not
+// thread-safe.
 #pragma once
 
 #include <memory>

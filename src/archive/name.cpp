@@ -28,8 +28,12 @@ std::string joined(const std::vector<std::string_view>& parts) {
 } // namespace
 
 Result<std::string> clean_name(std::string_view name, const Limits& limits) {
-    if (name.find('\0') != std::string_view::npos) { return invalid("name with a zero byte in the archive"); }
-    if (name.size() > limits.path_bytes_max) { return Error{Errc::Exhausted, "name too long in the archive"}; }
+    if (name.find('\0') != std::string_view::npos) {
+        return invalid("name with a zero byte in the archive");
+    }
+    if (name.size() > limits.path_bytes_max) {
+        return Error{Errc::Exhausted, "name too long in the archive"};
+    }
     std::vector<std::string_view> parts;
     bool above = false;
     for_components(name, [&](std::string_view part) {
@@ -40,9 +44,12 @@ Result<std::string> clean_name(std::string_view name, const Limits& limits) {
             parts.pop_back();
         }
     });
-    if (above && !name.starts_with('/')) { return invalid(std::string(name) + ": name leads out of the archive's root"); }
+    if (above && !name.starts_with('/')) {
+        return invalid(std::string(name) + ": name leads out of the archive's root");
+    }
     if (parts.size() > limits.depth_max) {
-        return Error{Errc::Exhausted, "name of " + std::to_string(parts.size()) + " components in the archive"};
+        return Error{Errc::Exhausted,
+                     "name of " + std::to_string(parts.size()) + " components in the archive"};
     }
     return joined(parts);
 }

@@ -1,5 +1,6 @@
-// Names of archive entries made safe as text: cleaned as Go's path.Clean does, relative, without "..". Whether a
-// component is a symbolic link is not decided here but by the kernel at the time of use. Pure; private to this folder.
+// Names of archive entries made safe as text: cleaned as Go's path.Clean does, relative, without
+// "..". Whether a component is a symbolic link is not decided here but by the kernel at the time of
+// use. Pure; private to this folder.
 #pragma once
 
 #include "archive/limits.h"
@@ -10,8 +11,8 @@
 
 namespace shoal::archive {
 
-/// "./a//b/../c/" is "a/c"; "/" and "." are "". Fails: Invalid when the name leads above its start, Exhausted when it is
-/// too deep or too long.
+/// "./a//b/../c/" is "a/c"; "/" and "." are "". Fails: Invalid when the name leads above its start,
+/// Exhausted when it is too deep or too long.
 Result<std::string> clean_name(std::string_view name, const Limits& limits);
 
 struct SplitName {

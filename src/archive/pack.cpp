@@ -22,10 +22,14 @@ constexpr std::size_t levels_max = 1024; ///< a descriptor is held per level
 /// tar -> buffer -> hash -> compressor -> hash -> sink.
 class Output {
   public:
-    Output(const PackOptions& options, const Sink& sink) : options_(options), sink_(sink) { buffer_.reserve(buffer_bytes); }
+    Output(const PackOptions& options, const Sink& sink) : options_(options), sink_(sink) {
+        buffer_.reserve(buffer_bytes);
+    }
 
     Result<void> open() {
-        TRY_LET(compressor, make_compressor(options_.compression, [this](std::string_view bytes) { return leave(bytes); }));
+        TRY_LET(compressor, make_compressor(options_.compression, [this](std::string_view bytes) {
+                    return leave(bytes);
+                }));
         compressor_ = std::move(compressor);
         return {};
     }
@@ -50,10 +54,14 @@ class Output {
     }
 
   private:
-    bool same_hash() const { return options_.compression == Compression::None && options_.hash_plain; }
+    bool same_hash() const {
+        return options_.compression == Compression::None && options_.hash_plain;
+    }
 
     Result<void> flush() {
-        if (options_.cancelled != nullptr && *options_.cancelled) { return Error{Errc::Cancelled, "cancelled"}; }
+        if (options_.cancelled != nullptr && *options_.cancelled) {
+            return Error{Errc::Cancelled, "cancelled"};
+        }
         plain_ += buffer_.size();
         if (options_.hash_plain) { plain_hash_.update(buffer_); }
         auto written = compressor_->write(buffer_);
@@ -76,17 +84,26 @@ class Output {
     std::uint64_t compressed_ = 0;
 };
 
-bool is_whiteout(const struct stat& status) { return S_ISCHR(status.st_mode) && status.st_rdev == 0; }
+bool is_whiteout(const struct stat& status) {
+    return S_ISCHR(status.st_mode) && status.st_rdev == 0;
+}
 
 EntryType type_of(mode_t mode) {
     switch (mode & S_IFMT) {
-    case S_IFDIR: return EntryType::Directory;
-    case S_IFLNK: return EntryType::Symlink;
-    case S_IFCHR: return EntryType::CharDevice;
-    case S_IFBLK: return EntryType::BlockDevice;
-    case S_IFIFO: return EntryType::Fifo;
-    case S_IFSOCK: return EntryType::Socket;
-    default: return EntryType::File;
+    case S_IFDIR:
+        return EntryType::Directory;
+    case S_IFLNK:
+        return EntryType::Symlink;
+    case S_IFCHR:
+        return EntryType::CharDevice;
+    case S_IFBLK:
+        return EntryType::BlockDevice;
+    case S_IFIFO:
+        return EntryType::Fifo;
+    case S_IFSOCK:
+        return EntryType::Socket;
+    default:
+        return EntryType::File;
     }
 }
 
@@ -117,7 +134,8 @@ std::vector<TarWriter::Region> regions_of(const os::Fd& file, const struct stat&
         if (data < 0 || data >= status.st_size) { break; }
         off_t hole = ::lseek(file.raw(), data, SEEK_HOLE);
         if (hole < 0 || hole > status.st_size) { hole = status.st_size; }
-        regions.push_back({static_cast<std::uint64_t>(data), static_cast<std::uint64_t>(hole - data)});
+        regions.push_back(
+            {static_cast<std::uint64_t>(data), static_cast<std::uint64_t>(hole - data)});
         at = hole;
     }
     const bool whole = regions.size() == 1 && regions[0].offset == 0 &&
@@ -130,7 +148,8 @@ std::vector<TarWriter::Region> regions_of(const os::Fd& file, const struct stat&
 class Packer {
   public:
     Packer(const PackOptions& options, Output& output, Packed& result)
-        : options_(options), result_(result), writer_([&output](std::string_view bytes) { return output.write(bytes); }),
+        : options_(options), result_(result),
+          writer_([&output](std::string_view bytes) { return output.write(bytes); }),
           buffer_(buffer_bytes) {}
 
     /// Everything in an open directory; `prefix` is "" or ends in "/".
@@ -157,10 +176,14 @@ class Packer {
         if (options_.overlay_upper && is_whiteout(status)) { return add_whiteout(name, status); }
         Entry entry = entry_of(name, status);
         switch (entry.type) {
-        case EntryType::Socket: return {};
-        case EntryType::Directory: return add_directory(parent, base, entry);
-        case EntryType::File: return add_file(parent, base, std::move(entry));
-        default: return add_node(parent, base, std::move(entry), status);
+        case EntryType::Socket:
+            return {};
+        case EntryType::Directory:
+            return add_directory(parent, base, entry);
+        case EntryType::File:
+            return add_file(parent, base, std::move(entry));
+        default:
+            return add_node(parent, base, std::move(entry), status);
         }
     }
 
@@ -185,7 +208,9 @@ class Packer {
     };
 
     Result<void> enter(os::Fd directory, const std::string& prefix) {
-        if (levels_.size() == levels_max) { return Error{Errc::Exhausted, prefix + ": directories nested too deeply"}; }
+        if (levels_.size() == levels_max) {
+            return Error{Errc::Exhausted, prefix + ": directories nested too deeply"};
+        }
         TRY_LET(list, os::list_directory(directory));
         levels_.push_back({std::move(directory), prefix, std::move(list)});
         return {};
@@ -201,7 +226,8 @@ class Packer {
     Result<void> add_whiteout(const std::string& name, const struct stat& status) {
         const auto [parent, base] = split_name(name);
         Entry entry = entry_of(name, status);
-        entry.name = (parent.empty() ? "" : std::string(parent) + "/") + std::string(whiteout_prefix) + std::string(base);
+        entry.name = (parent.empty() ? "" : std::string(parent) + "/") +
+                     std::string(whiteout_prefix) + std::string(base);
         entry.type = EntryType::File;
         entry.mode = 0600;
         entry.device_major = entry.device_minor = 0;
@@ -211,11 +237,15 @@ class Packer {
     Result<void> take_xattrs(Entry& entry, Result<Xattrs> found) {
         TRY_LET(xattrs, std::move(found).with(entry.name));
         for (auto& [name, value] : xattrs) {
-            if (name == "security.selinux") { continue; } // the host's policy, not the file's content
+            if (name == "security.selinux") {
+                continue;
+            } // the host's policy, not the file's content
             if (!is_overlay_xattr(name)) {
                 entry.xattrs.emplace(name, std::move(value));
-            } else if (options_.overlay_upper && (name == "trusted.overlay.redirect" || name == "trusted.overlay.metacopy")) {
-                return unsupported(entry.name + ": overlay directory was mounted with redirect_dir or metacopy");
+            } else if (options_.overlay_upper &&
+                       (name == "trusted.overlay.redirect" || name == "trusted.overlay.metacopy")) {
+                return unsupported(entry.name +
+                                   ": overlay directory was mounted with redirect_dir or metacopy");
             }
         }
         return {};
@@ -237,20 +267,29 @@ class Packer {
     }
 
     Result<void> add_directory(const os::Fd& parent, const std::string& base, Entry& entry) {
-        os::Fd directory(::openat(parent.raw(), base.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        os::Fd directory(
+            ::openat(parent.raw(), base.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (!directory) {
-            return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? ok() : os_error("open " + entry.name, errno);
+            return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+                       ? ok()
+                       : os_error("open " + entry.name, errno);
         }
         TRY_LET(written, write_directory(directory, entry));
         return written ? enter(std::move(directory), entry.name + "/") : ok();
     }
 
-    Result<void> add_node(const os::Fd& parent, const std::string& base, Entry entry, const struct stat& status) {
+    Result<void> add_node(const os::Fd& parent, const std::string& base, Entry entry,
+                          const struct stat& status) {
         TRY(take_xattrs(entry, read_xattrs_at(parent, base)));
         if (entry.type == EntryType::Symlink) {
             std::string target(4096, '\0');
-            const ssize_t length = ::readlinkat(parent.raw(), base.c_str(), target.data(), target.size());
-            if (length < 0) { return errno == ENOENT || errno == EINVAL ? ok() : os_error("readlink " + entry.name, errno); }
+            const ssize_t length =
+                ::readlinkat(parent.raw(), base.c_str(), target.data(), target.size());
+            if (length < 0) {
+                return errno == ENOENT || errno == EINVAL
+                           ? ok()
+                           : os_error("readlink " + entry.name, errno);
+            }
             target.resize(static_cast<std::size_t>(length));
             entry.link = std::move(target);
         }
@@ -274,8 +313,11 @@ class Packer {
     }
 
     Result<void> add_file(const os::Fd& parent, const std::string& base, Entry entry) {
-        os::Fd file(::openat(parent.raw(), base.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-        if (!file) { return errno == ENOENT || errno == ELOOP ? ok() : os_error("open " + entry.name, errno); }
+        os::Fd file(
+            ::openat(parent.raw(), base.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+        if (!file) {
+            return errno == ENOENT || errno == ELOOP ? ok() : os_error("open " + entry.name, errno);
+        }
         struct stat status {};
         if (::fstat(file.raw(), &status) != 0) { return os_error("stat " + entry.name, errno); }
         if (!S_ISREG(status.st_mode)) { return {}; } // swapped since it was listed
@@ -296,7 +338,8 @@ class Packer {
     Result<void> write_range(const os::Fd& file, const Entry& entry, TarWriter::Region range) {
         while (range.length > 0) {
             const std::size_t want = std::min<std::uint64_t>(range.length, buffer_.size());
-            ssize_t got = ::pread(file.raw(), buffer_.data(), want, static_cast<off_t>(range.offset));
+            ssize_t got =
+                ::pread(file.raw(), buffer_.data(), want, static_cast<off_t>(range.offset));
             if (got < 0 && errno == EINTR) { continue; }
             if (got < 0) { return os_error("read " + entry.name, errno); }
             if (got == 0) { // it has shrunk; the header has promised its length
@@ -330,7 +373,9 @@ Result<void> add_all(Packer& packer, const os::Fd& directory, const PackOptions&
     TRY_LET(what, clean_name(options.what, Limits{}));
     if (what.empty()) {
         TRY_LET(top, open_without_links(directory, ".", O_RDONLY | O_DIRECTORY));
-        if (options.as.empty() && !options.with_root) { return packer.add_content(std::move(top), ""); }
+        if (options.as.empty() && !options.with_root) {
+            return packer.add_content(std::move(top), "");
+        }
         return packer.add_top(std::move(top), options.as.empty() ? "." : options.as);
     }
     const auto [parent_name, base] = split_name(what);
@@ -347,7 +392,8 @@ Result<void> add_all(Packer& packer, const os::Fd& directory, const PackOptions&
         TRY_LET(top, open_without_links(parent, base, O_RDONLY | O_DIRECTORY));
         return packer.add_top(std::move(top), options.as);
     }
-    return packer.add(parent, std::string(base), options.as.empty() ? std::string(base) : options.as);
+    return packer.add(parent, std::string(base),
+                      options.as.empty() ? std::string(base) : options.as);
 }
 
 } // namespace

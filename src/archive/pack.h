@@ -1,6 +1,7 @@
-// Makes a tar stream (pax) of a tree beneath a pinned directory: names in byte order, hard links, xattrs, holes and
-// devices kept, sockets left out, so that the same tree gives the same bytes. Links are stored, never followed. An
-// overlay upper directory can be packed as the image layer it is.
+// Makes a tar stream (pax) of a tree beneath a pinned directory: names in byte order, hard links,
+// xattrs, holes and devices kept, sockets left out, so that the same tree gives the same bytes.
+// Links are stored, never followed. An overlay upper directory can be packed as the image layer it
+// is.
 #pragma once
 
 #include "archive/compression.h"
@@ -12,15 +13,17 @@
 namespace shoal::archive {
 
 struct PackOptions {
-    /// What is packed, relative to the directory: "" for all it contains, else one file or directory ("etc/hosts").
-    /// Symbolic links on the way are not followed: resolve first (path_in_root.h).
+    /// What is packed, relative to the directory: "" for all it contains, else one file or
+    /// directory ("etc/hosts"). Symbolic links on the way are not followed: resolve first
+    /// (path_in_root.h).
     std::string what;
-    /// Name of the topmost entry; "" keeps the names relative to `what`. With "x" and a directory as `what`, the entries are
-    /// "x/", "x/a", ...; with a file, the one entry "x".
+    /// Name of the topmost entry; "" keeps the names relative to `what`. With "x" and a directory
+    /// as `what`, the entries are "x/", "x/a", ...; with a file, the one entry "x".
     std::string as;
     /// The root of a whole tree as an entry "./" of its own (only with `what` and `as` empty).
     bool with_root = false;
-    /// The directory is an overlayfs upper one: 0:0 character devices become ".wh.<name>", opaque directories get
+    /// The directory is an overlayfs upper one: 0:0 character devices become ".wh.<name>", opaque
+    /// directories get
     /// ".wh..wh..opq", and overlayfs's own attributes are left out.
     bool overlay_upper = false;
     Compression compression = Compression::None;
@@ -40,8 +43,8 @@ struct Packed {
     std::uint64_t entries = 0;
 };
 
-/// Fails: NotFound when `what` is not there. Files that vanish while the tree is read are left out; one that shrinks
-/// is filled up with zeros.
+/// Fails: NotFound when `what` is not there. Files that vanish while the tree is read are left out;
+/// one that shrinks is filled up with zeros.
 Result<Packed> pack(const os::Fd& directory, const PackOptions& options, const Sink& sink);
 
 } // namespace shoal::archive

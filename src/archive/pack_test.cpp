@@ -51,8 +51,9 @@ TEST(Pack, gives_what_extraction_had) {
     device.entry.device_major = 8;
     device.entry.device_minor = 300;
     const std::string long_name = std::string(150, 'n') + "/" + std::string(150, 'm');
-    ASSERT_TRUE(tree.extract({directory("d"), special, soft_link("link", "d/special"), hard_link("z", "d/special"), device,
-                              of_type(EntryType::Fifo, "fifo"), file(long_name, "long"), file("latin\xe9", "raw")}));
+    ASSERT_TRUE(tree.extract({directory("d"), special, soft_link("link", "d/special"),
+                              hard_link("z", "d/special"), device, of_type(EntryType::Fifo, "fifo"),
+                              file(long_name, "long"), file("latin\xe9", "raw")}));
     const std::string tar = packed(tree);
     Tree second;
     ASSERT_TRUE(second.extract(tar));
@@ -79,7 +80,8 @@ TEST(Pack, orders_names_by_bytes_and_marks_directories) {
 
 TEST(Pack, renames_the_top_of_what_it_packs) {
     Tree tree;
-    ASSERT_TRUE(tree.extract({directory("etc"), file("etc/hosts", "h"), directory("etc/d"), file("etc/d/x")}));
+    ASSERT_TRUE(tree.extract(
+        {directory("etc"), file("etc/hosts", "h"), directory("etc/d"), file("etc/d/x")}));
     const auto names = [&](std::string what, std::string as) {
         PackOptions options;
         options.what = std::move(what);
@@ -93,7 +95,8 @@ TEST(Pack, renames_the_top_of_what_it_packs) {
     EXPECT_EQ(names("etc", ""), (Names{"d/", "d/x", "hosts"}));
     PackOptions missing;
     missing.what = "etc/nothing";
-    EXPECT_EQ(pack(tree.root(), missing, [](std::string_view) { return ok(); }).error().code, Errc::NotFound);
+    EXPECT_EQ(pack(tree.root(), missing, [](std::string_view) { return ok(); }).error().code,
+              Errc::NotFound);
 }
 
 TEST(Pack, does_not_follow_links_on_the_way) {
@@ -178,7 +181,9 @@ TEST(Pack, counts_hashes_and_compresses) {
 TEST(Pack, passes_on_the_error_of_its_sink) {
     Tree tree;
     ASSERT_TRUE(tree.extract({file("a", std::string(1'000'000, 'a'))}));
-    const auto result = pack(tree.root(), {}, [](std::string_view) -> Result<void> { return Error{Errc::Unavailable, "client went away"}; });
+    const auto result = pack(tree.root(), {}, [](std::string_view) -> Result<void> {
+        return Error{Errc::Unavailable, "client went away"};
+    });
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, Errc::Unavailable);
 }

@@ -23,13 +23,18 @@ Error classified(Error error) {
     switch (error.os_errno) {
     case ENOTDIR:
     case ELOOP:
-    case ENAMETOOLONG: error.code = Errc::Invalid; break;
-    default: break;
+    case ENAMETOOLONG:
+        error.code = Errc::Invalid;
+        break;
+    default:
+        break;
     }
     return error;
 }
 
-Error path_error(std::string_view path, int number) { return classified(os_error(std::string(path), number)); }
+Error path_error(std::string_view path, int number) {
+    return classified(os_error(std::string(path), number));
+}
 
 Result<std::string> read_link(const os::Fd& link) {
     std::string target(4096, '\0');
@@ -47,7 +52,9 @@ Result<os::Fd> open_in_root(const os::Fd& root, std::string_view path, Follow fo
     how.flags = O_PATH | (follow == Follow::NotLast ? O_NOFOLLOW : 0);
     how.force_walk = walk == Walk::Steps;
     std::string text = path.empty() ? "." : std::string(path);
-    if (text.ends_with('/')) { text += '.'; } // demands a directory, and follows a link, in both walks
+    if (text.ends_with('/')) {
+        text += '.';
+    } // demands a directory, and follows a link, in both walks
     auto found = os::open_beneath(root, text, how);
     if (!found) { return classified(std::move(found).error()); }
     return std::move(*found);
@@ -70,8 +77,8 @@ Result<std::string> read_in_root(const os::Fd& root, std::string_view path, std:
 }
 
 Result<std::string> resolve_in_root(const os::Fd& root, std::string_view path) {
-    // In steps by text, asking the kernel only whether each prefix is a link: the answer is a name, so a race can
-    // make it stale but not dangerous.
+    // In steps by text, asking the kernel only whether each prefix is a link: the answer is a name,
+    // so a race can make it stale but not dangerous.
     std::vector<std::string> done;
     std::deque<std::string> left;
     for (auto& part : split(path, '/')) { left.push_back(std::move(part)); }
@@ -139,14 +146,17 @@ Result<PathStat> stat_for_archive(const os::Fd& root, std::string_view requested
     result.name = path.name;
     result.size = status.st_size;
     result.mode = go_file_mode(status.st_mode);
-    result.mtime = from_unix_nanos(status.st_mtim.tv_sec * 1'000'000'000ll + status.st_mtim.tv_nsec);
+    result.mtime =
+        from_unix_nanos(status.st_mtim.tv_sec * 1'000'000'000ll + status.st_mtim.tv_nsec);
     if (S_ISLNK(status.st_mode)) {
         auto target = resolve_in_root(root, path.full);
         if (target) {
             result.link_target = std::move(*target);
         } else {
             TRY_LET(text, read_link(found));
-            result.link_target = text.starts_with('/') ? clean_absolute(text) : clean_absolute(path.directory + "/" + text);
+            result.link_target = text.starts_with('/')
+                                     ? clean_absolute(text)
+                                     : clean_absolute(path.directory + "/" + text);
         }
     }
     return result;
@@ -168,12 +178,17 @@ Result<PathStat> parse_path_stat_header(std::string_view header) {
     PathStat stat;
     if (!json.is_object()) { return invalid("container path stat: expected an object"); }
     const auto text_member = [&](const char* name) {
-        return json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : std::string();
+        return json.contains(name) && json[name].is_string() ? json[name].get<std::string>()
+                                                             : std::string();
     };
     stat.name = text_member("name");
     stat.link_target = text_member("linkTarget");
-    if (json.contains("size") && json["size"].is_number_integer()) { stat.size = json["size"].get<std::int64_t>(); }
-    if (json.contains("mode") && json["mode"].is_number_integer()) { stat.mode = json["mode"].get<std::uint32_t>(); }
+    if (json.contains("size") && json["size"].is_number_integer()) {
+        stat.size = json["size"].get<std::int64_t>();
+    }
+    if (json.contains("mode") && json["mode"].is_number_integer()) {
+        stat.mode = json["mode"].get<std::uint32_t>();
+    }
     if (const std::string at = text_member("mtime"); !at.empty()) {
         TRY_LET(mtime, parse_rfc3339(at).with("container path stat"));
         stat.mtime = mtime;

@@ -1,6 +1,7 @@
-// Finds a path inside a root file system the way a process whose root it is would: `..` stops at the root, absolute
-// links start there, and magic links of /proc are refused. The result is a descriptor, so that nobody can swap what was
-// found. Also the path rules and the stat header of the archive endpoints (`docker cp`).
+// Finds a path inside a root file system the way a process whose root it is would: `..` stops at
+// the root, absolute links start there, and magic links of /proc are refused. The result is a
+// descriptor, so that nobody can swap what was found. Also the path rules and the stat header of
+// the archive endpoints (`docker cp`).
 #pragma once
 
 #include "base/clock.h"
@@ -16,12 +17,14 @@ enum class Follow { All, NotLast };
 /// Steps does without openat2, as on kernels that lack it; for tests.
 enum class Walk { Kernel, Steps };
 
-/// O_PATH descriptor of `path` beneath `root`. Fails: NotFound; Invalid for a file used as a directory, a loop of links
-/// or a NUL byte.
-Result<os::Fd> open_in_root(const os::Fd& root, std::string_view path, Follow follow, Walk walk = Walk::Kernel);
+/// O_PATH descriptor of `path` beneath `root`. Fails: NotFound; Invalid for a file used as a
+/// directory, a loop of links or a NUL byte.
+Result<os::Fd> open_in_root(const os::Fd& root, std::string_view path, Follow follow,
+                            Walk walk = Walk::Kernel);
 /// Opens for reading or writing: `flags` as of open(2); never creates.
 Result<os::Fd> reopen(const os::Fd& path_fd, int flags);
-/// The whole content of a file beneath the root; Exhausted when it is longer than `bytes_max`. Only regular files.
+/// The whole content of a file beneath the root; Exhausted when it is longer than `bytes_max`. Only
+/// regular files.
 Result<std::string> read_in_root(const os::Fd& root, std::string_view path, std::size_t bytes_max);
 /// Where `path` ends up with all links followed: absolute within the root.
 Result<std::string> resolve_in_root(const os::Fd& root, std::string_view path);

@@ -12,9 +12,10 @@ namespace {
 class PathInRoot : public testing::TestWithParam<Walk> {
   protected:
     PathInRoot() {
-        EXPECT_TRUE(tree.extract({directory("a"), file("a/file", "inside"), soft_link("abs", "/a"), soft_link("up", "../../../a/file"),
-                                  soft_link("out", tree.outside("secret")), soft_link("loop", "loop"), soft_link("dangling", "nowhere"),
-                                  file("secret", "mine")}));
+        EXPECT_TRUE(tree.extract(
+            {directory("a"), file("a/file", "inside"), soft_link("abs", "/a"),
+             soft_link("up", "../../../a/file"), soft_link("out", tree.outside("secret")),
+             soft_link("loop", "loop"), soft_link("dangling", "nowhere"), file("secret", "mine")}));
     }
     std::string read(std::string_view path, Follow follow = Follow::All) const {
         auto found = open_in_root(tree.root(), path, follow, GetParam());
@@ -29,12 +30,17 @@ class PathInRoot : public testing::TestWithParam<Walk> {
     Tree tree;
 };
 
-std::string missing() { return std::string(shoal::name_of(Errc::NotFound)); }
-std::string wrong() { return std::string(shoal::name_of(Errc::Invalid)); }
+std::string missing() {
+    return std::string(shoal::name_of(Errc::NotFound));
+}
+std::string wrong() {
+    return std::string(shoal::name_of(Errc::Invalid));
+}
 
 } // namespace
 
-INSTANTIATE_TEST_SUITE_P(WithAndWithoutOpenat2, PathInRoot, testing::Values(Walk::Kernel, Walk::Steps));
+INSTANTIATE_TEST_SUITE_P(WithAndWithoutOpenat2, PathInRoot,
+                         testing::Values(Walk::Kernel, Walk::Steps));
 
 TEST_P(PathInRoot, resolves_as_if_in_a_chroot) {
     EXPECT_EQ(read("a/file"), "inside");
@@ -64,7 +70,8 @@ TEST_P(PathInRoot, says_what_is_wrong_with_a_path) {
 
 TEST(ResolveInRoot, gives_the_place_where_a_path_ends_up) {
     Tree tree;
-    ASSERT_TRUE(tree.extract({directory("real/deep"), soft_link("a", "/real"), soft_link("b", "a/deep/.."), file("real/f")}));
+    ASSERT_TRUE(tree.extract({directory("real/deep"), soft_link("a", "/real"),
+                              soft_link("b", "a/deep/.."), file("real/f")}));
     EXPECT_EQ(*resolve_in_root(tree.root(), "/b/f"), "/real/f");
     EXPECT_EQ(*resolve_in_root(tree.root(), "a/deep"), "/real/deep");
     EXPECT_EQ(*resolve_in_root(tree.root(), "/"), "/");
@@ -85,7 +92,8 @@ TEST(GoFileMode, has_gos_bits) {
     EXPECT_EQ(go_file_mode(S_IFLNK | 0777), 134218239u);
     EXPECT_EQ(go_file_mode(S_IFCHR | 0666), 0x4000000u | 0x200000u | 0666u);
     EXPECT_EQ(go_file_mode(S_IFREG | 06755), 0x800000u | 0x400000u | 0755u);
-    for (const std::uint32_t mode : {S_IFDIR | 0755u, S_IFLNK | 0777u, S_IFIFO | 0600u, S_IFBLK | 0660u, S_IFSOCK | 0700u, S_IFREG | 07777u}) {
+    for (const std::uint32_t mode : {S_IFDIR | 0755u, S_IFLNK | 0777u, S_IFIFO | 0600u,
+                                     S_IFBLK | 0660u, S_IFSOCK | 0700u, S_IFREG | 07777u}) {
         EXPECT_EQ(posix_file_mode(go_file_mode(mode)), mode);
     }
 }
@@ -107,7 +115,8 @@ TEST(ArchivePath, splits_off_the_last_component) {
 
 TEST(StatForArchive, describes_links_without_following_them) {
     Tree tree;
-    ASSERT_TRUE(tree.extract({directory("d"), file("d/f", "12345", 0640), soft_link("l", "d/f"), soft_link("far", "/no/where"), soft_link("dl", "d")}));
+    ASSERT_TRUE(tree.extract({directory("d"), file("d/f", "12345", 0640), soft_link("l", "d/f"),
+                              soft_link("far", "/no/where"), soft_link("dl", "d")}));
     const auto file_stat = stat_for_archive(tree.root(), "/d/f");
     ASSERT_TRUE(file_stat);
     EXPECT_EQ(file_stat->name, "f");

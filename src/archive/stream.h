@@ -1,5 +1,6 @@
-// Byte streams in and out of this folder: a Source is asked for bytes, a Sink is given them. Both are synchronous and
-// may block; they are functions so that a file, a socket, an entry of another archive or a test can stand behind them.
+// Byte streams in and out of this folder: a Source is asked for bytes, a Sink is given them. Both
+// are synchronous and may block; they are functions so that a file, a socket, an entry of another
+// archive or a test can stand behind them.
 #pragma once
 
 #include "os/fd.h"
@@ -10,7 +11,8 @@
 
 namespace shoal::archive {
 
-/// Fills a part of `into` and returns how much; 0 is the end of the stream. Never called again after 0 or an error.
+/// Fills a part of `into` and returns how much; 0 is the end of the stream. Never called again
+/// after 0 or an error.
 using Source = std::function<Result<std::size_t>(std::span<char> into)>;
 /// Takes all bytes or fails.
 using Sink = std::function<Result<void>(std::string_view bytes)>;

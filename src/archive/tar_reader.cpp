@@ -46,7 +46,8 @@ struct TarReader::State {
     Error error() const {
         if (source_error) { return *source_error; }
         const char* text = archive_error_string(tar);
-        return invalid(std::string("damaged tar archive: ") + (text != nullptr ? text : "unknown reason"));
+        return invalid(std::string("damaged tar archive: ") +
+                       (text != nullptr ? text : "unknown reason"));
     }
 
     Result<void> start() {
@@ -55,7 +56,9 @@ struct TarReader::State {
         ASSERT(tar != nullptr);
         archive_read_support_format_tar(tar);
         archive_read_support_format_empty(tar);
-        if (archive_read_open(tar, this, nullptr, &State::on_read, nullptr) < ARCHIVE_WARN) { return error(); }
+        if (archive_read_open(tar, this, nullptr, &State::on_read, nullptr) < ARCHIVE_WARN) {
+            return error();
+        }
         return {};
     }
 };
@@ -69,26 +72,37 @@ Error past(std::string_view what, std::uint64_t limit) {
 EntryType type_of(archive_entry* raw) {
     if (archive_entry_hardlink(raw) != nullptr) { return EntryType::HardLink; }
     switch (archive_entry_filetype(raw)) {
-    case AE_IFDIR: return EntryType::Directory;
-    case AE_IFLNK: return EntryType::Symlink;
-    case AE_IFCHR: return EntryType::CharDevice;
-    case AE_IFBLK: return EntryType::BlockDevice;
-    case AE_IFIFO: return EntryType::Fifo;
-    case AE_IFSOCK: return EntryType::Socket;
-    default: return EntryType::File;
+    case AE_IFDIR:
+        return EntryType::Directory;
+    case AE_IFLNK:
+        return EntryType::Symlink;
+    case AE_IFCHR:
+        return EntryType::CharDevice;
+    case AE_IFBLK:
+        return EntryType::BlockDevice;
+    case AE_IFIFO:
+        return EntryType::Fifo;
+    case AE_IFSOCK:
+        return EntryType::Socket;
+    default:
+        return EntryType::File;
     }
 }
 
 Result<std::string> text_of(const char* text, const Limits& limits) {
     if (text == nullptr) { return invalid("tar entry without a name"); }
     const std::size_t length = strnlen(text, limits.path_bytes_max + 1);
-    if (length > limits.path_bytes_max) { return past("tar entry with too long a name", limits.path_bytes_max); }
+    if (length > limits.path_bytes_max) {
+        return past("tar entry with too long a name", limits.path_bytes_max);
+    }
     return std::string(text, length);
 }
 
 Result<std::uint32_t> id_of(la_int64_t id, std::string_view what) {
     // 2^32 - 1 means "leave as it is" to chown(2).
-    if (id < 0 || id >= 0xffffffffll) { return invalid("tar entry with an impossible " + std::string(what)); }
+    if (id < 0 || id >= 0xffffffffll) {
+        return invalid("tar entry with an impossible " + std::string(what));
+    }
     return static_cast<std::uint32_t>(id);
 }
 
@@ -112,7 +126,8 @@ Result<void> read_xattrs(archive_entry* raw, const Limits& limits, Entry& entry)
 Instant mtime_of(archive_entry* raw) {
     // Beyond this the nanosecond count would overflow; such a time is a mistake or an attack.
     constexpr la_int64_t seconds_max = 9'000'000'000;
-    const la_int64_t seconds = std::clamp<la_int64_t>(archive_entry_mtime(raw), -seconds_max, seconds_max);
+    const la_int64_t seconds =
+        std::clamp<la_int64_t>(archive_entry_mtime(raw), -seconds_max, seconds_max);
     return from_unix_nanos(seconds * 1'000'000'000 + archive_entry_mtime_nsec(raw));
 }
 
@@ -122,8 +137,8 @@ Result<Entry> entry_of(archive_entry* raw, const Limits& limits) {
     entry.name = std::move(name);
     entry.type = type_of(raw);
     if (entry.type == EntryType::HardLink || entry.type == EntryType::Symlink) {
-        const char* link =
-            entry.type == EntryType::HardLink ? archive_entry_hardlink(raw) : archive_entry_symlink(raw);
+        const char* link = entry.type == EntryType::HardLink ? archive_entry_hardlink(raw)
+                                                             : archive_entry_symlink(raw);
         TRY_LET(target, text_of(link, limits).with(entry.name));
         entry.link = std::move(target);
     }
@@ -135,7 +150,9 @@ Result<Entry> entry_of(archive_entry* raw, const Limits& limits) {
     const la_int64_t size = archive_entry_size(raw);
     if (size < 0) { return invalid(entry.name + ": negative size"); }
     entry.size = entry.type == EntryType::File ? static_cast<std::uint64_t>(size) : 0;
-    if (entry.size > limits.file_bytes_max) { return past(entry.name + ": file too large", limits.file_bytes_max); }
+    if (entry.size > limits.file_bytes_max) {
+        return past(entry.name + ": file too large", limits.file_bytes_max);
+    }
     entry.mtime = mtime_of(raw);
     if (entry.type == EntryType::CharDevice || entry.type == EntryType::BlockDevice) {
         entry.device_major = static_cast<std::uint32_t>(archive_entry_rdevmajor(raw));
@@ -207,7 +224,8 @@ Result<TarReader::Block> TarReader::next_block() {
             return invalid("damaged tar archive: data beyond the end of its file");
         }
         if (size > 0) {
-            return Block{{static_cast<const char*>(bytes), size}, static_cast<std::uint64_t>(offset)};
+            return Block{{static_cast<const char*>(bytes), size},
+                         static_cast<std::uint64_t>(offset)};
         }
     }
 }

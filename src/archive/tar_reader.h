@@ -1,5 +1,5 @@
-// Reads a tar stream (ustar, pax, GNU) entry by entry, whatever its compression. It hands names and data over and
-// writes nothing; use extract.h to put them on disk.
+// Reads a tar stream (ustar, pax, GNU) entry by entry, whatever its compression. It hands names and
+// data over and writes nothing; use extract.h to put them on disk.
 #pragma once
 
 #include "archive/compression.h"
@@ -19,8 +19,8 @@ class TarReader {
     TarReader& operator=(TarReader&&) noexcept;
     ~TarReader();
 
-    /// The next entry, or nothing at the end; data of the entry before that was not read is skipped.
-    /// Fails: Invalid for a damaged archive, Exhausted past a limit.
+    /// The next entry, or nothing at the end; data of the entry before that was not read is
+    /// skipped. Fails: Invalid for a damaged archive, Exhausted past a limit.
     Result<std::optional<Entry>> next();
     /// Data of the present entry: holes read as zeros; 0 at its end.
     Result<std::size_t> read(std::span<char> into);

@@ -38,7 +38,8 @@ struct TarWriter::State {
         archive_write_free(tar);
     }
 
-    static la_ssize_t on_write(::archive* tar, void* self_raw, const void* bytes, std::size_t size) {
+    static la_ssize_t on_write(::archive* tar, void* self_raw, const void* bytes,
+                               std::size_t size) {
         auto& self = *static_cast<State*>(self_raw);
         auto written = self.sink({static_cast<const char*>(bytes), size});
         if (written) { return static_cast<la_ssize_t>(size); }
@@ -70,11 +71,14 @@ struct TarWriter::State {
 
     Result<void> put_sparse(std::string_view bytes) {
         while (!bytes.empty()) {
-            if (region == regions.size()) { return internal("write tar: data beyond the last region"); }
+            if (region == regions.size()) {
+                return internal("write tar: data beyond the last region");
+            }
             const auto [offset, length] = regions[region];
             if (position < offset) { TRY(put_hole(offset - position)); }
             position = std::max(position, offset);
-            const std::size_t count = std::min<std::uint64_t>(bytes.size(), offset + length - position);
+            const std::size_t count =
+                std::min<std::uint64_t>(bytes.size(), offset + length - position);
             TRY(put(bytes.substr(0, count)));
             bytes.remove_prefix(count);
             position += count;
@@ -95,13 +99,20 @@ namespace {
 
 unsigned file_type_of(EntryType type) {
     switch (type) {
-    case EntryType::Directory: return AE_IFDIR;
-    case EntryType::Symlink: return AE_IFLNK;
-    case EntryType::CharDevice: return AE_IFCHR;
-    case EntryType::BlockDevice: return AE_IFBLK;
-    case EntryType::Fifo: return AE_IFIFO;
-    case EntryType::Socket: return AE_IFSOCK;
-    default: return AE_IFREG;
+    case EntryType::Directory:
+        return AE_IFDIR;
+    case EntryType::Symlink:
+        return AE_IFLNK;
+    case EntryType::CharDevice:
+        return AE_IFCHR;
+    case EntryType::BlockDevice:
+        return AE_IFBLK;
+    case EntryType::Fifo:
+        return AE_IFIFO;
+    case EntryType::Socket:
+        return AE_IFSOCK;
+    default:
+        return AE_IFREG;
     }
 }
 
@@ -112,7 +123,8 @@ void fill(archive_entry* raw, const Entry& entry) {
     archive_entry_set_perm(raw, entry.mode);
     archive_entry_set_uid(raw, entry.uid);
     archive_entry_set_gid(raw, entry.gid);
-    archive_entry_set_size(raw, entry.type == EntryType::File ? static_cast<la_int64_t>(entry.size) : 0);
+    archive_entry_set_size(raw,
+                           entry.type == EntryType::File ? static_cast<la_int64_t>(entry.size) : 0);
     archive_entry_set_mtime(raw, unix_seconds(entry.mtime), 0);
     if (entry.type == EntryType::HardLink) { archive_entry_copy_hardlink(raw, entry.link.c_str()); }
     if (entry.type == EntryType::Symlink) { archive_entry_copy_symlink(raw, entry.link.c_str()); }
@@ -122,18 +134,23 @@ void fill(archive_entry* raw, const Entry& entry) {
     }
     // libarchive writes them in the reverse order of adding; the file has them sorted.
     for (auto xattr = entry.xattrs.rbegin(); xattr != entry.xattrs.rend(); ++xattr) {
-        archive_entry_xattr_add_entry(raw, xattr->first.c_str(), xattr->second.data(), xattr->second.size());
+        archive_entry_xattr_add_entry(raw, xattr->first.c_str(), xattr->second.data(),
+                                      xattr->second.size());
     }
 }
 
 } // namespace
 
-TarWriter::TarWriter(Sink sink) : state_(std::make_unique<State>()) { state_->sink = std::move(sink); }
+TarWriter::TarWriter(Sink sink) : state_(std::make_unique<State>()) {
+    state_->sink = std::move(sink);
+}
 TarWriter::TarWriter(TarWriter&&) noexcept = default;
 TarWriter& TarWriter::operator=(TarWriter&&) noexcept = default;
 TarWriter::~TarWriter() = default;
 
-Result<void> TarWriter::begin(const Entry& entry) { return begin_sparse(entry, {}); }
+Result<void> TarWriter::begin(const Entry& entry) {
+    return begin_sparse(entry, {});
+}
 
 Result<void> TarWriter::begin_sparse(const Entry& entry, const std::vector<Region>& regions) {
     const Utf8Locale locale;
@@ -146,7 +163,8 @@ Result<void> TarWriter::begin_sparse(const Entry& entry, const std::vector<Regio
     state_->region = 0;
     state_->position = 0;
     TRY(state_->check(archive_write_header(state_->tar, state_->entry)).with(entry.name));
-    // libarchive stores the map of regions with the first data, which a file that is one hole never has.
+    // libarchive stores the map of regions with the first data, which a file that is one hole never
+    // has.
     const bool one_hole = regions.size() == 1 && regions[0].length == 0;
     return one_hole ? state_->put_hole(std::min<std::uint64_t>(entry.size, 1)) : ok();
 }

@@ -1,5 +1,5 @@
-// Writes a tar stream in the pax form, entry by entry. The bytes depend on the entries alone. It does not look at the
-// file system; pack.h does.
+// Writes a tar stream in the pax form, entry by entry. The bytes depend on the entries alone. It
+// does not look at the file system; pack.h does.
 #pragma once
 
 #include "archive/entry.h"
@@ -19,8 +19,8 @@ class TarWriter {
 
     /// Begins an entry; for a File exactly `entry.size` bytes of data() follow.
     Result<void> begin(const Entry& entry);
-    /// Begins a sparse file: only the `regions` (ascending, not overlapping) follow as data. One region {0, 0} stands for
-    /// a file that is one hole; none at all for an ordinary file.
+    /// Begins a sparse file: only the `regions` (ascending, not overlapping) follow as data. One
+    /// region {0, 0} stands for a file that is one hole; none at all for an ordinary file.
     struct Region {
         std::uint64_t offset;
         std::uint64_t length;

@@ -1,4 +1,5 @@
-// Help for this folder's tests: temporary trees, archives from entries, and looks at what is on disk.
+// Help for this folder's tests: temporary trees, archives from entries, and looks at what is on
+// disk.
 #pragma once
 
 #include "archive/extract.h"
@@ -35,15 +36,23 @@ inline Item of_type(EntryType type, std::string name, std::string link = "") {
     item.entry.link = std::move(link);
     return item;
 }
-inline Item directory(std::string name) { return of_type(EntryType::Directory, std::move(name)); }
-inline Item soft_link(std::string name, std::string to) { return of_type(EntryType::Symlink, std::move(name), std::move(to)); }
-inline Item hard_link(std::string name, std::string to) { return of_type(EntryType::HardLink, std::move(name), std::move(to)); }
+inline Item directory(std::string name) {
+    return of_type(EntryType::Directory, std::move(name));
+}
+inline Item soft_link(std::string name, std::string to) {
+    return of_type(EntryType::Symlink, std::move(name), std::move(to));
+}
+inline Item hard_link(std::string name, std::string to) {
+    return of_type(EntryType::HardLink, std::move(name), std::move(to));
+}
 
 inline std::string tar_of(const std::vector<Item>& items) {
     std::string bytes;
     TarWriter writer(sink_into(bytes));
     for (const auto& item : items) {
-        const auto written = item.entry.type == EntryType::File ? writer.file(item.entry, item.content) : writer.begin(item.entry);
+        const auto written = item.entry.type == EntryType::File
+                                 ? writer.file(item.entry, item.content)
+                                 : writer.begin(item.entry);
         EXPECT_TRUE(written) << written.error().message;
     }
     EXPECT_TRUE(writer.finish());
@@ -59,8 +68,12 @@ class Tree {
         std::ofstream(outside("secret")) << "untouched";
         root_ = *os::open_directory(path(""));
     }
-    std::string path(std::string_view name) const { return base_.path() + "/root/" + std::string(name); }
-    std::string outside(std::string_view name) const { return base_.path() + "/outside/" + std::string(name); }
+    std::string path(std::string_view name) const {
+        return base_.path() + "/root/" + std::string(name);
+    }
+    std::string outside(std::string_view name) const {
+        return base_.path() + "/outside/" + std::string(name);
+    }
     const os::Fd& root() const { return root_; }
 
     bool exists(std::string_view name) const { return os::exists(path(name)); }
@@ -88,7 +101,8 @@ class Tree {
     }
     bool outside_is_untouched() const {
         auto list = os::list_directory(outside(""));
-        return list && list->size() == 1 && *os::read_file(outside("secret")) == "untouched" && mode_of_secret() == 0644;
+        return list && list->size() == 1 && *os::read_file(outside("secret")) == "untouched" &&
+               mode_of_secret() == 0644;
     }
 
     Result<Extracted> extract(const std::string& tar, ExtractOptions options = {}) const {

@@ -1,5 +1,5 @@
-// Puts single entries on disk beneath a pinned root: the part of extraction that touches the file system. Private to
-// this folder; extract.h says what it promises.
+// Puts single entries on disk beneath a pinned root: the part of extraction that touches the file
+// system. Private to this folder; extract.h says what it promises.
 #pragma once
 
 #include "archive/extract.h"
@@ -41,7 +41,8 @@ class Unpacker {
     Result<void> put_whiteout(const Place& place, const Entry& entry);
     Result<void> put_opaque(const std::string& parent_name);
     Result<void> put_file(const Place& place, const Entry& entry, TarReader& reader);
-    Result<void> put_directory(const Place& place, const Entry& entry, bool exists, bool over_whiteout);
+    Result<void> put_directory(const Place& place, const Entry& entry, bool exists,
+                               bool over_whiteout);
     Result<void> put_symlink(const Place& place, const Entry& entry);
     Result<void> put_hard_link(const Place& place, const Entry& entry);
     Result<void> put_node(const Place& place, const Entry& entry);

@@ -1,5 +1,5 @@
-// libarchive converts names through the thread's locale. Inside this scope that is UTF-8, so that UTF-8 names pass
-// unchanged; names that are not UTF-8 pass as raw bytes. Private to this folder.
+// libarchive converts names through the thread's locale. Inside this scope that is UTF-8, so that
+// UTF-8 names pass unchanged; names that are not UTF-8 pass as raw bytes. Private to this folder.
 #pragma once
 
 #include <clocale>

@@ -32,7 +32,8 @@ Result<Xattrs> read_path(const std::string& path, ssize_t names_size, std::vecto
     Xattrs all;
     if (names_size < 0 && (errno == ENOTSUP || errno == ENOENT)) { return all; }
     if (names_size < 0) { return os_error("list attributes", errno); }
-    for (const char* name = names.data(); name < names.data() + names_size; name += std::string_view(name).size() + 1) {
+    for (const char* name = names.data(); name < names.data() + names_size;
+         name += std::string_view(name).size() + 1) {
         auto value = read_value(path, name);
         if (!value && value.error().os_errno == ENODATA) { continue; } // gone since it was listed
         TRY_LET(present, std::move(value));
@@ -43,7 +44,9 @@ Result<Xattrs> read_path(const std::string& path, ssize_t names_size, std::vecto
 
 } // namespace
 
-std::string self_path(const os::Fd& fd) { return "/proc/self/fd/" + std::to_string(fd.raw()); }
+std::string self_path(const os::Fd& fd) {
+    return "/proc/self/fd/" + std::to_string(fd.raw());
+}
 
 Result<Xattrs> read_xattrs_at(const os::Fd& directory, const std::string& name) {
     const std::string path = self_path(directory) + "/" + name;
@@ -65,7 +68,8 @@ bool is_overlay_xattr(std::string_view name) {
 
 bool is_opaque(const os::Fd& directory) {
     char value = 0;
-    return ::getxattr(self_path(directory).c_str(), overlay_opaque_xattr, &value, 1) == 1 && value == 'y';
+    return ::getxattr(self_path(directory).c_str(), overlay_opaque_xattr, &value, 1) == 1 &&
+           value == 'y';
 }
 
 } // namespace shoal::archive

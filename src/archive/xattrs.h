@@ -13,7 +13,8 @@ using Xattrs = std::map<std::string, std::string>;
 /// A path that reaches the pinned object and nothing else, for calls that have no *at() form.
 std::string self_path(const os::Fd& fd);
 
-/// All attributes of `name` in `directory`, links not followed; a file system without them has none.
+/// All attributes of `name` in `directory`, links not followed; a file system without them has
+/// none.
 Result<Xattrs> read_xattrs_at(const os::Fd& directory, const std::string& name);
 Result<Xattrs> read_xattrs(const os::Fd& object);
 

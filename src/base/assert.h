@@ -1,5 +1,5 @@
-// ASSERT states what must be true if this program has no bug; it stays on in release and aborts with place
-// and condition. It is never used on input: what the outside can cause is an Error.
+// ASSERT states what must be true if this program has no bug; it stays on in release and aborts
+// with place and condition. It is never used on input: what the outside can cause is an Error.
 #pragma once
 
 namespace shoal {

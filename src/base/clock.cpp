@@ -15,7 +15,8 @@ std::string Random::hex(std::size_t bytes) {
 
 std::uint64_t Random::below(std::uint64_t limit) {
     ASSERT(limit > 0);
-    // Values above the largest multiple of `limit` are drawn again, so that all results are equally likely.
+    // Values above the largest multiple of `limit` are drawn again, so that all results are equally
+    // likely.
     const std::uint64_t unfair = UINT64_MAX - UINT64_MAX % limit;
     std::uint64_t drawn = 0;
     do {

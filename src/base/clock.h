@@ -1,5 +1,5 @@
-// Seams for time and randomness: whatever is not a function of its inputs comes in through one of these.
-// os/ implements them for production, tests and the simulator implement them with numbers.
+// Seams for time and randomness: whatever is not a function of its inputs comes in through one of
+// these. os/ implements them for production, tests and the simulator implement them with numbers.
 #pragma once
 
 #include <chrono>
@@ -33,7 +33,8 @@ class Random {
     std::uint64_t below(std::uint64_t limit);
 };
 
-/// The moment by which a wait must end. Nested calls pass the same Deadline on, so they share one budget.
+/// The moment by which a wait must end. Nested calls pass the same Deadline on, so they share one
+/// budget.
 class Deadline {
   public:
     Deadline() = default; ///< never

@@ -49,7 +49,9 @@ Result<void> Reader::finish() {
     std::size_t index = 0;
     for (const auto& [key, value] : object_.items()) {
         // What is null asks for nothing: docker-py sends {"NetworkingConfig": {"name": null}}.
-        if (!taken_[index] && !value.is_null()) { return invalid(path_of(key) + ": unknown field"); }
+        if (!taken_[index] && !value.is_null()) {
+            return invalid(path_of(key) + ": unknown field");
+        }
         ++index;
     }
     return ok();
@@ -57,13 +59,20 @@ Result<void> Reader::finish() {
 
 std::string_view kind_of(const Json& value) {
     switch (value.type()) {
-    case Json::value_t::null: return "null";
-    case Json::value_t::object: return "an object";
-    case Json::value_t::array: return "an array";
-    case Json::value_t::string: return "a string";
-    case Json::value_t::boolean: return "true or false";
-    case Json::value_t::number_float: return "a number with a fraction";
-    default: return "a whole number";
+    case Json::value_t::null:
+        return "null";
+    case Json::value_t::object:
+        return "an object";
+    case Json::value_t::array:
+        return "an array";
+    case Json::value_t::string:
+        return "a string";
+    case Json::value_t::boolean:
+        return "true or false";
+    case Json::value_t::number_float:
+        return "a number with a fraction";
+    default:
+        return "a whole number";
     }
 }
 
@@ -79,7 +88,8 @@ namespace detail {
 
 Error mismatch(const std::string& path, std::string_view expected, const Json& got) {
     const std::string where = path.empty() ? "" : path + ": ";
-    return invalid(where + "expected " + std::string(expected) + ", got " + std::string(kind_of(got)));
+    return invalid(where + "expected " + std::string(expected) + ", got " +
+                   std::string(kind_of(got)));
 }
 
 std::string index_path(const std::string& path, std::size_t index) {

@@ -1,11 +1,13 @@
-// One description of a struct's JSON members serves reading, checking and writing it. A struct takes part by
-// a free function beside it:
+// One description of a struct's JSON members serves reading, checking and writing it. A struct
+// takes part by a free function beside it:
 //
-//     template <class V> void describe(V& v, Health& h) { v("Test", h.test); v("Retries", h.retries, codec::omit); }
+//     template <class V> void describe(V& v, Health& h) { v("Test", h.test); v("Retries",
+//     h.retries, codec::omit); }
 //
-// Reading follows Go: names match without regard to case when no exact one is there, null means "not given".
-// Unlike Go, unknown members can be refused, and a wrong type is named with its path: "HostConfig.Memory:
-// expected a whole number, got a string". It is not a mapper for hot paths; those build their text directly.
+// Reading follows Go: names match without regard to case when no exact one is there, null means
+// "not given". Unlike Go, unknown members can be refused, and a wrong type is named with its path:
+// "HostConfig.Memory: expected a whole number, got a string". It is not a mapper for hot paths;
+// those build their text directly.
 #pragma once
 
 #include "base/clock.h"
@@ -31,7 +33,8 @@ class Reader {
     Reader(const Json& object, std::string path, Unknown unknown);
 
     template <class T> void operator()(const char* name, T& field, Empty = keep);
-    /// A member that Docker knows and that means nothing here, whatever its value (Windows settings).
+    /// A member that Docker knows and that means nothing here, whatever its value (Windows
+    /// settings).
     void ignore(const char* name) { (void)take(name); }
     /// A member that is refused unless it is absent or empty (null, false, 0, "", [], {}).
     void refuse(const char* name, std::string_view why);
@@ -72,7 +75,9 @@ std::string_view kind_of(const Json& value);
 bool is_empty(const Json& value);
 
 template <class T>
-concept Described = requires(Reader& reader, T& value) { describe(reader, value); };
+concept Described = requires(Reader& reader, T& value) {
+    describe(reader, value);
+};
 /// An enum or id with its own text form, found by argument-dependent lookup.
 template <class T>
 concept Textual = requires(T& value, std::string_view text) {
@@ -111,7 +116,8 @@ template <class T> Result<T> read_number(const Json& value, const std::string& p
     }
 }
 
-template <class T> Result<T> read_vector(const Json& value, const std::string& path, Unknown unknown) {
+template <class T>
+Result<T> read_vector(const Json& value, const std::string& path, Unknown unknown) {
     if (!value.is_array()) { return mismatch(path, "an array", value); }
     T all;
     for (std::size_t i = 0; i < value.size(); ++i) {
@@ -170,7 +176,8 @@ template <class T> Result<T> read(const Json& value, std::string path, Unknown u
         } else if constexpr (is_map<T>::value) {
             return detail::read_map<T>(value, path, unknown);
         } else {
-            static_assert(Described<T>, "no describe(), from_text() or built-in form for this type");
+            static_assert(Described<T>,
+                          "no describe(), from_text() or built-in form for this type");
             if (!value.is_object()) { return detail::mismatch(path, "an object", value); }
             T parsed{};
             Reader reader(value, std::move(path), unknown);
@@ -195,7 +202,8 @@ template <class T> Json write(const T& value) {
         for (const auto& item : value) { all.push_back(write<typename T::value_type>(item)); }
         return all;
     } else if constexpr (is_map<T>::value) {
-        // Appended, since the members of a Json are searched one by one: a request may name a hundred thousand.
+        // Appended, since the members of a Json are searched one by one: a request may name a
+        // hundred thousand.
         Json all = Json::object();
         std::vector<Json::object_t::value_type>& members = all.get_ref<Json::object_t&>();
         for (const auto& [key, item] : value) { members.emplace_back(key, write(item)); }
@@ -223,12 +231,15 @@ template <class T> void Writer::operator()(const char* name, const T& field, Emp
     object_[name] = std::move(value);
 }
 
-/// A whole document of a stranger: limits of parse_json, wrong types and (by default) unknown members refused.
+/// A whole document of a stranger: limits of parse_json, wrong types and (by default) unknown
+/// members refused.
 template <class T> Result<T> parse(std::string_view text, Unknown unknown = Unknown::Refuse) {
     TRY_LET(json, parse_json(text));
     return read<T>(json, "", unknown);
 }
 
-template <class T> std::string print(const T& value) { return dump_json(write(value)); }
+template <class T> std::string print(const T& value) {
+    return dump_json(write(value));
+}
 
 } // namespace shoal::codec

@@ -10,7 +10,9 @@ bool from_text(std::string_view text, Colour& colour) {
     colour = text == "red" ? Colour::Red : Colour::Blue;
     return text == "red" || text == "blue";
 }
-std::string to_text(Colour colour) { return colour == Colour::Red ? "red" : "blue"; }
+std::string to_text(Colour colour) {
+    return colour == Colour::Red ? "red" : "blue";
+}
 
 struct Inner {
     std::vector<std::string> test;
@@ -49,8 +51,9 @@ TEST(Codec, reads_what_it_writes) {
     const auto outer = codec::parse<Outer>(
         R"({"Name":"a","Cmd":["x"],"Parts":{"p":{"Test":["t"],"Retries":3}},"Colour":"blue","Memory":7,"Tty":true})");
     ASSERT_TRUE(outer);
-    EXPECT_EQ(codec::print(*outer),
-              R"({"Name":"a","Cmd":["x"],"Parts":{"p":{"Test":["t"],"Retries":3}},"Colour":"blue","Memory":7,"Tty":true})");
+    EXPECT_EQ(
+        codec::print(*outer),
+        R"({"Name":"a","Cmd":["x"],"Parts":{"p":{"Test":["t"],"Retries":3}},"Colour":"blue","Memory":7,"Tty":true})");
 }
 
 TEST(Codec, matches_names_without_regard_to_case_as_go_does) {
@@ -61,7 +64,8 @@ TEST(Codec, matches_names_without_regard_to_case_as_go_does) {
 }
 
 TEST(Codec, takes_null_as_not_given) {
-    const auto outer = codec::parse<Outer>(R"({"Name":null,"Cmd":null,"Parts":null,"Memory":null})");
+    const auto outer =
+        codec::parse<Outer>(R"({"Name":null,"Cmd":null,"Parts":null,"Memory":null})");
     ASSERT_TRUE(outer);
     EXPECT_EQ(codec::print(*outer), R"({"Name":"","Cmd":null,"Colour":"red","Tty":false})");
 }
@@ -92,7 +96,8 @@ TEST(Codec, refuses_by_name_what_is_not_supported_but_accepts_its_empty_form) {
 TEST(Codec, refuses_numbers_out_of_range) {
     EXPECT_EQ(error_of(R"({"Memory":99999999999999999999})"),
               "Memory: expected a whole number, got a number with a fraction");
-    EXPECT_EQ(error_of(R"({"Parts":{"p":{"Retries":3000000000}}})"), "Parts.p.Retries: out of range");
+    EXPECT_EQ(error_of(R"({"Parts":{"p":{"Retries":3000000000}}})"),
+              "Parts.p.Retries: out of range");
 }
 
 TEST(Codec, writes_maps_of_many_members_in_little_time) {

@@ -26,7 +26,10 @@ Result<std::string> parse_detach_keys(std::string_view text) {
         }
         const bool control = key.size() == 6 && key.starts_with("ctrl-");
         const int code = control ? control_code(key[5]) : -1;
-        if (code < 0) { return invalid("Unknown character: '" + std::string(control ? key.substr(5) : key) + "'"); }
+        if (code < 0) {
+            return invalid("Unknown character: '" + std::string(control ? key.substr(5) : key) +
+                           "'");
+        }
         keys += static_cast<char>(code);
     }
     return keys;
@@ -39,10 +42,14 @@ DetachFilter::Passed DetachFilter::feed(std::string_view bytes) {
         return passed;
     }
     for (const char byte : bytes) {
-        // What was held back and turned out to be something else goes on; its tail may be a new beginning.
+        // What was held back and turned out to be something else goes on; its tail may be a new
+        // beginning.
         while (matched_ > 0 && byte != keys_[matched_]) {
             std::size_t shorter = matched_ - 1;
-            while (shorter > 0 && keys_.compare(matched_ - shorter, shorter, keys_, 0, shorter) != 0) { --shorter; }
+            while (shorter > 0 &&
+                   keys_.compare(matched_ - shorter, shorter, keys_, 0, shorter) != 0) {
+                --shorter;
+            }
             passed.bytes.append(keys_, 0, matched_ - shorter);
             matched_ = shorter;
         }

@@ -1,5 +1,5 @@
-// Detach keys: the sequence by which a person at a terminal leaves an attached container without ending it. Pure: bytes
-// in, bytes that belong to the program out.
+// Detach keys: the sequence by which a person at a terminal leaves an attached container without
+// ending it. Pure: bytes in, bytes that belong to the program out.
 #pragma once
 
 #include "base/result.h"
@@ -20,7 +20,7 @@ class DetachFilter {
     explicit DetachFilter(std::string keys) : keys_(std::move(keys)) {}
 
     struct Passed {
-        std::string bytes; ///< for the program
+        std::string bytes;     ///< for the program
         bool detached = false; ///< the sequence is complete; what came behind it is dropped
     };
     /// A beginning of the sequence is held back until it is decided.

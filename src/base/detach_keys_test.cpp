@@ -39,14 +39,17 @@ TEST(DetachFilter, lets_everything_through_but_the_sequence) {
 }
 
 TEST(DetachFilter, gives_back_a_beginning_that_was_none) {
-    EXPECT_EQ(passed("ctrl-p,ctrl-q", {"a\x10", "b"}), "a\x10" "b");
+    EXPECT_EQ(passed("ctrl-p,ctrl-q", {"a\x10", "b"}), "a\x10"
+                                                       "b");
     EXPECT_EQ(passed("ctrl-p,ctrl-q", {"\x10\x10\x11"}), "\x10!");
     EXPECT_EQ(passed("a,a,b", {"aaab"}), "a!");
     EXPECT_EQ(passed("a,b,a,c", {"ababac"}), "ab!");
     EXPECT_EQ(passed("a,b,a,c", {"abab"}), "ab");
 }
 
-TEST(DetachFilter, knows_no_sequence_when_there_is_none) { EXPECT_EQ(passed("", {"\x10\x11"}), "\x10\x11"); }
+TEST(DetachFilter, knows_no_sequence_when_there_is_none) {
+    EXPECT_EQ(passed("", {"\x10\x11"}), "\x10\x11");
+}
 
 } // namespace
 } // namespace shoal

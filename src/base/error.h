@@ -1,6 +1,7 @@
-// An error as a value: a code that some caller acts on, a sentence for people, and the errno behind it.
-// It is not an exception and not a log line: functions return it, context is added on the way up, and the
-// shell at the top decides what to show. Messages are lower case, without a full stop, and name the object.
+// An error as a value: a code that some caller acts on, a sentence for people, and the errno behind
+// it. It is not an exception and not a log line: functions return it, context is added on the way
+// up, and the shell at the top decides what to show. Messages are lower case, without a full stop,
+// and name the object.
 #pragma once
 
 #include <string>
@@ -45,8 +46,8 @@ Error conflict(std::string message);
 Error unsupported(std::string message);
 Error internal(std::string message);
 
-/// The error of a failed system call; `what` names call and object: "open /run/x". ENOENT and EEXIST keep
-/// their meaning (NotFound, Conflict), ENOSPC and EDQUOT become Exhausted.
+/// The error of a failed system call; `what` names call and object: "open /run/x". ENOENT and
+/// EEXIST keep their meaning (NotFound, Conflict), ENOSPC and EDQUOT become Exhausted.
 Error os_error(std::string what, int os_errno);
 
 /// Collects the failures of a teardown that goes on: one Error naming every step that failed.

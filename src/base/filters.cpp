@@ -28,7 +28,9 @@ Result<Filters> Filters::parse(std::string_view text) {
     if (!json.is_object()) { return invalid("invalid filters: expected an object"); }
     for (const auto& [key, values] : json.items()) {
         auto& list = filters.values_[key];
-        const auto bad = [&, key = key] { return invalid("invalid filters: " + key + ": expected a list of strings"); };
+        const auto bad = [&, key = key] {
+            return invalid("invalid filters: " + key + ": expected a list of strings");
+        };
         if (values.is_object()) {
             for (const auto& [value, wanted] : values.items()) {
                 if (!wanted.is_boolean()) { return bad(); }
@@ -56,7 +58,9 @@ Result<void> Filters::allow_only(std::initializer_list<std::string_view> allowed
     return ok();
 }
 
-bool Filters::has(std::string_view key) const { return values_.find(key) != values_.end(); }
+bool Filters::has(std::string_view key) const {
+    return values_.find(key) != values_.end();
+}
 
 const std::vector<std::string>& Filters::values(std::string_view key) const {
     static const std::vector<std::string> none;
@@ -75,8 +79,9 @@ bool Filters::exact(std::string_view key, std::string_view text) const {
 
 bool Filters::prefix(std::string_view key, std::string_view text) const {
     const auto& wanted = values(key);
-    return wanted.empty() || std::any_of(wanted.begin(), wanted.end(),
-                                         [&](const auto& value) { return text.starts_with(value); });
+    return wanted.empty() || std::any_of(wanted.begin(), wanted.end(), [&](const auto& value) {
+               return text.starts_with(value);
+           });
 }
 
 bool Filters::fuzzy(std::string_view key, std::string_view text) const {

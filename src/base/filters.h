@@ -1,5 +1,7 @@
-// The `filters` query parameter of the Engine API: {"label":["a=b"],"status":["running"]}, or the older
-// {"label":{"a=b":true}}. Values of one key are alternatives unless the key says otherwise; keys are all required.
+// The `filters` query parameter of the Engine API: {"label":["a=b"],"status":["running"]}, or the
+// older
+// {"label":{"a=b":true}}. Values of one key are alternatives unless the key says otherwise; keys
+// are all required.
 #pragma once
 
 #include "base/result.h"
@@ -32,12 +34,13 @@ class Filters {
     bool exact(std::string_view key, std::string_view text) const;
     /// True when the key is absent or one value is a prefix of `text`.
     bool prefix(std::string_view key, std::string_view text) const;
-    /// True when the key is absent or one value matches: as a regular expression where it is one, else as a
-    /// part of the text (names of containers, volumes and networks).
+    /// True when the key is absent or one value matches: as a regular expression where it is one,
+    /// else as a part of the text (names of containers, volumes and networks).
     bool fuzzy(std::string_view key, std::string_view text) const;
     /// True when every value "k" or "k=v" of `key` is in `labels`.
     bool labels(std::string_view key, const Labels& labels) const;
-    /// One boolean of a key such as "dangling"; `fallback` when absent. Fails: Invalid for other words.
+    /// One boolean of a key such as "dangling"; `fallback` when absent. Fails: Invalid for other
+    /// words.
     Result<bool> boolean(std::string_view key, bool fallback) const;
 
     std::string to_json() const;

@@ -16,7 +16,9 @@ TEST(Filters, reads_both_forms_of_the_api) {
     EXPECT_EQ(parse(R"({"status":{"running":true,"exited":false}})").values("status").size(), 1u);
     EXPECT_TRUE(parse("").empty());
     EXPECT_TRUE(parse("{}").empty());
-    for (const auto* bad : {"[]", "{\"a\":1}", "{\"a\":[1]}", "{"}) { EXPECT_FALSE(Filters::parse(bad)) << bad; }
+    for (const auto* bad : {"[]", "{\"a\":1}", "{\"a\":[1]}", "{"}) {
+        EXPECT_FALSE(Filters::parse(bad)) << bad;
+    }
 }
 
 TEST(Filters, refuses_keys_nobody_knows) {
@@ -26,7 +28,8 @@ TEST(Filters, refuses_keys_nobody_knows) {
 }
 
 TEST(Filters, matches_exactly_by_prefix_or_by_pattern) {
-    const auto filters = parse(R"({"status":["running"],"id":["abc"],"name":["^/web"],"bad":["("]})");
+    const auto filters =
+        parse(R"({"status":["running"],"id":["abc"],"name":["^/web"],"bad":["("]})");
     EXPECT_TRUE(filters.exact("status", "running"));
     EXPECT_FALSE(filters.exact("status", "exited"));
     EXPECT_TRUE(filters.exact("absent", "anything"));

@@ -1,5 +1,5 @@
-// Ids as types: Id<Tag> holds text that was checked when it was made, so that a container's id cannot be
-// passed where a network's is wanted. Made only by parse() or fresh().
+// Ids as types: Id<Tag> holds text that was checked when it was made, so that a container's id
+// cannot be passed where a network's is wanted. Made only by parse() or fresh().
 #pragma once
 
 #include "base/clock.h"
@@ -10,14 +10,15 @@
 
 namespace shoal {
 
-/// A tag names the kind of object: `struct ContainerTag { static constexpr auto kind = "container"; };`
-/// Ids are 64 lower-case hexadecimal digits, as Docker's.
+/// A tag names the kind of object: `struct ContainerTag { static constexpr auto kind = "container";
+/// };` Ids are 64 lower-case hexadecimal digits, as Docker's.
 template <class Tag> class Id {
   public:
     Id() = default; ///< empty; only as "none"
     static Id fresh(Random& random) {
         std::string text;
-        // Never all digits in the short form: it becomes a host name, and some programs read numbers there.
+        // Never all digits in the short form: it becomes a host name, and some programs read
+        // numbers there.
         do { text = random.hex(32); } while (text.find_first_not_of("0123456789") >= 12);
         return Id(std::move(text));
     }
@@ -46,7 +47,9 @@ template <class Tag> bool from_text(std::string_view text, Id<Tag>& id) {
     if (parsed) { id = *parsed; }
     return parsed.has_value();
 }
-template <class Tag> std::string to_text(const Id<Tag>& id) { return id.text(); }
+template <class Tag> std::string to_text(const Id<Tag>& id) {
+    return id.text();
+}
 
 struct ContainerTag {
     static constexpr std::string_view kind = "container";
@@ -64,5 +67,7 @@ using ExecId = Id<ExecTag>;
 } // namespace shoal
 
 template <class Tag> struct std::hash<shoal::Id<Tag>> {
-    std::size_t operator()(const shoal::Id<Tag>& id) const { return std::hash<std::string>{}(id.text()); }
+    std::size_t operator()(const shoal::Id<Tag>& id) const {
+        return std::hash<std::string>{}(id.text());
+    }
 };

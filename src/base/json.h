@@ -1,5 +1,6 @@
-// JSON values and their safe reading. Json keeps the order of members. parse_json is for input of strangers:
-// it limits size and depth and refuses duplicate keys, trailing bytes and invalid UTF-8; library exceptions end here.
+// JSON values and their safe reading. Json keeps the order of members. parse_json is for input of
+// strangers: it limits size and depth and refuses duplicate keys, trailing bytes and invalid UTF-8;
+// library exceptions end here.
 #pragma once
 
 #include "base/result.h"

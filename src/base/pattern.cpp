@@ -33,13 +33,20 @@ const Set blanks = of(" \t\n\f\r");
 /// The set of \d, \W, ...; nothing for other letters.
 std::optional<Set> class_of(char letter) {
     switch (letter) {
-    case 'd': return digits;
-    case 'D': return ~digits;
-    case 'w': return words;
-    case 'W': return ~words;
-    case 's': return blanks;
-    case 'S': return ~blanks;
-    default: return std::nullopt;
+    case 'd':
+        return digits;
+    case 'D':
+        return ~digits;
+    case 'w':
+        return words;
+    case 'W':
+        return ~words;
+    case 's':
+        return blanks;
+    case 'S':
+        return ~blanks;
+    default:
+        return std::nullopt;
     }
 }
 
@@ -72,8 +79,12 @@ Step step_of(Step::Kind kind, int to = 0) {
     step.to = to;
     return step;
 }
-int length(const Steps& steps) { return static_cast<int>(steps.size()); }
-void append(Steps& into, const Steps& more) { into.insert(into.end(), more.begin(), more.end()); }
+int length(const Steps& steps) {
+    return static_cast<int>(steps.size());
+}
+void append(Steps& into, const Steps& more) {
+    into.insert(into.end(), more.begin(), more.end());
+}
 
 Steps either(const Steps& a, const Steps& b) {
     Steps all{step_of(Step::Kind::Fork, length(a) + 2)};
@@ -154,7 +165,10 @@ class Parser {
                 TRY_LET(many, repeat(one, *bounds));
                 one = std::move(many);
             }
-            if (again) { return bad("invalid nested repetition operator: " + std::string(text_.substr(before - 1, 2))); }
+            if (again) {
+                return bad("invalid nested repetition operator: " +
+                           std::string(text_.substr(before - 1, 2)));
+            }
             (void)take("?"); // lazy: the same texts match
             again = true;
             if (one.size() > pattern_steps_max) { return bad("expression is too large"); }
@@ -177,7 +191,9 @@ class Parser {
         const auto least = parse_number<unsigned>(low);
         const auto most = open ? parse_number<unsigned>(high) : least;
         if (!least || (open && !high.empty() && !most)) { return std::optional<Bounds>(); }
-        if (*least > repeats_max || (most && (*most > repeats_max || *most < *least))) { return bad("invalid repeat count"); }
+        if (*least > repeats_max || (most && (*most > repeats_max || *most < *least))) {
+            return bad("invalid repeat count");
+        }
         at_ = close + 1;
         Bounds bounds{static_cast<int>(*least), std::nullopt};
         if (most) { bounds.most = static_cast<int>(*most); }
@@ -186,27 +202,39 @@ class Parser {
 
     Result<Steps> repeat(const Steps& one, Bounds bounds) {
         const std::size_t copies = static_cast<std::size_t>(bounds.most.value_or(bounds.least + 1));
-        if (copies * (one.size() + 2) > pattern_steps_max) { return bad("expression is too large"); }
+        if (copies * (one.size() + 2) > pattern_steps_max) {
+            return bad("expression is too large");
+        }
         Steps all;
         for (int i = 0; i < bounds.least; ++i) { append(all, one); }
         if (!bounds.most) { append(all, any_number(one)); }
-        for (int i = bounds.least; i < bounds.most.value_or(0); ++i) { append(all, at_most_once(one)); }
+        for (int i = bounds.least; i < bounds.most.value_or(0); ++i) {
+            append(all, at_most_once(one));
+        }
         return all;
     }
 
     Result<Steps> atom(int depth) {
         const char c = text_[at_++];
         switch (c) {
-        case '(': return group(depth);
-        case '[': return bytes(bracket());
-        case '\\': return escape();
-        case '.': return bytes(~of("\n"));
-        case '^': return Steps{step_of(Step::Kind::Start)};
-        case '$': return Steps{step_of(Step::Kind::End)};
+        case '(':
+            return group(depth);
+        case '[':
+            return bytes(bracket());
+        case '\\':
+            return escape();
+        case '.':
+            return bytes(~of("\n"));
+        case '^':
+            return Steps{step_of(Step::Kind::Start)};
+        case '$':
+            return Steps{step_of(Step::Kind::End)};
         case '*':
         case '+':
-        case '?': return bad(std::string("missing argument to repetition operator: ") + c);
-        default: return bytes(Set().set(static_cast<unsigned char>(c)));
+        case '?':
+            return bad(std::string("missing argument to repetition operator: ") + c);
+        default:
+            return bytes(Set().set(static_cast<unsigned char>(c)));
         }
     }
 
@@ -236,7 +264,8 @@ class Parser {
         const auto special = std::string_view("AzbB").find(c);
         if (special != std::string_view::npos) {
             ++at_;
-            constexpr std::array kinds{Step::Kind::Start, Step::Kind::End, Step::Kind::WordEdge, Step::Kind::NoWordEdge};
+            constexpr std::array kinds{Step::Kind::Start, Step::Kind::End, Step::Kind::WordEdge,
+                                       Step::Kind::NoWordEdge};
             return Steps{step_of(kinds[special])};
         }
         if (const auto set = class_of(c)) {
@@ -253,17 +282,24 @@ class Parser {
         const char c = text_[at_++];
         constexpr std::string_view names = "abfnrtv";
         constexpr std::string_view values = "\a\b\f\n\r\t\v";
-        if (c != 'b' && names.find(c) != std::string_view::npos) { return static_cast<unsigned char>(values[names.find(c)]); }
+        if (c != 'b' && names.find(c) != std::string_view::npos) {
+            return static_cast<unsigned char>(values[names.find(c)]);
+        }
         if (c == 'x') {
             const auto hex = text_.substr(at_, 2);
             unsigned value = 0;
-            const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), value, 16);
-            if (hex.size() != 2 || error != std::errc{} || end != hex.data() + 2) { return bad("invalid escape sequence"); }
+            const auto [end, error] =
+                std::from_chars(hex.data(), hex.data() + hex.size(), value, 16);
+            if (hex.size() != 2 || error != std::errc{} || end != hex.data() + 2) {
+                return bad("invalid escape sequence");
+            }
             at_ += 2;
             return static_cast<unsigned char>(value);
         }
         const auto byte = static_cast<unsigned char>(c);
-        if ((digits | letters).test(byte)) { return bad(std::string("invalid escape sequence: \\") + c); }
+        if ((digits | letters).test(byte)) {
+            return bad(std::string("invalid escape sequence: \\") + c);
+        }
         return byte;
     }
 
@@ -315,7 +351,8 @@ class Parser {
 /// All the ways through the steps at once, byte by byte.
 class Search {
   public:
-    Search(const Steps& steps, std::string_view text) : steps_(steps), text_(text), seen_(steps.size() + 1, npos) {}
+    Search(const Steps& steps, std::string_view text)
+        : steps_(steps), text_(text), seen_(steps.size() + 1, npos) {}
 
     bool run() {
         for (std::size_t at = 0;; ++at) {
@@ -334,7 +371,9 @@ class Search {
   private:
     static constexpr std::size_t npos = static_cast<std::size_t>(-1);
 
-    bool is_word(std::size_t at) const { return at < text_.size() && words.test(static_cast<unsigned char>(text_[at])); }
+    bool is_word(std::size_t at) const {
+        return at < text_.size() && words.test(static_cast<unsigned char>(text_[at]));
+    }
     bool at_edge(std::size_t at) const { return is_word(at) != (at > 0 && is_word(at - 1)); }
 
     /// Adds the steps that wait for a byte at `at`, and can be reached from `first` without one.
@@ -356,15 +395,25 @@ class Search {
                 here_.push_back(index);
                 goes_on = false;
                 break;
-            case Step::Kind::Fork: open_.push_back(target(index)); break;
+            case Step::Kind::Fork:
+                open_.push_back(target(index));
+                break;
             case Step::Kind::Jump:
                 open_.push_back(target(index));
                 goes_on = false;
                 break;
-            case Step::Kind::Start: goes_on = at == 0; break;
-            case Step::Kind::End: goes_on = at == text_.size(); break;
-            case Step::Kind::WordEdge: goes_on = at_edge(at); break;
-            case Step::Kind::NoWordEdge: goes_on = !at_edge(at); break;
+            case Step::Kind::Start:
+                goes_on = at == 0;
+                break;
+            case Step::Kind::End:
+                goes_on = at == text_.size();
+                break;
+            case Step::Kind::WordEdge:
+                goes_on = at_edge(at);
+                break;
+            case Step::Kind::NoWordEdge:
+                goes_on = !at_edge(at);
+                break;
             }
             if (goes_on) { open_.push_back(index + 1); }
         }
@@ -389,6 +438,8 @@ Result<Pattern> Pattern::parse(std::string_view text) {
     return pattern;
 }
 
-bool Pattern::found_in(std::string_view text) const { return Search(steps_, text).run(); }
+bool Pattern::found_in(std::string_view text) const {
+    return Search(steps_, text).run();
+}
 
 } // namespace shoal

@@ -70,19 +70,22 @@ TEST(Pattern, takes_escapes) {
 }
 
 TEST(Pattern, refuses_what_is_none) {
-    for (const char* bad : {"(", ")", "a)", "[a", "[b-a]", "*", "a**", "+a", "\\", "\\q", "\\x4", "[[:nothing:]]", "a{2,1}", "a{1001}",
-                            "(?i)a", "(?P<n", "a{1000}{1000}", "((a{100}){100}){100}"}) {
+    for (const char* bad :
+         {"(", ")", "a)", "[a", "[b-a]", "*", "a**", "+a", "\\", "\\q", "\\x4", "[[:nothing:]]",
+          "a{2,1}", "a{1001}", "(?i)a", "(?P<n", "a{1000}{1000}", "((a{100}){100}){100}"}) {
         EXPECT_EQ(find(bad, "a"), 'e') << bad;
     }
     EXPECT_EQ(find(std::string(100'000, '('), "a"), 'e');
     EXPECT_EQ(find(std::string(1'000'000, '|'), "a"), 'e');
     EXPECT_EQ(find(std::string(1'000'000, 'a'), "a"), 'e');
-    EXPECT_EQ(Pattern::parse("a(b").error().message, "error parsing regexp \"a(b\": missing closing )");
+    EXPECT_EQ(Pattern::parse("a(b").error().message,
+              "error parsing regexp \"a(b\": missing closing )");
 }
 
 TEST(Pattern, takes_no_longer_for_hard_texts) {
     const std::string text(20'000, 'a');
-    for (const char* hard : {"(a*)*b", "(a|a)*b", "(a|aa)+$b", "((((a*)*)*)*)*b", "^(a?){50}a{50}b", "(.*)(.*)(.*)(.*)(.*)[^a]"}) {
+    for (const char* hard : {"(a*)*b", "(a|a)*b", "(a|aa)+$b", "((((a*)*)*)*)*b", "^(a?){50}a{50}b",
+                             "(.*)(.*)(.*)(.*)(.*)[^a]"}) {
         EXPECT_EQ(find(hard, text), 'n') << hard;
     }
 }

@@ -1,5 +1,5 @@
-// The precompiled header of every library and test. It is not an interface: each file still includes
-// what it uses, so that it reads and compiles alone.
+// The precompiled header of every library and test. It is not an interface: each file still
+// includes what it uses, so that it reads and compiles alone.
 #pragma once
 #include <algorithm>
 #include <array>

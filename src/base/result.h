@@ -1,6 +1,7 @@
-// Result<T>: a value or an Error, with the member names of std::expected, so that a later move is an alias.
-// The TRY macros pass an error up. They are plain statements, because g++ 12 cannot put co_await into a
-// statement expression; in coroutines use the CO_ forms, and let co_await stand alone (STYLE.md).
+// Result<T>: a value or an Error, with the member names of std::expected, so that a later move is
+// an alias. The TRY macros pass an error up. They are plain statements, because g++ 12 cannot put
+// co_await into a statement expression; in coroutines use the CO_ forms, and let co_await stand
+// alone (STYLE.md).
 #pragma once
 
 #include "base/assert.h"
@@ -19,10 +20,10 @@ template <class T> class [[nodiscard]] Result {
     Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
     Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
     template <class U>
-        requires(!std::is_same_v<std::remove_cvref_t<U>, Result> &&
-                 !std::is_same_v<std::remove_cvref_t<U>, T> && std::is_convertible_v<U, T> &&
-                 !std::is_same_v<std::remove_cvref_t<U>, Error>)
-    Result(U&& value) : state_(std::in_place_index<0>, T(std::forward<U>(value))) {}
+    requires(!std::is_same_v<std::remove_cvref_t<U>, Result> &&
+             !std::is_same_v<std::remove_cvref_t<U>, T> && std::is_convertible_v<U, T> &&
+             !std::is_same_v<std::remove_cvref_t<U>, Error>) Result(U&& value)
+        : state_(std::in_place_index<0>, T(std::forward<U>(value))) {}
 
     bool has_value() const { return state_.index() == 0; }
     explicit operator bool() const { return has_value(); }
@@ -88,7 +89,9 @@ template <> class [[nodiscard]] Result<void> {
     std::optional<Error> error_;
 };
 
-inline Result<void> ok() { return {}; }
+inline Result<void> ok() {
+    return {};
+}
 
 } // namespace shoal
 

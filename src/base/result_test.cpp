@@ -1,5 +1,5 @@
-#include "base/result.h"
 #include "base/id.h"
+#include "base/result.h"
 #include "base/undo.h"
 
 #include <gtest/gtest.h>

@@ -17,8 +17,26 @@ namespace {
 using namespace template_ast;
 
 enum class Kind {
-    Text, Open, Close, Space, Dot, Field, Variable, Word, Number, String, Char, Bool, Nil, Pipe, LeftParen, RightParen,
-    Declare, Assign, Comma, End
+    Text,
+    Open,
+    Close,
+    Space,
+    Dot,
+    Field,
+    Variable,
+    Word,
+    Number,
+    String,
+    Char,
+    Bool,
+    Nil,
+    Pipe,
+    LeftParen,
+    RightParen,
+    Declare,
+    Assign,
+    Comma,
+    End
 };
 
 struct Token {
@@ -28,13 +46,19 @@ struct Token {
 };
 
 constexpr std::string_view blanks = " \t\r\n";
-bool is_blank(char c) { return blanks.find(c) != std::string_view::npos; }
+bool is_blank(char c) {
+    return blanks.find(c) != std::string_view::npos;
+}
 bool is_word(char c) {
-    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c & 0x80) != 0;
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c & 0x80) != 0;
 }
 
 Error fail_at(std::string_view text, std::size_t position, std::string_view what) {
-    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(std::min(position, text.size())), '\n');
+    const auto line =
+        1 + std::count(text.begin(),
+                       text.begin() + static_cast<std::ptrdiff_t>(std::min(position, text.size())),
+                       '\n');
     return invalid(fmt::format("template: :{}: {}", line, what));
 }
 
@@ -71,7 +95,9 @@ class Lexer {
     }
 
   private:
-    bool starts_with_trim() const { return at_ + 1 < text_.size() && text_[at_] == '-' && is_blank(text_[at_ + 1]); }
+    bool starts_with_trim() const {
+        return at_ + 1 < text_.size() && text_[at_] == '-' && is_blank(text_[at_ + 1]);
+    }
     void add_text(std::string_view plain, std::size_t position) {
         if (!plain.empty()) { tokens_.push_back({Kind::Text, std::string(plain), position}); }
     }
@@ -122,11 +148,15 @@ class Lexer {
         bool trims = false;
         if (at_ < text_.size() && is_blank(text_[at_])) {
             while (at_ < text_.size() && is_blank(text_[at_])) { ++at_; }
-            if (!text_.substr(at_).starts_with("-}}")) { return fail("comment ends before closing delimiter"); }
+            if (!text_.substr(at_).starts_with("-}}")) {
+                return fail("comment ends before closing delimiter");
+            }
             at_ += 1;
             trims = true;
         }
-        if (!text_.substr(at_).starts_with("}}")) { return fail("comment ends before closing delimiter"); }
+        if (!text_.substr(at_).starts_with("}}")) {
+            return fail("comment ends before closing delimiter");
+        }
         at_ += 2;
         return trims;
     }
@@ -150,17 +180,24 @@ class Lexer {
             add(Kind::Variable, start);
             return ok();
         }
-        if ((c >= '0' && c <= '9') || c == '.' || ((c == '-' || c == '+') && ((next >= '0' && next <= '9') || next == '.'))) {
+        if ((c >= '0' && c <= '9') || c == '.' ||
+            ((c == '-' || c == '+') && ((next >= '0' && next <= '9') || next == '.'))) {
             return number();
         }
         if (is_word(c)) {
             skip_word();
             const auto word = text_.substr(start, at_ - start);
-            add(word == "true" || word == "false" ? Kind::Bool : word == "nil" ? Kind::Nil : Kind::Word, start);
+            add(word == "true" || word == "false" ? Kind::Bool
+                : word == "nil"                   ? Kind::Nil
+                                                  : Kind::Word,
+                start);
             return ok();
         }
-        constexpr std::array<std::pair<char, Kind>, 5> single = {{{'|', Kind::Pipe}, {'(', Kind::LeftParen},
-            {')', Kind::RightParen}, {'=', Kind::Assign}, {',', Kind::Comma}}};
+        constexpr std::array<std::pair<char, Kind>, 5> single = {{{'|', Kind::Pipe},
+                                                                  {'(', Kind::LeftParen},
+                                                                  {')', Kind::RightParen},
+                                                                  {'=', Kind::Assign},
+                                                                  {',', Kind::Comma}}};
         for (const auto& [sign, kind] : single) {
             if (c == sign) {
                 at_ += 1;
@@ -168,7 +205,8 @@ class Lexer {
                 return ok();
             }
         }
-        return fail(fmt::format("unexpected bad character U+{:04X} '{}' in command", static_cast<unsigned char>(c), c));
+        return fail(fmt::format("unexpected bad character U+{:04X} '{}' in command",
+                                static_cast<unsigned char>(c), c));
     }
 
     Result<void> two(Kind kind, std::size_t start) {
@@ -181,8 +219,12 @@ class Lexer {
     }
     Result<void> number() {
         const std::size_t start = at_;
-        while (at_ < text_.size() && (is_word(text_[at_]) || text_[at_] == '.' || ((text_[at_] == '-' || text_[at_] == '+') &&
-               (at_ == start || ((text_[at_ - 1] | 0x20) == 'e' && text_.substr(start, 2) != "0x"))))) { ++at_; }
+        while (at_ < text_.size() && (is_word(text_[at_]) || text_[at_] == '.' ||
+                                      ((text_[at_] == '-' || text_[at_] == '+') &&
+                                       (at_ == start || ((text_[at_ - 1] | 0x20) == 'e' &&
+                                                         text_.substr(start, 2) != "0x"))))) {
+            ++at_;
+        }
         add(Kind::Number, start);
         return ok();
     }
@@ -194,8 +236,9 @@ class Lexer {
             if (at_ >= text_.size() || text_[at_] == '\n') { break; }
         }
         if (at_ >= text_.size() || text_[at_] != quote) {
-            return fail(quote == '"' ? "unterminated quoted string" : quote == '`' ? "unterminated raw quoted string"
-                                                                                   : "unterminated character constant");
+            return fail(quote == '"'   ? "unterminated quoted string"
+                        : quote == '`' ? "unterminated raw quoted string"
+                                       : "unterminated character constant");
         }
         ++at_;
         add(quote == '\'' ? Kind::Char : Kind::String, start);
@@ -248,7 +291,9 @@ std::optional<std::string> unquote(std::string_view inside) {
         std::uint32_t code = 0;
         const char* begin = inside.data() + from;
         const auto [end, error] = std::from_chars(begin, begin + digits, code, base);
-        if (error != std::errc{} || end != begin + digits || code > 0x10FFFF) { return std::nullopt; }
+        if (error != std::errc{} || end != begin + digits || code > 0x10FFFF) {
+            return std::nullopt;
+        }
         if (c == 'u' || c == 'U') {
             append_utf8(out, code);
         } else {
@@ -261,16 +306,22 @@ std::optional<std::string> unquote(std::string_view inside) {
 
 std::optional<Json> parse_literal_number(std::string_view text) {
     std::string digits;
-    std::copy_if(text.begin(), text.end(), std::back_inserter(digits), [](char c) { return c != '_'; });
+    std::copy_if(text.begin(), text.end(), std::back_inserter(digits),
+                 [](char c) { return c != '_'; });
     const bool negative = digits.starts_with('-');
     if (negative || digits.starts_with('+')) { digits.erase(0, 1); }
     const std::string lowered = to_lower(digits);
     int base = 10;
     std::size_t skip = 0;
-    if (lowered.starts_with("0x")) { base = 16, skip = 2; }
-    else if (lowered.starts_with("0b")) { base = 2, skip = 2; }
-    else if (lowered.starts_with("0o")) { base = 8, skip = 2; }
-    else if (lowered.size() > 1 && lowered[0] == '0' && is_hex(lowered)) { base = 8, skip = 1; }
+    if (lowered.starts_with("0x")) {
+        base = 16, skip = 2;
+    } else if (lowered.starts_with("0b")) {
+        base = 2, skip = 2;
+    } else if (lowered.starts_with("0o")) {
+        base = 8, skip = 2;
+    } else if (lowered.size() > 1 && lowered[0] == '0' && is_hex(lowered)) {
+        base = 8, skip = 1;
+    }
     std::int64_t whole = 0;
     const char* const end = lowered.data() + lowered.size();
     const auto [stop, error] = std::from_chars(lowered.data() + skip, end, whole, base);
@@ -278,7 +329,8 @@ std::optional<Json> parse_literal_number(std::string_view text) {
     const auto real = parse_double(lowered);
     if (!real || !std::isfinite(*real)) { return std::nullopt; }
     // As Go: 1e3 is also a whole number.
-    if (*real == std::floor(*real) && std::abs(*real) < 9e15 && lowered.find('.') == std::string::npos) {
+    if (*real == std::floor(*real) && std::abs(*real) < 9e15 &&
+        lowered.find('.') == std::string::npos) {
         return Json(static_cast<std::int64_t>(negative ? -*real : *real));
     }
     return Json(negative ? -*real : *real);
@@ -286,7 +338,8 @@ std::optional<Json> parse_literal_number(std::string_view text) {
 
 class Parser {
   public:
-    Parser(std::string_view text, std::vector<Token> tokens) : text_(text), tokens_(std::move(tokens)) {
+    Parser(std::string_view text, std::vector<Token> tokens)
+        : text_(text), tokens_(std::move(tokens)) {
         variables_.push_back("$");
     }
 
@@ -309,16 +362,19 @@ class Parser {
     Error fail(std::string_view what) const { return fail_at(text_, peek().position, what); }
     Error unexpected(const Token& token, std::string_view where) const {
         if (token.kind == Kind::End) { return fail("unexpected EOF"); }
-        if (token.kind == Kind::Word && is_keyword(token.text)) { return fail(fmt::format("unexpected <{}> in {}", token.text, where)); }
+        if (token.kind == Kind::Word && is_keyword(token.text)) {
+            return fail(fmt::format("unexpected <{}> in {}", token.text, where));
+        }
         return fail(fmt::format("unexpected {} in {}", go_quote(token.text), where));
     }
     static bool is_keyword(std::string_view word) {
-        constexpr std::string_view all[] = {"if", "else", "end", "range", "with", "break", "continue", "define", "template", "block"};
+        constexpr std::string_view all[] = {"if",    "else",     "end",    "range",    "with",
+                                            "break", "continue", "define", "template", "block"};
         return std::find(std::begin(all), std::end(all), word) != std::end(all);
     }
 
-    /// Reads nodes up to the end, {{end}} or {{else}}; the latter two are left with stop_ set and the action's
-    /// opening consumed up to the keyword.
+    /// Reads nodes up to the end, {{end}} or {{else}}; the latter two are left with stop_ set and
+    /// the action's opening consumed up to the keyword.
     Result<std::unique_ptr<List>> list() {
         if (++depth_ > template_depth_max) { return fail("template is nested too deeply"); }
         auto parsed = std::make_unique<List>();
@@ -377,7 +433,9 @@ class Parser {
     Result<Node> control(const std::string& word) {
         const std::size_t scope = variables_.size();
         Node node;
-        node.kind = word == "if" ? Node::Kind::If : word == "range" ? Node::Kind::Range : Node::Kind::With;
+        node.kind = word == "if"      ? Node::Kind::If
+                    : word == "range" ? Node::Kind::Range
+                                      : Node::Kind::With;
         TRY_LET(condition, pipe(Kind::Close, word));
         node.pipe = std::move(condition);
         if (word == "range") { ++loops_; }
@@ -405,7 +463,8 @@ class Parser {
     /// Behind the word `else`: `}}` or `if ...}}` / `with ...}}`.
     Result<void> otherwise(Node& node, const std::string& word) {
         const Token token = peek_word();
-        if (token.kind == Kind::Word && (token.text == "if" || token.text == "with") && token.text == word) {
+        if (token.kind == Kind::Word && (token.text == "if" || token.text == "with") &&
+            token.text == word) {
             next();
             if (++depth_ > template_depth_max) { return fail("template is nested too deeply"); }
             TRY_LET(inner, control(word));
@@ -432,7 +491,9 @@ class Parser {
             if (token.kind == end) {
                 parsed.text = trim(text_.substr(parsed.position, token.position - parsed.position));
                 next();
-                if (parsed.commands.empty()) { return fail(fmt::format("missing value for {}", where)); }
+                if (parsed.commands.empty()) {
+                    return fail(fmt::format("missing value for {}", where));
+                }
                 --depth_;
                 return parsed;
             }
@@ -440,8 +501,10 @@ class Parser {
             parsed.commands.push_back(std::move(parsed_command));
             if (parsed.commands.size() > 1) {
                 const auto kind = parsed.commands.back().words.front().kind;
-                if (kind == Operand::Kind::Literal || kind == Operand::Kind::Nil || kind == Operand::Kind::Dot) {
-                    return fail(fmt::format("non executable command in pipeline stage {}", parsed.commands.size()));
+                if (kind == Operand::Kind::Literal || kind == Operand::Kind::Nil ||
+                    kind == Operand::Kind::Dot) {
+                    return fail(fmt::format("non executable command in pipeline stage {}",
+                                            parsed.commands.size()));
                 }
             }
         }
@@ -462,7 +525,9 @@ class Parser {
             if (second.kind != Kind::Variable) { return unexpected(second, "range"); }
             next();
             const Token then = peek_word();
-            if (then.kind != Kind::Declare && then.kind != Kind::Assign) { return unexpected(then, "range"); }
+            if (then.kind != Kind::Declare && then.kind != Kind::Assign) {
+                return unexpected(then, "range");
+            }
             next();
             TRY(bind(parsed, first.text, then.kind));
             return bind(parsed, second.text, then.kind);
@@ -481,7 +546,9 @@ class Parser {
         return check_variable(name);
     }
     Result<void> check_variable(const std::string& name) const {
-        if (std::find(variables_.begin(), variables_.end(), name) != variables_.end()) { return ok(); }
+        if (std::find(variables_.begin(), variables_.end(), name) != variables_.end()) {
+            return ok();
+        }
         return fail(fmt::format("undefined variable \"{}\"", name));
     }
 
@@ -500,7 +567,9 @@ class Parser {
             TRY_LET(word, operand());
             parsed.words.push_back(std::move(word));
             const Kind after = peek().kind;
-            if (after != Kind::Space && after != Kind::Pipe && after != end) { return unexpected(peek(), "operand"); }
+            if (after != Kind::Space && after != Kind::Pipe && after != end) {
+                return unexpected(peek(), "operand");
+            }
         }
         return parsed;
     }
@@ -510,9 +579,15 @@ class Parser {
         Operand parsed;
         parsed.position = token.position;
         switch (token.kind) {
-        case Kind::Dot: parsed.kind = Operand::Kind::Dot; break;
-        case Kind::Nil: parsed.kind = Operand::Kind::Nil; break;
-        case Kind::Bool: set_literal(parsed, token.text == "true"); break;
+        case Kind::Dot:
+            parsed.kind = Operand::Kind::Dot;
+            break;
+        case Kind::Nil:
+            parsed.kind = Operand::Kind::Nil;
+            break;
+        case Kind::Bool:
+            set_literal(parsed, token.text == "true");
+            break;
         case Kind::Field:
             parsed.kind = Operand::Kind::Field;
             parsed.fields.push_back(token.text.substr(1));
@@ -537,17 +612,21 @@ class Parser {
             break;
         }
         case Kind::String:
-        case Kind::Char: TRY(quoted(parsed, token)); break;
+        case Kind::Char:
+            TRY(quoted(parsed, token));
+            break;
         case Kind::LeftParen: {
             TRY_LET(inner, pipe(Kind::RightParen, "parenthesized pipeline"));
             parsed.kind = Operand::Kind::Pipe;
             parsed.pipe = std::make_unique<Pipe>(std::move(inner));
             break;
         }
-        default: return unexpected(token, "operand");
+        default:
+            return unexpected(token, "operand");
         }
         while (peek().kind == Kind::Field) {
-            if (parsed.kind == Operand::Kind::Literal || parsed.kind == Operand::Kind::Nil || parsed.kind == Operand::Kind::Dot) {
+            if (parsed.kind == Operand::Kind::Literal || parsed.kind == Operand::Kind::Nil ||
+                parsed.kind == Operand::Kind::Dot) {
                 return fail(fmt::format("unexpected . after term {}", go_quote(token.text)));
             }
             parsed.position = peek().position;
@@ -562,7 +641,8 @@ class Parser {
         operand.literal = std::move(value);
     }
     Result<void> quoted(Operand& operand, const Token& token) {
-        const std::string_view inside = std::string_view(token.text).substr(1, token.text.size() - 2);
+        const std::string_view inside =
+            std::string_view(token.text).substr(1, token.text.size() - 2);
         if (token.text[0] == '`') {
             set_literal(operand, std::string(inside));
             return ok();
@@ -574,7 +654,9 @@ class Parser {
             return ok();
         }
         const auto code = template_functions::decode_rune(*plain);
-        if (!code || code->second != plain->size()) { return fail(fmt::format("malformed character constant: {}", token.text)); }
+        if (!code || code->second != plain->size()) {
+            return fail(fmt::format("malformed character constant: {}", token.text));
+        }
         set_literal(operand, static_cast<std::int64_t>(code->first));
         return ok();
     }
@@ -590,7 +672,8 @@ class Parser {
 
 } // namespace
 
-Template::Template(std::string text, std::unique_ptr<List> root) : text_(std::move(text)), root_(std::move(root)) {}
+Template::Template(std::string text, std::unique_ptr<List> root)
+    : text_(std::move(text)), root_(std::move(root)) {}
 Template::Template(Template&&) noexcept = default;
 Template& Template::operator=(Template&&) noexcept = default;
 Template::~Template() = default;

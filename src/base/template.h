@@ -1,7 +1,8 @@
-// Go's text/template over JSON values: what `--format '{{.Names}}'` means to the users of Docker's commands. Actions, pipes,
-// variables, if/else if, range/else, with, break, continue, trim markers, comments, Go's functions and Docker's
-// (json, split, join, title, lower, upper, pad, truncate). Named templates (define, template, block) are refused by name.
-// It has no access to anything but the value it is given, and its work is limited.
+// Go's text/template over JSON values: what `--format '{{.Names}}'` means to the users of Docker's
+// commands. Actions, pipes, variables, if/else if, range/else, with, break, continue, trim markers,
+// comments, Go's functions and Docker's (json, split, join, title, lower, upper, pad, truncate).
+// Named templates (define, template, block) are refused by name. It has no access to anything but
+// the value it is given, and its work is limited.
 #pragma once
 
 #include "base/json.h"
@@ -20,16 +21,18 @@ struct List;
 }
 
 inline constexpr std::size_t template_bytes_max = 1024 * 1024;
-inline constexpr int template_depth_max = 100;            ///< nested parentheses and blocks
+inline constexpr int template_depth_max = 100; ///< nested parentheses and blocks
 inline constexpr std::size_t template_steps_max = 10'000'000;
 inline constexpr std::size_t template_output_max = 256 * 1024 * 1024;
 
-/// What a value would be in Go, where JSON alone does not say: an object may be a struct (an unknown field is an error)
-/// or a map (an unknown key is "<no value>"), null may be an empty list, a number may be a duration.
+/// What a value would be in Go, where JSON alone does not say: an object may be a struct (an
+/// unknown field is an error) or a map (an unknown key is "<no value>"), null may be an empty list,
+/// a number may be a duration.
 enum class GoKind { Unknown, Struct, Map, Slice, Duration };
 
 struct TemplateOptions {
-    /// Go type in "can't evaluate field X in type T"; "" makes the error "map has no entry for key "X"".
+    /// Go type in "can't evaluate field X in type T"; "" makes the error "map has no entry for key
+    /// "X"".
     std::string type_name{};
     /// As if the value were Go structs: null is "<nil>", a key that a map lacks is "<no value>".
     bool typed = false;
@@ -37,10 +40,13 @@ struct TemplateOptions {
     bool escape_objects = false;
     /// Kind of a member by its name ("Labels"); may be empty.
     std::function<GoKind(std::string_view name)> kind{};
-    /// A method with arguments, such as `.Label "x"`; nothing when there is none of that name on that value.
-    std::function<std::optional<Result<Json>>(const Json& receiver, std::string_view name, std::span<const Json> arguments)>
+    /// A method with arguments, such as `.Label "x"`; nothing when there is none of that name on
+    /// that value.
+    std::function<std::optional<Result<Json>>(const Json& receiver, std::string_view name,
+                                              std::span<const Json> arguments)>
         method{};
-    /// For headers of tables: json, title, lower, upper, truncate, split and join give their first argument back.
+    /// For headers of tables: json, title, lower, upper, truncate, split and join give their first
+    /// argument back.
     bool plain = false;
 };
 

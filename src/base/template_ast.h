@@ -15,7 +15,7 @@ struct Operand {
     enum class Kind { Dot, Nil, Literal, Field, Variable, Function, Pipe };
     Kind kind = Kind::Dot;
     std::size_t position = 0;
-    std::string text;                ///< as Go shows it in errors
+    std::string text; ///< as Go shows it in errors
     Json literal;
     std::string name;                ///< of a variable ("$x") or function
     std::vector<std::string> fields; ///< .A.B after whatever the operand is

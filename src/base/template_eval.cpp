@@ -27,7 +27,8 @@ enum class Flow { Normal, Break, Continue };
 
 class Evaluator {
   public:
-    Evaluator(std::string_view text, const Json& data, const TemplateOptions& options) : text_(text), options_(options) {
+    Evaluator(std::string_view text, const Json& data, const TemplateOptions& options)
+        : text_(text), options_(options) {
         root_ = {&data, GoKind::Struct, false};
         variables_.push_back({"$", root_});
     }
@@ -43,15 +44,19 @@ class Evaluator {
         const auto before = text_.substr(0, position);
         const auto line = 1 + std::count(before.begin(), before.end(), '\n');
         const auto newline = before.rfind('\n');
-        const std::size_t column = newline == std::string_view::npos ? position : position - newline - 1;
+        const std::size_t column =
+            newline == std::string_view::npos ? position : position - newline - 1;
         std::string shown(node);
         if (shown.size() > 20) { shown = shown.substr(0, 20) + "..."; }
-        return invalid(fmt::format("template: :{}:{}: executing \"\" at <{}>: {}", line, column, shown, what));
+        return invalid(
+            fmt::format("template: :{}:{}: executing \"\" at <{}>: {}", line, column, shown, what));
     }
 
     const Json* keep(Json value) { return &kept_.emplace_back(std::move(value)); }
     Value make(Json value) { return {keep(std::move(value)), GoKind::Unknown, false}; }
-    GoKind kind_of(std::string_view name) const { return options_.kind ? options_.kind(name) : GoKind::Unknown; }
+    GoKind kind_of(std::string_view name) const {
+        return options_.kind ? options_.kind(name) : GoKind::Unknown;
+    }
 
     Result<void> count_step() {
         if (++steps_ > template_steps_max) { return invalid("template: too many steps"); }
@@ -63,14 +68,18 @@ class Evaluator {
         for (const Node& node : list.nodes) {
             TRY(count_step());
             switch (node.kind) {
-            case Node::Kind::Text: out_ += node.text; break;
+            case Node::Kind::Text:
+                out_ += node.text;
+                break;
             case Node::Kind::Action: {
                 TRY_LET(value, pipe(node.pipe, dot));
                 if (node.pipe.variables.empty()) { print(value); }
                 break;
             }
-            case Node::Kind::Break: return Flow::Break;
-            case Node::Kind::Continue: return Flow::Continue;
+            case Node::Kind::Break:
+                return Flow::Break;
+            case Node::Kind::Continue:
+                return Flow::Continue;
             default: {
                 TRY_LET(flow, block(node, dot));
                 if (flow != Flow::Normal) { return flow; }
@@ -160,7 +169,8 @@ class Evaluator {
         return keys;
     }
 
-    /// In a range, variables declared there are the ones behind `scope`; assigned ones are looked up.
+    /// In a range, variables declared there are the ones behind `scope`; assigned ones are looked
+    /// up.
     void set(const Pipe& source, std::size_t scope, std::size_t index, const Value& value) {
         if (source.assigns) {
             assign(source.variables[index], value);
@@ -202,7 +212,8 @@ class Evaluator {
         const Operand& first = node.words.front();
         const bool has_arguments = node.words.size() > 1 || last != nullptr;
         switch (first.kind) {
-        case Operand::Kind::Function: return function(node, dot, last);
+        case Operand::Kind::Function:
+            return function(node, dot, last);
         case Operand::Kind::Field:
         case Operand::Kind::Variable:
             if (has_arguments) { return method(node, dot, last); }
@@ -211,19 +222,29 @@ class Evaluator {
             if (has_arguments && !first.fields.empty()) { return method(node, dot, last); }
             [[fallthrough]];
         default:
-            if (has_arguments) { return fail(first.position, first.text, "can't give argument to non-function " + first.text); }
-            if (first.kind == Operand::Kind::Nil) { return fail(first.position, first.text, "nil is not a command"); }
+            if (has_arguments) {
+                return fail(first.position, first.text,
+                            "can't give argument to non-function " + first.text);
+            }
+            if (first.kind == Operand::Kind::Nil) {
+                return fail(first.position, first.text, "nil is not a command");
+            }
             return operand(first, dot);
         }
     }
 
     Result<Value> operand(const Operand& node, const Value& dot) {
         switch (node.kind) {
-        case Operand::Kind::Dot: return dot;
-        case Operand::Kind::Nil: return make(nullptr);
-        case Operand::Kind::Literal: return Value{&node.literal, GoKind::Unknown, false};
-        case Operand::Kind::Field: return fields(node, dot, node.fields.size());
-        case Operand::Kind::Variable: return fields(node, variable(node.name), node.fields.size());
+        case Operand::Kind::Dot:
+            return dot;
+        case Operand::Kind::Nil:
+            return make(nullptr);
+        case Operand::Kind::Literal:
+            return Value{&node.literal, GoKind::Unknown, false};
+        case Operand::Kind::Field:
+            return fields(node, dot, node.fields.size());
+        case Operand::Kind::Variable:
+            return fields(node, variable(node.name), node.fields.size());
         case Operand::Kind::Pipe: {
             TRY_LET(inner, pipe(*node.pipe, dot));
             return fields(node, inner, node.fields.size());
@@ -255,25 +276,35 @@ class Evaluator {
         const Json& json = *from.json;
         if (from.missing || json.is_null()) {
             return fail(node.position, node.text,
-                        from.missing || options_.type_name.empty() ? "nil data; no entry for key \"" + name + "\""
-                                     : "nil pointer evaluating " + options_.type_name + "." + name);
+                        from.missing || options_.type_name.empty()
+                            ? "nil data; no entry for key \"" + name + "\""
+                            : "nil pointer evaluating " + options_.type_name + "." + name);
         }
         if (options_.method) {
             if (auto result = options_.method(json, name, {})) {
-                if (!*result) { return fail(node.position, node.text, "error calling " + name + ": " + result->error().message); }
+                if (!*result) {
+                    return fail(node.position, node.text,
+                                "error calling " + name + ": " + result->error().message);
+                }
                 return make(std::move(**result));
             }
         }
         if (json.is_object()) {
             const auto at = json.find(name);
             if (at != json.end()) { return Value{&*at, kind_of(name), false}; }
-            if (from.kind == GoKind::Map && options_.typed) { return Value{keep(nullptr), GoKind::Unknown, true}; }
-            if (options_.type_name.empty()) { return fail(node.position, node.text, "map has no entry for key \"" + name + "\""); }
+            if (from.kind == GoKind::Map && options_.typed) {
+                return Value{keep(nullptr), GoKind::Unknown, true};
+            }
+            if (options_.type_name.empty()) {
+                return fail(node.position, node.text, "map has no entry for key \"" + name + "\"");
+            }
         }
         if (options_.type_name.empty()) {
-            return fail(node.position, node.text, fmt::format("can't evaluate field {} in type {}", name, "interface {}"));
+            return fail(node.position, node.text,
+                        fmt::format("can't evaluate field {} in type {}", name, "interface {}"));
         }
-        return fail(node.position, node.text, fmt::format("can't evaluate field {} in type {}", name, options_.type_name));
+        return fail(node.position, node.text,
+                    fmt::format("can't evaluate field {} in type {}", name, options_.type_name));
     }
 
     Result<std::vector<Json>> arguments(const Command& node, const Value& dot, const Value* last) {
@@ -294,13 +325,19 @@ class Evaluator {
             TRY_LET(inner, pipe(*first.pipe, dot));
             from = inner;
         }
-        if (first.fields.empty()) { return fail(first.position, first.text, "can't give argument to non-function " + first.text); }
+        if (first.fields.empty()) {
+            return fail(first.position, first.text,
+                        "can't give argument to non-function " + first.text);
+        }
         TRY_LET(receiver, fields(first, from, first.fields.size() - 1));
         TRY_LET(given, arguments(node, dot, last));
         const std::string& name = first.fields.back();
         if (options_.method) {
             if (auto result = options_.method(*receiver.json, name, given)) {
-                if (!*result) { return fail(first.position, first.text, "error calling " + name + ": " + result->error().message); }
+                if (!*result) {
+                    return fail(first.position, first.text,
+                                "error calling " + name + ": " + result->error().message);
+                }
                 return make(std::move(**result));
             }
         }
@@ -318,20 +355,24 @@ class Evaluator {
     }
 
     bool is_plain(std::string_view name) const {
-        constexpr std::string_view names[] = {"json", "title", "lower", "upper", "truncate", "split", "join", "pad"};
-        return options_.plain && std::find(std::begin(names), std::end(names), name) != std::end(names);
+        constexpr std::string_view names[] = {"json",     "title", "lower", "upper",
+                                              "truncate", "split", "join",  "pad"};
+        return options_.plain &&
+               std::find(std::begin(names), std::end(names), name) != std::end(names);
     }
 
     Result<Value> call(const Operand& node, std::span<const Json> given) {
         if (is_plain(node.name) && !given.empty()) { return make(given[0]); }
-        if (options_.escape_objects && node.name == "json" && given.size() == 1 && given[0].is_object()) {
+        if (options_.escape_objects && node.name == "json" && given.size() == 1 &&
+            given[0].is_object()) {
             return make(escape_html(go_json(given[0])));
         }
         auto result = template_functions::call(node.name, given);
         if (!result) {
             const auto& message = result.error().message;
             const bool raw = message.starts_with("wrong number of args");
-            return fail(node.position, node.text, raw ? message : "error calling " + node.name + ": " + message);
+            return fail(node.position, node.text,
+                        raw ? message : "error calling " + node.name + ": " + message);
         }
         return make(std::move(*result));
     }
@@ -341,7 +382,8 @@ class Evaluator {
         const Operand& first = node.words.front();
         const bool stop_at = first.name == "or";
         if (node.words.size() == 1 && last == nullptr) {
-            return fail(first.position, first.text, "wrong number of args for " + first.name + ": want at least 1 got 0");
+            return fail(first.position, first.text,
+                        "wrong number of args for " + first.name + ": want at least 1 got 0");
         }
         Value value{};
         for (std::size_t i = 1; i < node.words.size(); ++i) {
@@ -355,8 +397,11 @@ class Evaluator {
     void print(const Value& value) {
         const Json& json = *value.json;
         if (json.is_null()) {
-            out_ += value.missing ? "<no value>" : value.kind == GoKind::Slice ? "[]" : value.kind == GoKind::Map ? "map[]"
-                  : options_.typed ? "<nil>" : "<no value>";
+            out_ += value.missing                 ? "<no value>"
+                    : value.kind == GoKind::Slice ? "[]"
+                    : value.kind == GoKind::Map   ? "map[]"
+                    : options_.typed              ? "<nil>"
+                                                  : "<no value>";
         } else if (value.kind == GoKind::Duration && json.is_number_integer()) {
             out_ += format_duration(nanoseconds(json.get<std::int64_t>()));
         } else {

@@ -9,7 +9,8 @@
 
 namespace shoal::template_functions {
 
-/// Including `and` and `or`, which the evaluator handles itself because they do not evaluate all their arguments.
+/// Including `and` and `or`, which the evaluator handles itself because they do not evaluate all
+/// their arguments.
 bool is_known(std::string_view name);
 /// Fails with Go's text without the "error calling x: " in front.
 Result<Json> call(std::string_view name, std::span<const Json> arguments);

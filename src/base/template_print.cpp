@@ -12,7 +12,6 @@
 namespace shoal {
 namespace {
 
-
 /// strconv.FormatFloat(value, 'g', -1, 64) with %v's limit of 21 for plain digits.
 std::string shortest(double value) {
     if (std::isnan(value)) { return "NaN"; }
@@ -21,20 +20,30 @@ std::string shortest(double value) {
     const int exponent = static_cast<int>(std::floor(std::log10(std::abs(value))));
     if (exponent < -4 || exponent >= 21) {
         char buffer[64];
-        const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
+        const auto [end, error] =
+            std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
         return std::string(buffer, end);
     }
     char buffer[512];
-    const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed);
+    const auto [end, error] =
+        std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed);
     return std::string(buffer, end);
 }
 
 void print_into(const Json& value, std::string& out) {
     switch (value.type()) {
-    case Json::value_t::string: out += value.get_ref<const std::string&>(); break;
-    case Json::value_t::null: out += "<nil>"; break;
-    case Json::value_t::boolean: out += value.get<bool>() ? "true" : "false"; break;
-    case Json::value_t::number_float: out += shortest(value.get<double>()); break;
+    case Json::value_t::string:
+        out += value.get_ref<const std::string&>();
+        break;
+    case Json::value_t::null:
+        out += "<nil>";
+        break;
+    case Json::value_t::boolean:
+        out += value.get<bool>() ? "true" : "false";
+        break;
+    case Json::value_t::number_float:
+        out += shortest(value.get<double>());
+        break;
     case Json::value_t::array: {
         out += '[';
         for (std::size_t i = 0; i < value.size(); ++i) {
@@ -57,7 +66,8 @@ void print_into(const Json& value, std::string& out) {
         out += ']';
         break;
     }
-    default: out += value.dump();
+    default:
+        out += value.dump();
     }
 }
 
@@ -90,19 +100,30 @@ std::string signed_text(const Directive& how, bool negative, std::string digits)
 std::string whole(const Directive& how, const Json& value) {
     const bool negative = value.is_number_unsigned() ? false : value.get<std::int64_t>() < 0;
     const std::uint64_t size = value.is_number_unsigned() ? value.get<std::uint64_t>()
-                               : negative                 ? 0 - static_cast<std::uint64_t>(value.get<std::int64_t>())
-                                                          : static_cast<std::uint64_t>(value.get<std::int64_t>());
+                               : negative
+                                   ? 0 - static_cast<std::uint64_t>(value.get<std::int64_t>())
+                                   : static_cast<std::uint64_t>(value.get<std::int64_t>());
     switch (how.verb) {
-    case 'x': return signed_text(how, negative, (how.sharp ? "0x" : "") + fmt::format("{:x}", size));
-    case 'X': return signed_text(how, negative, (how.sharp ? "0X" : "") + fmt::format("{:X}", size));
-    case 'o': return signed_text(how, negative, fmt::format("{:o}", size));
-    case 'b': return signed_text(how, negative, fmt::format("{:b}", size));
-    case 'c': return size < 0x80 ? std::string(1, static_cast<char>(size)) : std::string("\xEF\xBF\xBD");
-    case 'U': return fmt::format("U+{:04X}", size);
-    case 'q': return size < 0x80 ? fmt::format("'{}'", static_cast<char>(size)) : std::string("'\xEF\xBF\xBD'");
+    case 'x':
+        return signed_text(how, negative, (how.sharp ? "0x" : "") + fmt::format("{:x}", size));
+    case 'X':
+        return signed_text(how, negative, (how.sharp ? "0X" : "") + fmt::format("{:X}", size));
+    case 'o':
+        return signed_text(how, negative, fmt::format("{:o}", size));
+    case 'b':
+        return signed_text(how, negative, fmt::format("{:b}", size));
+    case 'c':
+        return size < 0x80 ? std::string(1, static_cast<char>(size)) : std::string("\xEF\xBF\xBD");
+    case 'U':
+        return fmt::format("U+{:04X}", size);
+    case 'q':
+        return size < 0x80 ? fmt::format("'{}'", static_cast<char>(size))
+                           : std::string("'\xEF\xBF\xBD'");
     case 'd':
-    case 'v': return signed_text(how, negative, std::to_string(size));
-    default: return wrong(how.verb, value);
+    case 'v':
+        return signed_text(how, negative, std::to_string(size));
+    default:
+        return wrong(how.verb, value);
     }
 }
 
@@ -113,19 +134,27 @@ std::string real(const Directive& how, const Json& value) {
     const bool negative = std::signbit(number);
     switch (how.verb) {
     case 'f':
-    case 'F': return signed_text(how, negative, fmt::format("{:.{}f}", size, precision));
-    case 'e': return signed_text(how, negative, fmt::format("{:.{}e}", size, precision));
-    case 'E': return signed_text(how, negative, fmt::format("{:.{}E}", size, precision));
+    case 'F':
+        return signed_text(how, negative, fmt::format("{:.{}f}", size, precision));
+    case 'e':
+        return signed_text(how, negative, fmt::format("{:.{}e}", size, precision));
+    case 'E':
+        return signed_text(how, negative, fmt::format("{:.{}E}", size, precision));
     case 'g':
     case 'G':
     case 'v':
-        return signed_text(how, negative, how.precision < 0 ? shortest(size) : fmt::format("{:.{}g}", size, std::max(1, precision)));
-    default: return wrong(how.verb, value);
+        return signed_text(how, negative,
+                           how.precision < 0
+                               ? shortest(size)
+                               : fmt::format("{:.{}g}", size, std::max(1, precision)));
+    default:
+        return wrong(how.verb, value);
     }
 }
 
 std::string hex_of(std::string_view bytes, bool upper) {
-    const std::string text = to_hex(std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()));
+    const std::string text =
+        to_hex(std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()));
     return upper ? to_upper(text) : text;
 }
 
@@ -141,11 +170,15 @@ std::string words(const Directive& how, const Json& value) {
     }
     switch (how.verb) {
     case 's':
-    case 'v': return text;
-    case 'q': return go_quote(text);
+    case 'v':
+        return text;
+    case 'q':
+        return go_quote(text);
     case 'x':
-    case 'X': return hex_of(text, how.verb == 'X');
-    default: return wrong(how.verb, value);
+    case 'X':
+        return hex_of(text, how.verb == 'X');
+    default:
+        return wrong(how.verb, value);
     }
 }
 
@@ -155,12 +188,16 @@ std::string one(const Directive& how, const Json& value) {
     if (value.is_string()) { return words(how, value); }
     if (value.is_number_integer()) { return whole(how, value); }
     if (value.is_number_float()) { return real(how, value); }
-    if (value.is_boolean()) { return how.verb == 't' || how.verb == 'v' ? go_print(value) : wrong(how.verb, value); }
+    if (value.is_boolean()) {
+        return how.verb == 't' || how.verb == 'v' ? go_print(value) : wrong(how.verb, value);
+    }
     if (value.is_null()) { return how.verb == 'v' ? "<nil>" : wrong(how.verb, value); }
     if (how.verb == 'v' || how.verb == 's') { return go_print(value); }
     if (value.is_array()) {
         std::string out = "[";
-        for (std::size_t i = 0; i < value.size(); ++i) { out += (i > 0 ? " " : "") + one(how, value[i]); }
+        for (std::size_t i = 0; i < value.size(); ++i) {
+            out += (i > 0 ? " " : "") + one(how, value[i]);
+        }
         return out + "]";
     }
     return wrong(how.verb, value);
@@ -188,10 +225,13 @@ std::string go_print(const Json& value) {
     return out;
 }
 
-std::string go_json(const Json& value) { return dump_json(value); }
+std::string go_json(const Json& value) {
+    return dump_json(value);
+}
 
 std::string escape_html(std::string_view json) {
-    return replace_all(replace_all(replace_all(json, "&", "\\u0026"), "<", "\\u003c"), ">", "\\u003e");
+    return replace_all(replace_all(replace_all(json, "&", "\\u0026"), "<", "\\u003c"), ">",
+                       "\\u003e");
 }
 
 std::string go_sprintf(std::string_view format, std::span<const Json> arguments) {
@@ -202,7 +242,8 @@ std::string go_sprintf(std::string_view format, std::span<const Json> arguments)
         if (at < format.size() && format[at] == '*') {
             ++at;
             if (used < arguments.size() && arguments[used].is_number_integer()) {
-                into = static_cast<int>(std::clamp<std::int64_t>(arguments[used].get<std::int64_t>(), -width_max, width_max));
+                into = static_cast<int>(std::clamp<std::int64_t>(
+                    arguments[used].get<std::int64_t>(), -width_max, width_max));
             } else {
                 out += "%!(BADWIDTH)";
             }
@@ -223,12 +264,23 @@ std::string go_sprintf(std::string_view format, std::span<const Json> arguments)
         Directive how;
         for (bool more = true; more && at < format.size();) {
             switch (format[at]) {
-            case '-': how.minus = true; break;
-            case '+': how.plus = true; break;
-            case '0': how.zero = !how.minus; break;
-            case ' ': how.space = true; break;
-            case '#': how.sharp = true; break;
-            default: more = false;
+            case '-':
+                how.minus = true;
+                break;
+            case '+':
+                how.plus = true;
+                break;
+            case '0':
+                how.zero = !how.minus;
+                break;
+            case ' ':
+                how.space = true;
+                break;
+            case '#':
+                how.sharp = true;
+                break;
+            default:
+                more = false;
             }
             if (more) { ++at; }
         }
@@ -255,7 +307,8 @@ std::string go_sprintf(std::string_view format, std::span<const Json> arguments)
     if (used < arguments.size()) {
         out += "%!(EXTRA ";
         for (std::size_t i = used; i < arguments.size(); ++i) {
-            out += fmt::format("{}{}={}", i > used ? ", " : "", type_name(arguments[i]), go_print(arguments[i]));
+            out += fmt::format("{}{}={}", i > used ? ", " : "", type_name(arguments[i]),
+                               go_print(arguments[i]));
         }
         out += ")";
     }

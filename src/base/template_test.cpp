@@ -6,7 +6,8 @@ namespace shoal {
 namespace {
 
 Json sample() {
-    return Json::parse(R"({"Name":"web","Id":"abcdef","Count":3,"Ratio":0.5,"Big":1e21,"On":true,"Off":false,"Nil":null,
+    return Json::parse(
+        R"({"Name":"web","Id":"abcdef","Count":3,"Ratio":0.5,"Big":1e21,"On":true,"Off":false,"Nil":null,
         "Empty":[],"List":["a","b","c"],"Labels":{"b":"2","a":"1"},"State":{"Running":true,"Pid":42},
         "Ports":{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"}],"443/tcp":null},"Html":"<a&b>","Interval":30000000000})");
 }
@@ -16,8 +17,10 @@ TemplateOptions typed() {
     options.type_name = "*T";
     options.typed = true;
     options.kind = [](std::string_view name) {
-        return name == "Labels" || name == "Ports" ? GoKind::Map : name == "Nil" ? GoKind::Slice
-             : name == "Interval" ? GoKind::Duration : GoKind::Unknown;
+        return name == "Labels" || name == "Ports" ? GoKind::Map
+               : name == "Nil"                     ? GoKind::Slice
+               : name == "Interval"                ? GoKind::Duration
+                                                   : GoKind::Unknown;
     };
     return options;
 }
@@ -32,7 +35,8 @@ std::string run(std::string_view text, const TemplateOptions& options = {}) {
 TEST(Template, prints_fields_as_go_does) {
     EXPECT_EQ(run("{{.Name}}"), "web");
     EXPECT_EQ(run("x{{ .State.Pid }}y"), "x42y");
-    EXPECT_EQ(run("{{.List}} {{.Labels}} {{.On}} {{.Ratio}} {{.Big}}"), "[a b c] map[a:1 b:2] true 0.5 1e+21");
+    EXPECT_EQ(run("{{.List}} {{.Labels}} {{.On}} {{.Ratio}} {{.Big}}"),
+              "[a b c] map[a:1 b:2] true 0.5 1e+21");
     EXPECT_EQ(run("{{.Nil}}"), "<no value>");
     EXPECT_EQ(run("{{.Nil}}", typed()), "[]");
     EXPECT_EQ(run("{{.Interval}}", typed()), "30s");
@@ -88,19 +92,24 @@ TEST(Template, pipes_and_calls_functions) {
     EXPECT_EQ(run("{{len .List}}{{len .Name}}{{len .Labels}}"), "332");
     EXPECT_EQ(run("{{split \"a/b/c\" \"/\"}}"), "[a b c]");
     EXPECT_EQ(run("{{title \"hello wide world\"}} {{lower \"ABC\"}}"), "Hello Wide World abc");
-    EXPECT_EQ(run("[{{pad .Name 1 2}}][{{truncate .Id 3}}][{{truncate .Id 30}}]"), "[ web  ][abc][abcdef]");
+    EXPECT_EQ(run("[{{pad .Name 1 2}}][{{truncate .Id 3}}][{{truncate .Id 30}}]"),
+              "[ web  ][abc][abcdef]");
     EXPECT_EQ(run("{{print 1 2 \"a\" \"b\" 3}}|{{println 1 \"a\"}}"), "1 2ab3|1 a\n");
-    EXPECT_EQ(run("{{not .On}}{{and .On .Name}}{{or .Off .Count}}{{and .Off .Missing.Deep}}"), "falseweb3false");
+    EXPECT_EQ(run("{{not .On}}{{and .On .Name}}{{or .Off .Count}}{{and .Off .Missing.Deep}}"),
+              "falseweb3false");
     EXPECT_EQ(run("{{html .Html}} {{urlquery \"a b&c\"}}"), "&lt;a&amp;b&gt; a+b%26c");
     EXPECT_EQ(run("{{\"quoted \\\"x\\\"\\n\"}}{{`raw\\n`}}{{'a'}}"), "quoted \"x\"\nraw\\n97");
 }
 
 TEST(Template, compares) {
-    EXPECT_EQ(run("{{eq .Count 3}}{{eq .Name \"a\" \"web\"}}{{ne .Name \"web\"}}"), "truetruefalse");
-    EXPECT_EQ(run("{{lt .Count 4}}{{le .Count 3}}{{gt .Count 3}}{{ge .Count 3}}"), "truetruefalsetrue");
+    EXPECT_EQ(run("{{eq .Count 3}}{{eq .Name \"a\" \"web\"}}{{ne .Name \"web\"}}"),
+              "truetruefalse");
+    EXPECT_EQ(run("{{lt .Count 4}}{{le .Count 3}}{{gt .Count 3}}{{ge .Count 3}}"),
+              "truetruefalsetrue");
     EXPECT_EQ(run("{{lt \"a\" \"b\"}}{{eq .Ratio 0.5}}"), "truetrue");
-    EXPECT_EQ(run("{{eq .Count \"3\"}}"),
-              "run: template: :1:2: executing \"\" at <eq>: error calling eq: incompatible types for comparison");
+    EXPECT_EQ(
+        run("{{eq .Count \"3\"}}"),
+        "run: template: :1:2: executing \"\" at <eq>: error calling eq: incompatible types for comparison");
 }
 
 TEST(Template, formats_with_printf) {
@@ -121,30 +130,41 @@ TEST(Template, names_what_is_wrong_as_go_does) {
     EXPECT_EQ(run("{{if .On}}"), "parse: template: :1: unexpected EOF");
     EXPECT_EQ(run("{{}}"), "parse: template: :1: missing value for command");
     EXPECT_EQ(run("{{end}}"), "parse: template: :1: unexpected {{end}}");
-    EXPECT_EQ(run("{{.Foo}}"), "run: template: :1:2: executing \"\" at <.Foo>: map has no entry for key \"Foo\"");
-    EXPECT_EQ(run("{{.Foo}}", typed()), "run: template: :1:2: executing \"\" at <.Foo>: can't evaluate field Foo in type *T");
-    EXPECT_EQ(run("{{.State.Foo}}", typed()),
-              "run: template: :1:8: executing \"\" at <.State.Foo>: can't evaluate field Foo in type *T");
-    EXPECT_EQ(run("{{index .List 9}}"),
-              "run: template: :1:2: executing \"\" at <index>: error calling index: index out of range: 9");
-    EXPECT_EQ(run("{{upper}}"), "run: template: :1:2: executing \"\" at <upper>: wrong number of args for upper: want 1 got 0");
+    EXPECT_EQ(run("{{.Foo}}"),
+              "run: template: :1:2: executing \"\" at <.Foo>: map has no entry for key \"Foo\"");
+    EXPECT_EQ(run("{{.Foo}}", typed()),
+              "run: template: :1:2: executing \"\" at <.Foo>: can't evaluate field Foo in type *T");
+    EXPECT_EQ(
+        run("{{.State.Foo}}", typed()),
+        "run: template: :1:8: executing \"\" at <.State.Foo>: can't evaluate field Foo in type *T");
+    EXPECT_EQ(
+        run("{{index .List 9}}"),
+        "run: template: :1:2: executing \"\" at <index>: error calling index: index out of range: 9");
+    EXPECT_EQ(
+        run("{{upper}}"),
+        "run: template: :1:2: executing \"\" at <upper>: wrong number of args for upper: want 1 got 0");
     EXPECT_EQ(run("{{define \"x\"}}{{end}}"), "parse: template: :1: {{define}} is not supported");
 }
 
 TEST(Template, calls_methods_of_the_value) {
     TemplateOptions options = typed();
-    options.method = [](const Json& receiver, std::string_view name, std::span<const Json> given) -> std::optional<Result<Json>> {
+    options.method = [](const Json& receiver, std::string_view name,
+                        std::span<const Json> given) -> std::optional<Result<Json>> {
         if (name != "Label" || given.size() != 1) { return std::nullopt; }
         return Result<Json>(receiver["Labels"].value(given[0].get<std::string>(), ""));
     };
     EXPECT_EQ(run("{{.Label \"a\"}}", options), "1");
-    EXPECT_EQ(run("{{.Name \"a\"}}", options),
-              "run: template: :1:2: executing \"\" at <.Name>: Name is not a method but has arguments");
+    EXPECT_EQ(
+        run("{{.Name \"a\"}}", options),
+        "run: template: :1:2: executing \"\" at <.Name>: Name is not a method but has arguments");
 }
 
 TEST(Template, limits_depth_and_work) {
-    EXPECT_NE(run("{{" + std::string(1000, '(') + "1" + std::string(1000, ')') + "}}").find("too deeply"), std::string::npos);
-    EXPECT_NE(run("{{range 100000}}{{range 100000}}x{{end}}{{end}}").find("too "), std::string::npos);
+    EXPECT_NE(
+        run("{{" + std::string(1000, '(') + "1" + std::string(1000, ')') + "}}").find("too deeply"),
+        std::string::npos);
+    EXPECT_NE(run("{{range 100000}}{{range 100000}}x{{end}}{{end}}").find("too "),
+              std::string::npos);
 }
 
 } // namespace

@@ -1,5 +1,5 @@
-// Small text tools shared by everything: splitting, numbers, hexadecimal, base64, percent escapes, sizes.
-// Pure and ASCII; nothing here knows about locales.
+// Small text tools shared by everything: splitting, numbers, hexadecimal, base64, percent escapes,
+// sizes. Pure and ASCII; nothing here knows about locales.
 #pragma once
 
 #include "base/result.h"

@@ -53,7 +53,9 @@ TEST(Text, reads_sizes_as_docker_does) {
     EXPECT_EQ(*parse_bytes("32kb"), 32 * 1024);
     EXPECT_EQ(*parse_bytes("1.5G"), 1610612736);
     EXPECT_EQ(*parse_bytes("6 MiB"), 6 * 1024 * 1024);
-    for (const auto* bad : {"", "m", "-1", "1x", "1kx", "1 2", "9e99"}) { EXPECT_FALSE(parse_bytes(bad)) << bad; }
+    for (const auto* bad : {"", "m", "-1", "1x", "1kx", "1 2", "9e99"}) {
+        EXPECT_FALSE(parse_bytes(bad)) << bad;
+    }
 }
 
 TEST(Text, prints_sizes_as_docker_does) {

@@ -24,7 +24,9 @@ std::string date_and_time(Instant at) {
                        time.hours().count(), time.minutes().count(), time.seconds().count());
 }
 
-std::int64_t fraction_of(Instant at) { return (at - floor<seconds>(at)).count(); }
+std::int64_t fraction_of(Instant at) {
+    return (at - floor<seconds>(at)).count();
+}
 
 /// Reads exactly `width` digits at the front of `text`.
 std::optional<int> take_digits(std::string_view& text, std::size_t width) {
@@ -100,8 +102,8 @@ std::optional<Instant> parse_date(std::string_view text, bool relaxed) {
     const auto zone = take_zone(text);
     if (!hour || !minute || !second || !fraction || !zone || !text.empty()) { return std::nullopt; }
     if (*hour > 23 || *minute > 59 || *second > 60) { return std::nullopt; }
-    return Instant(sys_days(date)) + hours(*hour) + minutes(*minute) + seconds(*second) + *fraction -
-           *zone;
+    return Instant(sys_days(date)) + hours(*hour) + minutes(*minute) + seconds(*second) +
+           *fraction - *zone;
 }
 
 } // namespace
@@ -169,7 +171,10 @@ Result<nanoseconds> parse_duration(std::string_view text) {
         if (unit == "m") { scale = 60e9; }
         if (unit == "h") { scale = 3600e9; }
         if (unit.empty()) { return invalid("time: missing unit in duration " + go_quote(text)); }
-        if (scale == 0) { return invalid("time: unknown unit " + go_quote(unit) + " in duration " + go_quote(text)); }
+        if (scale == 0) {
+            return invalid("time: unknown unit " + go_quote(unit) + " in duration " +
+                           go_quote(text));
+        }
         total += static_cast<long double>(*number) * scale;
     }
     if (total > 9.2e18L) { return bad(); }
@@ -182,7 +187,8 @@ std::string format_duration(nanoseconds span) {
     const bool negative = span.count() < 0;
     std::uint64_t left = negative ? 0 - static_cast<std::uint64_t>(span.count())
                                   : static_cast<std::uint64_t>(span.count());
-    const auto with_fraction = [](std::uint64_t value, std::uint64_t unit, std::string_view suffix) {
+    const auto with_fraction = [](std::uint64_t value, std::uint64_t unit,
+                                  std::string_view suffix) {
         std::string digits = std::to_string(value / unit);
         if (value % unit != 0) {
             const auto width = std::to_string(unit).size() - 1;
@@ -225,8 +231,14 @@ std::string human_duration(nanoseconds span) {
     return fmt::format("{} years", s / 3600 / 24 / 365);
 }
 
-std::int64_t unix_seconds(Instant at) { return floor<seconds>(at).time_since_epoch().count(); }
-std::int64_t unix_nanos(Instant at) { return at.time_since_epoch().count(); }
-Instant from_unix_nanos(std::int64_t nanos) { return Instant(nanoseconds(nanos)); }
+std::int64_t unix_seconds(Instant at) {
+    return floor<seconds>(at).time_since_epoch().count();
+}
+std::int64_t unix_nanos(Instant at) {
+    return at.time_since_epoch().count();
+}
+Instant from_unix_nanos(std::int64_t nanos) {
+    return Instant(nanoseconds(nanos));
+}
 
 } // namespace shoal

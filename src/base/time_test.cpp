@@ -22,7 +22,8 @@ TEST(Time, reads_rfc3339_with_zones) {
     EXPECT_EQ(*parse_rfc3339("2023-11-14T22:13:20Z"), at(1700000000));
     EXPECT_EQ(*parse_rfc3339("2023-11-14T23:13:20.5+01:00"), at(1700000000, 500000000));
     EXPECT_EQ(*parse_rfc3339("0001-01-01T00:00:00Z"), Instant{});
-    for (const auto* bad : {"", "2023", "2023-13-01T00:00:00Z", "2023-11-14T25:00:00Z", "2023-11-14T22:13:20"}) {
+    for (const auto* bad :
+         {"", "2023", "2023-13-01T00:00:00Z", "2023-11-14T25:00:00Z", "2023-11-14T22:13:20"}) {
         EXPECT_FALSE(parse_rfc3339(bad)) << bad;
     }
 }
@@ -42,7 +43,9 @@ TEST(Time, reads_and_writes_go_durations) {
     EXPECT_EQ(*parse_duration("1h30m"), 90min);
     EXPECT_EQ(*parse_duration("-1.5s"), -1500ms);
     EXPECT_EQ(*parse_duration("0"), 0ns);
-    for (const auto* bad : {"", "1", "1x", "h", "1h-2m"}) { EXPECT_FALSE(parse_duration(bad)) << bad; }
+    for (const auto* bad : {"", "1", "1x", "h", "1h-2m"}) {
+        EXPECT_FALSE(parse_duration(bad)) << bad;
+    }
     EXPECT_EQ(format_duration(90min), "1h30m0s");
     EXPECT_EQ(format_duration(1500ms), "1.5s");
     EXPECT_EQ(format_duration(1500us), "1.5ms");

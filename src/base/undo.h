@@ -1,5 +1,5 @@
-// Undo: the steps back of a half-done operation, run in reverse unless the operation is kept. Each step
-// tolerates being run when its work is already gone; failures are collected, never thrown.
+// Undo: the steps back of a half-done operation, run in reverse unless the operation is kept. Each
+// step tolerates being run when its work is already gone; failures are collected, never thrown.
 #pragma once
 
 #include <functional>

@@ -16,7 +16,8 @@ struct Hasher::State {
 
 Hasher::Hasher(oci::HashKind kind) : state_(std::make_unique<State>()), kind_(kind) {
     const EVP_MD* algorithm = kind == oci::HashKind::Sha256 ? EVP_sha256() : EVP_sha512();
-    ASSERT(state_->context != nullptr && EVP_DigestInit_ex(state_->context, algorithm, nullptr) == 1);
+    ASSERT(state_->context != nullptr &&
+           EVP_DigestInit_ex(state_->context, algorithm, nullptr) == 1);
 }
 Hasher::Hasher(Hasher&&) noexcept = default;
 Hasher& Hasher::operator=(Hasher&&) noexcept = default;
@@ -45,8 +46,10 @@ std::vector<oci::ChainId> chain_ids(const std::vector<oci::Digest>& diff_ids) {
     for (const auto& diff_id : diff_ids) {
         last = last.empty() ? diff_id.text() : hash(last + " " + diff_id.text()).text();
         const oci::Digest link = *oci::Digest::parse(last);
-        // A lowest layer that is named by sha512 has a chain id of its own algorithm; the directory name is its sha256.
-        const std::string name = link.kind() == oci::HashKind::Sha256 ? link.hex() : hash(last).hex();
+        // A lowest layer that is named by sha512 has a chain id of its own algorithm; the directory
+        // name is its sha256.
+        const std::string name =
+            link.kind() == oci::HashKind::Sha256 ? link.hex() : hash(last).hex();
         chain.push_back(*oci::ChainId::parse(name));
     }
     return chain;

@@ -27,7 +27,8 @@ class Hasher {
 
 oci::Digest hash(std::string_view bytes, oci::HashKind kind = oci::HashKind::Sha256);
 
-/// The chain id of each layer (OCI image-spec, config.md, "Layer ChainID"), lowest first. It is always sha256.
+/// The chain id of each layer (OCI image-spec, config.md, "Layer ChainID"), lowest first. It is
+/// always sha256.
 std::vector<oci::ChainId> chain_ids(const std::vector<oci::Digest>& diff_ids);
 
 } // namespace shoal::blob

@@ -8,8 +8,8 @@
 namespace shoal::blob {
 
 struct Writer::State {
-    std::string path;   ///< of the file being written
-    std::string root;   ///< of the store
+    std::string path; ///< of the file being written
+    std::string root; ///< of the store
     Expect expect;
     Hasher hasher;
     os::Fd fd;
@@ -27,7 +27,8 @@ Writer::~Writer() = default;
 Result<void> Writer::write(std::string_view bytes) {
     const auto size = state_->size + static_cast<std::int64_t>(bytes.size());
     if (state_->expect.size && size > *state_->expect.size) {
-        return invalid("blob: more than the expected " + std::to_string(*state_->expect.size) + " bytes");
+        return invalid("blob: more than the expected " + std::to_string(*state_->expect.size) +
+                       " bytes");
     }
     state_->size = size;
     state_->hasher.update(bytes);
@@ -41,7 +42,8 @@ Result<Stored> Writer::commit() {
     }
     const oci::Digest digest = state_->hasher.finish();
     if (state_->expect.digest && digest != *state_->expect.digest) {
-        return invalid("blob: expected " + state_->expect.digest->text() + ", got " + digest.text());
+        return invalid("blob: expected " + state_->expect.digest->text() + ", got " +
+                       digest.text());
     }
     const std::string directory = state_->root + "/" + std::string(oci::name_of(digest.kind()));
     TRY(os::rename_file(state_->path, directory + "/" + digest.hex()));
@@ -80,7 +82,9 @@ Result<Stored> Store::put(std::string_view bytes, Expect expect) const {
     return writer.commit();
 }
 
-bool Store::has(const oci::Digest& digest) const { return os::exists(path_of(digest)); }
+bool Store::has(const oci::Digest& digest) const {
+    return os::exists(path_of(digest));
+}
 
 Result<os::Fd> Store::open(const oci::Digest& digest) const {
     return os::open_file(path_of(digest), O_RDONLY);
@@ -88,17 +92,23 @@ Result<os::Fd> Store::open(const oci::Digest& digest) const {
 
 Result<std::int64_t> Store::size(const oci::Digest& digest) const {
     struct stat status {};
-    if (::stat(path_of(digest).c_str(), &status) != 0) { return os_error("blob " + digest.text(), errno); }
+    if (::stat(path_of(digest).c_str(), &status) != 0) {
+        return os_error("blob " + digest.text(), errno);
+    }
     return static_cast<std::int64_t>(status.st_size);
 }
 
 Result<std::string> Store::read(const oci::Digest& digest, std::size_t bytes_max) const {
     TRY_LET(text, os::read_file(path_of(digest), bytes_max));
-    if (hash(text, digest.kind()) != digest) { return invalid("blob " + digest.text() + " is damaged"); }
+    if (hash(text, digest.kind()) != digest) {
+        return invalid("blob " + digest.text() + " is damaged");
+    }
     return std::move(text);
 }
 
-Result<void> Store::remove(const oci::Digest& digest) const { return os::remove_file(path_of(digest)); }
+Result<void> Store::remove(const oci::Digest& digest) const {
+    return os::remove_file(path_of(digest));
+}
 
 Result<std::vector<Stored>> Store::list() const {
     std::vector<Stored> all;

@@ -1,9 +1,10 @@
-// The content-addressed store: files in blobs/<algorithm>/<hex>, each the bytes that its name is the hash of. A blob
-// is written beside, hashed on the way, and renamed into place only when it is whole and what was promised, so that
-// a crash leaves a blob or nothing. Small documents live here (configs, manifests, layer recipes); who needs
-// which blob, and so what is garbage, is the caller's knowledge. Nothing waits for the disk here: read() checks the
-// hash again, so that a blob torn by a power cut is noticed, and the caller syncs the file system once for many. Safe
-// for several threads.
+// The content-addressed store: files in blobs/<algorithm>/<hex>, each the bytes that its name is
+// the hash of. A blob is written beside, hashed on the way, and renamed into place only when it is
+// whole and what was promised, so that a crash leaves a blob or nothing. Small documents live here
+// (configs, manifests, layer recipes); who needs which blob, and so what is garbage, is the
+// caller's knowledge. Nothing waits for the disk here: read() checks the hash again, so that a blob
+// torn by a power cut is noticed, and the caller syncs the file system once for many. Safe for
+// several threads.
 #pragma once
 
 #include "base/result.h"
@@ -52,7 +53,8 @@ class Writer {
 
 class Store {
   public:
-    /// `root` is made when missing; `tmp` must lie on the same file system and is emptied by its owner at start.
+    /// `root` is made when missing; `tmp` must lie on the same file system and is emptied by its
+    /// owner at start.
     static Result<Store> create(std::string root, std::string tmp);
 
     Result<Writer> begin(Expect expect = {}) const;
@@ -60,8 +62,8 @@ class Store {
     bool has(const oci::Digest& digest) const;
     Result<std::int64_t> size(const oci::Digest& digest) const;
     Result<os::Fd> open(const oci::Digest& digest) const;
-    /// The whole blob, checked against its digest again. Fails: NotFound; Invalid when larger than `bytes_max` or
-    /// when the bytes are not what the name says.
+    /// The whole blob, checked against its digest again. Fails: NotFound; Invalid when larger than
+    /// `bytes_max` or when the bytes are not what the name says.
     Result<std::string> read(const oci::Digest& digest, std::size_t bytes_max) const;
     /// Removing what is not there is not an error.
     Result<void> remove(const oci::Digest& digest) const;

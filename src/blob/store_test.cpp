@@ -18,8 +18,10 @@ struct BlobStore : testing::Test {
 } // namespace
 
 TEST(Hash, of_known_bytes_is_known) {
-    EXPECT_EQ(hash("abc").text(), "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    EXPECT_TRUE(hash("abc", oci::HashKind::Sha512).hex().starts_with("ddaf35a193617abacc417349ae204131"));
+    EXPECT_EQ(hash("abc").text(),
+              "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    EXPECT_TRUE(
+        hash("abc", oci::HashKind::Sha512).hex().starts_with("ddaf35a193617abacc417349ae204131"));
 }
 
 TEST(ChainIds, start_with_the_diff_id_and_go_on_with_hashes_of_pairs) {

@@ -26,10 +26,12 @@ constexpr std::string_view docker_hub = "https://index.docker.io/v1/";
 
 constexpr Flag global_flags[] = {
     {"config", 0, Kind::Text, "Folder of the client's config files"},
-    {"context", 'c', Kind::Text, "Context that says which daemon to talk to (stronger than DOCKER_HOST and \"context use\")"},
+    {"context", 'c', Kind::Text,
+     "Context that says which daemon to talk to (stronger than DOCKER_HOST and \"context use\")"},
     {"debug", 'D', Kind::Bool, "Debug mode"},
     {"host", 'H', Kind::List, "Socket of the daemon"},
-    {"log-level", 'l', Kind::Text, "How much to log (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")", "info"},
+    {"log-level", 'l', Kind::Text,
+     "How much to log (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")", "info"},
     {"tls", 0, Kind::Bool, "Use TLS; implied by --tlsverify"},
     {"tlscacert", 0, Kind::Text, "Trust only certificates signed by this CA"},
     {"tlscert", 0, Kind::Text, "TLS certificate file"},
@@ -44,7 +46,9 @@ std::string config_dir_of(const Parsed& parsed) {
     return env("HOME") + "/.docker";
 }
 
-std::string existing(const std::string& file) { return os::exists(file) ? file : std::string(); }
+std::string existing(const std::string& file) {
+    return os::exists(file) ? file : std::string();
+}
 
 /// Follows the words through the tree; `path` grows by each.
 struct Found {
@@ -79,7 +83,8 @@ std::size_t help_width() {
     return size.columns == 0 ? 80 : std::max(40u, size.columns);
 }
 
-/// Nobody reads what we print: end as other programs do, by SIGPIPE, so that shells say nothing about it.
+/// Nobody reads what we print: end as other programs do, by SIGPIPE, so that shells say nothing
+/// about it.
 [[noreturn]] void end_without_output() {
     if (errno == EPIPE) {
         std::signal(SIGPIPE, SIG_DFL);
@@ -88,8 +93,10 @@ std::size_t help_width() {
     std::_Exit(1);
 }
 
-void usage_error(App& app, std::string_view message, const Command& command, std::string_view path, std::string_view hint = "Run") {
-    app.err(fmt::format("{}\n\nUsage:  {}{}{}\n\n{} '{} --help' for more information\n", message, path, command.usage.empty() ? "" : " ",
+void usage_error(App& app, std::string_view message, const Command& command, std::string_view path,
+                 std::string_view hint = "Run") {
+    app.err(fmt::format("{}\n\nUsage:  {}{}{}\n\n{} '{} --help' for more information\n", message,
+                        path, command.usage.empty() ? "" : " ",
                         replace_all(command.usage, "$", app.globals.program), hint, path));
 }
 
@@ -103,8 +110,11 @@ Result<int> check_versions(App& app, const Parsed& parsed) {
     return 0;
 }
 
-int run_command(App& app, const Command& command, const std::string& path, std::span<const std::string> words) {
-    auto parsed = command.unparsed ? Parsed{.words = {words.begin(), words.end()}, .path = {}, .values = {}} : parse_flags(flags_of(command), words, command.flags_first);
+int run_command(App& app, const Command& command, const std::string& path,
+                std::span<const std::string> words) {
+    auto parsed = command.unparsed
+                      ? Parsed{.words = {words.begin(), words.end()}, .path = {}, .values = {}}
+                      : parse_flags(flags_of(command), words, command.flags_first);
     if (!parsed) {
         usage_error(app, parsed.error().message, command, path);
         return command.bad_usage;
@@ -117,7 +127,8 @@ int run_command(App& app, const Command& command, const std::string& path, std::
     if (auto enough = check_arguments(command, *parsed); !enough) {
         // Docker says "See" where one argument or more are missing, and nobody knows why.
         const bool at_least = command.arguments.most == SIZE_MAX;
-        usage_error(app, fmt::format("{}: {}", app.globals.program, enough.error().message), command, path, at_least ? "See" : "Run");
+        usage_error(app, fmt::format("{}: {}", app.globals.program, enough.error().message),
+                    command, path, at_least ? "See" : "Run");
         return 1;
     }
     auto result = check_versions(app, *parsed);
@@ -134,20 +145,27 @@ int run_command(App& app, const Command& command, const std::string& path, std::
 
 int run_group(App& app, const Found& found, std::span<const std::string> rest) {
     const bool top = found.group == &root_group();
-    const std::string help = top ? root_help(app.globals.program, flags_help(all_global_flags(), help_width()))
-                                 : group_help(*found.group, found.path, help_width());
-    const auto asks_for_help = [](const std::string& word) { return word == "--help" || word == "-h"; };
+    const std::string help =
+        top ? root_help(app.globals.program, flags_help(all_global_flags(), help_width()))
+            : group_help(*found.group, found.path, help_width());
+    const auto asks_for_help = [](const std::string& word) {
+        return word == "--help" || word == "-h";
+    };
     if (std::any_of(rest.begin(), rest.end(), asks_for_help)) {
         app.out(help);
         return 0;
     }
     if (!found.unknown.empty()) {
-        app.err(fmt::format("{}: unknown command: {} {}\n\n{}Run '{} --help' for more information\n", app.globals.program, found.path,
-                            found.unknown, top ? "" : fmt::format("Usage:  {}\n\n", found.path), found.path));
+        app.err(
+            fmt::format("{}: unknown command: {} {}\n\n{}Run '{} --help' for more information\n",
+                        app.globals.program, found.path, found.unknown,
+                        top ? "" : fmt::format("Usage:  {}\n\n", found.path), found.path));
         return 1;
     }
     if (!rest.empty()) {
-        app.err(fmt::format("unknown flag: {}\n\nUsage:  {}\n\nRun '{} --help' for more information\n", rest[0], found.path, found.path));
+        app.err(
+            fmt::format("unknown flag: {}\n\nUsage:  {}\n\nRun '{} --help' for more information\n",
+                        rest[0], found.path, found.path));
         return 125;
     }
     app.err(help);
@@ -171,7 +189,8 @@ Result<Globals> globals_of(const Parsed& parsed, std::string program) {
     globals.context = parsed.text("context");
     globals.hosts = parsed.all("host");
     globals.debug = parsed.on("debug");
-    globals.tls_verify = parsed.given("tlsverify") ? parsed.on("tlsverify") : !env("DOCKER_TLS_VERIFY").empty();
+    globals.tls_verify =
+        parsed.given("tlsverify") ? parsed.on("tlsverify") : !env("DOCKER_TLS_VERIFY").empty();
     globals.tls = globals.tls_verify || parsed.on("tls") || !env("DOCKER_TLS").empty();
     std::string certs = env("DOCKER_CERT_PATH");
     if (certs.empty()) { certs = globals.config_dir; }
@@ -181,7 +200,8 @@ Result<Globals> globals_of(const Parsed& parsed, std::string program) {
     globals.cert_given = parsed.given("tlscert");
     globals.key_given = parsed.given("tlskey");
     const std::string level = parsed.text("log-level", "info");
-    for (const std::string_view known : {"debug", "info", "warn", "error", "fatal", "warning", "trace", "panic"}) {
+    for (const std::string_view known :
+         {"debug", "info", "warn", "error", "fatal", "warning", "trace", "panic"}) {
         if (level == known) { return globals; }
     }
     return invalid("Unable to parse logging level: " + level);
@@ -194,15 +214,19 @@ std::string env(const char* name) {
 
 Result<client::Endpoint> choose_endpoint(App& app) {
     const Globals& globals = app.globals;
-    if (globals.hosts.size() > 1) { return invalid("unable to resolve docker endpoint: Specify only one -H"); }
+    if (globals.hosts.size() > 1) {
+        return invalid("unable to resolve docker endpoint: Specify only one -H");
+    }
     if (!globals.hosts.empty() && !globals.context.empty()) {
         return invalid("conflicting options: cannot specify both --host and --context");
     }
     const std::string name = app.context_name();
     if (name != "default") {
-        TRY_LET(context, Contexts(globals.config_dir).load(name).with("unable to resolve docker endpoint"));
+        TRY_LET(context,
+                Contexts(globals.config_dir).load(name).with("unable to resolve docker endpoint"));
         auto endpoint = Contexts::endpoint_of(context);
-        TRY_LET(host, client::parse_host(endpoint.host, endpoint.tls).with("unable to resolve docker endpoint"));
+        TRY_LET(host, client::parse_host(endpoint.host, endpoint.tls)
+                          .with("unable to resolve docker endpoint"));
         endpoint.host = host;
         return endpoint;
     }
@@ -214,15 +238,20 @@ Result<client::Endpoint> default_endpoint(const Globals& globals) {
     if (host.empty()) { host = env("SHOAL_HOST"); }
     if (host.empty()) { host = env("DOCKER_HOST"); }
     if (host.empty()) {
-        host = "unix://" + std::string(os::exists(std::string(own_socket)) || !os::exists(std::string(docker_socket)) ? own_socket : docker_socket);
+        host = "unix://" + std::string(os::exists(std::string(own_socket)) ||
+                                               !os::exists(std::string(docker_socket))
+                                           ? own_socket
+                                           : docker_socket);
     }
     client::Endpoint endpoint;
-    TRY_LET(checked, client::parse_host(host, globals.tls).with("unable to resolve docker endpoint"));
+    TRY_LET(checked,
+            client::parse_host(host, globals.tls).with("unable to resolve docker endpoint"));
     endpoint.host = checked;
     endpoint.tls = globals.tls || host.starts_with("https://");
     endpoint.verify = globals.tls_verify || host.starts_with("https://");
     if (globals.tls && !os::exists(globals.ca_file)) {
-        return invalid("unable to resolve docker endpoint: open " + globals.ca_file + ": no such file or directory");
+        return invalid("unable to resolve docker endpoint: open " + globals.ca_file +
+                       ": no such file or directory");
     }
     endpoint.ca_file = existing(globals.ca_file);
     endpoint.cert_file = globals.cert_given ? globals.cert_file : existing(globals.cert_file);
@@ -239,7 +268,8 @@ Result<client::Client*> App::client() {
     if (!client_) {
         auto endpoint = choose_endpoint(*this);
         if (!endpoint) { return std::move(endpoint).error().with("Failed to initialize"); }
-        TRY_LET(made, client::Client::create(loop(), std::move(*endpoint), env("DOCKER_API_VERSION")));
+        TRY_LET(made,
+                client::Client::create(loop(), std::move(*endpoint), env("DOCKER_API_VERSION")));
         client_ = std::move(made);
     }
     return client_.get();
@@ -260,7 +290,8 @@ const Json& App::config() {
             if (parsed && parsed->is_object()) {
                 config_ = std::move(*parsed);
             } else {
-                error_line("WARNING: Error loading config file: " + path + ": " + (parsed ? "expected an object" : parsed.error().message));
+                error_line("WARNING: Error loading config file: " + path + ": " +
+                           (parsed ? "expected an object" : parsed.error().message));
             }
         }
     }
@@ -272,8 +303,11 @@ std::string App::config_text(std::string_view member) {
     return at != config().end() && at->is_string() ? at->get<std::string>() : std::string();
 }
 
-std::string App::format_of(const Parsed& parsed, std::string_view member, std::string_view otherwise) {
-    if (const auto given = parsed.text("format"); !given.empty() && given != "table") { return given; }
+std::string App::format_of(const Parsed& parsed, std::string_view member,
+                           std::string_view otherwise) {
+    if (const auto given = parsed.text("format"); !given.empty() && given != "table") {
+        return given;
+    }
     if (!parsed.given("format") && !member.empty()) {
         if (const auto text = config_text(member); !text.empty()) { return text; }
     }
@@ -295,7 +329,8 @@ std::string App::registry_auth(std::string_view image) {
     std::string server(docker_hub);
     const auto slash = image.find('/');
     const std::string_view first = image.substr(0, slash);
-    if (slash != std::string_view::npos && (first.find_first_of(".:") != std::string_view::npos || first == "localhost") &&
+    if (slash != std::string_view::npos &&
+        (first.find_first_of(".:") != std::string_view::npos || first == "localhost") &&
         first != "docker.io" && first != "index.docker.io") {
         server = first;
     }
@@ -336,14 +371,19 @@ bool App::confirm(std::string_view question) {
 }
 
 std::string with_hint(const App& app, std::string_view path, std::string_view message) {
-    return fmt::format("{}: {}\n\nRun '{} --help' for more information\n", app.globals.program, message, path);
+    return fmt::format("{}: {}\n\nRun '{} --help' for more information\n", app.globals.program,
+                       message, path);
 }
 
 int run_words(std::string program, std::vector<std::string> words) {
     auto parsed = parse_flags(all_global_flags(), words, true);
     if (!parsed) {
-        std::fputs(fmt::format("{}\n\nUsage:  {} [OPTIONS] COMMAND [ARG...]\n\nRun '{} --help' for more information\n",
-                               parsed.error().message, program, program).c_str(), stderr);
+        std::fputs(
+            fmt::format(
+                "{}\n\nUsage:  {} [OPTIONS] COMMAND [ARG...]\n\nRun '{} --help' for more information\n",
+                parsed.error().message, program, program)
+                .c_str(),
+            stderr);
         return 125;
     }
     auto globals = globals_of(*parsed, std::move(program));
@@ -356,7 +396,8 @@ int run_words(std::string program, std::vector<std::string> words) {
     std::vector<std::string> rest = parsed->words;
     if (rest.size() == 1 && rest[0] == "help") { rest[0] = "--help"; }
     if (rest.size() > 1 && rest[0] == "help" && find_entry(root_group(), rest[1]) == nullptr) {
-        app.error_line("unknown help topic: " + join(std::vector<std::string>(rest.begin() + 1, rest.end()), " "));
+        app.error_line("unknown help topic: " +
+                       join(std::vector<std::string>(rest.begin() + 1, rest.end()), " "));
         return 1;
     }
     if (rest.size() > 1 && rest[0] == "help") {
@@ -369,7 +410,8 @@ int run_words(std::string program, std::vector<std::string> words) {
         if (parsed->on("help")) { rest.insert(rest.begin(), "--help"); }
         const Found found = find_command(app.globals.program, rest);
         const auto left = std::span(rest).subspan(found.words_used);
-        code = found.command != nullptr ? run_command(app, *found.command, found.path, left) : run_group(app, found, left);
+        code = found.command != nullptr ? run_command(app, *found.command, found.path, left)
+                                        : run_group(app, found, left);
     }
     app.flush();
     return code;
@@ -380,7 +422,8 @@ int run_program(int argc, char** argv) {
     std::string program = argc > 0 ? argv[0] : "shoal";
     program.erase(0, program.rfind('/') + 1);
     if (program != "docker") { program = "shoal"; }
-    const int code = run_words(program, std::vector<std::string>(argv + std::min(1, argc), argv + argc));
+    const int code =
+        run_words(program, std::vector<std::string>(argv + std::min(1, argc), argv + argc));
     // Threads may still be waiting for input; nothing is left to tidy up.
     std::fflush(stderr);
     std::_Exit(code);

@@ -1,5 +1,6 @@
-// One run of the command: where the daemon is, what the config file says, where output goes. Commands get it as their
-// only way to the outside. The daemon is not contacted before client() is called.
+// One run of the command: where the daemon is, what the config file says, where output goes.
+// Commands get it as their only way to the outside. The daemon is not contacted before client() is
+// called.
 #pragma once
 
 #include "cli/command.h"
@@ -13,7 +14,7 @@ namespace shoal::cli {
 struct Globals {
     std::string program = "shoal"; ///< as it was called; "docker" when linked under that name
     std::string config_dir;
-    std::string context;           ///< of -c
+    std::string context;            ///< of -c
     std::vector<std::string> hosts; ///< of -H
     bool debug = false;
     bool tls = false;
@@ -38,7 +39,8 @@ class App {
     const Json& config();
     std::string config_text(std::string_view member); ///< "" when absent
     /// "--format", else config.json's member, else `otherwise`.
-    std::string format_of(const Parsed& parsed, std::string_view member, std::string_view otherwise);
+    std::string format_of(const Parsed& parsed, std::string_view member,
+                          std::string_view otherwise);
     std::string context_name();
     /// Value of X-Registry-Auth for an image name: what `login` has stored, or "{}".
     std::string registry_auth(std::string_view image);
@@ -57,7 +59,8 @@ class App {
     /// "Are you sure you want to continue? [y/N] "; false also at the end of the input.
     bool confirm(std::string_view question);
 
-    /// "exit code with nothing more to say": for commands that have reported their errors themselves.
+    /// "exit code with nothing more to say": for commands that have reported their errors
+    /// themselves.
     static constexpr int failed = 1;
 
   private:

@@ -17,13 +17,20 @@ constexpr Flag attach_flags[] = {
 
 Result<void> check_state(const Json& container) {
     const Json& state = container["State"];
-    if (!state.value("Running", false)) { return invalid("You cannot attach to a stopped container, start it first"); }
-    if (state.value("Paused", false)) { return invalid("You cannot attach to a paused container, unpause it first"); }
-    if (state.value("Restarting", false)) { return invalid("You cannot attach to a restarting container, wait until it is running"); }
+    if (!state.value("Running", false)) {
+        return invalid("You cannot attach to a stopped container, start it first");
+    }
+    if (state.value("Paused", false)) {
+        return invalid("You cannot attach to a paused container, unpause it first");
+    }
+    if (state.value("Restarting", false)) {
+        return invalid("You cannot attach to a restarting container, wait until it is running");
+    }
     return ok();
 }
 
-net::Task<Result<int>> run_attached(App* app, client::Client* client, SessionOptions options, std::string name, DetachChoice keys) {
+net::Task<Result<int>> run_attached(App* app, client::Client* client, SessionOptions options,
+                                    std::string name, DetachChoice keys) {
     net::Until never;
     const std::string path = "/containers/" + part(name);
     net::Query query = {{"stream", "1"}, {"stdout", "1"}, {"stderr", "1"}};
@@ -33,7 +40,8 @@ net::Task<Result<int>> run_attached(App* app, client::Client* client, SessionOpt
     CO_TRY(co_await exit.begin());
     Session session(*app, *client, options);
     session.follow_signals(path + "/kill");
-    CO_TRY_LET(connection, co_await client->hijack_async(client::post(path + "/attach", query), never));
+    CO_TRY_LET(connection,
+               co_await client->hijack_async(client::post(path + "/attach", query), never));
     // It may have ended meanwhile: then nothing would ever come.
     CO_TRY_LET(container, co_await client->json_async(client::get(path + "/json"), never));
     CO_TRY(check_state(container));
@@ -63,7 +71,12 @@ Result<int> attach(App& app, const Parsed& parsed) {
 
 } // namespace
 
-const Command attach_command{"[OPTIONS] CONTAINER", "Attach local standard input, output, and error streams to a running container", attach_flags,
-                             attach, {1, 1}, "container attach, attach"};
+const Command attach_command{
+    "[OPTIONS] CONTAINER",
+    "Attach local standard input, output, and error streams to a running container",
+    attach_flags,
+    attach,
+    {1, 1},
+    "container attach, attach"};
 
 } // namespace shoal::cli

@@ -1,6 +1,7 @@
-// A command as a table: its flags, its arguments and the function that does it. Tables are constants, so that starting the
-// program costs nothing for commands that are not asked for. Parsing follows Docker's command line exactly (which is why it
-// is our own: see docs/decisions/cli-parser.md). Nothing here talks to a daemon.
+// A command as a table: its flags, its arguments and the function that does it. Tables are
+// constants, so that starting the program costs nothing for commands that are not asked for.
+// Parsing follows Docker's command line exactly (which is why it is our own: see
+// docs/decisions/cli-parser.md). Nothing here talks to a daemon.
 #pragma once
 
 #include "base/result.h"
@@ -15,7 +16,20 @@ namespace shoal::cli {
 
 class App;
 
-enum class Kind { Bool, Text, List, Words /* comma-separated list */, Int, Uint16, Uint, Bytes, MemorySwap, Decimal, Duration, Map };
+enum class Kind {
+    Bool,
+    Text,
+    List,
+    Words /* comma-separated list */,
+    Int,
+    Uint16,
+    Uint,
+    Bytes,
+    MemorySwap,
+    Decimal,
+    Duration,
+    Map
+};
 
 /// Says what is wrong with a flag's value at the moment it is parsed.
 using Check = Result<void> (*)(std::string_view value);
@@ -25,11 +39,11 @@ struct Flag {
     char letter = 0;
     Kind kind = Kind::Bool;
     std::string_view help;
-    std::string_view preset = "";  ///< shown as the default
-    std::string_view type = "";    ///< shown in help when it is not the kind's own name
+    std::string_view preset = ""; ///< shown as the default
+    std::string_view type = "";   ///< shown in help when it is not the kind's own name
     Check check = nullptr;
     bool hidden = false;
-    int version = 0;               ///< the API version it needs, as major * 100 + minor
+    int version = 0; ///< the API version it needs, as major * 100 + minor
 };
 
 class Parsed {
@@ -61,12 +75,12 @@ struct Command {
     std::span<const Flag> flags;
     Action action = nullptr;
     Arguments arguments{};
-    std::string_view aliases = "";   ///< "container run, run"
-    std::string_view details = "";   ///< further text of the help
-    bool flags_first = false;        ///< flags end with the first argument
-    int bad_usage = 125;             ///< exit code of a wrong flag
+    std::string_view aliases = ""; ///< "container run, run"
+    std::string_view details = ""; ///< further text of the help
+    bool flags_first = false;      ///< flags end with the first argument
+    int bad_usage = 125;           ///< exit code of a wrong flag
     std::span<const Flag> more_flags{};
-    bool unparsed = false;           ///< every word goes to the action as it is
+    bool unparsed = false; ///< every word goes to the action as it is
 };
 
 enum class Section { Common, Management, Ordinary, Hidden };
@@ -89,12 +103,14 @@ std::vector<const Flag*> flags_of(const Command& command);
 const Entry* find_entry(const Group& group, std::string_view name);
 
 /// The sentence of a wrong flag is Errc::Invalid; "help" is given when --help was met.
-Result<Parsed> parse_flags(const std::vector<const Flag*>& flags, std::span<const std::string> words, bool flags_first);
+Result<Parsed> parse_flags(const std::vector<const Flag*>& flags,
+                           std::span<const std::string> words, bool flags_first);
 /// "'shoal rm' requires at least 1 argument".
 Result<void> check_arguments(const Command& command, const Parsed& parsed);
 
 /// The texts of --help, wrapped at `width` columns.
-std::string command_help(const Command& command, std::string_view path, std::string_view program, std::size_t width);
+std::string command_help(const Command& command, std::string_view path, std::string_view program,
+                         std::size_t width);
 /// "\nCommands:\n  cp          Copy ...\n"; "" when the group has none in that section.
 std::string section_help(const Group& group, Section section, std::string_view title);
 std::string group_help(const Group& group, std::string_view path, std::size_t width);

@@ -1,4 +1,5 @@
-// Completion for shells: the scripts, and the hidden command that they ask what a line could go on with.
+// Completion for shells: the scripts, and the hidden command that they ask what a line could go on
+// with.
 #include "cli/commands.h"
 #include "cli/completion_words.h"
 #include "cli/contexts.h"
@@ -17,9 +18,10 @@ namespace {
 
 // --- scripts ---
 
-// The words come from the line itself, because bash takes image names apart at their colons; for the same reason what it believes
-// to be typed already is cut off the answers.
-constexpr std::string_view bash_script = R"(# bash completion for NAME, to be sourced: . <(NAME completion bash)
+// The words come from the line itself, because bash takes image names apart at their colons; for
+// the same reason what it believes to be typed already is cut off the answers.
+constexpr std::string_view bash_script =
+    R"(# bash completion for NAME, to be sourced: . <(NAME completion bash)
 _NAME_complete() {
     local line="${COMP_LINE:0:COMP_POINT}" reply word prefix=""
     word="${line##*[[:space:]]}"
@@ -70,8 +72,12 @@ Result<int> print_script(App& app, std::string_view script) {
     return 0;
 }
 
-Result<int> bash(App& app, const Parsed&) { return print_script(app, bash_script); }
-Result<int> zsh(App& app, const Parsed&) { return print_script(app, zsh_script); }
+Result<int> bash(App& app, const Parsed&) {
+    return print_script(app, bash_script);
+}
+Result<int> zsh(App& app, const Parsed&) {
+    return print_script(app, zsh_script);
+}
 
 // --- names of objects ---
 
@@ -84,7 +90,8 @@ Json ask(App& app, const std::string& path, net::Query query) {
     auto client = app.client();
     if (!client) { return Json::array(); }
     const net::Until soon(Deadline::in(patience));
-    auto answer = net::run_task((*client)->loop(), (*client)->json_async(client::get(path, std::move(query)), soon));
+    auto answer = net::run_task((*client)->loop(),
+                                (*client)->json_async(client::get(path, std::move(query)), soon));
     return answer ? *answer : Json::array();
 }
 
@@ -98,7 +105,8 @@ void add_containers(App& app, Candidates& into, Names which) {
             text.erase(0, text.starts_with('/') ? 1 : 0);
             if (text.empty() || text.find('/') != std::string::npos) { continue; } // a link's name
             if (which == Names::ContainerPaths) { text += ":"; }
-            into.emplace_back(text, text_of(container, "Image") + ", " + text_of(container, "Status"));
+            into.emplace_back(text,
+                              text_of(container, "Image") + ", " + text_of(container, "Status"));
         }
     }
 }
@@ -109,7 +117,10 @@ void add_images(App& app, Candidates& into) {
         for (const Json& tag : list_of(image, "RepoTags")) {
             const std::string text = tag.is_string() ? tag.get<std::string>() : "";
             if (text.empty() || text.starts_with("<none>")) { continue; }
-            if (text.ends_with(latest)) { into.emplace_back(text.substr(0, text.size() - latest.size()), short_id(text_of(image, "Id"))); }
+            if (text.ends_with(latest)) {
+                into.emplace_back(text.substr(0, text.size() - latest.size()),
+                                  short_id(text_of(image, "Id")));
+            }
             into.emplace_back(text, short_id(text_of(image, "Id")));
         }
     }
@@ -120,21 +131,32 @@ void add_names(App& app, Candidates& into, Names kind) {
     case Names::Containers:
     case Names::Running:
     case Names::Stopped:
-    case Names::ContainerPaths: add_containers(app, into, kind); break;
-    case Names::Images: add_images(app, into); break;
+    case Names::ContainerPaths:
+        add_containers(app, into, kind);
+        break;
+    case Names::Images:
+        add_images(app, into);
+        break;
     case Names::Volumes: {
         const Json answer = ask(app, "/volumes", {});
-        for (const Json& volume : list_of(answer, "Volumes")) { into.emplace_back(text_of(volume, "Name"), text_of(volume, "Driver")); }
+        for (const Json& volume : list_of(answer, "Volumes")) {
+            into.emplace_back(text_of(volume, "Name"), text_of(volume, "Driver"));
+        }
         break;
     }
     case Names::Networks:
-        for (const Json& network : ask(app, "/networks", {})) { into.emplace_back(text_of(network, "Name"), text_of(network, "Driver")); }
+        for (const Json& network : ask(app, "/networks", {})) {
+            into.emplace_back(text_of(network, "Name"), text_of(network, "Driver"));
+        }
         break;
     case Names::Contexts:
         into.emplace_back("default", "");
-        for (const Context& context : Contexts(app.globals.config_dir).list()) { into.emplace_back(context.name, context.description); }
+        for (const Context& context : Contexts(app.globals.config_dir).list()) {
+            into.emplace_back(context.name, context.description);
+        }
         break;
-    case Names::Files: break;
+    case Names::Files:
+        break;
     }
 }
 
@@ -166,7 +188,9 @@ Result<int> complete(App& app, const Parsed& parsed) {
         colon = colon || word.ends_with(':');
         app.line(plan.prefix + word + (description.empty() ? "" : "\t" + description));
     }
-    if (std::find(plan.names.begin(), plan.names.end(), Names::Files) != plan.names.end()) { app.line(":files"); }
+    if (std::find(plan.names.begin(), plan.names.end(), Names::Files) != plan.names.end()) {
+        app.line(":files");
+    }
     if (colon) { app.line(":nospace"); }
     return 0;
 }
@@ -175,6 +199,9 @@ Result<int> complete(App& app, const Parsed& parsed) {
 
 const Command completion_bash_command{"", "Print the completion script for bash", {}, bash, {0, 0}};
 const Command completion_zsh_command{"", "Print the completion script for zsh", {}, zsh, {0, 0}};
-const Command complete_command{.usage = "WORD...", .summary = "What a line could go on with", .action = complete, .unparsed = true};
+const Command complete_command{.usage = "WORD...",
+                               .summary = "What a line could go on with",
+                               .action = complete,
+                               .unparsed = true};
 
 } // namespace shoal::cli

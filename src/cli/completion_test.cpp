@@ -10,9 +10,12 @@
 namespace shoal::cli {
 namespace {
 
-Completion plan(std::vector<std::string> words) { return plan_completion(root_group(), all_global_flags(), words); }
+Completion plan(std::vector<std::string> words) {
+    return plan_completion(root_group(), all_global_flags(), words);
+}
 bool offers(const Completion& plan, std::string_view word) {
-    return std::any_of(plan.candidates.begin(), plan.candidates.end(), [&](const auto& candidate) { return candidate.first == word; });
+    return std::any_of(plan.candidates.begin(), plan.candidates.end(),
+                       [&](const auto& candidate) { return candidate.first == word; });
 }
 
 TEST(Completion, offers_commands_and_hides_hidden_ones) {
@@ -61,7 +64,8 @@ TEST(Completion, takes_a_line_apart_as_a_shell_does) {
     using Words = std::vector<std::string>;
     EXPECT_EQ(split_line("shoal rm a:1"), (Words{"shoal", "rm", "a:1"}));
     EXPECT_EQ(split_line("shoal rm "), (Words{"shoal", "rm", ""}));
-    EXPECT_EQ(split_line("shoal 'a b' \"c\\\"d\" e\\ f 'un"), (Words{"shoal", "a b", "c\"d", "e f", "un"}));
+    EXPECT_EQ(split_line("shoal 'a b' \"c\\\"d\" e\\ f 'un"),
+              (Words{"shoal", "a b", "c\"d", "e f", "un"}));
     EXPECT_EQ(split_line(""), Words{""});
 }
 

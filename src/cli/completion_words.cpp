@@ -10,7 +10,7 @@ namespace {
 // --- what the words of a command name ---
 
 struct Positions {
-    std::string_view command; ///< as the tree names it, "container " left out
+    std::string_view command;             ///< as the tree names it, "container " left out
     std::vector<std::vector<Names>> each; ///< by position; the last one is repeated when `repeat`
     bool repeat = false;
 };
@@ -69,10 +69,13 @@ const std::vector<Positions>& all_positions() {
 std::vector<Names> names_at(std::string_view command, std::size_t position) {
     const auto& all = all_positions();
     const auto find = [&](std::string_view key) {
-        return std::find_if(all.begin(), all.end(), [&](const Positions& entry) { return entry.command == key; });
+        return std::find_if(all.begin(), all.end(),
+                            [&](const Positions& entry) { return entry.command == key; });
     };
     auto at = find(command);
-    if (at == all.end()) { at = find(command.substr(command.find(' ') + 1)); } // "container stop" is "stop"
+    if (at == all.end()) {
+        at = find(command.substr(command.find(' ') + 1));
+    } // "container stop" is "stop"
     if (at == all.end() || at->each.empty()) { return {}; }
     if (position < at->each.size()) { return at->each[position]; }
     return at->repeat ? at->each.back() : std::vector<Names>{};
@@ -110,7 +113,9 @@ const std::vector<Values>& all_values() {
         {"pull", {"always", "missing", "never"}, {}},
         {"restart", {"always", "no", "on-failure", "unless-stopped"}, {}},
         {"signal", {"SIGHUP", "SIGINT", "SIGKILL", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2"}, {}},
-        {"stop-signal", {"SIGHUP", "SIGINT", "SIGKILL", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2"}, {}},
+        {"stop-signal",
+         {"SIGHUP", "SIGINT", "SIGKILL", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2"},
+         {}},
         {"tlscacert", {}, {Files}},
         {"tlscert", {}, {Files}},
         {"tlskey", {}, {Files}},
@@ -171,7 +176,7 @@ const Flag* awaits_value(const Flags& flags, std::string_view word) {
 struct Place {
     const Group* group;
     const Command* command = nullptr;
-    std::string path;              ///< "container stop"
+    std::string path; ///< "container stop"
     Flags flags;
     const Flag* value_of = nullptr; ///< the word being typed is this flag's value
     bool flags_over = false;
@@ -205,29 +210,37 @@ void take_word(Place& place, const std::string& word) {
     place.flags = entry->command != nullptr ? flags_of(*entry->command) : Flags{};
 }
 
-std::string first_line(std::string_view text) { return std::string(text.substr(0, text.find('\n'))); }
+std::string first_line(std::string_view text) {
+    return std::string(text.substr(0, text.find('\n')));
+}
 
 void add_flags(Completion& plan, const Place& place) {
     for (const Flag* flag : place.flags) {
-        if (!flag->hidden) { plan.candidates.emplace_back("--" + std::string(flag->name), first_line(flag->help)); }
+        if (!flag->hidden) {
+            plan.candidates.emplace_back("--" + std::string(flag->name), first_line(flag->help));
+        }
     }
 }
 
 void add_commands(Completion& plan, const Group& group) {
     for (const Entry& entry : group.entries) {
         if (entry.section == Section::Hidden) { continue; }
-        plan.candidates.emplace_back(entry.name, entry.command != nullptr ? entry.command->summary : entry.group->summary);
+        plan.candidates.emplace_back(entry.name, entry.command != nullptr ? entry.command->summary
+                                                                          : entry.group->summary);
     }
 }
 
 } // namespace
 
-Completion plan_completion(const Group& root, const std::vector<const Flag*>& global_flags, const std::vector<std::string>& words) {
+Completion plan_completion(const Group& root, const std::vector<const Flag*>& global_flags,
+                           const std::vector<std::string>& words) {
     Completion plan;
     if (words.empty()) { return plan; }
     Place place{&root};
     place.flags = global_flags;
-    for (std::size_t i = 0; i + 1 < words.size() && !place.lost; ++i) { take_word(place, words[i]); }
+    for (std::size_t i = 0; i + 1 < words.size() && !place.lost; ++i) {
+        take_word(place, words[i]);
+    }
     plan.typed = words.back();
     plan.taken = place.arguments;
     if (place.lost) { return plan; }
@@ -241,7 +254,8 @@ Completion plan_completion(const Group& root, const std::vector<const Flag*>& gl
             add_flags(plan, place);
             return plan;
         }
-        const Flag* flag = find_flag(place.flags, std::string_view(plan.typed).substr(2, equals - 2));
+        const Flag* flag =
+            find_flag(place.flags, std::string_view(plan.typed).substr(2, equals - 2));
         plan.prefix = plan.typed.substr(0, equals + 1);
         plan.typed.erase(0, equals + 1);
         if (flag != nullptr) { add_values(plan, *flag); }

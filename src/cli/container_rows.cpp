@@ -38,7 +38,9 @@ std::string address_text(const std::string& ip, const std::string& port) {
 }
 
 std::string range_text(const Range& range) {
-    const std::string ports = range.first == range.last ? std::to_string(range.first) : fmt::format("{}-{}", range.first, range.last);
+    const std::string ports = range.first == range.last
+                                  ? std::to_string(range.first)
+                                  : fmt::format("{}-{}", range.first, range.last);
     const std::string inside = ports + "/" + range.protocol;
     return range.ip.empty() ? inside : address_text(range.ip, ports) + "->" + inside;
 }
@@ -52,7 +54,9 @@ std::string image_text(const Json& container, bool truncate) {
     if (!id.empty() && id == short_id(image)) { return id; }
     const auto reference = oci::Reference::parse(image);
     if (reference && reference->has_digest() && reference->has_tag()) {
-        if (const auto tagged = reference->with_tag(reference->tag())) { return tagged->familiar(); }
+        if (const auto tagged = reference->with_tag(reference->tag())) {
+            return tagged->familiar();
+        }
     }
     return image;
 }
@@ -80,7 +84,8 @@ std::pair<std::string, int> mounts_text(const Json& container, bool truncate) {
     std::vector<std::string> names;
     int local = 0;
     for (const Json& mount : list_of(container, "Mounts")) {
-        const std::string name = text_of(mount, "Name").empty() ? text_of(mount, "Source") : text_of(mount, "Name");
+        const std::string name =
+            text_of(mount, "Name").empty() ? text_of(mount, "Source") : text_of(mount, "Name");
         names.push_back(truncate ? ellipsis(name, mount_width) : name);
         if (text_of(mount, "Driver") == "local") { ++local; }
     }
@@ -101,27 +106,37 @@ std::string networks_text(const Json& container) {
 } // namespace
 
 const std::vector<std::pair<std::string_view, std::string_view>> container_headers = {
-    {"ID", "CONTAINER ID"}, {"Names", "NAMES"},           {"Image", "IMAGE"},   {"Command", "COMMAND"},            {"CreatedAt", "CREATED AT"},
-    {"Ports", "PORTS"},     {"RunningFor", "CREATED"},    {"State", "STATE"},   {"Status", "STATUS"},              {"Size", "SIZE"},
-    {"Labels", "LABELS"},   {"Mounts", "MOUNTS"},         {"Networks", "NETWORKS"}, {"LocalVolumes", "LOCAL VOLUMES"}, {"Platform", "PLATFORM"},
+    {"ID", "CONTAINER ID"},      {"Names", "NAMES"},
+    {"Image", "IMAGE"},          {"Command", "COMMAND"},
+    {"CreatedAt", "CREATED AT"}, {"Ports", "PORTS"},
+    {"RunningFor", "CREATED"},   {"State", "STATE"},
+    {"Status", "STATUS"},        {"Size", "SIZE"},
+    {"Labels", "LABELS"},        {"Mounts", "MOUNTS"},
+    {"Networks", "NETWORKS"},    {"LocalVolumes", "LOCAL VOLUMES"},
+    {"Platform", "PLATFORM"},
 };
 
 std::string ports_text(const Json& ports) {
     std::vector<Port> all;
     for (const Json& port : ports) {
-        all.push_back({number_of(port, "PrivatePort"), text_of(port, "IP"), number_of(port, "PublicPort"), text_of(port, "Type")});
+        all.push_back({number_of(port, "PrivatePort"), text_of(port, "IP"),
+                       number_of(port, "PublicPort"), text_of(port, "Type")});
     }
     std::sort(all.begin(), all.end());
-    // A range goes on as long as the next port of the same address and protocol is its neighbour; what is mapped to another number
-    // stands for itself, at the end.
+    // A range goes on as long as the next port of the same address and protocol is its neighbour;
+    // what is mapped to another number stands for itself, at the end.
     std::vector<std::string> texts, mapped;
     std::vector<Range> open;
     for (const Port& port : all) {
         if (!port.ip.empty() && port.outside != port.inside) {
-            mapped.push_back(fmt::format("{}->{}/{}", address_text(port.ip, std::to_string(port.outside)), port.inside, port.protocol));
+            mapped.push_back(fmt::format("{}->{}/{}",
+                                         address_text(port.ip, std::to_string(port.outside)),
+                                         port.inside, port.protocol));
             continue;
         }
-        const auto at = std::find_if(open.begin(), open.end(), [&](const Range& range) { return range.ip == port.ip && range.protocol == port.protocol; });
+        const auto at = std::find_if(open.begin(), open.end(), [&](const Range& range) {
+            return range.ip == port.ip && range.protocol == port.protocol;
+        });
         if (at == open.end()) {
             open.push_back({port.ip, port.protocol, port.inside, port.inside});
         } else if (port.inside == at->last + 1) {

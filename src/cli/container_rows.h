@@ -1,4 +1,5 @@
-// Rows of container lists: one container of GET /containers/json or /system/df as the columns of `ps` and `system df -v`. Pure.
+// Rows of container lists: one container of GET /containers/json or /system/df as the columns of
+// `ps` and `system df -v`. Pure.
 #pragma once
 
 #include "base/clock.h"

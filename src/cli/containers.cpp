@@ -25,7 +25,8 @@ using client::part;
 
 constexpr Flag ps_flags[] = {
     {"all", 'a', Kind::Bool, "Show all containers, not only running ones"},
-    {"filter", 'f', Kind::List, "Show only containers of which this is true", "", "filter", check_filter},
+    {"filter", 'f', Kind::List, "Show only containers of which this is true", "", "filter",
+     check_filter},
     {"format", 0, Kind::Text, format_help},
     {"last", 'n', Kind::Int, "Show the last n created containers, whatever their state", "-1"},
     {"latest", 'l', Kind::Bool, "Show the container created last, whatever its state"},
@@ -38,21 +39,25 @@ constexpr std::string_view ps_table =
     "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
 constexpr std::string_view ps_sized_table =
     "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}\t{{.Size}}";
-constexpr std::string_view ps_raw = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\n"
-                                    "state: {{- pad .State 1 0}}\nstatus: {{- pad .Status 1 0}}\nnames: {{.Names}}\n"
-                                    "labels: {{- pad .Labels 1 0}}\nports: {{- pad .Ports 1 0}}\n";
-constexpr std::string_view ps_sized_raw = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\n"
-                                          "state: {{- pad .State 1 0}}\nstatus: {{- pad .Status 1 0}}\nnames: {{.Names}}\n"
-                                    "labels: {{- pad .Labels 1 0}}\nports: {{- pad .Ports 1 0}}\n"
-                                          "size: {{.Size}}\n";
+constexpr std::string_view ps_raw =
+    "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\n"
+    "state: {{- pad .State 1 0}}\nstatus: {{- pad .Status 1 0}}\nnames: {{.Names}}\n"
+    "labels: {{- pad .Labels 1 0}}\nports: {{- pad .Ports 1 0}}\n";
+constexpr std::string_view ps_sized_raw =
+    "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\n"
+    "state: {{- pad .State 1 0}}\nstatus: {{- pad .Status 1 0}}\nnames: {{.Names}}\n"
+    "labels: {{- pad .Labels 1 0}}\nports: {{- pad .Ports 1 0}}\n"
+    "size: {{.Size}}\n";
 
 /// Sizes cost the daemon work, so they are asked for only where a template shows them.
 bool shows_size(std::string_view format) {
-    return format.find(".Size") != std::string_view::npos || format.find("json .}}") != std::string_view::npos ||
+    return format.find(".Size") != std::string_view::npos ||
+           format.find("json .}}") != std::string_view::npos ||
            format.find("{{.}}") != std::string_view::npos;
 }
 
-/// Docker tries the template on an empty container first, and words what is wrong with it in its own way.
+/// Docker tries the template on an empty container first, and words what is wrong with it in its
+/// own way.
 Result<void> check_ps_template(const std::string& format) {
     Listing probe;
     probe.format = format;
@@ -63,17 +68,21 @@ Result<void> check_ps_template(const std::string& format) {
     if (rendered) { return ok(); }
     const std::string& message = rendered.error().message;
     const bool executing = message.find("executing \"\"") != std::string::npos;
-    return invalid(replace_all(message, "template parsing error", executing ? "failed to execute template" : "failed to parse template"));
+    return invalid(
+        replace_all(message, "template parsing error",
+                    executing ? "failed to execute template" : "failed to parse template"));
 }
 
 Result<int> ps(App& app, const Parsed& parsed) {
     const bool sized = parsed.on("size");
-    Formats formats{"psFormat", sized ? ps_sized_table : ps_table, "{{.ID}}", sized ? ps_sized_raw : ps_raw, "container_id: {{.ID}}"};
+    Formats formats{"psFormat", sized ? ps_sized_table : ps_table, "{{.ID}}",
+                    sized ? ps_sized_raw : ps_raw, "container_id: {{.ID}}"};
     Listing listing;
     listing.format = choose_format(app, parsed, formats);
     const std::string given = parsed.text("format", "table");
     if (parsed.on("quiet") && given != "table" && given != "raw") {
-        app.error_line("WARNING: Ignoring custom format, because both --format and --quiet are set.");
+        app.error_line(
+            "WARNING: Ignoring custom format, because both --format and --quiet are set.");
         listing.format = formats.quiet;
     }
     TRY(check_ps_template(listing.format));
@@ -88,7 +97,9 @@ Result<int> ps(App& app, const Parsed& parsed) {
     TRY_LET(containers, client->json(client::get("/containers/json", query)));
     listing.headers = container_headers;
     listing.type_name = container_row_type;
-    for (const Json& container : containers) { listing.rows.push_back(container_row(container, now(), !parsed.on("no-trunc"))); }
+    for (const Json& container : containers) {
+        listing.rows.push_back(container_row(container, now(), !parsed.on("no-trunc")));
+    }
     TRY_LET(text, render(listing));
     app.out(text);
     return 0;
@@ -101,10 +112,13 @@ Result<int> top(App& app, const Parsed& parsed) {
     const std::vector<std::string> arguments(parsed.words.begin() + 1, parsed.words.end());
     if (!arguments.empty()) { query.emplace_back("ps_args", join(arguments, " ")); }
     TRY_LET(client, app.client());
-    TRY_LET(processes, client->json(client::get("/containers/" + part(parsed.words[0]) + "/top", query)));
+    TRY_LET(processes,
+            client->json(client::get("/containers/" + part(parsed.words[0]) + "/top", query)));
     const auto line_of = [](const Json& cells) {
         std::vector<std::string> texts;
-        for (const Json& cell : cells) { texts.push_back(cell.is_string() ? cell.get<std::string>() : ""); }
+        for (const Json& cell : cells) {
+            texts.push_back(cell.is_string() ? cell.get<std::string>() : "");
+        }
         return join(texts, "\t") + "\n";
     };
     std::string text = line_of(list_of(processes, "Titles"));
@@ -120,7 +134,8 @@ constexpr Flag diff_flags[] = {{"format", 0, Kind::Text, format_help, "", "", nu
 Result<int> diff(App& app, const Parsed& parsed) {
     if (parsed.words[0].empty()) { return invalid("container name cannot be empty"); }
     TRY_LET(client, app.client());
-    TRY_LET(changes, client->json(client::get("/containers/" + part(parsed.words[0]) + "/changes")));
+    TRY_LET(changes,
+            client->json(client::get("/containers/" + part(parsed.words[0]) + "/changes")));
     Listing listing;
     listing.format = app.format_of(parsed, "", "{{.Type}} {{.Path}}");
     listing.headers = {{"Type", "CHANGE TYPE"}, {"Path", "PATH"}};
@@ -129,7 +144,8 @@ Result<int> diff(App& app, const Parsed& parsed) {
         constexpr const char* letters[] = {"C", "A", "D"};
         for (const Json& change : changes) {
             const auto kind = static_cast<std::size_t>(number_of(change, "Kind"));
-            listing.rows.push_back(Json{{"Type", kind < std::size(letters) ? letters[kind] : ""}, {"Path", text_of(change, "Path")}});
+            listing.rows.push_back(Json{{"Type", kind < std::size(letters) ? letters[kind] : ""},
+                                        {"Path", text_of(change, "Path")}});
         }
     }
     TRY_LET(text, render(listing));
@@ -141,14 +157,17 @@ Result<int> diff(App& app, const Parsed& parsed) {
 
 std::string host_port(const Json& binding) {
     const std::string ip = text_of(binding, "HostIp");
-    return (ip.find(':') == std::string::npos ? ip : "[" + ip + "]") + ":" + text_of(binding, "HostPort");
+    return (ip.find(':') == std::string::npos ? ip : "[" + ip + "]") + ":" +
+           text_of(binding, "HostPort");
 }
 
 Result<std::string> port_key(const std::string& wanted) {
     const auto [number, protocol] = cut(wanted, '/');
     if (!parse_number<std::uint16_t>(number)) {
-        const bool digits = !number.empty() && number.find_first_not_of("0123456789") == std::string::npos;
-        return invalid(fmt::format("Error: invalid port ({}): strconv.ParseUint: parsing {}: {}", number, go_quote(number),
+        const bool digits =
+            !number.empty() && number.find_first_not_of("0123456789") == std::string::npos;
+        return invalid(fmt::format("Error: invalid port ({}): strconv.ParseUint: parsing {}: {}",
+                                   number, go_quote(number),
                                    digits ? "value out of range" : "invalid syntax"));
     }
     return number + "/" + (wanted.find('/') == std::string::npos ? "tcp" : protocol);
@@ -166,7 +185,8 @@ Result<int> port(App& app, const Parsed& parsed) {
         TRY_LET(key, port_key(parsed.words[1]));
         const auto at = ports.find(key);
         if (at == ports.end() || at->empty()) { // null, too
-            return invalid(fmt::format("Error: No public port '{}' published for {}", parsed.words[1], parsed.words[0]));
+            return invalid(fmt::format("Error: No public port '{}' published for {}",
+                                       parsed.words[1], parsed.words[0]));
         }
         add(*at, "");
     } else {
@@ -179,7 +199,8 @@ Result<int> port(App& app, const Parsed& parsed) {
 
 // --- export ---
 
-constexpr Flag export_flags[] = {{"output", 'o', Kind::Text, "Write to this file instead of STDOUT"}};
+constexpr Flag export_flags[] = {
+    {"output", 'o', Kind::Text, "Write to this file instead of STDOUT"}};
 
 Result<int> export_files(App& app, const Parsed& parsed) {
     const std::string path = parsed.text("output");
@@ -189,7 +210,8 @@ Result<int> export_files(App& app, const Parsed& parsed) {
     TRY_LET(client, app.client());
     client::Request request = client::get("/containers/" + part(parsed.words[0]) + "/export");
     if (path.empty()) {
-        TRY(download(*client, request, [](std::string_view bytes) { return write_out(STDOUT_FILENO, bytes); }));
+        TRY(download(*client, request,
+                     [](std::string_view bytes) { return write_out(STDOUT_FILENO, bytes); }));
         return 0;
     }
     auto file = OutputFile::create(path);
@@ -212,7 +234,9 @@ Result<int> commit(App& app, const Parsed& parsed) {
     net::Query query = {{"container", parsed.words[0]}};
     if (parsed.words.size() > 1 && !parsed.words[1].empty()) {
         TRY_LET(reference, oci::Reference::parse(parsed.words[1]));
-        if (reference.has_digest()) { return invalid("refusing to create a tag with a digest reference"); }
+        if (reference.has_digest()) {
+            return invalid("refusing to create a tag with a digest reference");
+        }
         query.emplace_back("repo", reference.familiar_name());
         query.emplace_back("tag", reference.with_default_tag().tag());
     }
@@ -228,14 +252,37 @@ Result<int> commit(App& app, const Parsed& parsed) {
 
 } // namespace
 
-const Command ps_command{"[OPTIONS]", "List containers", ps_flags, ps, {0, 0}, "container ls, container list, container ps, ps"};
-const Command top_command{"CONTAINER [ps OPTIONS]", "Display the running processes of a container", {}, top, {1}, "container top, top", "", true};
-const Command diff_command{"CONTAINER", "Show what was changed in a container's file system", diff_flags, diff, {1, 1}, "container diff, diff"};
-const Command port_command{"CONTAINER [PRIVATE_PORT[/PROTO]]", "List the published ports of a container, or where one is published", {}, port, {1, 2},
+const Command ps_command{"[OPTIONS]", "List containers",
+                         ps_flags,    ps,
+                         {0, 0},      "container ls, container list, container ps, ps"};
+const Command top_command{"CONTAINER [ps OPTIONS]",
+                          "Display the running processes of a container",
+                          {},
+                          top,
+                          {1},
+                          "container top, top",
+                          "",
+                          true};
+const Command diff_command{"CONTAINER", "Show what was changed in a container's file system",
+                           diff_flags,  diff,
+                           {1, 1},      "container diff, diff"};
+const Command port_command{"CONTAINER [PRIVATE_PORT[/PROTO]]",
+                           "List the published ports of a container, or where one is published",
+                           {},
+                           port,
+                           {1, 2},
                            "container port, port"};
-const Command export_command{"[OPTIONS] CONTAINER", "Export a container's file system as a tar archive", export_flags, export_files, {1, 1},
+const Command export_command{"[OPTIONS] CONTAINER",
+                             "Export a container's file system as a tar archive",
+                             export_flags,
+                             export_files,
+                             {1, 1},
                              "container export, export"};
-const Command commit_command{"[OPTIONS] CONTAINER [REPOSITORY[:TAG]]", "Create a new image from a container's changes", commit_flags, commit, {1, 2},
+const Command commit_command{"[OPTIONS] CONTAINER [REPOSITORY[:TAG]]",
+                             "Create a new image from a container's changes",
+                             commit_flags,
+                             commit,
+                             {1, 2},
                              "container commit, commit"};
 
 } // namespace shoal::cli

@@ -26,18 +26,23 @@ constexpr std::string_view default_description = "Current DOCKER_HOST based conf
 constexpr std::size_t error_width = 45;
 constexpr int bad_template = 64;
 
-Contexts store_of(const App& app) { return Contexts(app.globals.config_dir); }
+Contexts store_of(const App& app) {
+    return Contexts(app.globals.config_dir);
+}
 
 // --- the endpoint of a context ---
 
 /// What --docker may say.
-constexpr std::string_view endpoint_keys[] = {"from", "host", "ca", "cert", "key", "skip-tls-verify"};
+constexpr std::string_view endpoint_keys[] = {"from", "host", "ca",
+                                              "cert", "key",  "skip-tls-verify"};
 
 Result<void> check_endpoint(std::string_view value) {
     TRY_LET(parts, parse_csv(value));
     if (parts.empty()) { parts.emplace_back(); }
     for (const auto& part : parts) {
-        if (part.find('=') == std::string::npos) { return invalid(part + " must be formatted as key=value"); }
+        if (part.find('=') == std::string::npos) {
+            return invalid(part + " must be formatted as key=value");
+        }
     }
     return ok();
 }
@@ -54,7 +59,8 @@ Result<Settings> endpoint_settings(const Parsed& parsed) {
     }
     std::vector<std::string> unknown;
     for (const auto& [key, value] : settings) {
-        if (std::find(std::begin(endpoint_keys), std::end(endpoint_keys), key) == std::end(endpoint_keys)) {
+        if (std::find(std::begin(endpoint_keys), std::end(endpoint_keys), key) ==
+            std::end(endpoint_keys)) {
             unknown.push_back("unrecognized config key: " + key);
         }
     }
@@ -116,7 +122,10 @@ Result<Chosen> endpoint_of(const App& app, const Parsed& parsed) {
     chosen.context.host = value("host");
     if (const auto skip = value("skip-tls-verify"); !skip.empty()) {
         const auto on = parse_bool(skip);
-        if (!on) { return invalid(fmt::format("skip-tls-verify: parsing {}: invalid syntax", go_quote(skip))); }
+        if (!on) {
+            return invalid(
+                fmt::format("skip-tls-verify: parsing {}: invalid syntax", go_quote(skip)));
+        }
         chosen.context.skip_tls_verify = *on;
     }
     TRY_LET(ca, read_pem(value("ca")));
@@ -136,19 +145,22 @@ Result<Chosen> endpoint_of(const App& app, const Parsed& parsed) {
     return chosen;
 }
 
-constexpr std::string_view endpoint_help = "What --docker takes, separated by commas:\n"
-                                           "  from=NAME             the endpoint of another context\n"
-                                           "  host=ADDRESS          where the daemon is\n"
-                                           "  ca=FILE               trust only certificates of this CA\n"
-                                           "  cert=FILE, key=FILE   our certificate and its key\n"
-                                           "  skip-tls-verify=BOOL  do not check the daemon's certificate";
+constexpr std::string_view endpoint_help =
+    "What --docker takes, separated by commas:\n"
+    "  from=NAME             the endpoint of another context\n"
+    "  host=ADDRESS          where the daemon is\n"
+    "  ca=FILE               trust only certificates of this CA\n"
+    "  cert=FILE, key=FILE   our certificate and its key\n"
+    "  skip-tls-verify=BOOL  do not check the daemon's certificate";
 
 constexpr Flag description_flag{"description", 0, Kind::Text, "Description of the context"};
-constexpr Flag endpoint_flag{"docker", 0, Kind::List, "The daemon's endpoint", "", "stringToString", check_endpoint};
+constexpr Flag endpoint_flag{
+    "docker", 0, Kind::List, "The daemon's endpoint", "", "stringToString", check_endpoint};
 
 // --- create ---
 
-constexpr Flag create_flags_of_context[] = {description_flag, endpoint_flag, {"from", 0, Kind::Text, "Context to copy"}};
+constexpr Flag create_flags_of_context[] = {
+    description_flag, endpoint_flag, {"from", 0, Kind::Text, "Context to copy"}};
 
 Result<void> store(const Contexts& contexts, const Chosen& chosen) {
     TRY(contexts.save_tls(chosen.context.name, chosen.pem));
@@ -159,8 +171,12 @@ Result<int> create(App& app, const Parsed& parsed) {
     const std::string& name = parsed.words[0];
     const Contexts contexts = store_of(app);
     TRY(Contexts::check_name(name));
-    if (contexts.exists(name)) { return conflict(fmt::format("context \"{}\" already exists", name)); }
-    if (parsed.given("from") && parsed.given("docker")) { return invalid("cannot use --docker flag when --from is set"); }
+    if (contexts.exists(name)) {
+        return conflict(fmt::format("context \"{}\" already exists", name));
+    }
+    if (parsed.given("from") && parsed.given("docker")) {
+        return invalid("cannot use --docker flag when --from is set");
+    }
     Chosen chosen;
     if (parsed.given("docker")) {
         TRY_LET(made, endpoint_of(app, parsed).with("unable to create docker endpoint config"));
@@ -205,7 +221,8 @@ Result<int> update(App& app, const Parsed& parsed) {
 
 // --- which one is used ---
 
-/// Writes "currentContext" of config.json, or takes it out. A file that cannot be read is not written over.
+/// Writes "currentContext" of config.json, or takes it out. A file that cannot be read is not
+/// written over.
 Result<void> save_current(const App& app, const std::string& name) {
     std::error_code failed;
     std::string path = app.globals.config_dir + "/config.json";
@@ -240,12 +257,16 @@ Result<int> use(App& app, const Parsed& parsed) {
         TRY(Contexts::check_name(name));
         TRY(store_of(app).load(name));
     }
-    if (app.config_text("currentContext") != (name == default_name ? "" : name)) { TRY(save_current(app, name)); }
+    if (app.config_text("currentContext") != (name == default_name ? "" : name)) {
+        TRY(save_current(app, name));
+    }
     app.line(name);
     app.error_line(fmt::format("Current context is now \"{}\"", name));
     if (const auto variable = host_variable(); !variable.empty() && name != default_name) {
-        app.error_line(fmt::format("Warning: {0} environment variable overrides the active context. To use \"{1}\", either set the global "
-                                   "--context flag, or unset {0} environment variable.", variable, name));
+        app.error_line(fmt::format(
+            "Warning: {0} environment variable overrides the active context. To use \"{1}\", either set the global "
+            "--context flag, or unset {0} environment variable.",
+            variable, name));
     }
     return 0;
 }
@@ -263,7 +284,11 @@ constexpr Flag ls_flags[] = {
 };
 
 Json context_row(const std::string& name, const std::string& current) {
-    return {{"Name", name}, {"Current", name == current}, {"Description", ""}, {"DockerEndpoint", ""}, {"Error", ""}};
+    return {{"Name", name},
+            {"Current", name == current},
+            {"Description", ""},
+            {"DockerEndpoint", ""},
+            {"Error", ""}};
 }
 
 std::vector<Json> context_rows(const App& app, const std::string& current) {
@@ -280,28 +305,41 @@ std::vector<Json> context_rows(const App& app, const std::string& current) {
         rows.back()["Error"] = ellipsis(chosen.error().message, error_width);
     }
     for (const Context& context : store_of(app).list()) { add(context); }
-    const bool known = std::any_of(rows.begin(), rows.end(), [&](const Json& row) { return row["Name"] == current; });
+    const bool known = std::any_of(rows.begin(), rows.end(),
+                                   [&](const Json& row) { return row["Name"] == current; });
     if (!known) {
         auto failed = store_of(app).load(current);
         rows.push_back(context_row(current, current));
         if (!failed) { rows.back()["Error"] = ellipsis(failed.error().message, error_width); }
     }
-    std::stable_sort(rows.begin(), rows.end(), [](const Json& a, const Json& b) { return natural_less(text_of(a, "Name"), text_of(b, "Name")); });
+    std::stable_sort(rows.begin(), rows.end(), [](const Json& a, const Json& b) {
+        return natural_less(text_of(a, "Name"), text_of(b, "Name"));
+    });
     return rows;
 }
 
 Result<int> ls(App& app, const Parsed& parsed) {
     Listing listing;
-    listing.format = choose_format(app, parsed, {"", "table {{.Name}}{{if .Current}} *{{end}}\t{{.Description}}\t{{.DockerEndpoint}}\t{{.Error}}",
-                                                 "{{.Name}}"});
-    listing.headers = {{"Name", "NAME"}, {"Current", ""}, {"Description", "DESCRIPTION"}, {"DockerEndpoint", "DOCKER ENDPOINT"}, {"Error", "ERROR"}};
+    listing.format = choose_format(
+        app, parsed,
+        {"",
+         "table {{.Name}}{{if .Current}} *{{end}}\t{{.Description}}\t{{.DockerEndpoint}}\t{{.Error}}",
+         "{{.Name}}"});
+    listing.headers = {{"Name", "NAME"},
+                       {"Current", ""},
+                       {"Description", "DESCRIPTION"},
+                       {"DockerEndpoint", "DOCKER ENDPOINT"},
+                       {"Error", "ERROR"}};
     listing.type_name = "*formatter.clientContextContext";
     listing.rows = context_rows(app, app.context_name());
     TRY_LET(text, render(listing));
     app.out(text);
-    if (const auto variable = host_variable(); !variable.empty() && app.globals.hosts.empty() && app.globals.context.empty()) {
-        app.error_line(fmt::format("Warning: {0} environment variable overrides the active context. To use a context, either set the global "
-                                   "--context flag, or unset {0} environment variable.", variable));
+    if (const auto variable = host_variable();
+        !variable.empty() && app.globals.hosts.empty() && app.globals.context.empty()) {
+        app.error_line(fmt::format(
+            "Warning: {0} environment variable overrides the active context. To use a context, either set the global "
+            "--context flag, or unset {0} environment variable.",
+            variable));
     }
     return 0;
 }
@@ -321,15 +359,19 @@ Result<Json> inspect_document(const App& app, const std::string& name) {
     if (!chosen.context.host.empty()) { endpoints["docker"]["Host"] = chosen.context.host; }
     endpoints["docker"]["SkipTLSVerify"] = chosen.context.skip_tls_verify;
     Json tls = Json::object();
-    const std::pair<const char*, const std::string*> files[] = {{"ca.pem", &chosen.pem.ca}, {"cert.pem", &chosen.pem.cert}, {"key.pem", &chosen.pem.key}};
+    const std::pair<const char*, const std::string*> files[] = {
+        {"ca.pem", &chosen.pem.ca}, {"cert.pem", &chosen.pem.cert}, {"key.pem", &chosen.pem.key}};
     for (const auto& [file, content] : files) {
         if (!content->empty()) { tls["docker"].push_back(file); }
     }
     return Json{{"Name", name},
-                {"Metadata", stored ? chosen.context.document.value("Metadata", Json::object()) : Json::object()},
+                {"Metadata", stored ? chosen.context.document.value("Metadata", Json::object())
+                                    : Json::object()},
                 {"Endpoints", endpoints},
                 {"TLSMaterial", tls},
-                {"Storage", {{"MetadataPath", stored ? contexts.meta_dir(name) : in_memory}, {"TLSPath", stored ? contexts.tls_dir(name) : in_memory}}}};
+                {"Storage",
+                 {{"MetadataPath", stored ? contexts.meta_dir(name) : in_memory},
+                  {"TLSPath", stored ? contexts.tls_dir(name) : in_memory}}}};
 }
 
 Result<std::string> inspect_text(const Json& documents, const std::string& format) {
@@ -337,7 +379,9 @@ Result<std::string> inspect_text(const Json& documents, const std::string& forma
     if (format == "json") { return escape_html(dump_json(documents)) + "\n"; }
     TemplateOptions options;
     options.type_name = "context.contextWithTLSListing";
-    options.kind = [](std::string_view name) { return name == "Endpoints" || name == "TLSMaterial" ? GoKind::Map : GoKind::Unknown; };
+    options.kind = [](std::string_view name) {
+        return name == "Endpoints" || name == "TLSMaterial" ? GoKind::Map : GoKind::Unknown;
+    };
     std::string text;
     for (const Json& document : documents) {
         TRY_LET(line, render_one(format, document, options));
@@ -378,8 +422,13 @@ Result<void> remove_one(App& app, const std::string& name, bool force) {
     if (name == default_name) { return invalid("context \"default\" cannot be removed"); }
     const Contexts contexts = store_of(app);
     if (contexts.exists(name) && name == app.context_name()) {
-        if (!force) { return conflict(fmt::format("context \"{}\" is in use, set -f flag to force remove", name)); }
-        if (app.config_text("currentContext") == name) { TRY(save_current(app, std::string(default_name))); }
+        if (!force) {
+            return conflict(
+                fmt::format("context \"{}\" is in use, set -f flag to force remove", name));
+        }
+        if (app.config_text("currentContext") == name) {
+            TRY(save_current(app, std::string(default_name)));
+        }
     }
     auto removed = contexts.remove(name);
     if (!removed && force && removed.error().code == Errc::NotFound) { return ok(); }
@@ -401,14 +450,29 @@ Result<int> rm(App& app, const Parsed& parsed) {
 
 } // namespace
 
-const Command context_create_command{.usage = "[OPTIONS] CONTEXT", .summary = "Create a context", .flags = create_flags_of_context, .action = create,
-                                     .arguments = {1, 1}, .details = endpoint_help};
-const Command context_update_command{.usage = "[OPTIONS] CONTEXT", .summary = "Change a context", .flags = update_flags, .action = update,
-                                     .arguments = {1, 1}, .details = endpoint_help};
-const Command context_ls_command{"[OPTIONS]", "List contexts", ls_flags, ls, {0, 0}, "context ls, context list"};
+const Command context_create_command{.usage = "[OPTIONS] CONTEXT",
+                                     .summary = "Create a context",
+                                     .flags = create_flags_of_context,
+                                     .action = create,
+                                     .arguments = {1, 1},
+                                     .details = endpoint_help};
+const Command context_update_command{.usage = "[OPTIONS] CONTEXT",
+                                     .summary = "Change a context",
+                                     .flags = update_flags,
+                                     .action = update,
+                                     .arguments = {1, 1},
+                                     .details = endpoint_help};
+const Command context_ls_command{"[OPTIONS]", "List contexts", ls_flags,
+                                 ls,          {0, 0},          "context ls, context list"};
 const Command context_use_command{"CONTEXT", "Set the current context", {}, use, {1, 1}};
 const Command context_show_command{"", "Print the name of the current context", {}, show, {0, 0}};
-const Command context_inspect_command{"[OPTIONS] [CONTEXT] [CONTEXT...]", "Show one or more contexts in full", inspect_flags, inspect, {0}};
-const Command context_rm_command{"[OPTIONS] CONTEXT [CONTEXT...]", "Remove one or more contexts", rm_flags, rm, {1}, "context rm, context remove"};
+const Command context_inspect_command{"[OPTIONS] [CONTEXT] [CONTEXT...]",
+                                      "Show one or more contexts in full",
+                                      inspect_flags,
+                                      inspect,
+                                      {0}};
+const Command context_rm_command{
+    "[OPTIONS] CONTEXT [CONTEXT...]", "Remove one or more contexts", rm_flags, rm, {1},
+    "context rm, context remove"};
 
 } // namespace shoal::cli

@@ -1,5 +1,6 @@
-// Contexts: named endpoints in the config folder, in Docker's own format (contexts/meta/<sha256 of the name>/meta.json and
-// contexts/tls/...), so that both programs share them. "default" is not stored: it is what flags and environment say.
+// Contexts: named endpoints in the config folder, in Docker's own format (contexts/meta/<sha256 of
+// the name>/meta.json and contexts/tls/...), so that both programs share them. "default" is not
+// stored: it is what flags and environment say.
 #pragma once
 
 #include "base/json.h"

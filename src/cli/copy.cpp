@@ -1,5 +1,5 @@
-// cp: files between a container and this machine, as tar archives over the wire. Trees are packed and unpacked by a thread, behind a
-// pipe, because they block.
+// cp: files between a container and this machine, as tar archives over the wire. Trees are packed
+// and unpacked by a thread, behind a pipe, because they block.
 #include "cli/commands.h"
 #include "cli/copy_plan.h"
 #include "cli/session.h"
@@ -32,7 +32,8 @@ using client::part;
 constexpr Flag cp_flags[] = {
     {"archive", 'a', Kind::Bool, "Keep the owners (uid and gid)"},
     {"follow-link", 'L', Kind::Bool, "Follow a symbolic link in SRC_PATH"},
-    {"quiet", 'q', Kind::Bool, "Do not say how much was copied; nothing is said anyway when there is no terminal"},
+    {"quiet", 'q', Kind::Bool,
+     "Do not say how much was copied; nothing is said anyway when there is no terminal"},
 };
 
 constexpr std::size_t piece_bytes = 256 * 1024;
@@ -46,7 +47,9 @@ struct Options {
     bool quiet = false;
 };
 
-std::string archive_path(const std::string& container) { return "/containers/" + part(container) + "/archive"; }
+std::string archive_path(const std::string& container) {
+    return "/containers/" + part(container) + "/archive";
+}
 
 /// What is at a path in a container; nothing when that cannot be said.
 std::optional<archive::PathStat> stat_in_container(client::Client& client, const CopyArgument& at) {
@@ -63,12 +66,17 @@ Result<struct stat> stat_here(const std::string& path, bool follow) {
     struct stat found {};
     const int failed = follow ? ::stat(path.c_str(), &found) : ::lstat(path.c_str(), &found);
     const int number = errno;
-    if (failed != 0) { return go_error((follow ? "stat " : "lstat ") + path, os_error(path, number)); }
+    if (failed != 0) {
+        return go_error((follow ? "stat " : "lstat ") + path, os_error(path, number));
+    }
     return found;
 }
 
 void report(App& app, const Options& options, std::uint64_t bytes, const std::string& to) {
-    if (!options.quiet) { app.error_line(fmt::format("Successfully copied {} to {}", size_text(static_cast<double>(bytes), 3), to)); }
+    if (!options.quiet) {
+        app.error_line(fmt::format("Successfully copied {} to {}",
+                                   size_text(static_cast<double>(bytes), 3), to));
+    }
 }
 
 // --- from a container ---
@@ -107,11 +115,13 @@ Result<void> unpack(const os::Fd& archive, const CopyPlan& plan, bool keep_owner
     options.mode = archive::ExtractMode::Plain;
     options.no_overwrite_dir_non_dir = true;
     if (!keep_owners) { options.owner = archive::Owner{::getuid(), ::getgid()}; }
-    TRY(archive::extract(renamed_archive(archive::source_of(archive), plan.from, plan.to), root, options));
+    TRY(archive::extract(renamed_archive(archive::source_of(archive), plan.from, plan.to), root,
+                         options));
     return ok();
 }
 
-net::Task<void> unpack_beside(net::Pool* pool, os::Fd read_end, CopyPlan plan, bool keep_owners, Result<void>* outcome) {
+net::Task<void> unpack_beside(net::Pool* pool, os::Fd read_end, CopyPlan plan, bool keep_owners,
+                              Result<void>* outcome) {
     auto shared = std::make_shared<os::Fd>(std::move(read_end));
     auto job = [shared, plan, keep_owners] {
         auto done = unpack(*shared, plan, keep_owners);
@@ -136,7 +146,9 @@ net::Task<Result<void>> take_body(client::Answer* answer, const Take* take, std:
 
 net::Task<Result<void>> download_tree(Download* self, client::Answer* answer) {
     auto stat = archive::parse_path_stat_header(answer->head.headers.get_or(stat_header, ""));
-    if (!stat) { co_return std::move(stat).error().with("unable to get resource stat from response"); }
+    if (!stat) {
+        co_return std::move(stat).error().with("unable to get resource stat from response");
+    }
     self->source.is_directory = (stat->mode & go_mode_directory) != 0;
     CO_TRY_LET(target, target_here(self->to));
     CO_TRY_LET(plan, plan_copy(self->source, target));
@@ -172,16 +184,22 @@ void follow_in_container(client::Client& client, Download& download) {
     const auto stat = stat_in_container(client, download.from);
     if (!stat || (stat->mode & go_mode_symlink) == 0) { return; }
     std::string target = stat->link_target;
-    if (!target.starts_with('/')) { target = split_path(download.from.path).directory + "/" + target; }
+    if (!target.starts_with('/')) {
+        target = split_path(download.from.path).directory + "/" + target;
+    }
     download.source.called = split_path(download.from.path).base;
     download.from.path = target;
     download.source.path = target;
 }
 
-Result<int> copy_from(App& app, const CopyArgument& from, const std::string& to, const Options& options) {
+Result<int> copy_from(App& app, const CopyArgument& from, const std::string& to,
+                      const Options& options) {
     if (to != "-") {
         const std::string directory = split_path(to).directory;
-        if (!os::exists(directory)) { return invalid(fmt::format("invalid output path: directory \"{}\" does not exist", directory)); }
+        if (!os::exists(directory)) {
+            return invalid(
+                fmt::format("invalid output path: directory \"{}\" does not exist", directory));
+        }
     }
     TRY_LET(client, app.client());
     Download download{*client, from, {from.path}, to, options.keep_owners};
@@ -222,7 +240,8 @@ Result<CopySource> source_here(const std::string& path, bool follow) {
     return source;
 }
 
-Result<void> pack_tree(const os::Fd& into, const CopySource& source, const CopyPlan& plan, std::uint64_t* bytes) {
+Result<void> pack_tree(const os::Fd& into, const CopySource& source, const CopyPlan& plan,
+                       std::uint64_t* bytes) {
     const SplitPath parts = split_path(source.path);
     archive::PackOptions options;
     const bool all = parts.base == "." || parts.base == "/";
@@ -234,7 +253,8 @@ Result<void> pack_tree(const os::Fd& into, const CopySource& source, const CopyP
     return ok();
 }
 
-net::Task<void> pack_beside(net::Pool* pool, os::Fd write_end, CopySource source, CopyPlan plan, std::uint64_t* bytes, Result<void>* outcome) {
+net::Task<void> pack_beside(net::Pool* pool, os::Fd write_end, CopySource source, CopyPlan plan,
+                            std::uint64_t* bytes, Result<void>* outcome) {
     auto shared = std::make_shared<os::Fd>(std::move(write_end));
     auto job = [shared, source, plan, bytes] {
         auto done = pack_tree(*shared, source, plan, bytes);
@@ -244,7 +264,8 @@ net::Task<void> pack_beside(net::Pool* pool, os::Fd write_end, CopySource source
     *outcome = co_await pool->run(std::move(job));
 }
 
-client::Request upload_request(const std::string& container, const std::string& directory, const Options& options) {
+client::Request upload_request(const std::string& container, const std::string& directory,
+                               const Options& options) {
     net::Query query = {{"path", directory}, {"noOverwriteDirNonDir", "true"}};
     if (options.keep_owners) { query.emplace_back("copyUIDGID", "true"); }
     client::Request request = client::get(archive_path(container), query);
@@ -259,13 +280,18 @@ net::Task<bool> drain(net::TaskScope* scope) {
     co_return true;
 }
 
-Result<int> copy_to(App& app, const std::string& from, const CopyArgument& to, const Options& options) {
+Result<int> copy_to(App& app, const std::string& from, const CopyArgument& to,
+                    const Options& options) {
     TRY_LET(client, app.connected());
     const TakeBytes ignore = [](std::string_view) { return ok(); };
     const CopyTarget target = target_there(*client, to);
     if (from == "-") {
-        if (!target.is_directory) { return invalid(fmt::format("destination \"{}:{}\" must be a directory", to.container, to.path)); }
-        TRY(upload(*client, upload_request(to.container, target.path, options), STDIN_FILENO, ignore));
+        if (!target.is_directory) {
+            return invalid(
+                fmt::format("destination \"{}:{}\" must be a directory", to.container, to.path));
+        }
+        TRY(upload(*client, upload_request(to.container, target.path, options), STDIN_FILENO,
+                   ignore));
         return 0;
     }
     TRY_LET(source, source_here(from, options.follow));
@@ -276,7 +302,8 @@ Result<int> copy_to(App& app, const std::string& from, const CopyArgument& to, c
     Result<void> packed = ok();
     std::uint64_t bytes = 0;
     scope.spawn(pack_beside(&pool, std::move(pipe.write_end), source, plan, &bytes, &packed));
-    const auto sent = upload(*client, upload_request(to.container, plan.directory, options), pipe.read_end.raw(), ignore);
+    const auto sent = upload(*client, upload_request(to.container, plan.directory, options),
+                             pipe.read_end.raw(), ignore);
     pipe.read_end.reset();
     net::run_task(app.loop(), drain(&scope));
     TRY(sent);
@@ -292,19 +319,31 @@ Result<int> copy(App& app, const Parsed& parsed) {
     const CopyArgument to = parse_copy_argument(parsed.words[1]);
     const bool quiet = parsed.given("quiet") ? parsed.on("quiet") : !is_terminal(STDOUT_FILENO);
     const Options options{parsed.on("archive"), parsed.on("follow-link"), quiet};
-    if (from.container.empty() && to.container.empty()) { return invalid("must specify at least one container source"); }
-    if (!from.container.empty() && !to.container.empty()) { return invalid("copying between containers is not supported"); }
+    if (from.container.empty() && to.container.empty()) {
+        return invalid("must specify at least one container source");
+    }
+    if (!from.container.empty() && !to.container.empty()) {
+        return invalid("copying between containers is not supported");
+    }
     std::error_code failed;
     const std::string directory = std::filesystem::current_path(failed).string();
-    const auto here = [&](const std::string& path) { return path == "-" ? path : absolute_path(path, directory); };
-    return from.container.empty() ? copy_to(app, here(from.path), to, options) : copy_from(app, from, here(to.path), options);
+    const auto here = [&](const std::string& path) {
+        return path == "-" ? path : absolute_path(path, directory);
+    };
+    return from.container.empty() ? copy_to(app, here(from.path), to, options)
+                                  : copy_from(app, from, here(to.path), options);
 }
 
 } // namespace
 
-const Command cp_command{"[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n\t$ cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
-                         "Copy files or folders between a container and this machine", cp_flags, copy, {2, 2}, "container cp, cp",
-                         "'-' as the source reads a tar archive from stdin and unpacks it in a folder of the container.\n"
-                         "'-' as the destination writes a tar archive of what is in the container to stdout."};
+const Command cp_command{
+    "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n\t$ cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
+    "Copy files or folders between a container and this machine",
+    cp_flags,
+    copy,
+    {2, 2},
+    "container cp, cp",
+    "'-' as the source reads a tar archive from stdin and unpacks it in a folder of the container.\n"
+    "'-' as the destination writes a tar archive of what is in the container to stdout."};
 
 } // namespace shoal::cli

@@ -17,7 +17,8 @@ constexpr std::size_t piece_bytes = 64 * 1024;
 class Renamer {
   public:
     Renamer(archive::TarReader reader, std::string from, std::string to)
-        : reader_(std::move(reader)), writer_(archive::sink_into(ready_)), from_(std::move(from)), to_(std::move(to)) {}
+        : reader_(std::move(reader)), writer_(archive::sink_into(ready_)), from_(std::move(from)),
+          to_(std::move(to)) {}
 
     Result<std::size_t> read(std::span<char> into) {
         while (at_ == ready_.size() && !ended_) {
@@ -45,7 +46,9 @@ class Renamer {
             return writer_.finish();
         }
         entry->name = renamed_entry(entry->name, from_, to_);
-        if (entry->type == archive::EntryType::HardLink) { entry->link = renamed_entry(entry->link, from_, to_); }
+        if (entry->type == archive::EntryType::HardLink) {
+            entry->link = renamed_entry(entry->link, from_, to_);
+        }
         in_data_ = entry->type == archive::EntryType::File;
         return writer_.begin(*entry);
     }
@@ -70,7 +73,10 @@ std::string after_first_slash_dot(std::string_view name) {
 
 CopyArgument parse_copy_argument(std::string_view text) {
     const auto colon = text.find(':');
-    if (text.starts_with('/') || text.starts_with('.') || colon == std::string_view::npos || colon == 0) { return {"", std::string(text)}; }
+    if (text.starts_with('/') || text.starts_with('.') || colon == std::string_view::npos ||
+        colon == 0) {
+        return {"", std::string(text)};
+    }
     return {std::string(text.substr(0, colon)), std::string(text.substr(colon + 1))};
 }
 
@@ -93,7 +99,9 @@ std::string clean_path(std::string_view path) {
 }
 
 std::string absolute_path(std::string_view path, std::string_view working_directory) {
-    const std::string full = path.starts_with('/') ? std::string(path) : std::string(working_directory) + "/" + std::string(path);
+    const std::string full = path.starts_with('/')
+                                 ? std::string(path)
+                                 : std::string(working_directory) + "/" + std::string(path);
     const std::string clean = clean_path(full);
     if (path == "." || path.ends_with("/.")) { return clean + "/."; }
     return path.ends_with('/') && clean != "/" ? clean + "/" : clean;
@@ -108,24 +116,34 @@ SplitPath split_path(std::string_view path) {
     return {slash == 0 ? "/" : clean.substr(0, slash), clean.substr(slash + 1)};
 }
 
-bool asserts_directory(std::string_view path) { return path.empty() || path == "." || path.ends_with('/') || path.ends_with("/."); }
+bool asserts_directory(std::string_view path) {
+    return path.empty() || path == "." || path.ends_with('/') || path.ends_with("/.");
+}
 
 Result<CopyPlan> plan_copy(const CopySource& source, const CopyTarget& target) {
     const SplitPath to = split_path(target.path);
     const std::string own = split_path(source.path).base;
     const std::string name = source.called.empty() ? own : source.called;
-    if (target.exists && target.is_directory) { return CopyPlan{clean_path(target.path), own, name}; }
+    if (target.exists && target.is_directory) {
+        return CopyPlan{clean_path(target.path), own, name};
+    }
     if (target.exists && source.is_directory) { return invalid("cannot copy directory"); }
-    if (!source.is_directory && asserts_directory(target.path)) { return invalid(target.exists ? "not a directory" : "no such directory"); }
+    if (!source.is_directory && asserts_directory(target.path)) {
+        return invalid(target.exists ? "not a directory" : "no such directory");
+    }
     return CopyPlan{to.directory, own, to.base};
 }
 
 std::string renamed_entry(std::string_view name, std::string_view from, std::string_view to) {
     if (from == to) { return std::string(name); }
     const std::string plain = after_first_slash_dot(name);
-    if (from == "." || from == "/" || from.empty()) { return plain.empty() ? std::string(to) + "/" : std::string(to) + "/" + plain; }
+    if (from == "." || from == "/" || from.empty()) {
+        return plain.empty() ? std::string(to) + "/" : std::string(to) + "/" + plain;
+    }
     if (plain == from) { return std::string(to); }
-    if (plain.starts_with(std::string(from) + "/")) { return std::string(to) + plain.substr(from.size()); }
+    if (plain.starts_with(std::string(from) + "/")) {
+        return std::string(to) + plain.substr(from.size());
+    }
     return std::string(name);
 }
 

@@ -1,5 +1,5 @@
-// What `cp` means by its two paths: which side is the container, where an archive is unpacked, and what its topmost entry is called
-// there. Pure: what exists on either side is told by the caller.
+// What `cp` means by its two paths: which side is the container, where an archive is unpacked, and
+// what its topmost entry is called there. Pure: what exists on either side is told by the caller.
 #pragma once
 
 #include "archive/stream.h"
@@ -47,7 +47,8 @@ struct CopyPlan {
 /// Fails: Invalid, "cannot copy directory", "no such directory".
 Result<CopyPlan> plan_copy(const CopySource& source, const CopyTarget& target);
 
-/// Name of an entry after the topmost one was renamed: "x/a" from "x" to "y" is "y/a". From "." and "/" everything goes below `to`.
+/// Name of an entry after the topmost one was renamed: "x/a" from "x" to "y" is "y/a". From "." and
+/// "/" everything goes below `to`.
 std::string renamed_entry(std::string_view name, std::string_view from, std::string_view to);
 /// A plain tar with its entries renamed like that.
 archive::Source renamed_archive(archive::Source source, std::string from, std::string to);

@@ -11,7 +11,9 @@ namespace {
 TEST(CopyPlan, a_container_is_in_front_of_a_colon) {
     EXPECT_EQ(parse_copy_argument("web:/x:y").container, "web");
     EXPECT_EQ(parse_copy_argument("web:/x:y").path, "/x:y");
-    for (const char* here : {"./a:b", "/a:b", "../a:b", "plain", ":x", "-"}) { EXPECT_EQ(parse_copy_argument(here).container, "") << here; }
+    for (const char* here : {"./a:b", "/a:b", "../a:b", "plain", ":x", "-"}) {
+        EXPECT_EQ(parse_copy_argument(here).container, "") << here;
+    }
 }
 
 TEST(CopyPlan, paths_are_cleaned_as_text) {
@@ -45,7 +47,8 @@ TEST(CopyPlan, paths_are_taken_apart) {
 
 std::string plan(const CopySource& source, const CopyTarget& target) {
     auto made = plan_copy(source, target);
-    return made ? made->directory + ": " + made->from + " -> " + made->to : "error: " + made.error().message;
+    return made ? made->directory + ": " + made->from + " -> " + made->to
+                : "error: " + made.error().message;
 }
 
 TEST(CopyPlan, into_a_directory_that_exists_under_its_own_name) {
@@ -85,11 +88,14 @@ TEST(CopyPlan, an_archive_is_renamed_as_it_passes) {
     archive::Entry folder{.name = "x/", .type = archive::EntryType::Directory, .mode = 0755};
     ASSERT_TRUE(writer.begin(folder));
     ASSERT_TRUE(writer.file({.name = "x/big"}, std::string(300'000, 'b')));
-    ASSERT_TRUE(writer.begin({.name = "x/hard", .type = archive::EntryType::HardLink, .link = "x/big"}));
-    ASSERT_TRUE(writer.begin({.name = "x/soft", .type = archive::EntryType::Symlink, .link = "x/big"}));
+    ASSERT_TRUE(
+        writer.begin({.name = "x/hard", .type = archive::EntryType::HardLink, .link = "x/big"}));
+    ASSERT_TRUE(
+        writer.begin({.name = "x/soft", .type = archive::EntryType::Symlink, .link = "x/big"}));
     ASSERT_TRUE(writer.finish());
 
-    auto reader = archive::TarReader::open(renamed_archive(archive::source_of(std::string_view(tar)), "x", "y"));
+    auto reader = archive::TarReader::open(
+        renamed_archive(archive::source_of(std::string_view(tar)), "x", "y"));
     ASSERT_TRUE(reader) << reader.error().message;
     std::string seen;
     while (true) {
@@ -97,7 +103,9 @@ TEST(CopyPlan, an_archive_is_renamed_as_it_passes) {
         ASSERT_TRUE(entry) << entry.error().message;
         if (!*entry) { break; }
         std::string data;
-        if ((*entry)->type == archive::EntryType::File) { ASSERT_TRUE(archive::copy(reader->data(), archive::sink_into(data))); }
+        if ((*entry)->type == archive::EntryType::File) {
+            ASSERT_TRUE(archive::copy(reader->data(), archive::sink_into(data)));
+        }
         seen += (*entry)->name + "(" + (*entry)->link + ")" + std::to_string(data.size()) + " ";
     }
     EXPECT_EQ(seen, "y/()0 y/big()300000 y/hard(y/big)0 y/soft(x/big)0 ");

@@ -5,7 +5,9 @@
 namespace shoal::cli {
 
 namespace {
-Error wrong(std::size_t column, std::string_view what) { return invalid(fmt::format("parse error on line 1, column {}: {}", column, what)); }
+Error wrong(std::size_t column, std::string_view what) {
+    return invalid(fmt::format("parse error on line 1, column {}: {}", column, what));
+}
 constexpr std::string_view unbalanced = "extraneous or missing \" in quoted-field";
 } // namespace
 

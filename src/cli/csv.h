@@ -1,4 +1,5 @@
-// One line of comma-separated values with double quotes, as --mount, --gpus and --network take them. Pure.
+// One line of comma-separated values with double quotes, as --mount, --gpus and --network take
+// them. Pure.
 #pragma once
 
 #include "base/result.h"

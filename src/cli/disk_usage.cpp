@@ -18,15 +18,22 @@
 namespace shoal::cli {
 namespace {
 
-std::string size_of(std::int64_t bytes) { return human_size(static_cast<double>(bytes)); }
+std::string size_of(std::int64_t bytes) {
+    return human_size(static_cast<double>(bytes));
+}
 
 std::string with_percent(std::int64_t part, std::int64_t whole) {
     if (whole <= 0) { return size_of(part); }
     return fmt::format("{} ({}%)", size_of(part), part * 100 / whole);
 }
 
-Json summary_row(std::string_view type, std::size_t total, std::int64_t active, std::int64_t size, std::string reclaimable) {
-    return {{"Type", type}, {"TotalCount", std::to_string(total)}, {"Active", std::to_string(active)}, {"Size", size_of(size)}, {"Reclaimable", std::move(reclaimable)}};
+Json summary_row(std::string_view type, std::size_t total, std::int64_t active, std::int64_t size,
+                 std::string reclaimable) {
+    return {{"Type", type},
+            {"TotalCount", std::to_string(total)},
+            {"Active", std::to_string(active)},
+            {"Size", size_of(size)},
+            {"Reclaimable", std::move(reclaimable)}};
 }
 
 Json images_summary(const Json& usage) {
@@ -46,7 +53,9 @@ Json images_summary(const Json& usage) {
 
 bool is_active(const Json& container) {
     const std::string state = text_of(container, "State");
-    return state.find("running") != std::string::npos || state.find("paused") != std::string::npos || state.find("restarting") != std::string::npos;
+    return state.find("running") != std::string::npos ||
+           state.find("paused") != std::string::npos ||
+           state.find("restarting") != std::string::npos;
 }
 
 Json containers_summary(const Json& usage) {
@@ -127,18 +136,25 @@ std::int64_t build_cache_bytes(const Json& usage) {
 }
 
 std::vector<Json> usage_summary(const Json& usage) {
-    return {images_summary(usage), containers_summary(usage), volumes_summary(usage), cache_summary(usage)};
+    return {images_summary(usage), containers_summary(usage), volumes_summary(usage),
+            cache_summary(usage)};
 }
 
 UsageRows usage_rows(const Json& usage, Instant now, bool truncate) {
     UsageRows rows;
-    for (const Json& image : list_of(usage, "Images")) { rows.images.push_back(image_usage_row(image, now, {truncate, false})); }
+    for (const Json& image : list_of(usage, "Images")) {
+        rows.images.push_back(image_usage_row(image, now, {truncate, false}));
+    }
     for (Json container : list_of(usage, "Containers")) {
         container.erase("SizeRootFs"); // what the image takes is counted with the images
         rows.containers.push_back(container_row(container, now, truncate));
     }
-    for (const Json& volume : list_of(usage, "Volumes")) { rows.volumes.push_back(volume_row(volume)); }
-    for (const Json& record : list_of(usage, "BuildCache")) { rows.build_cache.push_back(cache_row(record, now, truncate)); }
+    for (const Json& volume : list_of(usage, "Volumes")) {
+        rows.volumes.push_back(volume_row(volume));
+    }
+    for (const Json& record : list_of(usage, "BuildCache")) {
+        rows.build_cache.push_back(cache_row(record, now, truncate));
+    }
     return rows;
 }
 
@@ -149,7 +165,9 @@ constexpr Flag df_flags[] = {
     {"verbose", 'v', Kind::Bool, "Show every object"},
 };
 
-Result<std::string> section(std::string_view format, std::vector<std::pair<std::string_view, std::string_view>> headers, const std::vector<Json>& rows) {
+Result<std::string> section(std::string_view format,
+                            std::vector<std::pair<std::string_view, std::string_view>> headers,
+                            const std::vector<Json>& rows) {
     Listing listing;
     listing.format = format;
     listing.headers = std::move(headers);
@@ -158,17 +176,33 @@ Result<std::string> section(std::string_view format, std::vector<std::pair<std::
 }
 
 Result<std::string> verbose_page(const UsageRows& rows, std::int64_t cache_bytes) {
-    TRY_LET(images, section("table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}",
-                            image_headers, rows.images));
-    TRY_LET(containers, section("table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}",
-                                container_headers, rows.containers));
-    TRY_LET(volumes, section("table {{.Name}}\t{{.Links}}\t{{.Size}}", volume_headers, rows.volumes));
-    TRY_LET(cache, section("table {{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.UsageCount}}\t{{.Shared}}",
-                           {{"ID", "CACHE ID"}, {"CacheType", "CACHE TYPE"}, {"Size", "SIZE"}, {"CreatedSince", "CREATED"},
-                            {"LastUsedSince", "LAST USED"}, {"UsageCount", "USAGE"}, {"Shared", "SHARED"}},
-                           rows.build_cache));
-    return fmt::format("Images space usage:\n\n{}\nContainers space usage:\n\n{}\nLocal Volumes space usage:\n\n{}\nBuild cache usage: {}\n\n{}", images,
-                       containers, volumes, size_of(cache_bytes), cache);
+    TRY_LET(
+        images,
+        section(
+            "table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}",
+            image_headers, rows.images));
+    TRY_LET(
+        containers,
+        section(
+            "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}",
+            container_headers, rows.containers));
+    TRY_LET(volumes,
+            section("table {{.Name}}\t{{.Links}}\t{{.Size}}", volume_headers, rows.volumes));
+    TRY_LET(
+        cache,
+        section(
+            "table {{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.UsageCount}}\t{{.Shared}}",
+            {{"ID", "CACHE ID"},
+             {"CacheType", "CACHE TYPE"},
+             {"Size", "SIZE"},
+             {"CreatedSince", "CREATED"},
+             {"LastUsedSince", "LAST USED"},
+             {"UsageCount", "USAGE"},
+             {"Shared", "SHARED"}},
+            rows.build_cache));
+    return fmt::format(
+        "Images space usage:\n\n{}\nContainers space usage:\n\n{}\nLocal Volumes space usage:\n\n{}\nBuild cache usage: {}\n\n{}",
+        images, containers, volumes, size_of(cache_bytes), cache);
 }
 
 /// As templates see them: without the labels that rows keep aside, members in order.
@@ -191,13 +225,18 @@ Result<int> verbose(App& app, const Json& usage, const std::string& format) {
         app.out(page);
         return 0;
     }
-    std::string text = replace_all(replace_all(table ? trim(std::string_view(format).substr(5)) : format, "\\t", "\t"), "\\n", "\n");
+    std::string text = replace_all(
+        replace_all(table ? trim(std::string_view(format).substr(5)) : format, "\\t", "\t"), "\\n",
+        "\n");
     if (text == "json") { text = "{{json .}}"; }
     TRY_LET(prepared, Template::parse(text).with("template parsing error"));
     TemplateOptions options;
     options.type_name = "*formatter.diskUsageContext";
     options.escape_objects = true;
-    const Json document{{"Images", shown(rows.images)}, {"Containers", shown(rows.containers)}, {"Volumes", shown(rows.volumes)}, {"BuildCache", shown(rows.build_cache)}};
+    const Json document{{"Images", shown(rows.images)},
+                        {"Containers", shown(rows.containers)},
+                        {"Volumes", shown(rows.volumes)},
+                        {"BuildCache", shown(rows.build_cache)}};
     TRY_LET(page, prepared.execute(document, options).with("template parsing error"));
     app.out(page);
     return 0;
@@ -207,12 +246,21 @@ Result<int> df(App& app, const Parsed& parsed) {
     TRY_LET(client, app.client());
     TRY_LET(usage, client->json(client::get("/system/df")));
     const bool full = parsed.on("verbose");
-    const std::string format = choose_format(app, parsed, {"", full ? "table" : "table {{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}", "",
-                                                           "type: {{.Type}}\ntotal: {{.TotalCount}}\nactive: {{.Active}}\nsize: {{.Size}}\nreclaimable: {{.Reclaimable}}\n"});
+    const std::string format = choose_format(
+        app, parsed,
+        {"",
+         full ? "table"
+              : "table {{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}",
+         "",
+         "type: {{.Type}}\ntotal: {{.TotalCount}}\nactive: {{.Active}}\nsize: {{.Size}}\nreclaimable: {{.Reclaimable}}\n"});
     if (full) { return verbose(app, usage, format); }
     Listing listing;
     listing.format = format;
-    listing.headers = {{"Type", "TYPE"}, {"TotalCount", "TOTAL"}, {"Active", "ACTIVE"}, {"Size", "SIZE"}, {"Reclaimable", "RECLAIMABLE"}};
+    listing.headers = {{"Type", "TYPE"},
+                       {"TotalCount", "TOTAL"},
+                       {"Active", "ACTIVE"},
+                       {"Size", "SIZE"},
+                       {"Reclaimable", "RECLAIMABLE"}};
     listing.type_name = "*formatter.diskUsageImagesContext";
     listing.rows = usage_summary(usage);
     TRY_LET(text, render(listing));
@@ -222,6 +270,7 @@ Result<int> df(App& app, const Parsed& parsed) {
 
 } // namespace
 
-const Command system_df_command{"[OPTIONS]", "Show how much space images, containers and volumes take", df_flags, df, {0, 0}};
+const Command system_df_command{
+    "[OPTIONS]", "Show how much space images, containers and volumes take", df_flags, df, {0, 0}};
 
 } // namespace shoal::cli

@@ -17,7 +17,8 @@ constexpr Flag exec_flags[] = {
     {"detach", 'd', Kind::Bool, "Run the command in the background"},
     {"detach-keys", 0, Kind::Text, "Keys that leave the command without ending it"},
     {"env", 'e', Kind::List, "Set environment variables", "", "", check_env, false, 125},
-    {"env-file", 0, Kind::List, "Read environment variables from a file", "", "", nullptr, false, 125},
+    {"env-file", 0, Kind::List, "Read environment variables from a file", "", "", nullptr, false,
+     125},
     {"interactive", 'i', Kind::Bool, "Keep STDIN open even if not attached"},
     {"privileged", 0, Kind::Bool, "Give the command all privileges"},
     {"tty", 't', Kind::Bool, "Give the command a terminal"},
@@ -46,7 +47,8 @@ net::Task<Result<int>> run_attached(Exec* self) {
     net::Until never;
     const std::string path = "/exec/" + self->id;
     Session session(self->app, self->client, self->session);
-    CO_TRY_LET(connection, co_await self->client.hijack_async(client::post(path + "/start", {}, self->start), never));
+    CO_TRY_LET(connection, co_await self->client.hijack_async(
+                               client::post(path + "/start", {}, self->start), never));
     session.begin(std::move(connection));
     session.follow_window(path + "/resize");
     CO_TRY_LET(end, co_await session.end());
@@ -54,7 +56,8 @@ net::Task<Result<int>> run_attached(Exec* self) {
     co_return co_await exit_code(self);
 }
 
-Json exec_body(const Parsed& parsed, const std::vector<std::string>& environment, const std::string& detach_keys) {
+Json exec_body(const Parsed& parsed, const std::vector<std::string>& environment,
+               const std::string& detach_keys) {
     const bool attached = !parsed.on("detach");
     Json body{{"User", parsed.text("user")},
               {"Privileged", parsed.on("privileged")},
@@ -67,7 +70,9 @@ Json exec_body(const Parsed& parsed, const std::vector<std::string>& environment
               {"Cmd", std::vector<std::string>(parsed.words.begin() + 1, parsed.words.end())}};
     if (!environment.empty()) { body["Env"] = environment; }
     const WindowSize window = window_size(STDOUT_FILENO);
-    if (window.rows != 0 && parsed.on("tty")) { body["ConsoleSize"] = {window.rows, window.columns}; }
+    if (window.rows != 0 && parsed.on("tty")) {
+        body["ConsoleSize"] = {window.rows, window.columns};
+    }
     return body;
 }
 
@@ -76,7 +81,8 @@ Result<int> exec(App& app, const Parsed& parsed) {
     TRY_LET(keys, detach_keys_of(app, parsed));
     TRY_LET(client, app.client());
     const std::string path = "/containers/" + part(parsed.words[0]);
-    // Before anything is made: a container that is not there is a better error than a terminal that is not.
+    // Before anything is made: a container that is not there is a better error than a terminal that
+    // is not.
     TRY_LET(container, client->json(client::get(path + "/json")));
     (void)container;
     const bool detached = parsed.on("detach");
@@ -100,7 +106,13 @@ Result<int> exec(App& app, const Parsed& parsed) {
 
 } // namespace
 
-const Command exec_command{"[OPTIONS] CONTAINER COMMAND [ARG...]", "Execute a command in a running container", exec_flags, exec, {2},
-                           "container exec, exec", "", true};
+const Command exec_command{"[OPTIONS] CONTAINER COMMAND [ARG...]",
+                           "Execute a command in a running container",
+                           exec_flags,
+                           exec,
+                           {2},
+                           "container exec, exec",
+                           "",
+                           true};
 
 } // namespace shoal::cli

@@ -10,7 +10,9 @@ namespace {
 constexpr std::int64_t seconds_max = INT64_MAX / 1'000'000'000;
 constexpr std::string_view epoch = "1970-01-01"; // as an Instant it would be "never"
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 /// Takes a run of digits off the front of `text`, without the zeros that lead it.
 std::string_view take_digits(std::string_view& text) {
@@ -42,7 +44,9 @@ bool natural_less(std::string_view a, std::string_view b) {
             if (x != y) { return x < y; }
             continue;
         }
-        if (a[0] != b[0]) { return static_cast<unsigned char>(a[0]) < static_cast<unsigned char>(b[0]); }
+        if (a[0] != b[0]) {
+            return static_cast<unsigned char>(a[0]) < static_cast<unsigned char>(b[0]);
+        }
         a.remove_prefix(1);
         b.remove_prefix(1);
     }

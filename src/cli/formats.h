@@ -1,5 +1,6 @@
-// What the lists of images, volumes, networks and disk usage have in common: which template is meant, the order of names
-// people expect (vol2 before vol10), and moments that came as Unix seconds.
+// What the lists of images, volumes, networks and disk usage have in common: which template is
+// meant, the order of names people expect (vol2 before vol10), and moments that came as Unix
+// seconds.
 #pragma once
 
 #include "cli/app.h"

@@ -10,9 +10,11 @@ namespace shoal::cli {
 namespace {
 
 TEST(NaturalOrder, counts_as_people_do) {
-    std::vector<std::string> names{"vol10", "vol2", "vol1", "b", "vol", "a12b", "a3", "vol02x", "Z"};
+    std::vector<std::string> names{"vol10", "vol2", "vol1",   "b", "vol",
+                                   "a12b",  "a3",   "vol02x", "Z"};
     std::sort(names.begin(), names.end(), natural_less);
-    EXPECT_EQ(names, (std::vector<std::string>{"Z", "a3", "a12b", "b", "vol", "vol1", "vol2", "vol02x", "vol10"}));
+    EXPECT_EQ(names, (std::vector<std::string>{"Z", "a3", "a12b", "b", "vol", "vol1", "vol2",
+                                               "vol02x", "vol10"}));
     EXPECT_FALSE(natural_less("a", "a"));
     EXPECT_NE(natural_less("a01", "a1"), natural_less("a1", "a01"));
 }

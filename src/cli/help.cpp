@@ -16,7 +16,9 @@ constexpr std::size_t slack = 5;       ///< a line may grow by this much rather 
 /// One piece of at most `width` characters, broken at a blank.
 std::string_view take_piece(std::string_view& text, std::size_t width) {
     const auto line_end = text.find('\n');
-    if (width + slack > text.size() && line_end == std::string_view::npos) { return std::exchange(text, {}); }
+    if (width + slack > text.size() && line_end == std::string_view::npos) {
+        return std::exchange(text, {});
+    }
     std::size_t at = std::string_view::npos;
     if (line_end != std::string_view::npos && line_end <= width) {
         at = line_end;
@@ -49,7 +51,8 @@ std::string wrapped(std::string_view text, std::size_t indent, std::size_t width
 }
 
 std::string left_of(const Flag& flag) {
-    std::string left = flag.letter != 0 ? fmt::format("  -{}, --{}", flag.letter, flag.name) : fmt::format("      --{}", flag.name);
+    std::string left = flag.letter != 0 ? fmt::format("  -{}, --{}", flag.letter, flag.name)
+                                        : fmt::format("      --{}", flag.name);
     const auto type = type_name(flag);
     return type.empty() ? left : left + " " + std::string(type);
 }
@@ -57,7 +60,8 @@ std::string left_of(const Flag& flag) {
 std::string default_of(const Flag& flag) {
     if (flag.preset.empty()) { return ""; }
     const bool quoted = flag.kind == Kind::Text && flag.type.empty();
-    return quoted ? fmt::format(" (default \"{}\")", flag.preset) : fmt::format(" (default {})", flag.preset);
+    return quoted ? fmt::format(" (default \"{}\")", flag.preset)
+                  : fmt::format(" (default {})", flag.preset);
 }
 
 } // namespace
@@ -65,18 +69,29 @@ std::string default_of(const Flag& flag) {
 std::string_view type_name(const Flag& flag) {
     if (!flag.type.empty()) { return flag.type; }
     switch (flag.kind) {
-    case Kind::Bool: return "";
-    case Kind::Text: return "string";
-    case Kind::List: return "list";
-    case Kind::Words: return "strings";
-    case Kind::Int: return "int";
-    case Kind::Uint16: return "uint16";
-    case Kind::Uint: return "uint";
+    case Kind::Bool:
+        return "";
+    case Kind::Text:
+        return "string";
+    case Kind::List:
+        return "list";
+    case Kind::Words:
+        return "strings";
+    case Kind::Int:
+        return "int";
+    case Kind::Uint16:
+        return "uint16";
+    case Kind::Uint:
+        return "uint";
     case Kind::Bytes:
-    case Kind::MemorySwap: return "bytes";
-    case Kind::Decimal: return "decimal";
-    case Kind::Duration: return "duration";
-    case Kind::Map: return "map";
+    case Kind::MemorySwap:
+        return "bytes";
+    case Kind::Decimal:
+        return "decimal";
+    case Kind::Duration:
+        return "duration";
+    case Kind::Map:
+        return "map";
     }
     return "";
 }
@@ -89,7 +104,8 @@ std::string flags_help(const std::vector<const Flag*>& flags, std::size_t width)
         shown.push_back(flag);
         widest = std::max(widest, left_of(*flag).size());
     }
-    std::sort(shown.begin(), shown.end(), [](const Flag* a, const Flag* b) { return a->name < b->name; });
+    std::sort(shown.begin(), shown.end(),
+              [](const Flag* a, const Flag* b) { return a->name < b->name; });
     std::string out;
     for (const Flag* flag : shown) {
         const std::string left = left_of(*flag);
@@ -99,16 +115,23 @@ std::string flags_help(const std::vector<const Flag*>& flags, std::size_t width)
     return out;
 }
 
-std::string command_help(const Command& command, std::string_view path, std::string_view program, std::size_t width) {
-    std::string out = fmt::format("Usage:  {}{}{}\n\n{}\n", path, command.usage.empty() ? "" : " ", replace_all(command.usage, "$", program), command.summary);
-    if (!command.details.empty()) { out += fmt::format("\n{}\n", replace_all(command.details, "$", program)); }
+std::string command_help(const Command& command, std::string_view path, std::string_view program,
+                         std::size_t width) {
+    std::string out = fmt::format("Usage:  {}{}{}\n\n{}\n", path, command.usage.empty() ? "" : " ",
+                                  replace_all(command.usage, "$", program), command.summary);
+    if (!command.details.empty()) {
+        out += fmt::format("\n{}\n", replace_all(command.details, "$", program));
+    }
     if (!command.aliases.empty()) {
         std::vector<std::string> names;
-        for (const auto& alias : split(command.aliases, ',')) { names.push_back(fmt::format("{} {}", program, trim(alias))); }
+        for (const auto& alias : split(command.aliases, ',')) {
+            names.push_back(fmt::format("{} {}", program, trim(alias)));
+        }
         out += fmt::format("\nAliases:\n  {}\n", join(names, ", "));
     }
     auto flags = flags_of(command);
-    const bool has_letter_h = std::any_of(flags.begin(), flags.end(), [](const Flag* flag) { return flag->letter == 'h'; });
+    const bool has_letter_h = std::any_of(flags.begin(), flags.end(),
+                                          [](const Flag* flag) { return flag->letter == 'h'; });
     if (!has_letter_h) { flags.pop_back(); } // only where -h means something else is --help shown
     const std::string text = flags_help(flags, width);
     if (!text.empty()) { out += "\nOptions:\n" + text; }
@@ -125,12 +148,15 @@ std::string section_help(const Group& group, Section section, std::string_view t
     }
     if (shown.empty()) { return ""; }
     if (section != Section::Common) {
-        std::sort(shown.begin(), shown.end(), [](const Entry* a, const Entry* b) { return a->name < b->name; });
+        std::sort(shown.begin(), shown.end(),
+                  [](const Entry* a, const Entry* b) { return a->name < b->name; });
     }
     std::string out = fmt::format("\n{}:\n", title);
     for (const Entry* entry : shown) {
-        const auto summary = entry->command != nullptr ? entry->command->summary : entry->group->summary;
-        out += fmt::format("  {:<{}} {}\n", entry->name, std::max<std::size_t>(widest, 11), summary);
+        const auto summary =
+            entry->command != nullptr ? entry->command->summary : entry->group->summary;
+        out +=
+            fmt::format("  {:<{}} {}\n", entry->name, std::max<std::size_t>(widest, 11), summary);
     }
     return out;
 }
@@ -149,7 +175,8 @@ std::string root_help(std::string_view program, std::string_view global_flags) {
     out += section_help(root, Section::Management, "Management Commands");
     out += section_help(root, Section::Ordinary, "Commands");
     out += fmt::format("\nGlobal Options:\n{}", global_flags);
-    return out + fmt::format("\nRun '{} COMMAND --help' for more information on a command.\n", program);
+    return out +
+           fmt::format("\nRun '{} COMMAND --help' for more information on a command.\n", program);
 }
 
 } // namespace shoal::cli

@@ -1,4 +1,5 @@
-// Rows of image lists: what one image of GET /images/json is in `images` and in `system df -v`. Pure.
+// Rows of image lists: what one image of GET /images/json is in `images` and in `system df -v`.
+// Pure.
 #pragma once
 
 #include "base/clock.h"

@@ -39,7 +39,9 @@ TemplateOptions template_options() {
     TemplateOptions options;
     options.type_name = "system.dockerInfo";
     options.typed = true;
-    options.kind = [](std::string_view name) { return name == "Runtimes" || name == "IndexConfigs" ? GoKind::Map : GoKind::Unknown; };
+    options.kind = [](std::string_view name) {
+        return name == "Runtimes" || name == "IndexConfigs" ? GoKind::Map : GoKind::Unknown;
+    };
     return options;
 }
 
@@ -47,13 +49,16 @@ TemplateOptions template_options() {
 bool is_about_client(const Template& prepared, const std::string& format, const Json& client) {
     bool names_field = false;
     for (std::size_t i = 0; i + 1 < format.size(); ++i) {
-        names_field = names_field || (format[i] == '.' && std::isalpha(static_cast<unsigned char>(format[i + 1])) != 0);
+        names_field = names_field || (format[i] == '.' &&
+                                      std::isalpha(static_cast<unsigned char>(format[i + 1])) != 0);
     }
-    return names_field && prepared.execute({{"ClientInfo", client}}, template_options()).has_value();
+    return names_field &&
+           prepared.execute({{"ClientInfo", client}}, template_options()).has_value();
 }
 
 void print_client(App& app, const Json& client) {
-    app.out(fmt::format("Client:\n Version:    {}\n Context:    {}\n Debug Mode: {}\n\nServer:\n", text_of(client, "Version"), text_of(client, "Context"),
+    app.out(fmt::format("Client:\n Version:    {}\n Context:    {}\n Debug Mode: {}\n\nServer:\n",
+                        text_of(client, "Version"), text_of(client, "Context"),
                         client["Debug"].get<bool>()));
 }
 
@@ -62,7 +67,9 @@ Result<int> print_page(App& app) {
     print_client(app, client_info(app));
     TRY_LET(info, client->json(client::get("/info")));
     app.line(info_page(info));
-    for (const Json& warning : list_of(info, "Warnings")) { app.error_line(warning.is_string() ? warning.get<std::string>() : warning.dump()); }
+    for (const Json& warning : list_of(info, "Warnings")) {
+        app.error_line(warning.is_string() ? warning.get<std::string>() : warning.dump());
+    }
     return 0;
 }
 
@@ -94,7 +101,8 @@ Result<int> info(App& app, const Parsed& parsed) {
 
 } // namespace
 
-const Command info_command{"[OPTIONS]", "Show what the daemon says about itself and its machine", info_flags, info, {0, 0},
-                           "system info, info"};
+const Command info_command{"[OPTIONS]", "Show what the daemon says about itself and its machine",
+                           info_flags,  info,
+                           {0, 0},      "system info, info"};
 
 } // namespace shoal::cli

@@ -40,7 +40,9 @@ class Page {
     void always(std::string_view title, const std::string& value) { line(" {}: {}", title, value); }
     std::string text(std::string_view member) const { return text_of(info_, member); }
     bool on(const char* member) const { return flag_of(info_, member); }
-    static std::string shown(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+    static std::string shown(const Json& value) {
+        return value.is_string() ? value.get<std::string>() : value.dump();
+    }
     Json object(const char* member) const {
         const auto at = info_.find(member);
         return at != info_.end() && at->is_object() ? *at : Json::object();
@@ -58,7 +60,9 @@ class Page {
     void storage() {
         always("Storage Driver", text("Driver"));
         for (const Json& pair : list_of(info_, "DriverStatus")) {
-            if (pair.is_array() && pair.size() == 2) { line("  {}: {}", shown(pair[0]), shown(pair[1])); }
+            if (pair.is_array() && pair.size() == 2) {
+                line("  {}: {}", shown(pair[0]), shown(pair[1]));
+            }
         }
         maybe("Logging Driver", text("LoggingDriver"));
         maybe("Cgroup Driver", text("CgroupDriver"));
@@ -85,17 +89,22 @@ class Page {
         always("Swarm", state);
         if (state == "inactive" || state == "locked" || state.empty()) { return; }
         line("  NodeID: {}", text_of(swarm, "NodeID"));
-        if (const auto error = text_of(swarm, "Error"); !error.empty()) { line("  Error: {}", error); }
+        if (const auto error = text_of(swarm, "Error"); !error.empty()) {
+            line("  Error: {}", error);
+        }
         const bool manager = flag_of(swarm, "ControlAvailable");
         line("  Is Manager: {}", manager);
         if (manager) {
-            line("  ClusterID: {}", swarm.contains("Cluster") ? text_of(swarm["Cluster"], "ID") : "");
+            line("  ClusterID: {}",
+                 swarm.contains("Cluster") ? text_of(swarm["Cluster"], "ID") : "");
             line("  Managers: {}", number_of(swarm, "Managers"));
             line("  Nodes: {}", number_of(swarm, "Nodes"));
         }
         line("  Node Address: {}", text_of(swarm, "NodeAddr"));
         std::vector<std::string> managers;
-        for (const Json& other : list_of(swarm, "RemoteManagers")) { managers.push_back(text_of(other, "Addr")); }
+        for (const Json& other : list_of(swarm, "RemoteManagers")) {
+            managers.push_back(text_of(other, "Addr"));
+        }
         std::sort(managers.begin(), managers.end());
         if (!managers.empty()) { line("  Manager Addresses:\n   {}", join(managers, "\n   ")); }
     }
@@ -133,7 +142,8 @@ class Page {
         maybe("OSType", text("OSType"));
         maybe("Architecture", text("Architecture"));
         line(" CPUs: {}", number_of(info_, "NCPU"));
-        line(" Total Memory: {}", human_size_binary(static_cast<double>(number_of(info_, "MemTotal"))));
+        line(" Total Memory: {}",
+             human_size_binary(static_cast<double>(number_of(info_, "MemTotal"))));
         maybe("Name", text("Name"));
         maybe("ID", text("ID"));
         maybe("Docker Root Dir", text("DockerRootDir"));
@@ -162,7 +172,9 @@ class Page {
         const Json indexes = config.value("IndexConfigs", Json::object());
         if (!blocks.empty() || !indexes.empty()) { text_ += " Insecure Registries:\n"; }
         for (const auto& [name, index] : indexes.items()) {
-            if (index.is_object() && !flag_of(index, "Secure")) { line("  {}", text_of(index, "Name")); }
+            if (index.is_object() && !flag_of(index, "Secure")) {
+                line("  {}", text_of(index, "Name"));
+            }
         }
         for (const Json& block : blocks) { line("  {}", shown(block)); }
         const Json& mirrors = list_of(config, "Mirrors");
@@ -175,7 +187,9 @@ class Page {
         maybe("Product License", text("ProductLicense"));
         const Json& pools = list_of(info_, "DefaultAddressPools");
         if (!pools.empty()) { text_ += " Default Address Pools:\n"; }
-        for (const Json& pool : pools) { line("   Base: {}, Size: {}", text_of(pool, "Base"), number_of(pool, "Size")); }
+        for (const Json& pool : pools) {
+            line("   Base: {}, Size: {}", text_of(pool, "Base"), number_of(pool, "Size"));
+        }
         maybe("Firewall Backend", text_of(object("FirewallBackend"), "Driver"));
     }
 
@@ -185,6 +199,8 @@ class Page {
 
 } // namespace
 
-std::string info_page(const Json& info) { return Page(info).run(); }
+std::string info_page(const Json& info) {
+    return Page(info).run();
+}
 
 } // namespace shoal::cli

@@ -29,7 +29,8 @@ constexpr Flag container_flags[] = {
 };
 constexpr Flag image_flags[] = {
     {"format", 'f', Kind::Text, format_one_help},
-    {"platform", 0, Kind::Text, "Look at this platform of the image (os[/arch[/variant]])", "", "", nullptr, false, 149},
+    {"platform", 0, Kind::Text, "Look at this platform of the image (os[/arch[/variant]])", "", "",
+     nullptr, false, 149},
 };
 constexpr Flag volume_flags[] = {{"format", 'f', Kind::Text, format_one_help}};
 constexpr Flag network_flags[] = {
@@ -43,17 +44,28 @@ struct ObjectKind {
     std::string_view path; ///< {} is the name
 };
 constexpr ObjectKind kinds[] = {
-    {"container", "/containers/{}/json"}, {"image", "/images/{}/json"}, {"network", "/networks/{}"}, {"volume", "/volumes/{}"},
-    {"service", "/services/{}"},          {"task", "/tasks/{}"},        {"node", "/nodes/{}"},       {"plugin", "/plugins/{}/json"},
-    {"secret", "/secrets/{}"},            {"config", "/configs/{}"},
+    {"container", "/containers/{}/json"},
+    {"image", "/images/{}/json"},
+    {"network", "/networks/{}"},
+    {"volume", "/volumes/{}"},
+    {"service", "/services/{}"},
+    {"task", "/tasks/{}"},
+    {"node", "/nodes/{}"},
+    {"plugin", "/plugins/{}/json"},
+    {"secret", "/secrets/{}"},
+    {"config", "/configs/{}"},
 };
 
-Result<Json> ask(client::Client& client, const ObjectKind& kind, const std::string& name, net::Query query) {
+Result<Json> ask(client::Client& client, const ObjectKind& kind, const std::string& name,
+                 net::Query query) {
     return client.json(client::get(replace_all(kind.path, "{}", part(name)), std::move(query)));
 }
 
-std::optional<Result<Json>> absent(const Json& receiver, std::string_view name, std::span<const Json> arguments) {
-    if (!arguments.empty() || !receiver.is_object() || receiver.contains(name)) { return std::nullopt; }
+std::optional<Result<Json>> absent(const Json& receiver, std::string_view name,
+                                   std::span<const Json> arguments) {
+    if (!arguments.empty() || !receiver.is_object() || receiver.contains(name)) {
+        return std::nullopt;
+    }
     if (auto value = absent_member(name)) { return Result<Json>(std::move(*value)); }
     return std::nullopt;
 }
@@ -119,11 +131,14 @@ Result<int> print_all(App& app, const Parsed& parsed, const Find& find) {
 }
 
 /// One kind, chosen by the command.
-Result<int> inspect_one_kind(App& app, const Parsed& parsed, std::string_view wanted, net::Query query) {
+Result<int> inspect_one_kind(App& app, const Parsed& parsed, std::string_view wanted,
+                             net::Query query) {
     TRY_LET(client, app.client());
-    const auto kind = std::find_if(std::begin(kinds), std::end(kinds), [&](const ObjectKind& other) { return other.name == wanted; });
+    const auto kind = std::find_if(std::begin(kinds), std::end(kinds),
+                                   [&](const ObjectKind& other) { return other.name == wanted; });
     client::Client* api = client;
-    return print_all(app, parsed, [=](const std::string& name) { return ask(*api, *kind, name, query); });
+    return print_all(app, parsed,
+                     [=](const std::string& name) { return ask(*api, *kind, name, query); });
 }
 
 Result<int> inspect_container(App& app, const Parsed& parsed) {
@@ -139,25 +154,37 @@ Result<int> inspect_image(App& app, const Parsed& parsed) {
     }
     return inspect_one_kind(app, parsed, "image", query);
 }
-Result<int> inspect_volume(App& app, const Parsed& parsed) { return inspect_one_kind(app, parsed, "volume", {}); }
+Result<int> inspect_volume(App& app, const Parsed& parsed) {
+    return inspect_one_kind(app, parsed, "volume", {});
+}
 Result<int> inspect_network(App& app, const Parsed& parsed) {
-    return inspect_one_kind(app, parsed, "network", {{"verbose", parsed.on("verbose") ? "true" : "false"}});
+    return inspect_one_kind(app, parsed, "network",
+                            {{"verbose", parsed.on("verbose") ? "true" : "false"}});
 }
 
 /// No object of that kind, or a daemon that has no such kind.
 bool goes_on(const Error& error) {
-    return error.code == Errc::NotFound || error.code == Errc::Unavailable || error.code == Errc::Unsupported ||
-           error.message.find("not supported") != std::string::npos || error.message.find("This node is not a swarm manager") != std::string::npos;
+    return error.code == Errc::NotFound || error.code == Errc::Unavailable ||
+           error.code == Errc::Unsupported ||
+           error.message.find("not supported") != std::string::npos ||
+           error.message.find("This node is not a swarm manager") != std::string::npos;
 }
 
 /// Any kind: the first that has the name.
-Result<Json> find_any(App* app, client::Client* client, std::string_view type, bool size, const std::string& name) {
+Result<Json> find_any(App* app, client::Client* client, std::string_view type, bool size,
+                      const std::string& name) {
     for (const ObjectKind& kind : kinds) {
         if (!type.empty() && type != kind.name) { continue; }
         const bool container = kind.name == "container";
-        auto found = ask(*client, kind, name, size && container ? net::Query{{"size", "1"}} : net::Query{});
-        if (!found && type.empty() && !client::is_unreachable(found.error()) && goes_on(found.error())) { continue; }
-        if (found && size && !container) { app->error_line(fmt::format("WARNING: --size ignored for {}", kind.name)); }
+        auto found =
+            ask(*client, kind, name, size && container ? net::Query{{"size", "1"}} : net::Query{});
+        if (!found && type.empty() && !client::is_unreachable(found.error()) &&
+            goes_on(found.error())) {
+            continue;
+        }
+        if (found && size && !container) {
+            app->error_line(fmt::format("WARNING: --size ignored for {}", kind.name));
+        }
         return found;
     }
     return Error{Errc::NotFound, "Error: No such object: " + name};
@@ -166,29 +193,55 @@ Result<Json> find_any(App* app, client::Client* client, std::string_view type, b
 Result<int> inspect(App& app, const Parsed& parsed) {
     const std::string type = parsed.text("type");
     if (parsed.given("type")) {
-        const bool known = std::any_of(std::begin(kinds), std::end(kinds), [&](const ObjectKind& kind) { return kind.name == type; });
-        if (type.empty()) { return invalid("type is empty: must be one of \"config\", \"container\", \"image\", \"network\", \"node\", \"plugin\", "
-                                           "\"secret\", \"service\", \"task\", \"volume\""); }
+        const bool known = std::any_of(std::begin(kinds), std::end(kinds),
+                                       [&](const ObjectKind& kind) { return kind.name == type; });
+        if (type.empty()) {
+            return invalid(
+                "type is empty: must be one of \"config\", \"container\", \"image\", \"network\", \"node\", \"plugin\", "
+                "\"secret\", \"service\", \"task\", \"volume\"");
+        }
         if (!known) {
-            return invalid(fmt::format("unknown type: {}: must be one of \"config\", \"container\", \"image\", \"network\", \"node\", \"plugin\", "
-                                       "\"secret\", \"service\", \"task\", \"volume\"", go_quote(type)));
+            return invalid(fmt::format(
+                "unknown type: {}: must be one of \"config\", \"container\", \"image\", \"network\", \"node\", \"plugin\", "
+                "\"secret\", \"service\", \"task\", \"volume\"",
+                go_quote(type)));
         }
     }
     TRY_LET(client, app.client());
     App* self = &app;
     client::Client* api = client;
     const bool size = parsed.on("size");
-    return print_all(app, parsed, [=](const std::string& name) { return find_any(self, api, type, size, name); });
+    return print_all(app, parsed, [=](const std::string& name) {
+        return find_any(self, api, type, size, name);
+    });
 }
 
 } // namespace
 
-const Command inspect_command{"[OPTIONS] NAME|ID [NAME|ID...]", "Show everything about objects of any kind", inspect_flags, inspect, {1}};
-const Command container_inspect_command{"[OPTIONS] CONTAINER [CONTAINER...]", "Show everything about one or more containers", container_flags,
-                                        inspect_container, {1}};
-const Command image_inspect_command{"[OPTIONS] IMAGE [IMAGE...]", "Show everything about one or more images", image_flags, inspect_image, {1}};
-const Command volume_inspect_command{"[OPTIONS] VOLUME [VOLUME...]", "Show everything about one or more volumes", volume_flags, inspect_volume, {1}};
-const Command network_inspect_command{"[OPTIONS] NETWORK [NETWORK...]", "Show everything about one or more networks", network_flags, inspect_network,
+const Command inspect_command{"[OPTIONS] NAME|ID [NAME|ID...]",
+                              "Show everything about objects of any kind",
+                              inspect_flags,
+                              inspect,
+                              {1}};
+const Command container_inspect_command{"[OPTIONS] CONTAINER [CONTAINER...]",
+                                        "Show everything about one or more containers",
+                                        container_flags,
+                                        inspect_container,
+                                        {1}};
+const Command image_inspect_command{"[OPTIONS] IMAGE [IMAGE...]",
+                                    "Show everything about one or more images",
+                                    image_flags,
+                                    inspect_image,
+                                    {1}};
+const Command volume_inspect_command{"[OPTIONS] VOLUME [VOLUME...]",
+                                     "Show everything about one or more volumes",
+                                     volume_flags,
+                                     inspect_volume,
+                                     {1}};
+const Command network_inspect_command{"[OPTIONS] NETWORK [NETWORK...]",
+                                      "Show everything about one or more networks",
+                                      network_flags,
+                                      inspect_network,
                                       {1}};
 
 } // namespace shoal::cli

@@ -5,16 +5,53 @@
 namespace shoal::cli {
 namespace {
 
-constexpr std::string_view maps[] = {"Annotations", "AuxiliaryAddresses", "Containers", "DriverOpts", "ExposedPorts", "Labels", "Networks", "Options",
-                                     "PortBindings", "Ports", "Status", "StorageOpt", "Sysctls", "Tmpfs", "Volumes"};
-constexpr std::string_view slices[] = {
-    "Aliases", "Args", "Binds", "BlkioDeviceReadBps", "BlkioDeviceReadIOps", "BlkioDeviceWriteBps", "BlkioDeviceWriteIOps", "BlkioWeightDevice",
-    "CapAdd", "CapDrop", "Cmd", "Config", "DNSNames", "DeviceCgroupRules", "DeviceRequests", "Devices", "Dns", "DnsOptions", "DnsSearch",
-    "Entrypoint", "Env", "ExecIDs", "ExtraHosts", "GroupAdd", "Layers", "Links", "Log", "MaskedPaths", "Mounts", "OnBuild", "ReadonlyPaths",
-    "RepoDigests", "RepoTags", "SecurityOpt", "Shell", "Test", "Ulimits", "VolumesFrom"};
+constexpr std::string_view maps[] = {
+    "Annotations", "AuxiliaryAddresses", "Containers", "DriverOpts",   "ExposedPorts",
+    "Labels",      "Networks",           "Options",    "PortBindings", "Ports",
+    "Status",      "StorageOpt",         "Sysctls",    "Tmpfs",        "Volumes"};
+constexpr std::string_view slices[] = {"Aliases",
+                                       "Args",
+                                       "Binds",
+                                       "BlkioDeviceReadBps",
+                                       "BlkioDeviceReadIOps",
+                                       "BlkioDeviceWriteBps",
+                                       "BlkioDeviceWriteIOps",
+                                       "BlkioWeightDevice",
+                                       "CapAdd",
+                                       "CapDrop",
+                                       "Cmd",
+                                       "Config",
+                                       "DNSNames",
+                                       "DeviceCgroupRules",
+                                       "DeviceRequests",
+                                       "Devices",
+                                       "Dns",
+                                       "DnsOptions",
+                                       "DnsSearch",
+                                       "Entrypoint",
+                                       "Env",
+                                       "ExecIDs",
+                                       "ExtraHosts",
+                                       "GroupAdd",
+                                       "Layers",
+                                       "Links",
+                                       "Log",
+                                       "MaskedPaths",
+                                       "Mounts",
+                                       "OnBuild",
+                                       "ReadonlyPaths",
+                                       "RepoDigests",
+                                       "RepoTags",
+                                       "SecurityOpt",
+                                       "Shell",
+                                       "Test",
+                                       "Ulimits",
+                                       "VolumesFrom"};
 constexpr std::string_view spans[] = {"Interval", "StartInterval", "StartPeriod", "Timeout"};
 
-bool has(std::span<const std::string_view> names, std::string_view name) { return std::find(names.begin(), names.end(), name) != names.end(); }
+bool has(std::span<const std::string_view> names, std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 } // namespace
 
@@ -26,7 +63,8 @@ GoKind inspect_kind(std::string_view member) {
 }
 
 std::optional<Json> absent_member(std::string_view member) {
-    constexpr std::string_view pointers[] = {"Health", "Healthcheck", "Init", "SizeRootFs", "SizeRw", "StopTimeout"};
+    constexpr std::string_view pointers[] = {"Health",     "Healthcheck", "Init",
+                                             "SizeRootFs", "SizeRw",      "StopTimeout"};
     constexpr std::string_view lists[] = {"Mounts", "Shell"};
     constexpr std::string_view tables[] = {"Annotations", "StorageOpt", "Sysctls", "Tmpfs"};
     if (has(pointers, member)) { return Json(nullptr); }

@@ -36,7 +36,9 @@ Result<Block> parse_block(const std::string& text) {
     const auto [host, length] = cut(text, '/');
     const auto address = parse_address(host);
     const auto bits = parse_number<unsigned>(length);
-    if (!address || !bits || *bits > (address->family == AF_INET ? 32u : 128u)) { return invalid("invalid CIDR address: " + text); }
+    if (!address || !bits || *bits > (address->family == AF_INET ? 32u : 128u)) {
+        return invalid("invalid CIDR address: " + text);
+    }
     return Block{*address, *bits};
 }
 
@@ -74,8 +76,9 @@ Result<void> place(Json& config, const Member& member, const std::string& value)
         TRY_LET(inside, lies_in(subnet, value));
         if (!inside) { continue; }
         if (entry.contains(member.name)) {
-            return invalid(fmt::format("cannot configure multiple {} ({}, {}) {} the same subnet ({})", member.words, value,
-                                       entry[member.name].get<std::string>(), member.between, subnet));
+            return invalid(fmt::format(
+                "cannot configure multiple {} ({}, {}) {} the same subnet ({})", member.words,
+                value, entry[member.name].get<std::string>(), member.between, subnet));
         }
         entry[member.name] = value;
         found = true;
@@ -97,7 +100,9 @@ Result<Json> ipam_config(const IpamOptions& options) {
             const std::string earlier = other["Subnet"].get<std::string>();
             TRY_LET(inside, lies_in(subnet, earlier));
             TRY_LET(around, lies_in(earlier, subnet));
-            if (inside || around) { return invalid("multiple overlapping subnet configuration is not supported"); }
+            if (inside || around) {
+                return invalid("multiple overlapping subnet configuration is not supported");
+            }
         }
         config.push_back({{"Subnet", subnet}});
     }
@@ -105,7 +110,9 @@ Result<Json> ipam_config(const IpamOptions& options) {
         TRY(parse_block(range));
         TRY(place(config, {"IPRange", "range", "ranges", "on"}, range));
     }
-    for (const auto& gateway : options.gateways) { TRY(place(config, {"Gateway", "gateway", "gateways", "for"}, gateway)); }
+    for (const auto& gateway : options.gateways) {
+        TRY(place(config, {"Gateway", "gateway", "gateways", "for"}, gateway));
+    }
     for (const auto& [name, address] : options.auxiliary) {
         bool found = false;
         for (Json& entry : config) {

@@ -1,5 +1,6 @@
-// --subnet, --ip-range, --gateway and --aux-address of `network create`, put together as the API's IPAM.Config: whatever lies in
-// a subnet belongs to it. Pure; whether the daemon can use the addresses is the daemon's business.
+// --subnet, --ip-range, --gateway and --aux-address of `network create`, put together as the API's
+// IPAM.Config: whatever lies in a subnet belongs to it. Pure; whether the daemon can use the
+// addresses is the daemon's business.
 #pragma once
 
 #include "base/json.h"

@@ -13,7 +13,8 @@ namespace {
 using client::part;
 
 /// POST or DELETE on one container; gives the name back, which is what Docker prints.
-net::Task<Result<std::string>> do_one(client::Client* client, client::Request request, std::string name) {
+net::Task<Result<std::string>> do_one(client::Client* client, client::Request request,
+                                      std::string name) {
     net::Until never;
     CO_TRY_LET(done, co_await client->call_async(std::move(request), never));
     (void)done;
@@ -41,7 +42,9 @@ Result<net::Query> stop_query(App& app, const Parsed& parsed) {
     auto timeout = parsed.number("timeout");
     if (const auto old = parsed.number("time")) {
         app.line("Flag --time has been deprecated, use --timeout instead");
-        if (timeout) { return invalid("conflicting options: cannot specify both --timeout and --time"); }
+        if (timeout) {
+            return invalid("conflicting options: cannot specify both --timeout and --time");
+        }
         timeout = old;
     }
     if (timeout) { query.emplace_back("t", std::to_string(*timeout)); }
@@ -64,8 +67,12 @@ Result<int> kill(App& app, const Parsed& parsed) {
     if (parsed.given("signal")) { query.emplace_back("signal", parsed.text("signal")); }
     return post_each(app, parsed, "kill", query);
 }
-Result<int> pause(App& app, const Parsed& parsed) { return post_each(app, parsed, "pause", {}); }
-Result<int> unpause(App& app, const Parsed& parsed) { return post_each(app, parsed, "unpause", {}); }
+Result<int> pause(App& app, const Parsed& parsed) {
+    return post_each(app, parsed, "pause", {});
+}
+Result<int> unpause(App& app, const Parsed& parsed) {
+    return post_each(app, parsed, "unpause", {});
+}
 
 // --- rm ---
 
@@ -75,12 +82,14 @@ constexpr Flag rm_flags[] = {
     {"volumes", 'v', Kind::Bool, "Remove the container's anonymous volumes, too"},
 };
 
-net::Task<Result<std::string>> remove_one(client::Client* client, net::Query query, std::string name) {
+net::Task<Result<std::string>> remove_one(client::Client* client, net::Query query,
+                                          std::string name) {
     std::string clean = name;
     while (clean.starts_with('/')) { clean.erase(0, 1); }
     if (clean.empty()) { co_return invalid("container name cannot be empty"); }
     net::Until never;
-    CO_TRY_LET(done, co_await client->call_async(client::remove("/containers/" + part(clean), query), never));
+    CO_TRY_LET(done, co_await client->call_async(
+                         client::remove("/containers/" + part(clean), query), never));
     (void)done;
     co_return name;
 }
@@ -93,7 +102,9 @@ Result<int> rm(App& app, const Parsed& parsed) {
     TRY_LET(client, app.connected());
     client::Client* api = client;
     const bool force = parsed.on("force");
-    auto code = for_each_name(app, parsed.words, [=](std::string name) { return remove_one(api, query, std::move(name)); });
+    auto code = for_each_name(app, parsed.words, [=](std::string name) {
+        return remove_one(api, query, std::move(name));
+    });
     if (!code || !force || *code == 0) { return code; }
     // With --force a container that is not there is no failure: look whether one of them is left.
     for (const auto& name : parsed.words) {
@@ -108,7 +119,9 @@ Result<int> rm(App& app, const Parsed& parsed) {
 Result<int> rename(App& app, const Parsed& parsed) {
     const std::string& from = parsed.words[0];
     const std::string& to = parsed.words[1];
-    if (from.empty() || to.empty()) { return invalid("Error: Neither old nor new names may be empty"); }
+    if (from.empty() || to.empty()) {
+        return invalid("Error: Neither old nor new names may be empty");
+    }
     TRY_LET(client, app.client());
     auto done = client->call(client::post("/containers/" + part(from) + "/rename", {{"name", to}}));
     if (done) { return 0; }
@@ -149,7 +162,8 @@ constexpr Flag update_flags[] = {
     {"kernel-memory", 0, Kind::Bytes, "Limit of kernel memory (deprecated)", "", "", nullptr, true},
     {"memory", 'm', Kind::Bytes, "Limit of memory"},
     {"memory-reservation", 0, Kind::Bytes, "Soft limit of memory"},
-    {"memory-swap", 0, Kind::MemorySwap, "Limit of memory and swap together; -1 for unlimited swap"},
+    {"memory-swap", 0, Kind::MemorySwap,
+     "Limit of memory and swap together; -1 for unlimited swap"},
     {"pids-limit", 0, Kind::Int, "Limit of processes (-1 for unlimited)"},
     {"restart", 0, Kind::Text, "What to do when the container exits"},
 };
@@ -183,41 +197,76 @@ Result<Json> update_body(const Parsed& parsed) {
     return body;
 }
 
-net::Task<Result<std::string>> update_one(App* app, client::Client* client, Json body, std::string name) {
+net::Task<Result<std::string>> update_one(App* app, client::Client* client, Json body,
+                                          std::string name) {
     net::Until never;
-    CO_TRY_LET(answer, co_await client->json_async(client::post("/containers/" + part(name) + "/update", {}, body), never));
-    for (const Json& warning : list_of(answer, "Warnings")) { app->error_line(warning.get<std::string>()); }
+    CO_TRY_LET(answer, co_await client->json_async(
+                           client::post("/containers/" + part(name) + "/update", {}, body), never));
+    for (const Json& warning : list_of(answer, "Warnings")) {
+        app->error_line(warning.get<std::string>());
+    }
     co_return name;
 }
 
 Result<int> update(App& app, const Parsed& parsed) {
-    if (parsed.values.empty()) { return invalid("you must provide one or more flags when using this command"); }
+    if (parsed.values.empty()) {
+        return invalid("you must provide one or more flags when using this command");
+    }
     TRY_LET(body, update_body(parsed));
     TRY_LET(client, app.connected());
     client::Client* api = client;
     App* self = &app;
     const Json document = body;
-    return for_each_name(app, parsed.words, [=](std::string name) { return update_one(self, api, document, std::move(name)); });
+    return for_each_name(app, parsed.words, [=](std::string name) {
+        return update_one(self, api, document, std::move(name));
+    });
 }
 
 } // namespace
 
-const Command stop_command{"[OPTIONS] CONTAINER [CONTAINER...]", "Stop one or more running containers", stop_flags, stop, {1},
+const Command stop_command{"[OPTIONS] CONTAINER [CONTAINER...]",
+                           "Stop one or more running containers",
+                           stop_flags,
+                           stop,
+                           {1},
                            "container stop, stop"};
-const Command restart_command{"[OPTIONS] CONTAINER [CONTAINER...]", "Restart one or more containers", stop_flags, restart, {1},
+const Command restart_command{"[OPTIONS] CONTAINER [CONTAINER...]",
+                              "Restart one or more containers",
+                              stop_flags,
+                              restart,
+                              {1},
                               "container restart, restart"};
-const Command kill_command{"[OPTIONS] CONTAINER [CONTAINER...]", "Kill one or more running containers", kill_flags, kill, {1},
+const Command kill_command{"[OPTIONS] CONTAINER [CONTAINER...]",
+                           "Kill one or more running containers",
+                           kill_flags,
+                           kill,
+                           {1},
                            "container kill, kill"};
-const Command pause_command{"CONTAINER [CONTAINER...]", "Pause all processes within one or more containers", {}, pause, {1},
-                            "container pause, pause"};
-const Command unpause_command{"CONTAINER [CONTAINER...]", "Unpause all processes within one or more containers", {}, unpause, {1},
+const Command pause_command{
+    "CONTAINER [CONTAINER...]", "Pause all processes within one or more containers", {}, pause, {1},
+    "container pause, pause"};
+const Command unpause_command{"CONTAINER [CONTAINER...]",
+                              "Unpause all processes within one or more containers",
+                              {},
+                              unpause,
+                              {1},
                               "container unpause, unpause"};
-const Command rm_command{"[OPTIONS] CONTAINER [CONTAINER...]", "Remove one or more containers", rm_flags, rm, {1},
-                         "container rm, container remove, rm"};
-const Command rename_command{"CONTAINER NEW_NAME", "Rename a container", {}, rename, {2, 2}, "container rename, rename"};
-const Command wait_command{"CONTAINER [CONTAINER...]", "Wait until one or more containers stop, then print their exit codes", {}, wait, {1},
+const Command rm_command{
+    "[OPTIONS] CONTAINER [CONTAINER...]", "Remove one or more containers", rm_flags, rm, {1},
+    "container rm, container remove, rm"};
+const Command rename_command{"CONTAINER NEW_NAME",      "Rename a container", {}, rename, {2, 2},
+                             "container rename, rename"};
+const Command wait_command{"CONTAINER [CONTAINER...]",
+                           "Wait until one or more containers stop, then print their exit codes",
+                           {},
+                           wait,
+                           {1},
                            "container wait, wait"};
-const Command update_command{"[OPTIONS] CONTAINER [CONTAINER...]", "Update the configuration of one or more containers", update_flags, update,
-                             {1}, "container update, update"};
+const Command update_command{"[OPTIONS] CONTAINER [CONTAINER...]",
+                             "Update the configuration of one or more containers",
+                             update_flags,
+                             update,
+                             {1},
+                             "container update, update"};
 
 } // namespace shoal::cli

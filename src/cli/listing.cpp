@@ -17,15 +17,20 @@ std::string header_of_label(std::string label) {
     return label;
 }
 
-std::optional<Result<Json>> row_method(const Json& receiver, std::string_view name, std::span<const Json> given) {
-    if (name != "Label" || given.size() != 1 || !given[0].is_string() || !receiver.is_object()) { return std::nullopt; }
+std::optional<Result<Json>> row_method(const Json& receiver, std::string_view name,
+                                       std::span<const Json> given) {
+    if (name != "Label" || given.size() != 1 || !given[0].is_string() || !receiver.is_object()) {
+        return std::nullopt;
+    }
     const auto labels = receiver.find(labels_member);
     if (labels == receiver.end()) { return std::nullopt; }
     if (labels->is_string()) { return Result<Json>(header_of_label(given[0].get<std::string>())); }
     return Result<Json>(labels->value(given[0].get<std::string>(), ""));
 }
 
-std::string unescaped(std::string_view format) { return replace_all(replace_all(format, "\\t", "\t"), "\\n", "\n"); }
+std::string unescaped(std::string_view format) {
+    return replace_all(replace_all(format, "\\t", "\t"), "\\n", "\n");
+}
 
 Json sorted(const Json& object) {
     std::vector<std::string> keys;
@@ -79,7 +84,8 @@ Result<std::string> render(const Listing& listing) {
         if (!header) { return std::move(header).error().with(wrong_template); }
         out += *header + "\n";
     }
-    const bool whole = format.find("{{json .}}") != std::string::npos || format.find("{{.}}") != std::string::npos;
+    const bool whole =
+        format.find("{{json .}}") != std::string::npos || format.find("{{.}}") != std::string::npos;
     for (const Json& row : listing.rows) {
         auto line = parsed->execute(whole ? visible(row) : row, options);
         if (!line) { return std::move(line).error().with(wrong_template); }
@@ -88,7 +94,8 @@ Result<std::string> render(const Listing& listing) {
     return table ? align(out, listing.columns) : out;
 }
 
-Result<std::string> render_one(std::string_view format, const Json& value, const TemplateOptions& options) {
+Result<std::string> render_one(std::string_view format, const Json& value,
+                               const TemplateOptions& options) {
     if (format == "json") { return go_json(value) + "\n"; }
     auto parsed = Template::parse(unescaped(format));
     if (!parsed) { return std::move(parsed).error().with("template parsing error"); }

@@ -1,5 +1,6 @@
-// Lists of objects as people ask for them: a table with headers, `--format` templates, `json`, `raw`, or ids only.
-// Rows are plain JSON objects of texts, one member per column that a template may name.
+// Lists of objects as people ask for them: a table with headers, `--format` templates, `json`,
+// `raw`, or ids only. Rows are plain JSON objects of texts, one member per column that a template
+// may name.
 #pragma once
 
 #include "base/template.h"
@@ -24,10 +25,13 @@ struct Listing {
 /// The finished text. Fails: Invalid, "template parsing error: ...".
 Result<std::string> render(const Listing& listing);
 
-/// The same for one object and a template that is not a table: `json` and templates; newline at the end.
-Result<std::string> render_one(std::string_view format, const Json& value, const TemplateOptions& options);
+/// The same for one object and a template that is not a table: `json` and templates; newline at the
+/// end.
+Result<std::string> render_one(std::string_view format, const Json& value,
+                               const TemplateOptions& options);
 
-/// Labels of a row are kept aside as "\x01labels" (an object), for `.Label "x"` and out of `json .`.
+/// Labels of a row are kept aside as "\x01labels" (an object), for `.Label "x"` and out of `json
+/// .`.
 inline constexpr std::string_view labels_member = "\x01labels";
 
 } // namespace shoal::cli

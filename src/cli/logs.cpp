@@ -19,17 +19,23 @@ using client::part;
 constexpr Flag logs_flags[] = {
     {"details", 0, Kind::Bool, "Show further details given to logs"},
     {"follow", 'f', Kind::Bool, "Go on with what is written from now on"},
-    {"since", 0, Kind::Text, "Show what was written after this time (\"2013-01-02T13:23:37Z\") or in this span (\"42m\")"},
+    {"since", 0, Kind::Text,
+     "Show what was written after this time (\"2013-01-02T13:23:37Z\") or in this span (\"42m\")"},
     {"tail", 'n', Kind::Text, "Show this many lines of the end", "all"},
     {"timestamps", 't', Kind::Bool, "Show the time of every line"},
-    {"until", 0, Kind::Text, "Show what was written before this time (\"2013-01-02T13:23:37Z\") or span (\"42m\")"},
+    {"until", 0, Kind::Text,
+     "Show what was written before this time (\"2013-01-02T13:23:37Z\") or span (\"42m\")"},
 };
 
 Result<void> add_moment(net::Query& query, const Parsed& parsed, std::string_view flag) {
     const std::string text = parsed.text(flag);
     if (text.empty()) { return ok(); }
     auto at = parse_timestamp(text, now());
-    if (!at) { return invalid(fmt::format("invalid value for \"{}\": failed to parse value as time or duration: \"{}\"", flag, text)); }
+    if (!at) {
+        return invalid(fmt::format(
+            "invalid value for \"{}\": failed to parse value as time or duration: \"{}\"", flag,
+            text));
+    }
     const std::int64_t nanos = unix_nanos(*at);
     query.emplace_back(flag, fmt::format("{}.{:09}", nanos / 1'000'000'000, nanos % 1'000'000'000));
     return ok();
@@ -48,7 +54,8 @@ Result<int> logs(App& app, const Parsed& parsed) {
     TRY_LET(container, client->json(client::get(path + "/json")));
     const client::Request request = client::get(path + "/logs", query);
     if (container["Config"].value("Tty", false)) {
-        TRY(download(*client, request, [](std::string_view bytes) { return write_out(STDOUT_FILENO, bytes); }));
+        TRY(download(*client, request,
+                     [](std::string_view bytes) { return write_out(STDOUT_FILENO, bytes); }));
         return 0;
     }
     client::FrameReader frames([](client::Channel channel, std::string_view bytes) {
@@ -60,6 +67,8 @@ Result<int> logs(App& app, const Parsed& parsed) {
 
 } // namespace
 
-const Command logs_command{"[OPTIONS] CONTAINER", "Fetch the logs of a container", logs_flags, logs, {1, 1}, "container logs, logs"};
+const Command logs_command{
+    "[OPTIONS] CONTAINER", "Fetch the logs of a container", logs_flags, logs, {1, 1},
+    "container logs, logs"};
 
 } // namespace shoal::cli

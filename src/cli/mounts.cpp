@@ -10,7 +10,9 @@ namespace {
 
 /// Cleaned and absolute: "./a/../b" in "/w" is "/w/b".
 std::string absolute(std::string_view path, std::string_view working_directory) {
-    std::string full = path.starts_with('/') ? std::string(path) : std::string(working_directory) + "/" + std::string(path);
+    std::string full = path.starts_with('/')
+                           ? std::string(path)
+                           : std::string(working_directory) + "/" + std::string(path);
     std::vector<std::string> parts;
     for (auto& part : split(full, '/')) {
         if (part.empty() || part == ".") { continue; }
@@ -25,7 +27,8 @@ std::string absolute(std::string_view path, std::string_view working_directory) 
 
 class MountReader {
   public:
-    explicit MountReader(std::string_view working_directory) : working_directory_(working_directory) {}
+    explicit MountReader(std::string_view working_directory)
+        : working_directory_(working_directory) {}
 
     Result<Json> run(std::string_view text) {
         TRY_LET(fields, parse_csv(text));
@@ -35,7 +38,9 @@ class MountReader {
     }
 
   private:
-    static Error bad_value(std::string_view key, std::string_view value) { return invalid(fmt::format("invalid value for {}: {}", key, value)); }
+    static Error bad_value(std::string_view key, std::string_view value) {
+        return invalid(fmt::format("invalid value for {}: {}", key, value));
+    }
 
     Result<void> take(const std::string& field) {
         auto [key, value] = cut(field, '=');
@@ -60,7 +65,10 @@ class MountReader {
             mount_["Type"] = to_lower(value);
         } else if (key == "source" || key == "src") {
             source_ = value;
-            if (value == "." || value.starts_with("./") || value == ".." || value.starts_with("../")) { source_ = absolute(value, working_directory_); }
+            if (value == "." || value.starts_with("./") || value == ".." ||
+                value.starts_with("../")) {
+                source_ = absolute(value, working_directory_);
+            }
         } else if (key == "target" || key == "dst" || key == "destination") {
             mount_["Target"] = value;
         } else if (key == "readonly" || key == "ro") {
@@ -104,7 +112,9 @@ class MountReader {
             } else if (value == "readonly") {
                 bind_["ReadOnlyForceRecursive"] = true;
             } else {
-                return invalid(fmt::format("invalid value for {}: {} (must be \"enabled\", \"disabled\", \"writable\", or \"readonly\")", key, value));
+                return invalid(fmt::format(
+                    "invalid value for {}: {} (must be \"enabled\", \"disabled\", \"writable\", or \"readonly\")",
+                    key, value));
             }
         } else {
             return invalid(fmt::format("unexpected key '{}' in '{}={}'", key, key, value));
@@ -138,8 +148,11 @@ class MountReader {
         }
         if (key == "tmpfs-mode") {
             unsigned mode = 0;
-            const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), mode, 8);
-            if (error != std::errc{} || end != value.data() + value.size()) { return bad_value(key, value); }
+            const auto [end, error] =
+                std::from_chars(value.data(), value.data() + value.size(), mode, 8);
+            if (error != std::errc{} || end != value.data() + value.size()) {
+                return bad_value(key, value);
+            }
             tmpfs_["Mode"] = mode;
             return ok();
         }
@@ -150,7 +163,8 @@ class MountReader {
         const std::string type = mount_["Type"];
         const auto only_for = [&](const Json& options, std::string_view kind) -> Result<void> {
             if (options.empty() || type == kind) { return ok(); }
-            return invalid(fmt::format("cannot mix '{}-*' options with mount type '{}'", kind, type));
+            return invalid(
+                fmt::format("cannot mix '{}-*' options with mount type '{}'", kind, type));
         };
         if (type.empty()) { return invalid("type is required"); }
         if (mount_.value("Target", "").empty()) { return invalid("target is required"); }
@@ -160,17 +174,24 @@ class MountReader {
         TRY(only_for(image_, "image"));
         const bool read_only = mount_.value("ReadOnly", false);
         if (bind_.value("ReadOnlyNonRecursive", false) && !read_only) {
-            return invalid("option 'bind-recursive=writable' requires 'readonly' to be specified in conjunction");
+            return invalid(
+                "option 'bind-recursive=writable' requires 'readonly' to be specified in conjunction");
         }
         if (bind_.value("ReadOnlyForceRecursive", false)) {
-            if (!read_only) { return invalid("option 'bind-recursive=readonly' requires 'readonly' to be specified in conjunction"); }
+            if (!read_only) {
+                return invalid(
+                    "option 'bind-recursive=readonly' requires 'readonly' to be specified in conjunction");
+            }
             if (bind_.value("Propagation", "") != "rprivate") {
-                return invalid("option 'bind-recursive=readonly' requires 'bind-propagation=rprivate' to be specified in conjunction");
+                return invalid(
+                    "option 'bind-recursive=readonly' requires 'bind-propagation=rprivate' to be specified in conjunction");
             }
         }
         if (!source_.empty()) { mount_["Source"] = source_; }
-        const std::pair<const char*, const Json*> options[] = {
-            {"BindOptions", &bind_}, {"VolumeOptions", &volume_}, {"TmpfsOptions", &tmpfs_}, {"ImageOptions", &image_}};
+        const std::pair<const char*, const Json*> options[] = {{"BindOptions", &bind_},
+                                                               {"VolumeOptions", &volume_},
+                                                               {"TmpfsOptions", &tmpfs_},
+                                                               {"ImageOptions", &image_}};
         for (const auto& [name, value] : options) {
             if (!value->empty()) { mount_[name] = *value; }
         }
@@ -179,7 +200,8 @@ class MountReader {
 
     std::string_view working_directory_;
     Json mount_ = Json::object();
-    Json bind_ = Json::object(), volume_ = Json::object(), tmpfs_ = Json::object(), image_ = Json::object();
+    Json bind_ = Json::object(), volume_ = Json::object(), tmpfs_ = Json::object(),
+         image_ = Json::object();
     std::string source_;
 };
 
@@ -198,10 +220,15 @@ Result<VolumeSpec> parse_volume(std::string_view text, std::string_view working_
     }
     auto parts = split(text, ':');
     for (const auto& part : parts) {
-        if (part.empty()) { return invalid(fmt::format("invalid spec: {}: empty section between colons", text)); }
+        if (part.empty()) {
+            return invalid(fmt::format("invalid spec: {}: empty section between colons", text));
+        }
     }
-    if (parts.size() > 3) { return invalid(fmt::format("invalid spec: {}: too many colons", text)); }
-    if (parts[0] == "." || parts[0].starts_with("./") || parts[0] == ".." || parts[0].starts_with("../")) {
+    if (parts.size() > 3) {
+        return invalid(fmt::format("invalid spec: {}: too many colons", text));
+    }
+    if (parts[0] == "." || parts[0].starts_with("./") || parts[0] == ".." ||
+        parts[0].starts_with("../")) {
         parts[0] = absolute(parts[0], working_directory);
     }
     spec.bind = join(parts, ":");

@@ -1,5 +1,5 @@
-// -v, --mount and --tmpfs: what people write, as the API's Binds, Volumes, Mounts and Tmpfs. Pure, but for relative host
-// paths, which are completed with a working directory that the caller names.
+// -v, --mount and --tmpfs: what people write, as the API's Binds, Volumes, Mounts and Tmpfs. Pure,
+// but for relative host paths, which are completed with a working directory that the caller names.
 #pragma once
 
 #include "base/json.h"

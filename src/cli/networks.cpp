@@ -41,7 +41,9 @@ constexpr Flag create_flags_of_network[] = {
 
 Result<Json> create_body(const Parsed& parsed) {
     IpamOptions options{parsed.all("subnet"), parsed.all("ip-range"), parsed.all("gateway"), {}};
-    for (const auto& text : parsed.all("aux-address")) { options.auxiliary.push_back(cut(text, '=')); }
+    for (const auto& text : parsed.all("aux-address")) {
+        options.auxiliary.push_back(cut(text, '='));
+    }
     TRY_LET(config, ipam_config(options));
     Json body;
     body["Name"] = parsed.words[0];
@@ -50,12 +52,16 @@ Result<Json> create_body(const Parsed& parsed) {
     if (parsed.given("scope")) { body["Scope"] = parsed.text("scope"); }
     if (parsed.given("ipv4")) { body["EnableIPv4"] = parsed.on("ipv4"); }
     if (parsed.given("ipv6")) { body["EnableIPv6"] = parsed.on("ipv6"); }
-    body["IPAM"] = {{"Driver", parsed.text("ipam-driver", "default")}, {"Options", label_map(parsed.all("ipam-opt"))}, {"Config", config}};
+    body["IPAM"] = {{"Driver", parsed.text("ipam-driver", "default")},
+                    {"Options", label_map(parsed.all("ipam-opt"))},
+                    {"Config", config}};
     body["Internal"] = parsed.on("internal");
     body["Attachable"] = parsed.on("attachable");
     body["Ingress"] = parsed.on("ingress");
     body["ConfigOnly"] = parsed.on("config-only");
-    if (parsed.given("config-from")) { body["ConfigFrom"] = {{"Network", parsed.text("config-from")}}; }
+    if (parsed.given("config-from")) {
+        body["ConfigFrom"] = {{"Network", parsed.text("config-from")}};
+    }
     body["Options"] = label_map(parsed.all("opt"));
     body["Labels"] = label_map(parsed.all("label"));
     return body;
@@ -66,7 +72,9 @@ Result<int> create(App& app, const Parsed& parsed) {
     TRY_LET(client, app.client());
     if (!parsed.on("ipv4", true)) { TRY(need_version(*client, "ipv4", 148)); }
     TRY_LET(made, client->json(client::post("/networks/create", {}, body)));
-    if (const auto warning = text_of(made, "Warning"); !warning.empty()) { app.error_line("WARNING: " + warning); }
+    if (const auto warning = text_of(made, "Warning"); !warning.empty()) {
+        app.error_line("WARNING: " + warning);
+    }
     app.line(text_of(made, "Id"));
     return 0;
 }
@@ -74,7 +82,8 @@ Result<int> create(App& app, const Parsed& parsed) {
 // --- ls ---
 
 constexpr Flag ls_flags[] = {
-    {"filter", 'f', Kind::List, "Show only what fits a condition (\"driver=bridge\")", "", "filter", check_filter},
+    {"filter", 'f', Kind::List, "Show only what fits a condition (\"driver=bridge\")", "", "filter",
+     check_filter},
     {"format", 0, Kind::Text, format_help},
     {"no-trunc", 0, Kind::Bool, "Show ids in full"},
     {"quiet", 'q', Kind::Bool, "Show only ids"},
@@ -86,7 +95,9 @@ Json network_row(const Json& network, bool truncate) {
     const Json labels = labels_of(network);
     Json row;
     row["ID"] = truncate ? short_id(id) : id;
-    for (const char* member : {"Name", "Driver", "Scope"}) { row[member] = text_of(network, member); }
+    for (const char* member : {"Name", "Driver", "Scope"}) {
+        row[member] = text_of(network, member);
+    }
     row["IPv4"] = flag_of(network, "EnableIPv4") ? "true" : "false";
     row["IPv6"] = flag_of(network, "EnableIPv6") ? "true" : "false";
     row["Internal"] = flag_of(network, "Internal") ? "true" : "false";
@@ -102,14 +113,21 @@ Result<int> ls(App& app, const Parsed& parsed) {
     TRY_LET(client, app.client());
     TRY_LET(found, client->json(client::get("/networks", query)));
     Listing listing;
-    listing.format = choose_format(app, parsed, {"networksFormat", "table {{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}", "{{.ID}}",
-                                                 "network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n",
-                                                 "network_id: {{.ID}}"});
-    listing.headers = {{"ID", "NETWORK ID"}, {"Name", "NAME"},         {"Driver", "DRIVER"}, {"Scope", "SCOPE"},         {"IPv4", "IPV4"},
-                       {"IPv6", "IPV6"},     {"Internal", "INTERNAL"}, {"Labels", "LABELS"}, {"CreatedAt", "CREATED AT"}};
+    listing.format = choose_format(
+        app, parsed,
+        {"networksFormat", "table {{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}", "{{.ID}}",
+         "network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n",
+         "network_id: {{.ID}}"});
+    listing.headers = {{"ID", "NETWORK ID"},     {"Name", "NAME"},     {"Driver", "DRIVER"},
+                       {"Scope", "SCOPE"},       {"IPv4", "IPV4"},     {"IPv6", "IPV6"},
+                       {"Internal", "INTERNAL"}, {"Labels", "LABELS"}, {"CreatedAt", "CREATED AT"}};
     listing.type_name = "*network.networkContext";
-    for (const Json& network : found) { listing.rows.push_back(network_row(network, !parsed.on("no-trunc"))); }
-    std::stable_sort(listing.rows.begin(), listing.rows.end(), [](const Json& a, const Json& b) { return natural_less(text_of(a, "Name"), text_of(b, "Name")); });
+    for (const Json& network : found) {
+        listing.rows.push_back(network_row(network, !parsed.on("no-trunc")));
+    }
+    std::stable_sort(listing.rows.begin(), listing.rows.end(), [](const Json& a, const Json& b) {
+        return natural_less(text_of(a, "Name"), text_of(b, "Name"));
+    });
     TRY_LET(text, render(listing));
     app.out(text);
     return 0;
@@ -138,14 +156,17 @@ Result<int> rm(App& app, const Parsed& parsed) {
 
 Result<void> check_link(std::string_view text) {
     if (text.empty()) { return invalid("empty string specified for links"); }
-    if (std::count(text.begin(), text.end(), ':') > 1) { return invalid(fmt::format("bad format for links: {}", text)); }
+    if (std::count(text.begin(), text.end(), ':') > 1) {
+        return invalid(fmt::format("bad format for links: {}", text));
+    }
     return ok();
 }
 
 constexpr Flag connect_flags[] = {
     {"alias", 0, Kind::Words, "Further name of the container in this network"},
     {"driver-opt", 0, Kind::Words, "Option for the network's driver"},
-    {"gw-priority", 0, Kind::Int, "The network with the highest priority gives the default gateway"},
+    {"gw-priority", 0, Kind::Int,
+     "The network with the highest priority gives the default gateway"},
     {"ip", 0, Kind::Text, "IPv4 address (\"172.30.100.104\")"},
     {"ip6", 0, Kind::Text, "IPv6 address (\"2001:db8::33\")"},
     {"link", 0, Kind::List, "Name for another container (container[:alias])", "", "", check_link},
@@ -155,14 +176,20 @@ constexpr Flag connect_flags[] = {
 Result<Json> connect_settings(client::Client& client, const Parsed& parsed) {
     Json options = Json::object();
     for (const auto& text : parsed.all("driver-opt")) {
-        if (text.find('=') == std::string::npos) { return invalid("invalid key/value pair format in driver options"); }
+        if (text.find('=') == std::string::npos) {
+            return invalid("invalid key/value pair format in driver options");
+        }
         const auto [key, value] = cut(text, '=');
         options[to_lower(trim(key))] = to_lower(trim(value));
     }
     Json links = Json::array();
-    for (const auto& link : parsed.all("link")) { links.push_back(link.find(':') == std::string::npos ? link + ":" + link : link); }
+    for (const auto& link : parsed.all("link")) {
+        links.push_back(link.find(':') == std::string::npos ? link + ":" + link : link);
+    }
     Json settings;
-    settings["IPAMConfig"] = {{"IPv4Address", parsed.text("ip")}, {"IPv6Address", parsed.text("ip6")}, {"LinkLocalIPs", parsed.all("link-local-ip")}};
+    settings["IPAMConfig"] = {{"IPv4Address", parsed.text("ip")},
+                              {"IPv6Address", parsed.text("ip6")},
+                              {"LinkLocalIPs", parsed.all("link-local-ip")}};
     settings["Links"] = links;
     settings["Aliases"] = parsed.all("alias");
     settings["DriverOpts"] = options;
@@ -181,7 +208,8 @@ Result<int> connect(App& app, const Parsed& parsed) {
     return 0;
 }
 
-constexpr Flag disconnect_flags[] = {{"force", 'f', Kind::Bool, "Disconnect also a container that is gone or hangs"}};
+constexpr Flag disconnect_flags[] = {
+    {"force", 'f', Kind::Bool, "Disconnect also a container that is gone or hangs"}};
 
 Result<int> disconnect(App& app, const Parsed& parsed) {
     TRY_LET(client, app.client());
@@ -192,11 +220,22 @@ Result<int> disconnect(App& app, const Parsed& parsed) {
 
 } // namespace
 
-const Command network_create_command{"[OPTIONS] NETWORK", "Create a network", create_flags_of_network, create, {1, 1}};
-const Command network_ls_command{"[OPTIONS]", "List networks", ls_flags, ls, {0, 0}, "network ls, network list"};
-const Command network_rm_command{"[OPTIONS] NETWORK [NETWORK...]", "Remove one or more networks", rm_flags, rm, {1},
-                                 "network rm, network remove"};
-const Command network_connect_command{"[OPTIONS] NETWORK CONTAINER", "Connect a container to a network", connect_flags, connect, {2, 2}};
-const Command network_disconnect_command{"[OPTIONS] NETWORK CONTAINER", "Disconnect a container from a network", disconnect_flags, disconnect, {2, 2}};
+const Command network_create_command{
+    "[OPTIONS] NETWORK", "Create a network", create_flags_of_network, create, {1, 1}};
+const Command network_ls_command{"[OPTIONS]", "List networks", ls_flags,
+                                 ls,          {0, 0},          "network ls, network list"};
+const Command network_rm_command{
+    "[OPTIONS] NETWORK [NETWORK...]", "Remove one or more networks", rm_flags, rm, {1},
+    "network rm, network remove"};
+const Command network_connect_command{"[OPTIONS] NETWORK CONTAINER",
+                                      "Connect a container to a network",
+                                      connect_flags,
+                                      connect,
+                                      {2, 2}};
+const Command network_disconnect_command{"[OPTIONS] NETWORK CONTAINER",
+                                         "Disconnect a container from a network",
+                                         disconnect_flags,
+                                         disconnect,
+                                         {2, 2}};
 
 } // namespace shoal::cli

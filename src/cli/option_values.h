@@ -1,4 +1,5 @@
-// The small grammars inside single flags of `run`: device limits, ulimits, GPUs, networks. Pure; errors are Docker's.
+// The small grammars inside single flags of `run`: device limits, ulimits, GPUs, networks. Pure;
+// errors are Docker's.
 #pragma once
 
 #include "base/json.h"
@@ -13,9 +14,10 @@ Result<Json> parse_throttle_bytes(std::string_view text); ///< "/dev/sda:1mb"
 Result<Json> parse_throttle_count(std::string_view text); ///< "/dev/sda:1000"
 Result<Json> parse_device_rule(std::string_view text);    ///< "c 1:3 rwm"
 Result<Json> parse_ulimit(std::string_view text);         ///< "nofile=1024:2048"
-Result<Json> parse_gpus(std::string_view text);           ///< "all", "2", "\"device=0,1\",capabilities=utility"
-Result<Json> parse_device(std::string_view text);         ///< "/dev/x[:/dev/y[:rwm]]"
-bool is_cdi_device(std::string_view text);                ///< "vendor.com/class=name"
+Result<Json>
+parse_gpus(std::string_view text); ///< "all", "2", "\"device=0,1\",capabilities=utility"
+Result<Json> parse_device(std::string_view text); ///< "/dev/x[:/dev/y[:rwm]]"
+bool is_cdi_device(std::string_view text);        ///< "vendor.com/class=name"
 
 /// "net_admin" as "CAP_NET_ADMIN", each once, sorted.
 std::vector<std::string> effective_capabilities(const std::vector<std::string>& given);

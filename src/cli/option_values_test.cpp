@@ -25,28 +25,35 @@ TEST(OptionValues, cpus_are_exact) {
 }
 
 TEST(OptionValues, capabilities_have_their_full_name_once) {
-    EXPECT_EQ(effective_capabilities({"net_admin", "ALL", "CAP_NET_ADMIN"}), (std::vector<std::string>{"ALL", "CAP_NET_ADMIN"}));
+    EXPECT_EQ(effective_capabilities({"net_admin", "ALL", "CAP_NET_ADMIN"}),
+              (std::vector<std::string>{"ALL", "CAP_NET_ADMIN"}));
 }
 
 TEST(OptionValues, limits_of_devices) {
     EXPECT_EQ(shown(parse_weight_device("/dev/sda:200")), R"({"Path":"/dev/sda","Weight":200})");
-    EXPECT_EQ(shown(parse_weight_device("/dev/sda:5")), "error: invalid weight for device: /dev/sda:5");
+    EXPECT_EQ(shown(parse_weight_device("/dev/sda:5")),
+              "error: invalid weight for device: /dev/sda:5");
     EXPECT_EQ(shown(parse_weight_device("sda:500")), "error: bad format for device path: sda:500");
     EXPECT_EQ(shown(parse_throttle_bytes("/dev/sda:1mb")), R"({"Path":"/dev/sda","Rate":1048576})");
     EXPECT_EQ(shown(parse_device_rule("c 1:3 rwm")), "\"c 1:3 rwm\"");
-    EXPECT_EQ(shown(parse_device_rule("x 1:3 rwm")), "error: invalid device cgroup format 'x 1:3 rwm'");
+    EXPECT_EQ(shown(parse_device_rule("x 1:3 rwm")),
+              "error: invalid device cgroup format 'x 1:3 rwm'");
 }
 
 TEST(OptionValues, ulimits) {
     EXPECT_EQ(shown(parse_ulimit("nofile=5:6")), R"({"Name":"nofile","Soft":5,"Hard":6})");
     EXPECT_EQ(shown(parse_ulimit("core=0")), R"({"Name":"core","Soft":0,"Hard":0})");
     EXPECT_EQ(shown(parse_ulimit("foo=1")), "error: invalid ulimit type: foo");
-    EXPECT_EQ(shown(parse_ulimit("nofile=6:5")), "error: ulimit soft limit must be less than or equal to hard limit: 6 > 5");
+    EXPECT_EQ(shown(parse_ulimit("nofile=6:5")),
+              "error: ulimit soft limit must be less than or equal to hard limit: 6 > 5");
 }
 
 TEST(OptionValues, devices) {
-    EXPECT_EQ(shown(parse_device("/dev/null")), R"({"PathOnHost":"/dev/null","PathInContainer":"/dev/null","CgroupPermissions":"rwm"})");
-    EXPECT_EQ(shown(parse_device("/dev/full:/dev/f:r")), R"({"PathOnHost":"/dev/full","PathInContainer":"/dev/f","CgroupPermissions":"r"})");
+    EXPECT_EQ(
+        shown(parse_device("/dev/null")),
+        R"({"PathOnHost":"/dev/null","PathInContainer":"/dev/null","CgroupPermissions":"rwm"})");
+    EXPECT_EQ(shown(parse_device("/dev/full:/dev/f:r")),
+              R"({"PathOnHost":"/dev/full","PathInContainer":"/dev/f","CgroupPermissions":"r"})");
     EXPECT_EQ(shown(parse_device("/dev/null:x:y")), "error: invalid device mode: y");
     EXPECT_TRUE(is_cdi_device("vendor.com/class=name"));
     EXPECT_FALSE(is_cdi_device("/dev/null"));
@@ -65,10 +72,14 @@ TEST(OptionValues, networks) {
 }
 
 TEST(OptionValues, gpus) {
-    EXPECT_EQ(shown(parse_gpus("all")), R"({"Driver":"","Count":-1,"DeviceIDs":null,"Capabilities":[["gpu"]],"Options":{}})");
-    EXPECT_EQ(shown(parse_gpus("\"device=0,1\",capabilities=utility")),
-              R"({"Driver":"","Count":0,"DeviceIDs":["0","1"],"Capabilities":[["utility","gpu"]],"Options":{}})");
-    EXPECT_EQ(shown(parse_gpus("count=x")), "error: invalid count (x): value must be either \"all\" or an integer: invalid syntax");
+    EXPECT_EQ(shown(parse_gpus("all")),
+              R"({"Driver":"","Count":-1,"DeviceIDs":null,"Capabilities":[["gpu"]],"Options":{}})");
+    EXPECT_EQ(
+        shown(parse_gpus("\"device=0,1\",capabilities=utility")),
+        R"({"Driver":"","Count":0,"DeviceIDs":["0","1"],"Capabilities":[["utility","gpu"]],"Options":{}})");
+    EXPECT_EQ(
+        shown(parse_gpus("count=x")),
+        "error: invalid count (x): value must be either \"all\" or an integer: invalid syntax");
 }
 
 } // namespace

@@ -25,7 +25,8 @@ Result<void> check_path(const std::string& path) {
     const std::string directory = directory_of(path);
     if (::stat(directory.c_str(), &seen) != 0) {
         const int number = errno;
-        return go_error("stat " + directory, os_error(directory, number)).with("invalid output path");
+        return go_error("stat " + directory, os_error(directory, number))
+            .with("invalid output path");
     }
     if (::stat(path.c_str(), &seen) != 0) { return ok(); }
     if (S_ISDIR(seen.st_mode)) { return invalid("cannot write to a directory"); }
@@ -38,9 +39,12 @@ Result<void> check_path(const std::string& path) {
 } // namespace
 
 OutputFile::OutputFile(OutputFile&& other) noexcept
-    : path_(std::move(other.path_)), fd_(std::move(other.fd_)), named_(std::exchange(other.named_, false)) {}
+    : path_(std::move(other.path_)), fd_(std::move(other.fd_)),
+      named_(std::exchange(other.named_, false)) {}
 
-std::string OutputFile::temporary() const { return fmt::format("{}/.shoal-{}.tmp", directory_of(path_), ::getpid()); }
+std::string OutputFile::temporary() const {
+    return fmt::format("{}/.shoal-{}.tmp", directory_of(path_), ::getpid());
+}
 
 Result<OutputFile> OutputFile::create(const std::string& path) {
     TRY(check_path(path));
@@ -61,13 +65,17 @@ OutputFile::~OutputFile() {
     if (named_) { ::unlink(temporary().c_str()); }
 }
 
-Result<void> OutputFile::write(std::string_view bytes) { return os::write_all(fd_, bytes).with("write " + path_); }
+Result<void> OutputFile::write(std::string_view bytes) {
+    return os::write_all(fd_, bytes).with("write " + path_);
+}
 
 Result<void> OutputFile::finish() {
     const std::string name = temporary();
     if (!named_) {
         const std::string unnamed = fmt::format("/proc/self/fd/{}", fd_.raw());
-        if (::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0) { return os_error("link " + name, errno); }
+        if (::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+            return os_error("link " + name, errno);
+        }
         named_ = true;
     }
     TRY(os::rename_file(name, path_));

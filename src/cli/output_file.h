@@ -1,5 +1,6 @@
-// The file of -o: complete or not there at all. It has no name until everything was written, so that whatever ends the program
-// leaves nothing behind; only file systems without unnamed files show a temporary name meanwhile.
+// The file of -o: complete or not there at all. It has no name until everything was written, so
+// that whatever ends the program leaves nothing behind; only file systems without unnamed files
+// show a temporary name meanwhile.
 #pragma once
 
 #include "os/fd.h"

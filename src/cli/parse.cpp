@@ -32,8 +32,11 @@ std::optional<std::uint64_t> parse_digits(std::string_view text) {
         }
     }
     std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
-    if (end != digits.data() + digits.size() || error == std::errc::invalid_argument) { return std::nullopt; }
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+    if (end != digits.data() + digits.size() || error == std::errc::invalid_argument) {
+        return std::nullopt;
+    }
     return error == std::errc::result_out_of_range ? UINT64_MAX : value;
 }
 
@@ -55,11 +58,20 @@ Result<void> check_whole(std::string_view value, bool is_signed, std::uint64_t m
 Result<void> check_value(const Flag& flag, std::string_view value) {
     switch (flag.kind) {
     case Kind::Bool:
-        if (!parse_bool(value)) { return invalid(fmt::format("strconv.ParseBool: parsing {}: invalid syntax", go_quote(value))); }
+        if (!parse_bool(value)) {
+            return invalid(
+                fmt::format("strconv.ParseBool: parsing {}: invalid syntax", go_quote(value)));
+        }
         break;
-    case Kind::Int: TRY(check_whole(value, true, INT64_MAX)); break;
-    case Kind::Uint16: TRY(check_whole(value, false, UINT16_MAX)); break;
-    case Kind::Uint: TRY(check_whole(value, false, UINT64_MAX)); break;
+    case Kind::Int:
+        TRY(check_whole(value, true, INT64_MAX));
+        break;
+    case Kind::Uint16:
+        TRY(check_whole(value, false, UINT16_MAX));
+        break;
+    case Kind::Uint:
+        TRY(check_whole(value, false, UINT64_MAX));
+        break;
     case Kind::Bytes:
         if (auto size = parse_bytes(value); !size) { return std::move(size).error(); }
         break;
@@ -71,7 +83,8 @@ Result<void> check_value(const Flag& flag, std::string_view value) {
     case Kind::Duration:
         if (auto span = parse_duration(value); !span) { return std::move(span).error(); }
         break;
-    default: break;
+    default:
+        break;
     }
     return flag.check != nullptr ? flag.check(value) : ok();
 }
@@ -79,8 +92,11 @@ Result<void> check_value(const Flag& flag, std::string_view value) {
 Result<void> set(Parsed& parsed, const Flag& flag, std::string value) {
     auto fine = check_value(flag, value);
     if (!fine) {
-        const std::string shown = flag.letter != 0 ? fmt::format("-{}, --{}", flag.letter, flag.name) : fmt::format("--{}", flag.name);
-        return invalid(fmt::format("invalid argument {} for \"{}\" flag: {}", go_quote(value), shown, fine.error().message));
+        const std::string shown = flag.letter != 0
+                                      ? fmt::format("-{}, --{}", flag.letter, flag.name)
+                                      : fmt::format("--{}", flag.name);
+        return invalid(fmt::format("invalid argument {} for \"{}\" flag: {}", go_quote(value),
+                                   shown, fine.error().message));
     }
     parsed.values.emplace_back(&flag, std::move(value));
     return ok();
@@ -88,7 +104,8 @@ Result<void> set(Parsed& parsed, const Flag& flag, std::string value) {
 
 class FlagReader {
   public:
-    FlagReader(const std::vector<const Flag*>& flags, std::span<const std::string> words) : flags_(flags), words_(words) {}
+    FlagReader(const std::vector<const Flag*>& flags, std::span<const std::string> words)
+        : flags_(flags), words_(words) {}
 
     Result<Parsed> run(bool flags_first) {
         Parsed parsed;
@@ -115,19 +132,27 @@ class FlagReader {
 
   private:
     Parsed rest(Parsed parsed) {
-        parsed.words.insert(parsed.words.end(), words_.begin() + static_cast<std::ptrdiff_t>(at_), words_.end());
+        parsed.words.insert(parsed.words.end(), words_.begin() + static_cast<std::ptrdiff_t>(at_),
+                            words_.end());
         return parsed;
     }
 
     Result<void> long_flag(Parsed& parsed, std::string_view text) {
         const auto equals = text.find('=');
         const std::string_view name = text.substr(0, equals);
-        if (name.empty() || name[0] == '-') { return invalid(fmt::format("bad flag syntax: --{}", text)); }
-        const auto at = std::find_if(flags_.begin(), flags_.end(), [&](const Flag* flag) { return flag->name == name; });
+        if (name.empty() || name[0] == '-') {
+            return invalid(fmt::format("bad flag syntax: --{}", text));
+        }
+        const auto at = std::find_if(flags_.begin(), flags_.end(),
+                                     [&](const Flag* flag) { return flag->name == name; });
         if (at == flags_.end()) { return invalid(fmt::format("unknown flag: --{}", name)); }
-        if (equals != std::string_view::npos) { return set(parsed, **at, std::string(text.substr(equals + 1))); }
+        if (equals != std::string_view::npos) {
+            return set(parsed, **at, std::string(text.substr(equals + 1)));
+        }
         if ((*at)->kind == Kind::Bool) { return set(parsed, **at, "true"); }
-        if (at_ >= words_.size()) { return invalid(fmt::format("flag needs an argument: --{}", name)); }
+        if (at_ >= words_.size()) {
+            return invalid(fmt::format("flag needs an argument: --{}", name));
+        }
         return set(parsed, **at, words_[at_++]);
     }
 
@@ -135,19 +160,24 @@ class FlagReader {
         std::string_view letters = word.substr(1);
         while (!letters.empty()) {
             const char letter = letters[0];
-            const auto at = std::find_if(flags_.begin(), flags_.end(), [&](const Flag* flag) { return flag->letter == letter; });
+            const auto at = std::find_if(flags_.begin(), flags_.end(),
+                                         [&](const Flag* flag) { return flag->letter == letter; });
             if (at == flags_.end()) {
                 if (letter == 'h' && letters.size() == 1) { return set(parsed, help_flag, "true"); }
                 return invalid(fmt::format("unknown shorthand flag: '{}' in -{}", letter, letters));
             }
-            if (letters.size() > 2 && letters[1] == '=') { return set(parsed, **at, std::string(letters.substr(2))); }
+            if (letters.size() > 2 && letters[1] == '=') {
+                return set(parsed, **at, std::string(letters.substr(2)));
+            }
             if ((*at)->kind == Kind::Bool) {
                 TRY(set(parsed, **at, "true"));
                 letters.remove_prefix(1);
                 continue;
             }
             if (letters.size() > 1) { return set(parsed, **at, std::string(letters.substr(1))); }
-            if (at_ >= words_.size()) { return invalid(fmt::format("flag needs an argument: '{}' in -{}", letter, letters)); }
+            if (at_ >= words_.size()) {
+                return invalid(fmt::format("flag needs an argument: '{}' in -{}", letter, letters));
+            }
             return set(parsed, **at, words_[at_++]);
         }
         return ok();
@@ -161,7 +191,8 @@ class FlagReader {
 } // namespace
 
 bool Parsed::given(std::string_view flag) const {
-    return std::any_of(values.begin(), values.end(), [&](const auto& value) { return value.first->name == flag; });
+    return std::any_of(values.begin(), values.end(),
+                       [&](const auto& value) { return value.first->name == flag; });
 }
 
 std::string Parsed::text(std::string_view flag, std::string_view otherwise) const {
@@ -192,7 +223,8 @@ std::optional<std::int64_t> Parsed::number(std::string_view flag) const {
     if (!given(flag)) { return std::nullopt; }
     const std::string value = text(flag);
     const bool negative = value.starts_with('-');
-    const auto digits = parse_digits(std::string_view(value).substr(negative || value.starts_with('+') ? 1 : 0));
+    const auto digits =
+        parse_digits(std::string_view(value).substr(negative || value.starts_with('+') ? 1 : 0));
     if (!digits) { return std::nullopt; }
     const auto number = static_cast<std::int64_t>(*digits);
     return negative ? -number : number;
@@ -222,7 +254,8 @@ const Entry* find_entry(const Group& group, std::string_view name) {
     return nullptr;
 }
 
-Result<Parsed> parse_flags(const std::vector<const Flag*>& flags, std::span<const std::string> words, bool flags_first) {
+Result<Parsed> parse_flags(const std::vector<const Flag*>& flags,
+                           std::span<const std::string> words, bool flags_first) {
     return FlagReader(flags, words).run(flags_first);
 }
 
@@ -241,7 +274,8 @@ Result<void> check_arguments(const Command& command, const Parsed& parsed) {
     } else if (least == 0) {
         what = fmt::format("requires at most {} argument{}", most, plural(most));
     } else {
-        what = fmt::format("requires at least {} and at most {} argument{}", least, most, plural(most));
+        what = fmt::format("requires at least {} and at most {} argument{}", least, most,
+                           plural(most));
     }
     return invalid(fmt::format("'{}' {}", parsed.path, what));
 }

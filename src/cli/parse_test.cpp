@@ -6,14 +6,18 @@ namespace shoal::cli {
 namespace {
 
 constexpr Flag table[] = {
-    {"all", 'a', Kind::Bool, ""},          {"interactive", 'i', Kind::Bool, ""},  {"env", 'e', Kind::List, ""},
-    {"publish", 'p', Kind::List, ""},      {"name", 0, Kind::Text, ""},           {"shares", 'c', Kind::Int, ""},
-    {"weight", 0, Kind::Uint16, ""},       {"memory", 'm', Kind::Bytes, ""},      {"swap", 0, Kind::MemorySwap, ""},
-    {"interval", 0, Kind::Duration, ""},   {"include", 0, Kind::Words, ""},       {"hostname", 'h', Kind::Text, ""},
+    {"all", 'a', Kind::Bool, ""},      {"interactive", 'i', Kind::Bool, ""},
+    {"env", 'e', Kind::List, ""},      {"publish", 'p', Kind::List, ""},
+    {"name", 0, Kind::Text, ""},       {"shares", 'c', Kind::Int, ""},
+    {"weight", 0, Kind::Uint16, ""},   {"memory", 'm', Kind::Bytes, ""},
+    {"swap", 0, Kind::MemorySwap, ""}, {"interval", 0, Kind::Duration, ""},
+    {"include", 0, Kind::Words, ""},   {"hostname", 'h', Kind::Text, ""},
 };
 constexpr Command command{.usage = "", .summary = "", .flags = table};
 
-Result<Parsed> parse(std::vector<std::string> words, bool flags_first = false) { return parse_flags(flags_of(command), words, flags_first); }
+Result<Parsed> parse(std::vector<std::string> words, bool flags_first = false) {
+    return parse_flags(flags_of(command), words, flags_first);
+}
 std::string error(std::vector<std::string> words) {
     auto parsed = parse(std::move(words));
     return parsed ? "" : parsed.error().message;
@@ -43,7 +47,8 @@ TEST(Parse, values_come_behind_an_equals_sign_or_as_the_next_word) {
     EXPECT_EQ(parsed->text("name"), "a=b");
     EXPECT_EQ(parsed->all("env"), (Words{"A=1", "B"}));
     EXPECT_EQ(parsed->all("publish"), Words{"80"});
-    EXPECT_EQ(parsed->all("hostname"), (Words{"=", "-x"})) << "as pflag reads a lone '=' behind a letter";
+    EXPECT_EQ(parsed->all("hostname"), (Words{"=", "-x"}))
+        << "as pflag reads a lone '=' behind a letter";
 }
 
 TEST(Parse, letters_are_joined) {
@@ -57,7 +62,9 @@ TEST(Parse, booleans_take_a_value_only_behind_an_equals_sign) {
     EXPECT_FALSE(parse({"--all=false"})->on("all"));
     EXPECT_TRUE(parse({"--all=T"})->on("all"));
     EXPECT_EQ(parse({"--all", "false"})->words, Words{"false"});
-    EXPECT_EQ(error({"--all=foo"}), "invalid argument \"foo\" for \"-a, --all\" flag: strconv.ParseBool: parsing \"foo\": invalid syntax");
+    EXPECT_EQ(
+        error({"--all=foo"}),
+        "invalid argument \"foo\" for \"-a, --all\" flag: strconv.ParseBool: parsing \"foo\": invalid syntax");
 }
 
 TEST(Parse, what_is_wrong_is_said_as_docker_says_it) {
@@ -72,7 +79,9 @@ TEST(Parse, what_is_wrong_is_said_as_docker_says_it) {
 }
 
 TEST(Parse, whole_numbers_are_read_as_go_reads_them) {
-    const auto number = [](std::string text) { return parse({"--shares", std::move(text)})->number("shares"); };
+    const auto number = [](std::string text) {
+        return parse({"--shares", std::move(text)})->number("shares");
+    };
     EXPECT_EQ(number("10"), 10);
     EXPECT_EQ(number("+5"), 5);
     EXPECT_EQ(number("-5"), -5);
@@ -80,17 +89,26 @@ TEST(Parse, whole_numbers_are_read_as_go_reads_them) {
     EXPECT_EQ(number("010"), 8);
     EXPECT_EQ(number("0b11"), 3);
     EXPECT_EQ(number("1_000"), 1000);
-    EXPECT_EQ(error({"-c", "1__0"}), "invalid argument \"1__0\" for \"-c, --shares\" flag: strconv.ParseInt: parsing \"1__0\": invalid syntax");
-    EXPECT_EQ(error({"--shares", "x"}), "invalid argument \"x\" for \"-c, --shares\" flag: strconv.ParseInt: parsing \"x\": invalid syntax");
-    EXPECT_EQ(error({"--weight", "70000"}),
-              "invalid argument \"70000\" for \"--weight\" flag: strconv.ParseUint: parsing \"70000\": value out of range");
+    EXPECT_EQ(
+        error({"-c", "1__0"}),
+        "invalid argument \"1__0\" for \"-c, --shares\" flag: strconv.ParseInt: parsing \"1__0\": invalid syntax");
+    EXPECT_EQ(
+        error({"--shares", "x"}),
+        "invalid argument \"x\" for \"-c, --shares\" flag: strconv.ParseInt: parsing \"x\": invalid syntax");
+    EXPECT_EQ(
+        error({"--weight", "70000"}),
+        "invalid argument \"70000\" for \"--weight\" flag: strconv.ParseUint: parsing \"70000\": value out of range");
 }
 
 TEST(Parse, sizes_and_times) {
     EXPECT_EQ(parse({"-m", "1.5g"})->bytes("memory"), 1'610'612'736);
     EXPECT_EQ(parse({"--swap", "-1"})->bytes("swap"), -1);
-    EXPECT_EQ(error({"--interval", "1"}), "invalid argument \"1\" for \"--interval\" flag: time: missing unit in duration \"1\"");
-    EXPECT_EQ(error({"--interval", "5x"}), "invalid argument \"5x\" for \"--interval\" flag: time: unknown unit \"x\" in duration \"5x\"");
+    EXPECT_EQ(
+        error({"--interval", "1"}),
+        "invalid argument \"1\" for \"--interval\" flag: time: missing unit in duration \"1\"");
+    EXPECT_EQ(
+        error({"--interval", "5x"}),
+        "invalid argument \"5x\" for \"--interval\" flag: time: unknown unit \"x\" in duration \"5x\"");
     EXPECT_NE(error({"-m", "lots"}), "");
 }
 

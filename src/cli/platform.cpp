@@ -10,7 +10,8 @@ namespace shoal::cli {
 
 Result<Json> parse_platform(std::string_view text) {
     const auto parts = split(to_lower(text), '/');
-    if (parts.size() > 3 || std::any_of(parts.begin(), parts.end(), [](const auto& word) { return word.empty(); })) {
+    if (parts.size() > 3 ||
+        std::any_of(parts.begin(), parts.end(), [](const auto& word) { return word.empty(); })) {
         return invalid(fmt::format("invalid platform: {}: invalid argument", go_quote(text)));
     }
     Json platform{{"os", parts[0]}};

@@ -72,7 +72,8 @@ Result<std::string> short_form(const std::string& text) {
     return fmt::format("{}:{}/{}", published, target, protocol);
 }
 
-/// Ports as they are collected: a range may name all 65535, and members of a Json are searched one by one.
+/// Ports as they are collected: a range may name all 65535, and members of a Json are searched one
+/// by one.
 struct Found {
     std::map<std::string, Json> exposed, bindings;
 };
@@ -88,7 +89,9 @@ Result<void> publish_one(const std::string& given, Found& ports) {
     if (protocol.empty()) { protocol = "tcp"; }
     const Parts parts = parts_of(front);
     TRY_LET(ip, checked_ip(parts.ip));
-    if (parts.container.empty()) { return invalid(fmt::format("no port specified: {}<empty>", text)); }
+    if (parts.container.empty()) {
+        return invalid(fmt::format("no port specified: {}<empty>", text));
+    }
     const auto container = parse_range(parts.container);
     if (!container) { return invalid("invalid containerPort: " + parts.container); }
     std::optional<Range> host;
@@ -96,14 +99,21 @@ Result<void> publish_one(const std::string& given, Found& ports) {
         host = parse_range(parts.host);
         if (!host) { return invalid("invalid hostPort: " + parts.host); }
         if (host->count() != container->count() && container->count() != 1) {
-            return invalid(fmt::format("invalid ranges specified for container and host Ports: {} and {}", parts.container, parts.host));
+            return invalid(
+                fmt::format("invalid ranges specified for container and host Ports: {} and {}",
+                            parts.container, parts.host));
         }
     }
-    if (protocol != "tcp" && protocol != "udp" && protocol != "sctp") { return invalid("invalid proto: " + protocol); }
+    if (protocol != "tcp" && protocol != "udp" && protocol != "sctp") {
+        return invalid("invalid proto: " + protocol);
+    }
     for (unsigned i = 0; i < container->count(); ++i) {
         const std::string key = fmt::format("{}/{}", container->first + i, protocol);
         std::string host_port;
-        if (host) { host_port = host->count() == container->count() ? std::to_string(host->first + i) : parts.host; }
+        if (host) {
+            host_port =
+                host->count() == container->count() ? std::to_string(host->first + i) : parts.host;
+        }
         ports.exposed[key] = Json::object();
         ports.bindings[key].push_back(Json{{"HostIp", ip}, {"HostPort", host_port}});
     }
@@ -111,16 +121,22 @@ Result<void> publish_one(const std::string& given, Found& ports) {
 }
 
 Result<void> expose_one(const std::string& text, Found& ports) {
-    if (text.find(':') != std::string::npos) { return invalid("invalid port format for --expose: " + text); }
+    if (text.find(':') != std::string::npos) {
+        return invalid("invalid port format for --expose: " + text);
+    }
     auto [numbers, protocol] = cut(text, '/');
     if (text.find('/') == std::string::npos) { protocol = "tcp"; }
     const auto range = parse_range(numbers);
     if (!range) {
         const auto [first, last] = cut(numbers, '-');
         const std::string& wrong = parse_number<std::uint16_t>(first) ? last : first;
-        return invalid(fmt::format("invalid range format for --expose: {}, error: strconv.ParseUint: parsing {}: invalid syntax", text, go_quote(wrong)));
+        return invalid(fmt::format(
+            "invalid range format for --expose: {}, error: strconv.ParseUint: parsing {}: invalid syntax",
+            text, go_quote(wrong)));
     }
-    for (unsigned port = range->first; port <= range->last; ++port) { ports.exposed[fmt::format("{}/{}", port, to_lower(protocol))] = Json::object(); }
+    for (unsigned port = range->first; port <= range->last; ++port) {
+        ports.exposed[fmt::format("{}/{}", port, to_lower(protocol))] = Json::object();
+    }
     return ok();
 }
 
@@ -129,10 +145,12 @@ Result<void> expose_one(const std::string& text, Found& ports) {
 bool is_ip(std::string_view text) {
     const std::string copy(text);
     unsigned char buffer[sizeof(in6_addr)];
-    return inet_pton(AF_INET, copy.c_str(), buffer) == 1 || inet_pton(AF_INET6, copy.c_str(), buffer) == 1;
+    return inet_pton(AF_INET, copy.c_str(), buffer) == 1 ||
+           inet_pton(AF_INET6, copy.c_str(), buffer) == 1;
 }
 
-Result<Ports> parse_ports(const std::vector<std::string>& publish, const std::vector<std::string>& expose) {
+Result<Ports> parse_ports(const std::vector<std::string>& publish,
+                          const std::vector<std::string>& expose) {
     Found found;
     for (const auto& text : publish) { TRY(publish_one(text, found)); }
     for (const auto& text : expose) { TRY(expose_one(text, found)); }

@@ -17,20 +17,26 @@ std::string exposed(std::vector<std::string> texts) {
 TEST(Ports, single_ports) {
     EXPECT_EQ(published({"80"}), R"({"80/tcp":[{"HostIp":"","HostPort":""}]})");
     EXPECT_EQ(published({"8080:80"}), R"({"80/tcp":[{"HostIp":"","HostPort":"8080"}]})");
-    EXPECT_EQ(published({"127.0.0.1:8080:80/udp"}), R"({"80/udp":[{"HostIp":"127.0.0.1","HostPort":"8080"}]})");
+    EXPECT_EQ(published({"127.0.0.1:8080:80/udp"}),
+              R"({"80/udp":[{"HostIp":"127.0.0.1","HostPort":"8080"}]})");
     EXPECT_EQ(published({"[::1]:8080:80"}), R"({"80/tcp":[{"HostIp":"::1","HostPort":"8080"}]})");
     EXPECT_EQ(published({"127.0.0.1::80"}), R"({"80/tcp":[{"HostIp":"127.0.0.1","HostPort":""}]})");
     EXPECT_EQ(published({"80/TCP/x"}), R"({"80/tcp":[{"HostIp":"","HostPort":""}]})");
 }
 
 TEST(Ports, ranges) {
-    EXPECT_EQ(published({"8080-8081:80-81"}), R"({"80/tcp":[{"HostIp":"","HostPort":"8080"}],"81/tcp":[{"HostIp":"","HostPort":"8081"}]})");
-    EXPECT_EQ(published({"8080-8082:80"}), R"({"80/tcp":[{"HostIp":"","HostPort":"8080-8082"}]})") << "one of them, the daemon chooses";
-    EXPECT_EQ(published({"8080-8082:80-81"}), "error: invalid ranges specified for container and host Ports: 80-81 and 8080-8082");
+    EXPECT_EQ(
+        published({"8080-8081:80-81"}),
+        R"({"80/tcp":[{"HostIp":"","HostPort":"8080"}],"81/tcp":[{"HostIp":"","HostPort":"8081"}]})");
+    EXPECT_EQ(published({"8080-8082:80"}), R"({"80/tcp":[{"HostIp":"","HostPort":"8080-8082"}]})")
+        << "one of them, the daemon chooses";
+    EXPECT_EQ(published({"8080-8082:80-81"}),
+              "error: invalid ranges specified for container and host Ports: 80-81 and 8080-8082");
 }
 
 TEST(Ports, the_long_form) {
-    EXPECT_EQ(published({"published=8080,target=80,protocol=udp,mode=host"}), R"({"80/udp":[{"HostIp":"","HostPort":"8080"}]})");
+    EXPECT_EQ(published({"published=8080,target=80,protocol=udp,mode=host"}),
+              R"({"80/udp":[{"HostIp":"","HostPort":"8080"}]})");
     EXPECT_EQ(published({"target=80"}), R"({"80/tcp":[{"HostIp":"","HostPort":""}]})");
     EXPECT_EQ(published({"target=x"}), "error: invalid containerPort: x");
     EXPECT_EQ(published({"published=80"}), "error: no port specified: 80:/tcp<empty>");
@@ -48,7 +54,9 @@ TEST(Ports, what_is_wrong_is_named) {
 TEST(Ports, exposed_ones) {
     EXPECT_EQ(exposed({"80", "100-101/udp"}), R"({"100/udp":{},"101/udp":{},"80/tcp":{}})");
     EXPECT_EQ(exposed({"80:90"}), "error: invalid port format for --expose: 80:90");
-    EXPECT_EQ(exposed({"x"}), "error: invalid range format for --expose: x, error: strconv.ParseUint: parsing \"x\": invalid syntax");
+    EXPECT_EQ(
+        exposed({"x"}),
+        "error: invalid range format for --expose: x, error: strconv.ParseUint: parsing \"x\": invalid syntax");
 }
 
 } // namespace

@@ -50,19 +50,24 @@ std::string progress_bar(std::int64_t current, std::int64_t total, unsigned colu
     if (current <= 0 && total <= 0) { return ""; }
     const std::string done = human_size(static_cast<double>(current));
     if (total <= 0) { return fmt::format("{:>8}", done); }
-    const std::string numbers = current > total ? fmt::format("{:>8}", done) : fmt::format("{:>8}/{}", done, human_size(static_cast<double>(total)));
+    const std::string numbers =
+        current > total ? fmt::format("{:>8}", done)
+                        : fmt::format("{:>8}/{}", done, human_size(static_cast<double>(total)));
     const unsigned width = columns > beside_bar ? std::min(bar_max, columns - beside_bar) : 0;
     if (width < bar_min) { return numbers; }
-    const double part = std::clamp(static_cast<double>(current) / static_cast<double>(total), 0.0, 1.0);
+    const double part =
+        std::clamp(static_cast<double>(current) / static_cast<double>(total), 0.0, 1.0);
     const auto filled = static_cast<unsigned>(part * width);
-    return fmt::format("[{}>{}] {}", std::string(filled, '='), std::string(width - filled, ' '), numbers);
+    return fmt::format("[{}>{}] {}", std::string(filled, '='), std::string(width - filled, ' '),
+                       numbers);
 }
 
 Result<std::string> ProgressText::next(const Json& message, unsigned columns) {
     TRY_LET(text, text_of_message(message, columns));
     const bool stays = std::exchange(passing_, text.starts_with(erase_line));
     // The line that was only passing makes room.
-    return stays && !text.empty() && !text.starts_with(erase_line) ? std::string(erase_line) + text : text;
+    return stays && !text.empty() && !text.starts_with(erase_line) ? std::string(erase_line) + text
+                                                                   : text;
 }
 
 Result<std::string> ProgressText::text_of_message(const Json& message, unsigned columns) {
@@ -77,7 +82,9 @@ Result<std::string> ProgressText::text_of_message(const Json& message, unsigned 
     const Detail detail = detail_of(message);
     if (to_ == To::Terminal && detail.present) { return redraw(message, id, columns); }
     // Steps are lines; what happens between them is for terminals only.
-    if (detail.present && (id.empty() || detail.current > 0 || detail.total > 0)) { return std::string(); }
+    if (detail.present && (id.empty() || detail.current > 0 || detail.total > 0)) {
+        return std::string();
+    }
     if (!detail.present) { ids_.clear(); }
     const std::string status = harmless(text_of(message, "status"));
     return id.empty() ? status + "\n" : id + ": " + status + "\n";
@@ -87,7 +94,9 @@ std::string ProgressText::redraw(const Json& message, const std::string& id, uns
     const Detail detail = detail_of(message);
     std::string line = id.empty() ? "" : id + ": ";
     line += harmless(text_of(message, "status"));
-    if (const auto bar = progress_bar(detail.current, detail.total, columns); !bar.empty()) { line += " " + bar; }
+    if (const auto bar = progress_bar(detail.current, detail.total, columns); !bar.empty()) {
+        line += " " + bar;
+    }
     if (id.empty()) {
         ids_.clear();
         return fmt::format("{}{}\r", erase_line, line);

@@ -1,5 +1,6 @@
-// The progress that daemons report as JSON objects, as text: on a terminal a line per id that is drawn over again, with a
-// bar; elsewhere one plain line for every step, without bars. Pure: text in, text out.
+// The progress that daemons report as JSON objects, as text: on a terminal a line per id that is
+// drawn over again, with a bar; elsewhere one plain line for every step, without bars. Pure: text
+// in, text out.
 #pragma once
 
 #include "base/json.h"

@@ -21,10 +21,15 @@ Filters prune_filters(App& app, const Parsed& parsed) {
         return std::find(values.begin(), values.end(), value) != values.end();
     };
     for (const Json& item : list_of(app.config(), "pruneFilters")) {
-        if (!item.is_string() || item.get_ref<const std::string&>().find('=') == std::string::npos) { continue; }
+        if (!item.is_string() ||
+            item.get_ref<const std::string&>().find('=') == std::string::npos) {
+            continue;
+        }
         const auto [key, value] = cut(item.get<std::string>(), '=');
         // What was asked for by hand is stronger than its opposite in the file.
-        if ((key == "label" && has("label!", value)) || (key == "label!" && has("label", value))) { continue; }
+        if ((key == "label" && has("label!", value)) || (key == "label!" && has("label", value))) {
+            continue;
+        }
         filters.add(key, value);
     }
     return filters;
@@ -46,13 +51,16 @@ Pruned listed(std::string_view title, const Json& items, std::int64_t bytes) {
     Pruned pruned{"", bytes};
     if (items.empty()) { return pruned; }
     pruned.text = fmt::format("{}:\n", title);
-    for (const Json& item : items) { pruned.text += (item.is_string() ? item.get<std::string>() : std::string()) + "\n"; }
+    for (const Json& item : items) {
+        pruned.text += (item.is_string() ? item.get<std::string>() : std::string()) + "\n";
+    }
     return pruned;
 }
 
 Result<Pruned> prune_containers(client::Client& client, const Filters& filters) {
     TRY_LET(answer, client.json(client::post("/containers/prune", query_of(filters))));
-    return listed("Deleted Containers", list_of(answer, "ContainersDeleted"), number_of(answer, "SpaceReclaimed"));
+    return listed("Deleted Containers", list_of(answer, "ContainersDeleted"),
+                  number_of(answer, "SpaceReclaimed"));
 }
 
 Result<Pruned> prune_networks(client::Client& client, const Filters& filters) {
@@ -62,7 +70,8 @@ Result<Pruned> prune_networks(client::Client& client, const Filters& filters) {
 
 Result<Pruned> prune_volumes(client::Client& client, const Filters& filters) {
     TRY_LET(answer, client.json(client::post("/volumes/prune", query_of(filters))));
-    return listed("Deleted Volumes", list_of(answer, "VolumesDeleted"), number_of(answer, "SpaceReclaimed"));
+    return listed("Deleted Volumes", list_of(answer, "VolumesDeleted"),
+                  number_of(answer, "SpaceReclaimed"));
 }
 
 enum class Which { Dangling, All };
@@ -72,7 +81,8 @@ Result<Pruned> prune_images(client::Client& client, Filters filters, Which which
     Json lines = Json::array();
     for (const Json& step : list_of(answer, "ImagesDeleted")) {
         const std::string untagged = text_of(step, "Untagged");
-        lines.push_back(untagged.empty() ? "deleted: " + text_of(step, "Deleted") : "untagged: " + untagged);
+        lines.push_back(untagged.empty() ? "deleted: " + text_of(step, "Deleted")
+                                         : "untagged: " + untagged);
     }
     return listed("Deleted Images", lines, number_of(answer, "SpaceReclaimed"));
 }
@@ -81,26 +91,39 @@ Result<Pruned> prune_build_cache(client::Client& client, const Filters& filters,
     net::Query query = query_of(filters);
     if (which == Which::All) { query.emplace_back("all", "1"); }
     TRY_LET(answer, client.json(client::post("/build/prune", query)));
-    return listed("Deleted build cache objects", list_of(answer, "CachesDeleted"), number_of(answer, "SpaceReclaimed"));
+    return listed("Deleted build cache objects", list_of(answer, "CachesDeleted"),
+                  number_of(answer, "SpaceReclaimed"));
 }
 
 bool agreed(App& app, const Parsed& parsed, std::string_view warning) {
-    return parsed.on("force") || app.confirm(fmt::format("{}\nAre you sure you want to continue? [y/N] ", warning));
+    return parsed.on("force") ||
+           app.confirm(fmt::format("{}\nAre you sure you want to continue? [y/N] ", warning));
 }
 
 void say(App& app, const Pruned& pruned) {
     if (!pruned.text.empty()) { app.line(pruned.text); }
 }
-void say_space(App& app, std::int64_t bytes) { app.line("Total reclaimed space: " + human_size(static_cast<double>(bytes))); }
+void say_space(App& app, std::int64_t bytes) {
+    app.line("Total reclaimed space: " + human_size(static_cast<double>(bytes)));
+}
 
 // --- the single kinds ---
 
-constexpr Flag filter_flag{"filter", 0, Kind::List, "Remove only what fits a condition (\"until=<timestamp>\", \"label=<label>\")", "", "filter",
-                           check_filter};
+constexpr Flag filter_flag{
+    "filter",    0,
+    Kind::List,  "Remove only what fits a condition (\"until=<timestamp>\", \"label=<label>\")",
+    "",          "filter",
+    check_filter};
 constexpr Flag force_flag{"force", 'f', Kind::Bool, "Do not ask"};
 constexpr Flag plain_flags[] = {filter_flag, force_flag};
-constexpr Flag image_flags[] = {{"all", 'a', Kind::Bool, "Remove all unused images, not only those without a name"}, filter_flag, force_flag};
-constexpr Flag volume_flags[] = {{"all", 'a', Kind::Bool, "Remove all unused volumes, not only anonymous ones"}, filter_flag, force_flag};
+constexpr Flag image_flags[] = {
+    {"all", 'a', Kind::Bool, "Remove all unused images, not only those without a name"},
+    filter_flag,
+    force_flag};
+constexpr Flag volume_flags[] = {
+    {"all", 'a', Kind::Bool, "Remove all unused volumes, not only anonymous ones"},
+    filter_flag,
+    force_flag};
 
 Result<int> container_prune(App& app, const Parsed& parsed) {
     const Filters filters = prune_filters(app, parsed);
@@ -114,7 +137,11 @@ Result<int> container_prune(App& app, const Parsed& parsed) {
 
 Result<int> network_prune(App& app, const Parsed& parsed) {
     const Filters filters = prune_filters(app, parsed);
-    if (!agreed(app, parsed, "WARNING! This will remove all custom networks not used by at least one container.")) { return 0; }
+    if (!agreed(
+            app, parsed,
+            "WARNING! This will remove all custom networks not used by at least one container.")) {
+        return 0;
+    }
     TRY_LET(client, app.client());
     TRY_LET(pruned, prune_networks(*client, filters));
     say(app, pruned);
@@ -124,8 +151,11 @@ Result<int> network_prune(App& app, const Parsed& parsed) {
 Result<int> image_prune(App& app, const Parsed& parsed) {
     const Filters filters = prune_filters(app, parsed);
     const Which which = parsed.on("all") ? Which::All : Which::Dangling;
-    if (!agreed(app, parsed, which == Which::All ? "WARNING! This will remove all images without at least one container associated to them."
-                                                 : "WARNING! This will remove all dangling images.")) {
+    if (!agreed(
+            app, parsed,
+            which == Which::All
+                ? "WARNING! This will remove all images without at least one container associated to them."
+                : "WARNING! This will remove all dangling images.")) {
         return 0;
     }
     TRY_LET(client, app.client());
@@ -143,12 +173,16 @@ Result<int> volume_prune(App& app, const Parsed& parsed) {
     bool all = client->version_now() < anonymous_volumes_version;
     if (parsed.on("all")) {
         TRY(need_version(*client, "all", anonymous_volumes_version));
-        if (filters.has("all")) { return invalid("conflicting options: cannot specify both --all and --filter all=1"); }
+        if (filters.has("all")) {
+            return invalid("conflicting options: cannot specify both --all and --filter all=1");
+        }
         filters.add("all", "true");
         all = true;
     }
-    if (!agreed(app, parsed, all ? "WARNING! This will remove all local volumes not used by at least one container."
-                                 : "WARNING! This will remove anonymous local volumes not used by at least one container.")) {
+    if (!agreed(
+            app, parsed,
+            all ? "WARNING! This will remove all local volumes not used by at least one container."
+                : "WARNING! This will remove anonymous local volumes not used by at least one container.")) {
         return 0;
     }
     TRY_LET(pruned, prune_volumes(*client, filters));
@@ -161,15 +195,21 @@ Result<int> volume_prune(App& app, const Parsed& parsed) {
 
 constexpr Flag system_flags[] = {
     {"all", 'a', Kind::Bool, "Remove all unused images, not only those without a name"},
-    {"filter", 0, Kind::List, "Remove only what fits a condition (\"label=<key>=<value>\")", "", "filter", check_filter},
+    {"filter", 0, Kind::List, "Remove only what fits a condition (\"label=<key>=<value>\")", "",
+     "filter", check_filter},
     force_flag,
     {"volumes", 0, Kind::Bool, "Remove unused anonymous volumes, too"},
 };
 
 std::string system_warning(const Parsed& parsed, const Filters& filters) {
-    std::vector<std::string> lines{"all stopped containers", "all networks not used by at least one container"};
-    if (parsed.on("volumes")) { lines.emplace_back("all anonymous volumes not used by at least one container"); }
-    lines.emplace_back(parsed.on("all") ? "all images without at least one container associated to them" : "all dangling images");
+    std::vector<std::string> lines{"all stopped containers",
+                                   "all networks not used by at least one container"};
+    if (parsed.on("volumes")) {
+        lines.emplace_back("all anonymous volumes not used by at least one container");
+    }
+    lines.emplace_back(parsed.on("all")
+                           ? "all images without at least one container associated to them"
+                           : "all dangling images");
     lines.emplace_back(parsed.on("all") ? "all build cache" : "unused build cache");
     std::string text = "WARNING! This will remove:\n";
     for (const auto& line : lines) { text += "  - " + line + "\n"; }
@@ -210,10 +250,15 @@ Result<int> system_prune(App& app, const Parsed& parsed) {
 
 } // namespace
 
-const Command container_prune_command{"[OPTIONS]", "Remove all stopped containers", plain_flags, container_prune, {0, 0}};
-const Command network_prune_command{"[OPTIONS]", "Remove all networks that no container uses", plain_flags, network_prune, {0, 0}};
-const Command image_prune_command{"[OPTIONS]", "Remove unused images", image_flags, image_prune, {0, 0}};
-const Command volume_prune_command{"[OPTIONS]", "Remove unused volumes", volume_flags, volume_prune, {0, 0}};
-const Command system_prune_command{"[OPTIONS]", "Remove whatever is not used", system_flags, system_prune, {0, 0}};
+const Command container_prune_command{
+    "[OPTIONS]", "Remove all stopped containers", plain_flags, container_prune, {0, 0}};
+const Command network_prune_command{
+    "[OPTIONS]", "Remove all networks that no container uses", plain_flags, network_prune, {0, 0}};
+const Command image_prune_command{
+    "[OPTIONS]", "Remove unused images", image_flags, image_prune, {0, 0}};
+const Command volume_prune_command{
+    "[OPTIONS]", "Remove unused volumes", volume_flags, volume_prune, {0, 0}};
+const Command system_prune_command{
+    "[OPTIONS]", "Remove whatever is not used", system_flags, system_prune, {0, 0}};
 
 } // namespace shoal::cli

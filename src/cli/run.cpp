@@ -42,14 +42,20 @@ class CidFile {
         if (path.empty()) { return file; }
         auto opened = os::open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
         if (!opened && opened.error().os_errno == EEXIST) {
-            return conflict("container ID file found, make sure the other container isn't running or delete " + path);
+            return conflict(
+                "container ID file found, make sure the other container isn't running or delete " +
+                path);
         }
-        if (!opened) { return go_error("open " + path, opened.error()).with("failed to create the container ID file"); }
+        if (!opened) {
+            return go_error("open " + path, opened.error())
+                .with("failed to create the container ID file");
+        }
         file.path_ = path;
         file.fd_ = std::move(*opened);
         return file;
     }
-    CidFile(CidFile&& other) noexcept : path_(std::exchange(other.path_, {})), fd_(std::move(other.fd_)) {}
+    CidFile(CidFile&& other) noexcept
+        : path_(std::exchange(other.path_, {})), fd_(std::move(other.fd_)) {}
     CidFile& operator=(CidFile&&) = delete;
     ~CidFile() {
         if (!path_.empty()) { ::unlink(path_.c_str()); }
@@ -79,11 +85,15 @@ void add_proxies(App& app, Json& body) {
     if (chosen == proxies->end()) { return; }
     Json environment = list_of(body, "Env");
     const auto is_set = [&](const std::string& name) {
-        return std::any_of(environment.begin(), environment.end(),
-                           [&](const Json& item) { return cut(item.get<std::string>(), '=').first == name; });
+        return std::any_of(environment.begin(), environment.end(), [&](const Json& item) {
+            return cut(item.get<std::string>(), '=').first == name;
+        });
     };
-    constexpr std::pair<const char*, const char*> members[] = {{"httpProxy", "HTTP_PROXY"}, {"httpsProxy", "HTTPS_PROXY"},
-                                                               {"noProxy", "NO_PROXY"}, {"ftpProxy", "FTP_PROXY"}, {"allProxy", "ALL_PROXY"}};
+    constexpr std::pair<const char*, const char*> members[] = {{"httpProxy", "HTTP_PROXY"},
+                                                               {"httpsProxy", "HTTPS_PROXY"},
+                                                               {"noProxy", "NO_PROXY"},
+                                                               {"ftpProxy", "FTP_PROXY"},
+                                                               {"allProxy", "ALL_PROXY"}};
     for (const auto& [member, name] : members) {
         const std::string value = text_of(*chosen, member);
         if (value.empty()) { continue; }
@@ -98,7 +108,8 @@ void warn_of_local_dns(App& app, const Json& body) {
     for (const Json& server : list_of(body["HostConfig"], "Dns")) {
         const std::string address = server.get<std::string>();
         if (address.starts_with("127.") || address == "::1") {
-            return app.error_line(fmt::format("WARNING: Localhost DNS ({}) may fail in containers.", address));
+            return app.error_line(
+                fmt::format("WARNING: Localhost DNS ({}) may fail in containers.", address));
         }
     }
 }
@@ -117,23 +128,30 @@ Result<std::string> create_container(App& app, RunOptions options) {
     TRY_LET(reference, reference_of(options.image));
     add_proxies(app, options.body);
     const WindowSize window = window_size(STDOUT_FILENO);
-    if (window.rows != 0) { options.body["HostConfig"]["ConsoleSize"] = {window.rows, window.columns}; }
+    if (window.rows != 0) {
+        options.body["HostConfig"]["ConsoleSize"] = {window.rows, window.columns};
+    }
     TRY_LET(client, app.connected());
     if (client->version_now() >= own_address_version) { options.body.erase("MacAddress"); }
     const Progress progress = options.quiet ? Progress::Quiet : Progress::Stderr;
-    if (options.pull == "always" && !reference.empty()) { TRY(pull_image(app, reference, options.platform, progress)); }
+    if (options.pull == "always" && !reference.empty()) {
+        TRY(pull_image(app, reference, options.platform, progress));
+    }
     net::Query query;
     if (!options.name.empty()) { query.emplace_back("name", options.name); }
     if (!options.platform.empty()) { query.emplace_back("platform", options.platform); }
     const client::Request request = client::post("/containers/create", query, options.body);
     auto created = client->json(request);
-    if (!created && created.error().code == Errc::NotFound && options.pull == "missing" && !reference.empty()) {
+    if (!created && created.error().code == Errc::NotFound && options.pull == "missing" &&
+        !reference.empty()) {
         app.error_line(fmt::format("Unable to find image '{}' locally", reference));
         TRY(pull_image(app, reference, options.platform, progress));
         created = client->json(request);
     }
     if (!created) { return std::move(created).error(); }
-    for (const Json& warning : list_of(*created, "Warnings")) { app.error_line("WARNING: " + warning.get<std::string>()); }
+    for (const Json& warning : list_of(*created, "Warnings")) {
+        app.error_line("WARNING: " + warning.get<std::string>());
+    }
     warn_of_local_dns(app, options.body);
     const std::string id = text_of(*created, "Id");
     TRY(cidfile.write(id));
@@ -142,8 +160,13 @@ Result<std::string> create_container(App& app, RunOptions options) {
 
 /// Docker tells failures before the container runs apart by their words.
 int failure_code(std::string_view message) {
-    const auto says = [&](std::string_view words) { return message.find(words) != std::string_view::npos; };
-    if (says("executable file not found") || says("no such file or directory") || says("system cannot find the file specified")) { return 127; }
+    const auto says = [&](std::string_view words) {
+        return message.find(words) != std::string_view::npos;
+    };
+    if (says("executable file not found") || says("no such file or directory") ||
+        says("system cannot find the file specified")) {
+        return 127;
+    }
     if (says("permission denied") || says("is a directory")) { return 126; }
     return 125;
 }
@@ -181,7 +204,8 @@ client::Request attach_request(const Foreground& foreground, const std::string& 
 
 net::Task<Result<void>> start_container(Foreground* self) {
     net::Until never;
-    CO_TRY_LET(started, co_await self->client.call_async(client::post("/containers/" + self->id + "/start"), never));
+    CO_TRY_LET(started, co_await self->client.call_async(
+                            client::post("/containers/" + self->id + "/start"), never));
     (void)started;
     co_return ok();
 }
@@ -191,7 +215,8 @@ net::Task<Result<int>> run_attached(Foreground* self, std::string detach_keys) {
     net::Until never;
     Session session(self->app, self->client, self->session);
     session.follow_signals("/containers/" + self->id + "/kill");
-    CO_TRY_LET(connection, co_await self->client.hijack_async(attach_request(*self, detach_keys), never));
+    CO_TRY_LET(connection,
+               co_await self->client.hijack_async(attach_request(*self, detach_keys), never));
     session.begin(std::move(connection));
     ExitWait exit(self->client, self->id, self->removed ? WaitFor::Removed : WaitFor::NextExit);
     CO_TRY(co_await exit.begin());
@@ -233,7 +258,9 @@ SessionOptions session_of(const Json& config, const Parsed& parsed) {
 Result<int> run(App& app, const Parsed& parsed) {
     auto options = options_of(parsed);
     if (!options) { return report(app, "run", options.error(), 125); }
-    if (parsed.on("detach") && parsed.given("attach")) { return invalid("conflicting options: cannot specify both --attach and --detach"); }
+    if (parsed.on("detach") && parsed.given("attach")) {
+        return invalid("conflicting options: cannot specify both --attach and --detach");
+    }
     SessionOptions session = session_of(options->body, parsed);
     TRY(check_input_terminal(session.input, session.tty));
     const bool in_background = !session.input && !session.output && !session.errors;
@@ -250,12 +277,16 @@ Result<int> run(App& app, const Parsed& parsed) {
     Foreground foreground{app, *client, *id, removed, session};
     if (in_background) {
         auto started = net::run_task(app.loop(), run_detached(&foreground));
-        if (!started) { return report(app, "run", started.error(), failure_code(started.error().message)); }
+        if (!started) {
+            return report(app, "run", started.error(), failure_code(started.error().message));
+        }
         app.line(*id);
         return 0;
     }
     auto code = net::run_task(app.loop(), run_attached(&foreground, keys.text));
-    if (!code && !code.error().message.empty()) { return report(app, "run", code.error(), failure_code(code.error().message)); }
+    if (!code && !code.error().message.empty()) {
+        return report(app, "run", code.error(), failure_code(code.error().message));
+    }
     return code;
 }
 
@@ -271,8 +302,10 @@ Result<int> create(App& app, const Parsed& parsed) {
 
 constexpr Flag start_flags[] = {
     {"attach", 'a', Kind::Bool, "Attach STDOUT and STDERR, and hand signals on"},
-    {"checkpoint", 0, Kind::Text, "Start from this checkpoint (not supported)", "", "", nullptr, true},
-    {"checkpoint-dir", 0, Kind::Text, "Folder of the checkpoint (not supported)", "", "", nullptr, true},
+    {"checkpoint", 0, Kind::Text, "Start from this checkpoint (not supported)", "", "", nullptr,
+     true},
+    {"checkpoint-dir", 0, Kind::Text, "Folder of the checkpoint (not supported)", "", "", nullptr,
+     true},
     {"detach-keys", 0, Kind::Text, "Keys that leave the container without ending it"},
     {"interactive", 'i', Kind::Bool, "Attach the container's STDIN"},
 };
@@ -298,7 +331,8 @@ Result<int> start_one(App& app, const Parsed& parsed) {
     TRY_LET(container, client->json(client::get("/containers/" + part(parsed.words[0]) + "/json")));
     TRY_LET(keys, detach_keys_of(app, parsed));
     const Json& config = container["Config"];
-    Foreground foreground{app, *client, text_of(container, "Id"), container["HostConfig"].value("AutoRemove", false)};
+    Foreground foreground{app, *client, text_of(container, "Id"),
+                          container["HostConfig"].value("AutoRemove", false)};
     foreground.session.tty = config.value("Tty", false);
     foreground.session.input = parsed.on("interactive") && config.value("OpenStdin", false);
     foreground.session.proxy_signals = !foreground.session.tty;
@@ -311,17 +345,37 @@ Result<int> start(App& app, const Parsed& parsed) {
         if (parsed.given(flag)) { return unsupported(fmt::format("--{} is not supported", flag)); }
     }
     if (!parsed.on("attach") && !parsed.on("interactive")) { return start_all(app, parsed.words); }
-    if (parsed.words.size() > 1) { return invalid("you cannot start and attach multiple containers at once"); }
+    if (parsed.words.size() > 1) {
+        return invalid("you cannot start and attach multiple containers at once");
+    }
     return start_one(app, parsed);
 }
 
 } // namespace
 
-const Command run_command_table{"[OPTIONS] IMAGE [COMMAND] [ARG...]", "Create and run a new container from an image", create_flags(), run, {1},
-                                "container run, run", "", true, 125, run_only_flags};
-const Command create_command{"[OPTIONS] IMAGE [COMMAND] [ARG...]", "Create a new container", create_flags(), create, {1},
-                             "container create, create", "", true};
-const Command start_command{"[OPTIONS] CONTAINER [CONTAINER...]", "Start one or more stopped containers", start_flags, start, {1},
+const Command run_command_table{"[OPTIONS] IMAGE [COMMAND] [ARG...]",
+                                "Create and run a new container from an image",
+                                create_flags(),
+                                run,
+                                {1},
+                                "container run, run",
+                                "",
+                                true,
+                                125,
+                                run_only_flags};
+const Command create_command{"[OPTIONS] IMAGE [COMMAND] [ARG...]",
+                             "Create a new container",
+                             create_flags(),
+                             create,
+                             {1},
+                             "container create, create",
+                             "",
+                             true};
+const Command start_command{"[OPTIONS] CONTAINER [CONTAINER...]",
+                            "Start one or more stopped containers",
+                            start_flags,
+                            start,
+                            {1},
                             "container start, start"};
 
 } // namespace shoal::cli

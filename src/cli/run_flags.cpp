@@ -26,7 +26,9 @@ Result<void> check_host(std::string_view value) {
     const auto bad = [&] { return invalid(fmt::format("bad format for add-host: \"{}\"", value)); };
     if (separator == std::string_view::npos || separator == 0) { return bad(); }
     std::string address(value.substr(separator + 1));
-    if (address.starts_with('[') && address.ends_with(']')) { address = address.substr(1, address.size() - 2); }
+    if (address.starts_with('[') && address.ends_with(']')) {
+        address = address.substr(1, address.size() - 2);
+    }
     if (address.empty()) { return bad(); }
     if (address == "host-gateway" || is_ip(address)) { return ok(); }
     return invalid(fmt::format("invalid IP address in add-host: \"{}\"", address));
@@ -40,18 +42,26 @@ Result<void> check_ip(std::string_view value) {
 Result<void> check_search_domain(std::string_view value) {
     const auto domain = trim(value);
     if (domain == ".") { return ok(); }
-    const bool good = !domain.empty() && domain.size() <= 253 && std::all_of(domain.begin(), domain.end(), [](char c) {
-        return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == '_';
-    }) && std::any_of(domain.begin(), domain.end(), [](char c) { return std::isalpha(static_cast<unsigned char>(c)); });
+    const bool good = !domain.empty() && domain.size() <= 253 &&
+                      std::all_of(domain.begin(), domain.end(),
+                                  [](char c) {
+                                      return std::isalnum(static_cast<unsigned char>(c)) ||
+                                             c == '-' || c == '.' || c == '_';
+                                  }) &&
+                      std::any_of(domain.begin(), domain.end(), [](char c) {
+                          return std::isalpha(static_cast<unsigned char>(c));
+                      });
     if (good) { return ok(); }
     return invalid(fmt::format("{} is not a valid domain", value));
 }
 
 Result<void> check_sysctl(std::string_view value) {
-    constexpr std::string_view names[] = {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall",
-                                          "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
+    constexpr std::string_view names[] = {"kernel.msgmax", "kernel.msgmnb",         "kernel.msgmni",
+                                          "kernel.sem",    "kernel.shmall",         "kernel.shmmax",
+                                          "kernel.shmmni", "kernel.shm_rmid_forced"};
     const auto [name, setting] = cut(value, '=');
-    const bool known = std::find(std::begin(names), std::end(names), name) != std::end(names) || name.starts_with("net.") || name.starts_with("fs.mqueue.");
+    const bool known = std::find(std::begin(names), std::end(names), name) != std::end(names) ||
+                       name.starts_with("net.") || name.starts_with("fs.mqueue.");
     if (value.find('=') != std::string_view::npos && known) { return ok(); }
     return invalid(fmt::format("sysctl '{}' is not allowed", value));
 }
@@ -70,14 +80,18 @@ Result<void> check_mount(std::string_view value) {
 
 constexpr Flag flags[] = {
     {"add-host", 0, Kind::List, "Add a host name with its address (host:ip)", "", "", check_host},
-    {"annotation", 0, Kind::Map, "Add an annotation for the OCI runtime", "map[]", "", nullptr, false, 143},
+    {"annotation", 0, Kind::Map, "Add an annotation for the OCI runtime", "map[]", "", nullptr,
+     false, 143},
     {"attach", 'a', Kind::List, "Attach to STDIN, STDOUT or STDERR", "", "", check_stream},
     {"blkio-weight", 0, Kind::Uint16, "Share of block IO, 10 to 1000, or 0 for the default", "0"},
-    {"blkio-weight-device", 0, Kind::List, "Share of block IO on one device (path:weight)", "[]", "", by_parsing<parse_weight_device>},
+    {"blkio-weight-device", 0, Kind::List, "Share of block IO on one device (path:weight)", "[]",
+     "", by_parsing<parse_weight_device>},
     {"cap-add", 0, Kind::List, "Add Linux capabilities"},
     {"cap-drop", 0, Kind::List, "Drop Linux capabilities"},
     {"cgroup-parent", 0, Kind::Text, "Parent cgroup of the container"},
-    {"cgroupns", 0, Kind::Text, "Cgroup namespace to use (host|private); the daemon's setting decides when it is not given", "", "", nullptr, false, 141},
+    {"cgroupns", 0, Kind::Text,
+     "Cgroup namespace to use (host|private); the daemon's setting decides when it is not given",
+     "", "", nullptr, false, 141},
     {"cidfile", 0, Kind::Text, "Write the container's ID to this file"},
     {"cpu-count", 0, Kind::Int, "Number of CPUs (Windows only)"},
     {"cpu-percent", 0, Kind::Int, "Percent of CPU (Windows only)"},
@@ -90,11 +104,16 @@ constexpr Flag flags[] = {
     {"cpuset-cpus", 0, Kind::Text, "CPUs that may be used (0-3, 0,1)"},
     {"cpuset-mems", 0, Kind::Text, "Memory nodes that may be used (0-3, 0,1)"},
     {"device", 0, Kind::List, "Give the container a device of the host"},
-    {"device-cgroup-rule", 0, Kind::List, "Add a rule to the container's list of devices", "", "", by_parsing<parse_device_rule>},
-    {"device-read-bps", 0, Kind::List, "Limit reading from a device, bytes per second (path:rate)", "[]", "", by_parsing<parse_throttle_bytes>},
-    {"device-read-iops", 0, Kind::List, "Limit reading from a device, operations per second", "[]", "", by_parsing<parse_throttle_count>},
-    {"device-write-bps", 0, Kind::List, "Limit writing to a device, bytes per second (path:rate)", "[]", "", by_parsing<parse_throttle_bytes>},
-    {"device-write-iops", 0, Kind::List, "Limit writing to a device, operations per second", "[]", "", by_parsing<parse_throttle_count>},
+    {"device-cgroup-rule", 0, Kind::List, "Add a rule to the container's list of devices", "", "",
+     by_parsing<parse_device_rule>},
+    {"device-read-bps", 0, Kind::List, "Limit reading from a device, bytes per second (path:rate)",
+     "[]", "", by_parsing<parse_throttle_bytes>},
+    {"device-read-iops", 0, Kind::List, "Limit reading from a device, operations per second", "[]",
+     "", by_parsing<parse_throttle_count>},
+    {"device-write-bps", 0, Kind::List, "Limit writing to a device, bytes per second (path:rate)",
+     "[]", "", by_parsing<parse_throttle_bytes>},
+    {"device-write-iops", 0, Kind::List, "Limit writing to a device, operations per second", "[]",
+     "", by_parsing<parse_throttle_count>},
     {"disable-content-trust", 0, Kind::Bool, "Skip image verification", "true"},
     {"dns", 0, Kind::List, "DNS servers to use", "", "", check_ip},
     {"dns-opt", 0, Kind::List, "DNS options", "", "", nullptr, true},
@@ -105,16 +124,21 @@ constexpr Flag flags[] = {
     {"env", 'e', Kind::List, "Set environment variables", "", "", check_env},
     {"env-file", 0, Kind::List, "Read environment variables from a file"},
     {"expose", 0, Kind::List, "Expose a port or a range of ports"},
-    {"gpus", 0, Kind::List, "GPU devices for the container ('all' for all GPUs)", "", "gpu-request", by_parsing<parse_gpus>, false, 140},
+    {"gpus", 0, Kind::List, "GPU devices for the container ('all' for all GPUs)", "", "gpu-request",
+     by_parsing<parse_gpus>, false, 140},
     {"group-add", 0, Kind::List, "Further groups of the process"},
     {"health-cmd", 0, Kind::Text, "Command that checks the health"},
     {"health-interval", 0, Kind::Duration, "Time between two checks (ms|s|m|h)", "0s"},
     {"health-retries", 0, Kind::Int, "Failures in a row until the container is unhealthy"},
-    {"health-start-interval", 0, Kind::Duration, "Time between two checks in the start period (ms|s|m|h)", "0s", "", nullptr, false, 144},
-    {"health-start-period", 0, Kind::Duration, "Time in which failures do not count yet (ms|s|m|h)", "0s", "", nullptr, false, 129},
+    {"health-start-interval", 0, Kind::Duration,
+     "Time between two checks in the start period (ms|s|m|h)", "0s", "", nullptr, false, 144},
+    {"health-start-period", 0, Kind::Duration, "Time in which failures do not count yet (ms|s|m|h)",
+     "0s", "", nullptr, false, 129},
     {"health-timeout", 0, Kind::Duration, "Longest time for one check (ms|s|m|h)", "0s"},
     {"hostname", 'h', Kind::Text, "Host name of the container"},
-    {"init", 0, Kind::Bool, "Run an init in the container that forwards signals and reaps processes", "", "", nullptr, false, 125},
+    {"init", 0, Kind::Bool,
+     "Run an init in the container that forwards signals and reaps processes", "", "", nullptr,
+     false, 125},
     {"interactive", 'i', Kind::Bool, "Keep STDIN open even if not attached"},
     {"io-maxbandwidth", 0, Kind::Bytes, "Limit of IO bandwidth (Windows only)"},
     {"io-maxiops", 0, Kind::Uint, "Limit of IO operations (Windows only)"},
@@ -132,7 +156,8 @@ constexpr Flag flags[] = {
     {"mac-address", 0, Kind::Text, "MAC address (for example 92:d0:c6:0a:29:33)"},
     {"memory", 'm', Kind::Bytes, "Limit of memory"},
     {"memory-reservation", 0, Kind::Bytes, "Soft limit of memory"},
-    {"memory-swap", 0, Kind::MemorySwap, "Limit of memory and swap together: '-1' for unlimited swap"},
+    {"memory-swap", 0, Kind::MemorySwap,
+     "Limit of memory and swap together: '-1' for unlimited swap"},
     {"memory-swappiness", 0, Kind::Int, "How readily memory is swapped (0 to 100)", "-1"},
     {"mount", 0, Kind::List, "Attach a file system", "", "mount", check_mount},
     {"name", 0, Kind::Text, "Name of the container"},
@@ -145,7 +170,8 @@ constexpr Flag flags[] = {
     {"oom-score-adj", 0, Kind::Int, "How readily the OOM killer takes it (-1000 to 1000)"},
     {"pid", 0, Kind::Text, "PID namespace to use"},
     {"pids-limit", 0, Kind::Int, "Limit of processes (-1 for unlimited)"},
-    {"platform", 0, Kind::Text, "Platform of the image, when the server has several", "", "", nullptr, false, 132},
+    {"platform", 0, Kind::Text, "Platform of the image, when the server has several", "", "",
+     nullptr, false, 132},
     {"privileged", 0, Kind::Bool, "Give the container all privileges"},
     {"publish", 'p', Kind::List, "Publish a port of the container on the host"},
     {"publish-all", 'P', Kind::Bool, "Publish all exposed ports on random ports"},
@@ -158,13 +184,16 @@ constexpr Flag flags[] = {
     {"security-opt", 0, Kind::List, "Security options"},
     {"shm-size", 0, Kind::Bytes, "Size of /dev/shm"},
     {"stop-signal", 0, Kind::Text, "Signal that stops the container"},
-    {"stop-timeout", 0, Kind::Int, "Seconds to wait before the container is killed", "", "", nullptr, false, 125},
+    {"stop-timeout", 0, Kind::Int, "Seconds to wait before the container is killed", "", "",
+     nullptr, false, 125},
     {"storage-opt", 0, Kind::List, "Options of the storage driver"},
     {"sysctl", 0, Kind::Map, "Kernel settings of the container", "map[]", "", check_sysctl},
     {"tmpfs", 0, Kind::List, "Mount a tmpfs"},
     {"tty", 't', Kind::Bool, "Give the process a terminal"},
-    {"ulimit", 0, Kind::List, "Resource limits of the process", "[]", "ulimit", by_parsing<parse_ulimit>},
-    {"use-api-socket", 0, Kind::Bool, "Mount the daemon's socket (not supported)", "", "", nullptr, true},
+    {"ulimit", 0, Kind::List, "Resource limits of the process", "[]", "ulimit",
+     by_parsing<parse_ulimit>},
+    {"use-api-socket", 0, Kind::Bool, "Mount the daemon's socket (not supported)", "", "", nullptr,
+     true},
     {"user", 'u', Kind::Text, "User name or UID (<name|uid>[:<group|gid>])"},
     {"userns", 0, Kind::Text, "User namespace to use"},
     {"uts", 0, Kind::Text, "UTS namespace to use"},
@@ -176,6 +205,8 @@ constexpr Flag flags[] = {
 
 } // namespace
 
-std::span<const Flag> create_flags() { return flags; }
+std::span<const Flag> create_flags() {
+    return flags;
+}
 
 } // namespace shoal::cli

@@ -37,9 +37,13 @@ Result<std::vector<std::string>> read_settings(const std::string& path, bool fro
         if (line.empty() || line[0] == '#') { continue; }
         const auto [key, value] = cut(line, '=');
         if (key.find_first_of(" \t") != std::string::npos) {
-            return invalid(fmt::format("invalid env file ({}): variable '{}' contains whitespaces", path, key));
+            return invalid(fmt::format("invalid env file ({}): variable '{}' contains whitespaces",
+                                       path, key));
         }
-        if (key.empty()) { return invalid(fmt::format("invalid env file ({}): no variable name on line '{}'", path, line)); }
+        if (key.empty()) {
+            return invalid(
+                fmt::format("invalid env file ({}): no variable name on line '{}'", path, line));
+        }
         if (line.find('=') != std::string::npos) {
             settings.push_back(line);
         } else if (!from_environment) {
@@ -56,7 +60,9 @@ std::vector<std::string> without_repeats(const std::vector<std::string>& setting
     std::vector<std::string> kept;
     for (const auto& setting : settings) {
         const std::string name = cut(setting, '=').first;
-        const auto at = std::find_if(kept.begin(), kept.end(), [&](const std::string& other) { return cut(other, '=').first == name; });
+        const auto at = std::find_if(kept.begin(), kept.end(), [&](const std::string& other) {
+            return cut(other, '=').first == name;
+        });
         if (at == kept.end()) {
             kept.push_back(setting);
         } else {
@@ -68,19 +74,27 @@ std::vector<std::string> without_repeats(const std::vector<std::string>& setting
 
 class Builder {
   public:
-    Builder(const Parsed& parsed, std::string_view working_directory) : parsed_(parsed), working_directory_(working_directory) {}
+    Builder(const Parsed& parsed, std::string_view working_directory)
+        : parsed_(parsed), working_directory_(working_directory) {}
 
     Result<RunOptions> run() {
-        if (parsed_.given("use-api-socket")) { return unsupported("--use-api-socket is not supported"); }
-        if (!parsed_.on("disable-content-trust", true)) { return unsupported("--disable-content-trust=false: content trust is not supported"); }
+        if (parsed_.given("use-api-socket")) {
+            return unsupported("--use-api-socket is not supported");
+        }
+        if (!parsed_.on("disable-content-trust", true)) {
+            return unsupported("--disable-content-trust=false: content trust is not supported");
+        }
         options_.image = parsed_.words[0];
         options_.name = parsed_.text("name");
         options_.platform = parsed_.text("platform");
         options_.cidfile = parsed_.text("cidfile");
         options_.pull = parsed_.text("pull", "missing");
         options_.quiet = parsed_.on("quiet");
-        if (options_.pull != "missing" && options_.pull != "always" && options_.pull != "never" && !options_.pull.empty()) {
-            return invalid(fmt::format("invalid pull option: '{}': must be one of \"always\", \"missing\" or \"never\"", options_.pull));
+        if (options_.pull != "missing" && options_.pull != "always" && options_.pull != "never" &&
+            !options_.pull.empty()) {
+            return invalid(fmt::format(
+                "invalid pull option: '{}': must be one of \"always\", \"missing\" or \"never\"",
+                options_.pull));
         }
         TRY(modes());
         TRY(process());
@@ -113,7 +127,8 @@ class Builder {
     void list(std::string_view flag, const char* member) {
         if (parsed_.given(flag)) { host_[member] = parsed_.all(flag); }
     }
-    template <class Parse> Result<void> parsed_list(std::string_view flag, const char* member, Parse&& parse) {
+    template <class Parse>
+    Result<void> parsed_list(std::string_view flag, const char* member, Parse&& parse) {
         for (const auto& value : parsed_.all(flag)) {
             TRY_LET(item, parse(value));
             host_[member].push_back(item);
@@ -121,10 +136,12 @@ class Builder {
         return ok();
     }
 
-    Result<void> mode(std::string_view flag, const char* member, std::initializer_list<std::string_view> allowed, std::string_view what) {
+    Result<void> mode(std::string_view flag, const char* member,
+                      std::initializer_list<std::string_view> allowed, std::string_view what) {
         if (!parsed_.given(flag)) { return ok(); }
         const std::string value = parsed_.text(flag);
-        const bool good = value.empty() || std::find(allowed.begin(), allowed.end(), value) != allowed.end() ||
+        const bool good = value.empty() ||
+                          std::find(allowed.begin(), allowed.end(), value) != allowed.end() ||
                           (flag == "pid" && value.starts_with("container:") && value.size() > 10);
         if (!good) { return invalid(fmt::format("--{}: invalid {} mode", flag, what)); }
         host_[member] = value;
@@ -141,14 +158,21 @@ class Builder {
 
     Result<void> process() {
         config_["Image"] = options_.image;
-        if (parsed_.words.size() > 1) { config_["Cmd"] = std::vector<std::string>(parsed_.words.begin() + 1, parsed_.words.end()); }
-        if (parsed_.given("entrypoint")) { config_["Entrypoint"] = Json::array({parsed_.text("entrypoint")}); }
+        if (parsed_.words.size() > 1) {
+            config_["Cmd"] =
+                std::vector<std::string>(parsed_.words.begin() + 1, parsed_.words.end());
+        }
+        if (parsed_.given("entrypoint")) {
+            config_["Entrypoint"] = Json::array({parsed_.text("entrypoint")});
+        }
         text("hostname", config_, "Hostname");
         text("domainname", config_, "Domainname");
         text("user", config_, "User");
         text("workdir", config_, "WorkingDir");
         text("stop-signal", config_, "StopSignal");
-        if (const auto seconds = parsed_.number("stop-timeout")) { config_["StopTimeout"] = *seconds; }
+        if (const auto seconds = parsed_.number("stop-timeout")) {
+            config_["StopTimeout"] = *seconds;
+        }
         if (parsed_.given("init")) { host_["Init"] = parsed_.on("init"); }
         list("group-add", "GroupAdd");
         if (parsed_.on("read-only")) { host_["ReadonlyRootfs"] = true; }
@@ -168,7 +192,9 @@ class Builder {
         }
         for (const auto& label : parsed_.all("label")) { labels.push_back(label); }
         if (!labels.empty()) { config_["Labels"] = label_map(labels); }
-        if (parsed_.given("annotation")) { host_["Annotations"] = label_map(parsed_.all("annotation")); }
+        if (parsed_.given("annotation")) {
+            host_["Annotations"] = label_map(parsed_.all("annotation"));
+        }
         return ok();
     }
 
@@ -181,7 +207,9 @@ class Builder {
             attached = {"stdout", "stderr"};
             if (interactive) { attached.emplace_back("stdin"); }
         }
-        const auto has = [&](std::string_view name) { return std::find(attached.begin(), attached.end(), name) != attached.end(); };
+        const auto has = [&](std::string_view name) {
+            return std::find(attached.begin(), attached.end(), name) != attached.end();
+        };
         config_["AttachStdin"] = has("stdin");
         config_["AttachStdout"] = has("stdout");
         config_["AttachStderr"] = has("stderr");
@@ -192,8 +220,10 @@ class Builder {
     }
 
     Result<void> health() {
-        const bool given = parsed_.given("health-cmd") || parsed_.given("health-interval") || parsed_.given("health-timeout") ||
-                           parsed_.given("health-start-period") || parsed_.given("health-start-interval") || parsed_.given("health-retries");
+        const bool given =
+            parsed_.given("health-cmd") || parsed_.given("health-interval") ||
+            parsed_.given("health-timeout") || parsed_.given("health-start-period") ||
+            parsed_.given("health-start-interval") || parsed_.given("health-retries");
         if (parsed_.on("no-healthcheck")) {
             if (given) { return invalid("--no-healthcheck conflicts with --health-* options"); }
             config_["Healthcheck"] = Json{{"Test", {"NONE"}}};
@@ -201,7 +231,9 @@ class Builder {
         }
         if (!given) { return ok(); }
         Json check = Json::object();
-        if (const auto command = parsed_.text("health-cmd"); !command.empty()) { check["Test"] = {"CMD-SHELL", command}; }
+        if (const auto command = parsed_.text("health-cmd"); !command.empty()) {
+            check["Test"] = {"CMD-SHELL", command};
+        }
         TRY(health_time("health-interval", "Interval", check));
         TRY(health_time("health-timeout", "Timeout", check));
         TRY(health_time("health-start-period", "StartPeriod", check));
@@ -229,7 +261,8 @@ class Builder {
         size("shm-size", "ShmSize");
         if (const auto swappiness = parsed_.number("memory-swappiness")) {
             if (*swappiness != -1 && (*swappiness < 0 || *swappiness > 100)) {
-                return invalid(fmt::format("invalid value: {}. Valid memory swappiness range is 0-100", *swappiness));
+                return invalid(fmt::format(
+                    "invalid value: {}. Valid memory swappiness range is 0-100", *swappiness));
             }
             host_["MemorySwappiness"] = *swappiness;
         }
@@ -249,7 +282,9 @@ class Builder {
         number("blkio-weight", "BlkioWeight");
         number("pids-limit", "PidsLimit");
         number("oom-score-adj", "OomScoreAdj");
-        if (parsed_.given("oom-kill-disable")) { host_["OomKillDisable"] = parsed_.on("oom-kill-disable"); }
+        if (parsed_.given("oom-kill-disable")) {
+            host_["OomKillDisable"] = parsed_.on("oom-kill-disable");
+        }
         TRY(parsed_list("blkio-weight-device", "BlkioWeightDevice", parse_weight_device));
         TRY(parsed_list("device-read-bps", "BlkioDeviceReadBps", parse_throttle_bytes));
         TRY(parsed_list("device-write-bps", "BlkioDeviceWriteBps", parse_throttle_bytes));
@@ -282,7 +317,9 @@ class Builder {
         }
         list("device-cgroup-rule", "DeviceCgroupRules");
         TRY(parsed_list("gpus", "DeviceRequests", parse_gpus));
-        if (!cdi.empty()) { host_["DeviceRequests"].push_back(Json{{"Driver", "cdi"}, {"DeviceIDs", cdi}}); }
+        if (!cdi.empty()) {
+            host_["DeviceRequests"].push_back(Json{{"Driver", "cdi"}, {"DeviceIDs", cdi}});
+        }
         return ok();
     }
 
@@ -314,10 +351,15 @@ class Builder {
     }
 
     Result<void> security() {
-        if (parsed_.given("cap-add")) { host_["CapAdd"] = effective_capabilities(parsed_.all("cap-add")); }
-        if (parsed_.given("cap-drop")) { host_["CapDrop"] = effective_capabilities(parsed_.all("cap-drop")); }
+        if (parsed_.given("cap-add")) {
+            host_["CapAdd"] = effective_capabilities(parsed_.all("cap-add"));
+        }
+        if (parsed_.given("cap-drop")) {
+            host_["CapDrop"] = effective_capabilities(parsed_.all("cap-drop"));
+        }
         for (std::string option : parsed_.all("security-opt")) {
-            if (option.find('=') == std::string::npos && option.find(':') == std::string::npos && option != "no-new-privileges") {
+            if (option.find('=') == std::string::npos && option.find(':') == std::string::npos &&
+                option != "no-new-privileges") {
                 return invalid("Invalid --security-opt: " + go_quote(option));
             }
             if (option == "systempaths=unconfined") {
@@ -326,12 +368,20 @@ class Builder {
                 continue;
             }
             const auto separator = option.find_first_of("=:");
-            const std::string value = separator == std::string::npos ? "" : option.substr(separator + 1);
-            if (option.substr(0, separator) == "seccomp" && value != "unconfined" && value != "builtin") {
+            const std::string value =
+                separator == std::string::npos ? "" : option.substr(separator + 1);
+            if (option.substr(0, separator) == "seccomp" && value != "unconfined" &&
+                value != "builtin") {
                 auto profile = read_text(value);
-                if (!profile) { return std::move(profile).error().with(fmt::format("opening seccomp profile ({}) failed", value)); }
+                if (!profile) {
+                    return std::move(profile).error().with(
+                        fmt::format("opening seccomp profile ({}) failed", value));
+                }
                 auto json = parse_json(*profile);
-                if (!json) { return std::move(json).error().with(fmt::format("compacting json for seccomp profile ({}) failed", value)); }
+                if (!json) {
+                    return std::move(json).error().with(
+                        fmt::format("compacting json for seccomp profile ({}) failed", value));
+                }
                 option = "seccomp=" + dump_json(*json);
             }
             host_["SecurityOpt"].push_back(option);
@@ -342,7 +392,9 @@ class Builder {
     Result<void> logging() {
         const std::string driver = parsed_.text("log-driver");
         const auto settings = parsed_.all("log-opt");
-        if (driver == "none" && !settings.empty()) { return invalid("invalid logging opts for driver none"); }
+        if (driver == "none" && !settings.empty()) {
+            return invalid("invalid logging opts for driver none");
+        }
         if (driver.empty() && settings.empty()) { return ok(); }
         host_["LogConfig"] = Json{{"Type", driver}, {"Config", label_map(settings)}};
         return ok();
@@ -351,7 +403,8 @@ class Builder {
     // --- network ---
 
     static bool is_user_defined(const std::string& name) {
-        return name != "default" && name != "bridge" && name != "host" && name != "none" && name != "nat" && !name.starts_with("container:");
+        return name != "default" && name != "bridge" && name != "host" && name != "none" &&
+               name != "nat" && !name.starts_with("container:");
     }
 
     Result<void> network() {
@@ -367,7 +420,9 @@ class Builder {
         for (std::string host : parsed_.all("add-host")) {
             const auto separator = host.find_first_of("=:");
             std::string address = host.substr(separator + 1);
-            if (address.starts_with('[') && address.ends_with(']')) { address = address.substr(1, address.size() - 2); }
+            if (address.starts_with('[') && address.ends_with(']')) {
+                address = address.substr(1, address.size() - 2);
+            }
             host_["ExtraHosts"].push_back(host.substr(0, separator) + ":" + address);
         }
         const std::string mac = parsed_.text("mac-address");
@@ -391,7 +446,10 @@ class Builder {
             (is_user_defined(option.name) ? user_defined : other) = true;
             TRY(endpoint(option));
         }
-        if (user_defined && other) { return invalid("conflicting options: cannot attach both user-defined and non-user-defined network-modes"); }
+        if (user_defined && other) {
+            return invalid(
+                "conflicting options: cannot attach both user-defined and non-user-defined network-modes");
+        }
         host_["NetworkMode"] = networks[0].name;
         return ok();
     }
@@ -399,15 +457,20 @@ class Builder {
     /// The flags --ip, --network-alias, ... mean the first network.
     Result<void> first_network(NetworkOption& first, const std::string& mac) {
         const auto conflict = [](std::string_view flag, std::string_view what) {
-            return invalid(fmt::format("conflicting options: cannot specify both --{} and per-network {}", flag, what));
+            return invalid(fmt::format(
+                "conflicting options: cannot specify both --{} and per-network {}", flag, what));
         };
         auto aliases = parsed_.all("network-alias");
         for (const auto& alias : parsed_.all("net-alias")) { aliases.push_back(alias); }
-        if (!first.aliases.empty() && !aliases.empty()) { return conflict("network-alias", "alias"); }
+        if (!first.aliases.empty() && !aliases.empty()) {
+            return conflict("network-alias", "alias");
+        }
         if (!first.ip.empty() && parsed_.given("ip")) { return conflict("ip", "IPv4 address"); }
         if (!first.ip6.empty() && parsed_.given("ip6")) { return conflict("ip6", "IPv6 address"); }
         if (!first.mac.empty() && !mac.empty()) { return conflict("mac-address", "MAC address"); }
-        if (!first.link_local_ips.empty() && parsed_.given("link-local-ip")) { return conflict("link-local-ip", "link-local IP addresses"); }
+        if (!first.link_local_ips.empty() && parsed_.given("link-local-ip")) {
+            return conflict("link-local-ip", "link-local IP addresses");
+        }
         if (!aliases.empty()) { first.aliases = aliases; }
         if (parsed_.given("ip")) { first.ip = parsed_.text("ip"); }
         if (parsed_.given("ip6")) { first.ip6 = parsed_.text("ip6"); }
@@ -422,15 +485,22 @@ class Builder {
 
     Result<void> endpoint(const NetworkOption& option) {
         if (!is_user_defined(option.name)) {
-            if (!option.aliases.empty()) { return invalid("network-scoped aliases are only supported for user-defined networks"); }
+            if (!option.aliases.empty()) {
+                return invalid(
+                    "network-scoped aliases are only supported for user-defined networks");
+            }
         }
-        if (std::find(options_.networks.begin(), options_.networks.end(), option.name) != options_.networks.end()) {
+        if (std::find(options_.networks.begin(), options_.networks.end(), option.name) !=
+            options_.networks.end()) {
             return invalid(fmt::format("network \"{}\" is specified multiple times", option.name));
         }
         options_.networks.push_back(option.name);
         Json settings = Json::object();
         if (!option.aliases.empty()) { settings["Aliases"] = option.aliases; }
-        if (parsed_.given("link") && is_user_defined(option.name) && options_.networks.size() == 1) { settings["Links"] = parsed_.all("link"); }
+        if (parsed_.given("link") && is_user_defined(option.name) &&
+            options_.networks.size() == 1) {
+            settings["Links"] = parsed_.all("link");
+        }
         Json addresses = Json::object();
         if (!option.ip.empty()) { addresses["IPv4Address"] = option.ip; }
         if (!option.ip6.empty()) { addresses["IPv6Address"] = option.ip6; }
@@ -439,7 +509,9 @@ class Builder {
         if (!option.mac.empty()) { settings["MacAddress"] = option.mac; }
         if (!option.driver_options.empty()) { settings["DriverOpts"] = option.driver_options; }
         if (option.priority) { settings["GwPriority"] = *option.priority; }
-        if (!settings.empty() || is_user_defined(option.name)) { endpoints_[option.name] = settings; }
+        if (!settings.empty() || is_user_defined(option.name)) {
+            endpoints_[option.name] = settings;
+        }
         return ok();
     }
 
@@ -447,7 +519,9 @@ class Builder {
         TRY_LET(policy, parse_restart(parsed_.text("restart", "no")));
         if (parsed_.on("rm")) {
             const std::string name = policy["Name"];
-            if (name != "no" && !name.empty()) { return invalid("conflicting options: cannot specify both --restart and --rm"); }
+            if (name != "no" && !name.empty()) {
+                return invalid("conflicting options: cannot specify both --restart and --rm");
+            }
             host_["AutoRemove"] = true;
         }
         host_["RestartPolicy"] = policy;
@@ -481,11 +555,15 @@ std::int64_t nano_cpus(std::string_view value) {
 Result<Json> parse_restart(std::string_view text) {
     if (text.empty()) { return Json{{"Name", ""}, {"MaximumRetryCount", 0}}; }
     const auto [name, count] = cut(text, ':');
-    if (name.empty()) { return invalid("invalid restart policy format: no policy provided before colon"); }
+    if (name.empty()) {
+        return invalid("invalid restart policy format: no policy provided before colon");
+    }
     std::int64_t retries = 0;
     if (text.find(':') != std::string_view::npos && !count.empty()) {
         const auto number = parse_number<std::int64_t>(count);
-        if (!number) { return invalid("invalid restart policy format: maximum retry count must be an integer"); }
+        if (!number) {
+            return invalid("invalid restart policy format: maximum retry count must be an integer");
+        }
         retries = *number;
     }
     return Json{{"Name", name}, {"MaximumRetryCount", retries}};
@@ -503,7 +581,8 @@ std::string env_setting(std::string_view text) {
     return value == nullptr ? name : name + "=" + value;
 }
 
-Result<std::vector<std::string>> read_env(const std::vector<std::string>& files, const std::vector<std::string>& given) {
+Result<std::vector<std::string>> read_env(const std::vector<std::string>& files,
+                                          const std::vector<std::string>& given) {
     std::vector<std::string> settings;
     for (const auto& file : files) {
         TRY_LET(lines, read_settings(file, true));

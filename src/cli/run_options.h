@@ -1,5 +1,5 @@
-// The flags of `run` and `create`, and what they mean to the API. Files (--env-file, --label-file, seccomp profiles) are read
-// here; nothing else is touched.
+// The flags of `run` and `create`, and what they mean to the API. Files (--env-file, --label-file,
+// seccomp profiles) are read here; nothing else is touched.
 #pragma once
 
 #include "cli/command.h"
@@ -17,7 +17,7 @@ struct RunOptions {
     std::string cidfile;
     std::string pull; ///< missing, always, never
     bool quiet = false;
-    Json body; ///< of POST /containers/create
+    Json body;                         ///< of POST /containers/create
     std::vector<std::string> networks; ///< in the order given
 };
 /// Fails with Docker's sentences.
@@ -30,7 +30,8 @@ Result<Json> parse_restart(std::string_view text);
 Result<void> check_env(std::string_view value);
 /// "K" becomes "K=V" when the environment has it.
 std::string env_setting(std::string_view text);
-Result<std::vector<std::string>> read_env(const std::vector<std::string>& files, const std::vector<std::string>& given);
+Result<std::vector<std::string>> read_env(const std::vector<std::string>& files,
+                                          const std::vector<std::string>& given);
 Result<void> check_label(std::string_view value);
 
 } // namespace shoal::cli

@@ -23,15 +23,30 @@ constexpr std::size_t piece_bytes = 32 * 1024;
 constexpr int resize_attempts_max = 10;
 constexpr int interrupts_max = 3;
 
-/// What can be caught and is not about ourselves: faults, our own children, a pipe of ours, job control in the background.
+/// What can be caught and is not about ourselves: faults, our own children, a pipe of ours, job
+/// control in the background.
 std::vector<int> proxied_signals() {
     std::vector<int> all;
     for (int number = 1; number < NSIG; ++number) {
         if (number > SIGSYS && number < SIGRTMIN) { continue; }
         switch (number) {
-        case SIGKILL: case SIGSTOP: case SIGCHLD: case SIGPIPE: case SIGURG: case SIGTTIN: case SIGTTOU:
-        case SIGILL: case SIGTRAP: case SIGABRT: case SIGBUS: case SIGFPE: case SIGSEGV: case SIGSYS: break;
-        default: all.push_back(number);
+        case SIGKILL:
+        case SIGSTOP:
+        case SIGCHLD:
+        case SIGPIPE:
+        case SIGURG:
+        case SIGTTIN:
+        case SIGTTOU:
+        case SIGILL:
+        case SIGTRAP:
+        case SIGABRT:
+        case SIGBUS:
+        case SIGFPE:
+        case SIGSEGV:
+        case SIGSYS:
+            break;
+        default:
+            all.push_back(number);
         }
     }
     return all;
@@ -48,15 +63,23 @@ Result<void> write_out(int fd, std::string_view bytes) {
             ::poll(&ready, 1, -1);
             continue;
         }
-        if (written < 0 && errno == EPIPE) { return Error{Errc::Cancelled, "", EPIPE}; } // nobody reads any more: end without a word
-        if (written < 0) { return os_error(fd == STDOUT_FILENO ? "write to standard output" : "write to standard error", errno); }
+        if (written < 0 && errno == EPIPE) {
+            return Error{Errc::Cancelled, "", EPIPE};
+        } // nobody reads any more: end without a word
+        if (written < 0) {
+            return os_error(fd == STDOUT_FILENO ? "write to standard output"
+                                                : "write to standard error",
+                            errno);
+        }
         bytes.remove_prefix(static_cast<std::size_t>(written));
     }
     return ok();
 }
 
 Result<void> check_input_terminal(bool wants_input, bool tty) {
-    if (wants_input && tty && !is_terminal(STDIN_FILENO)) { return invalid("the input device is not a TTY"); }
+    if (wants_input && tty && !is_terminal(STDIN_FILENO)) {
+        return invalid("the input device is not a TTY");
+    }
     return ok();
 }
 
@@ -64,7 +87,9 @@ Result<DetachChoice> detach_keys_of(App& app, const Parsed& parsed) {
     DetachChoice choice;
     choice.text = parsed.text("detach-keys");
     if (choice.text.empty()) { choice.text = app.config_text("detachKeys"); }
-    TRY_LET(bytes, parse_detach_keys(choice.text.empty() ? std::string(detach_keys_default) : choice.text).with("invalid detach keys (" + choice.text + ")"));
+    TRY_LET(bytes,
+            parse_detach_keys(choice.text.empty() ? std::string(detach_keys_default) : choice.text)
+                .with("invalid detach keys (" + choice.text + ")"));
     choice.bytes = bytes;
     return choice;
 }
@@ -89,14 +114,16 @@ Result<std::string> read_input() {
 
 struct Session::Impl {
     Impl(App& app_, client::Client& client_, SessionOptions options_)
-        : app(app_), client(client_), options(std::move(options_)), ended(client_.loop()), reader(client_.loop(), 1, net::Pool::AtEnd::Leave), scope(client_.loop()) {}
+        : app(app_), client(client_), options(std::move(options_)), ended(client_.loop()),
+          reader(client_.loop(), 1, net::Pool::AtEnd::Leave), scope(client_.loop()) {}
 
     App& app;
     client::Client& client;
     SessionOptions options;
     net::Signal ended;
-    /// Standard input is read by a thread, because waiting for it on the loop would make a terminal or pipe non-blocking for everybody
-    /// who shares it. A read that waits for ever is left to itself.
+    /// Standard input is read by a thread, because waiting for it on the loop would make a terminal
+    /// or pipe non-blocking for everybody who shares it. A read that waits for ever is left to
+    /// itself.
     net::Pool reader;
     std::unique_ptr<net::UnixSignals> signals;
     std::unique_ptr<RawMode> raw;
@@ -105,7 +132,7 @@ struct Session::Impl {
     int interrupts = 0;
     std::string kill_path;   ///< "" until signals are forwarded
     std::string resize_path; ///< "" until the window is followed
-    net::TaskScope scope; ///< last: its tasks use everything above
+    net::TaskScope scope;    ///< last: its tasks use everything above
 
     void finish(Result<SessionEnd> how) {
         if (!end) { end.emplace(std::move(how)); }
@@ -132,7 +159,8 @@ net::Task<bool> Session::Impl::resize(Impl* self, WindowSize more) {
     if (size.rows == 0 && size.columns == 0) { co_return true; }
     size.rows += more.rows;
     size.columns += more.columns;
-    client::Request request = client::post(self->resize_path, {{"h", std::to_string(size.rows)}, {"w", std::to_string(size.columns)}});
+    client::Request request = client::post(
+        self->resize_path, {{"h", std::to_string(size.rows)}, {"w", std::to_string(size.columns)}});
     net::Until until(self->scope.cancel());
     auto done = co_await self->client.call_async(std::move(request), until);
     co_return done.has_value();
@@ -142,7 +170,8 @@ net::Task<void> Session::Impl::first_resize(Impl* self) {
     for (int attempt = 0; attempt < resize_attempts_max; ++attempt) {
         const bool done = co_await resize(self, {});
         if (done) { co_return; }
-        net::Until pause(Deadline::in(std::chrono::milliseconds(10 * (attempt + 1))), self->scope.cancel());
+        net::Until pause(Deadline::in(std::chrono::milliseconds(10 * (attempt + 1))),
+                         self->scope.cancel());
         co_await net::sleep(self->client.loop(), pause);
     }
 }
@@ -171,7 +200,8 @@ net::Task<void> Session::Impl::take_signals(Impl* self) {
             }
         }
         if (self->kill_path.empty()) { continue; }
-        client::Request request = client::post(self->kill_path, {{"signal", std::to_string(*number)}});
+        client::Request request =
+            client::post(self->kill_path, {{"signal", std::to_string(*number)}});
         auto sent = co_await self->client.call_async(std::move(request), until);
         (void)sent; // the process may have ended meanwhile
     }
@@ -180,17 +210,22 @@ net::Task<void> Session::Impl::take_signals(Impl* self) {
 net::Task<void> Session::Impl::copy_output(Impl* self, bool framed) {
     std::string buffer(piece_bytes, '\0');
     const SessionOptions& options = self->options;
-    client::FrameReader frames([&options](client::Channel channel, std::string_view bytes) -> Result<void> {
-        if (channel == client::Channel::Stderr) { return options.errors ? write_out(STDERR_FILENO, bytes) : ok(); }
-        return options.output ? write_out(STDOUT_FILENO, bytes) : ok();
-    });
+    client::FrameReader frames(
+        [&options](client::Channel channel, std::string_view bytes) -> Result<void> {
+            if (channel == client::Channel::Stderr) {
+                return options.errors ? write_out(STDERR_FILENO, bytes) : ok();
+            }
+            return options.output ? write_out(STDOUT_FILENO, bytes) : ok();
+        });
     net::Until until(self->scope.cancel());
     while (true) {
         auto got = co_await self->stream->read_some(buffer, until);
         if (!got) { co_return self->finish(std::move(got).error()); }
         if (*got == 0) { co_return self->finish(SessionEnd::OutputEnded); }
         const std::string_view bytes(buffer.data(), *got);
-        auto taken = framed ? frames.feed(bytes) : options.output ? write_out(STDOUT_FILENO, bytes) : ok();
+        auto taken = framed           ? frames.feed(bytes)
+                     : options.output ? write_out(STDOUT_FILENO, bytes)
+                                      : ok();
         if (!taken) { co_return self->finish(std::move(taken).error()); }
     }
 }
@@ -241,7 +276,8 @@ void Session::begin(client::Client::Hijacked connection) {
     Impl* self = impl_.get();
     self->stream = std::move(connection.stream);
     // Older daemons do not say whether they multiplex: without a terminal they do.
-    const bool framed = connection.content_type == "application/vnd.docker.multiplexed-stream" || !self->options.tty;
+    const bool framed = connection.content_type == "application/vnd.docker.multiplexed-stream" ||
+                        !self->options.tty;
     if (self->options.tty && self->options.input) { self->raw = RawMode::enter(STDIN_FILENO); }
     self->scope.spawn(Impl::copy_output(self, framed));
     if (self->options.input) { self->scope.spawn(Impl::copy_input(self)); }

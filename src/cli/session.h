@@ -1,5 +1,5 @@
-// A terminal session with a process in a container: its output to ours, our input to it, window size and signals after it,
-// detach keys. Used by run, start, attach and exec.
+// A terminal session with a process in a container: its output to ours, our input to it, window
+// size and signals after it, detach keys. Used by run, start, attach and exec.
 #pragma once
 
 #include "cli/app.h"
@@ -13,7 +13,7 @@ struct SessionOptions {
     bool errors = true;
     bool tty = false;
     bool proxy_signals = false;
-    std::string detach_keys;  ///< bytes
+    std::string detach_keys; ///< bytes
 };
 
 enum class SessionEnd { OutputEnded, Detached };
@@ -27,12 +27,14 @@ class Session {
     void begin(client::Client::Hijacked connection);
     /// Until the container closes its output or somebody detaches.
     net::Task<Result<SessionEnd>> end();
-    /// Tells the process how large our window is, again after each change. To be called once the process runs.
-    /// `resize_path`: "/containers/<id>/resize".
+    /// Tells the process how large our window is, again after each change. To be called once the
+    /// process runs. `resize_path`: "/containers/<id>/resize".
     void follow_window(std::string resize_path);
-    /// The same for a process that has drawn its screen already: a change of size makes it draw again.
+    /// The same for a process that has drawn its screen already: a change of size makes it draw
+    /// again.
     void redraw_window(std::string resize_path);
-    /// Catches signals and hands them to the process, when that is wanted. `kill_path`: "/containers/<id>/kill".
+    /// Catches signals and hands them to the process, when that is wanted. `kill_path`:
+    /// "/containers/<id>/kill".
     void follow_signals(std::string kill_path);
 
     struct Impl;

@@ -26,7 +26,8 @@ constexpr Flag stats_flags[] = {
     {"no-stream", 0, Kind::Bool, "Show the first result only"},
     {"no-trunc", 0, Kind::Bool, "Do not shorten the output"},
 };
-constexpr std::string_view stats_table = "table {{.ID}}\t{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPerc}}\t{{.NetIO}}\t{{.BlockIO}}\t{{.PIDs}}";
+constexpr std::string_view stats_table =
+    "table {{.ID}}\t{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPerc}}\t{{.NetIO}}\t{{.BlockIO}}\t{{.PIDs}}";
 
 /// One container that is watched.
 struct Watched {
@@ -47,7 +48,8 @@ struct Board {
     net::TaskScope scope; ///< last: its tasks use everything above
 };
 
-net::Task<Result<void>> read_samples(Board* board, std::shared_ptr<Watched> watched, net::Until until) {
+net::Task<Result<void>> read_samples(Board* board, std::shared_ptr<Watched> watched,
+                                     net::Until until) {
     net::Query query;
     query.emplace_back("stream", board->stream ? "1" : "0");
     const std::string container = watched->entry.container;
@@ -73,7 +75,9 @@ net::Task<void> watch(Board* board, std::shared_ptr<Watched> watched) {
 }
 
 void add(Board& board, const std::string& name) {
-    const auto same = [&](const auto& other) { return !other->gone && other->entry.container == name; };
+    const auto same = [&](const auto& other) {
+        return !other->gone && other->entry.container == name;
+    };
     if (std::any_of(board.watched.begin(), board.watched.end(), same)) { return; }
     auto watched = std::make_shared<Watched>();
     watched->entry.container = name;
@@ -97,7 +101,9 @@ net::Task<void> follow_events(Board* board) {
         const bool comes = action == "start" || (board->all_states && action == "create");
         const bool goes = action == "destroy" || (!board->all_states && action == "die");
         if (comes) { add(*board, id); }
-        for (const auto& watched : board->watched) { watched->gone = watched->gone || (goes && watched->entry.container == id); }
+        for (const auto& watched : board->watched) {
+            watched->gone = watched->gone || (goes && watched->entry.container == id);
+        }
         return ok();
     });
     std::string buffer(piece_bytes, '\0');
@@ -114,11 +120,14 @@ Result<std::string> page(const Board& board) {
     listing.format = board.format;
     listing.headers = stats_headers;
     listing.type_name = stats_row_type;
-    for (const auto& watched : board.watched) { listing.rows.push_back(stats_row(watched->entry, board.truncate)); }
+    for (const auto& watched : board.watched) {
+        listing.rows.push_back(stats_row(watched->entry, board.truncate));
+    }
     return render(listing);
 }
 
-/// The page over the one before: from the top left corner, with what is left of old lines and of the old page wiped out.
+/// The page over the one before: from the top left corner, with what is left of old lines and of
+/// the old page wiped out.
 std::string over_the_old(const std::string& page) {
     return "\033[H" + replace_all(page, "\n", "\033[K\n") + "\033[J";
 }
@@ -126,7 +135,9 @@ std::string over_the_old(const std::string& page) {
 /// Those that are gone leave the board; an error of one that was named ends the command.
 Result<void> sweep(Board& board) {
     for (const auto& watched : board.watched) {
-        if (watched->error && watched->error->code != Errc::NotFound && board.stream) { return *watched->error; }
+        if (watched->error && watched->error->code != Errc::NotFound && board.stream) {
+            return *watched->error;
+        }
     }
     std::erase_if(board.watched, [](const auto& watched) { return watched->gone; });
     return ok();
@@ -166,10 +177,19 @@ Result<int> stats(App& app, const Parsed& parsed) {
         net::Query query;
         if (parsed.on("all")) { query.emplace_back("all", "1"); }
         TRY_LET(containers, client->json(client::get("/containers/json", query)));
-        for (const Json& container : containers) { names.push_back(short_id(text_of(container, "Id"))); }
+        for (const Json& container : containers) {
+            names.push_back(short_id(text_of(container, "Id")));
+        }
     }
-    Board board{app, *client, app.format_of(parsed, "statsFormat", stats_table), !parsed.on("no-trunc"), !parsed.on("no-stream"), parsed.on("all"),
-                named, {}, net::TaskScope(app.loop())};
+    Board board{app,
+                *client,
+                app.format_of(parsed, "statsFormat", stats_table),
+                !parsed.on("no-trunc"),
+                !parsed.on("no-stream"),
+                parsed.on("all"),
+                named,
+                {},
+                net::TaskScope(app.loop())};
     for (const auto& name : names) {
         if (named && board.stream) { // a name that is wrong is said at once
             TRY(client->json(client::get("/containers/" + part(name) + "/json")));
@@ -183,6 +203,8 @@ Result<int> stats(App& app, const Parsed& parsed) {
 
 } // namespace
 
-const Command stats_command{"[OPTIONS] [CONTAINER...]", "Show what containers use, again and again", stats_flags, stats, {}, "container stats, stats"};
+const Command stats_command{
+    "[OPTIONS] [CONTAINER...]", "Show what containers use, again and again", stats_flags, stats, {},
+    "container stats, stats"};
 
 } // namespace shoal::cli

@@ -24,10 +24,14 @@ double decimal_of(const Json& object, std::string_view member) {
 double cpu_percent(const Json& sample) {
     const Json& now = object_of(sample, "cpu_stats");
     const Json& before = object_of(sample, "precpu_stats");
-    const double used = decimal_of(object_of(now, "cpu_usage"), "total_usage") - decimal_of(object_of(before, "cpu_usage"), "total_usage");
-    const double passed = decimal_of(now, "system_cpu_usage") - decimal_of(before, "system_cpu_usage");
+    const double used = decimal_of(object_of(now, "cpu_usage"), "total_usage") -
+                        decimal_of(object_of(before, "cpu_usage"), "total_usage");
+    const double passed =
+        decimal_of(now, "system_cpu_usage") - decimal_of(before, "system_cpu_usage");
     double cpus = decimal_of(now, "online_cpus");
-    if (cpus == 0) { cpus = static_cast<double>(list_of(object_of(now, "cpu_usage"), "percpu_usage").size()); }
+    if (cpus == 0) {
+        cpus = static_cast<double>(list_of(object_of(now, "cpu_usage"), "percpu_usage").size());
+    }
     return used > 0 && passed > 0 ? used / passed * cpus * 100 : 0;
 }
 
@@ -47,8 +51,15 @@ double memory_used(const Json& memory) {
 } // namespace
 
 const std::vector<std::pair<std::string_view, std::string_view>> stats_headers = {
-    {"Container", "CONTAINER"},   {"Name", "NAME"},     {"ID", "CONTAINER ID"},  {"CPUPerc", "CPU %"}, {"MemUsage", "MEM USAGE / LIMIT"},
-    {"MemPerc", "MEM %"},         {"NetIO", "NET I/O"}, {"BlockIO", "BLOCK I/O"}, {"PIDs", "PIDS"},
+    {"Container", "CONTAINER"},
+    {"Name", "NAME"},
+    {"ID", "CONTAINER ID"},
+    {"CPUPerc", "CPU %"},
+    {"MemUsage", "MEM USAGE / LIMIT"},
+    {"MemPerc", "MEM %"},
+    {"NetIO", "NET I/O"},
+    {"BlockIO", "BLOCK I/O"},
+    {"PIDs", "PIDS"},
 };
 
 StatsEntry read_stats(const std::string& container, const Json& sample) {
@@ -65,12 +76,14 @@ StatsEntry read_stats(const std::string& container, const Json& sample) {
         entry.network_in += decimal_of(network, "rx_bytes");
         entry.network_out += decimal_of(network, "tx_bytes");
     }
-    for (const Json& item : list_of(object_of(sample, "blkio_stats"), "io_service_bytes_recursive")) {
+    for (const Json& item :
+         list_of(object_of(sample, "blkio_stats"), "io_service_bytes_recursive")) {
         const std::string kind = to_lower(text_of(item, "op"));
         if (kind.starts_with('r')) { entry.block_in += decimal_of(item, "value"); }
         if (kind.starts_with('w')) { entry.block_out += decimal_of(item, "value"); }
     }
-    entry.processes = static_cast<std::uint64_t>(number_of(object_of(sample, "pids_stats"), "current"));
+    entry.processes =
+        static_cast<std::uint64_t>(number_of(object_of(sample, "pids_stats"), "current"));
     entry.valid = true;
     return entry;
 }
@@ -78,18 +91,26 @@ StatsEntry read_stats(const std::string& container, const Json& sample) {
 Json stats_row(const StatsEntry& entry, bool truncate) {
     std::string name = entry.name;
     if (name.starts_with('/')) { name.erase(0, 1); }
-    const auto known = [&](std::string text, std::string_view otherwise) { return entry.valid ? text : std::string(otherwise); };
+    const auto known = [&](std::string text, std::string_view otherwise) {
+        return entry.valid ? text : std::string(otherwise);
+    };
     constexpr std::string_view none = "--";
     constexpr std::string_view no_pair = "-- / --";
     Json row;
-    row["BlockIO"] = known(fmt::format("{} / {}", size_text(entry.block_in, 3), size_text(entry.block_out, 3)), no_pair);
+    row["BlockIO"] =
+        known(fmt::format("{} / {}", size_text(entry.block_in, 3), size_text(entry.block_out, 3)),
+              no_pair);
     row["CPUPerc"] = known(fmt::format("{:.2f}%", entry.cpu_percent), none);
     row["Container"] = entry.container;
     row["ID"] = truncate ? short_id(entry.id) : entry.id;
     row["MemPerc"] = known(fmt::format("{:.2f}%", entry.memory_percent), none);
-    row["MemUsage"] = known(fmt::format("{} / {}", human_size_binary(entry.memory), human_size_binary(entry.memory_limit)), no_pair);
+    row["MemUsage"] = known(fmt::format("{} / {}", human_size_binary(entry.memory),
+                                        human_size_binary(entry.memory_limit)),
+                            no_pair);
     row["Name"] = name.empty() ? std::string(none) : name;
-    row["NetIO"] = known(fmt::format("{} / {}", size_text(entry.network_in, 3), size_text(entry.network_out, 3)), no_pair);
+    row["NetIO"] = known(
+        fmt::format("{} / {}", size_text(entry.network_in, 3), size_text(entry.network_out, 3)),
+        no_pair);
     row["PIDs"] = known(std::to_string(entry.processes), none);
     return row;
 }

@@ -15,9 +15,10 @@ Json sample() {
 }
 
 TEST(StatsRow, a_sample_becomes_columns) {
-    EXPECT_EQ(dump_json(stats_row(read_stats("web", sample()), true)),
-              R"({"BlockIO":"4.1kB / 1B","CPUPerc":"20.00%","Container":"web","ID":"0123456789ab","MemPerc":"10.00%","MemUsage":"10MiB / 100MiB",)"
-              R"("Name":"web","NetIO":"1.5kB / 20B","PIDs":"3"})");
+    EXPECT_EQ(
+        dump_json(stats_row(read_stats("web", sample()), true)),
+        R"({"BlockIO":"4.1kB / 1B","CPUPerc":"20.00%","Container":"web","ID":"0123456789ab","MemPerc":"10.00%","MemUsage":"10MiB / 100MiB",)"
+        R"("Name":"web","NetIO":"1.5kB / 20B","PIDs":"3"})");
 }
 
 TEST(StatsRow, the_page_cache_of_cgroup_v1_is_left_out_too) {

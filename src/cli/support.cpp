@@ -91,7 +91,9 @@ std::string size_text(double bytes, int digits) {
 }
 
 std::string short_id(std::string_view id) {
-    if (const auto colon = id.find(':'); colon != std::string_view::npos) { id.remove_prefix(colon + 1); }
+    if (const auto colon = id.find(':'); colon != std::string_view::npos) {
+        id.remove_prefix(colon + 1);
+    }
     return std::string(id.substr(0, 12));
 }
 
@@ -105,7 +107,8 @@ std::int64_t number_of(const Json& object, std::string_view member) {
     if (!object.is_object()) { return 0; }
     const auto at = object.find(std::string(member));
     if (at == object.end() || !at->is_number()) { return 0; }
-    return at->is_number_float() ? static_cast<std::int64_t>(at->get<double>()) : at->get<std::int64_t>();
+    return at->is_number_float() ? static_cast<std::int64_t>(at->get<double>())
+                                 : at->get<std::int64_t>();
 }
 
 Json labels_of(const Json& object) {
@@ -115,7 +118,9 @@ Json labels_of(const Json& object) {
 
 std::string labels_text(const Json& labels) {
     std::vector<std::string> parts;
-    for (const auto& [key, value] : labels.items()) { parts.push_back(key + "=" + (value.is_string() ? value.get<std::string>() : "")); }
+    for (const auto& [key, value] : labels.items()) {
+        parts.push_back(key + "=" + (value.is_string() ? value.get<std::string>() : ""));
+    }
     std::sort(parts.begin(), parts.end());
     return join(parts, ",");
 }
@@ -143,10 +148,16 @@ Error go_error(std::string_view what, const Error& error) {
     return Error{error.code, fmt::format("{}: {}", what, why), error.os_errno};
 }
 
-Instant now() { return std::chrono::time_point_cast<nanoseconds>(std::chrono::system_clock::now()); }
+Instant now() {
+    return std::chrono::time_point_cast<nanoseconds>(std::chrono::system_clock::now());
+}
 
-std::string ago(Instant at) { return human_duration(now() - at) + " ago"; }
-std::string ago(std::int64_t at) { return ago(from_unix_nanos(at * 1'000'000'000)); }
+std::string ago(Instant at) {
+    return human_duration(now() - at) + " ago";
+}
+std::string ago(std::int64_t at) {
+    return ago(from_unix_nanos(at * 1'000'000'000));
+}
 
 std::string date_text(Instant at) {
     std::string text = format_rfc3339(at);
@@ -158,8 +169,9 @@ std::string date_text(Instant at) {
 Result<void> need_version(client::Client& client, std::string_view flag, int version) {
     TRY_LET(present, client.version());
     if (present >= version) { return ok(); }
-    return invalid(fmt::format("\"--{}\" requires API version {}, but the Docker daemon API version is {}", flag,
-                               client::version_text(version), client::version_text(present)));
+    return invalid(
+        fmt::format("\"--{}\" requires API version {}, but the Docker daemon API version is {}",
+                    flag, client::version_text(version), client::version_text(present)));
 }
 
 } // namespace shoal::cli

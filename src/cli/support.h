@@ -1,5 +1,5 @@
-// Small things that several commands need: the filter flag, shared help texts, doing one thing to many objects at once,
-// sizes and ids in short form, API versions.
+// Small things that several commands need: the filter flag, shared help texts, doing one thing to
+// many objects at once, sizes and ids in short form, API versions.
 #pragma once
 
 #include "base/filters.h"
@@ -21,13 +21,14 @@ void add_filters(net::Query& query, const Parsed& parsed, std::string_view flag 
 Filters filters_of(const Parsed& parsed, std::string_view flag = "filter");
 /// `label` filters of an option such as prune's.
 
-/// Does `action` for every name, several at a time, and prints each name (or the action's text) when it is done, in order. Errors go
-/// to stderr, one line each; the exit code is 1 if there was any.
+/// Does `action` for every name, several at a time, and prints each name (or the action's text)
+/// when it is done, in order. Errors go to stderr, one line each; the exit code is 1 if there was
+/// any.
 using NamedAction = std::function<net::Task<Result<std::string>>(std::string name)>;
 Result<int> for_each_name(App& app, const std::vector<std::string>& names, NamedAction action);
 
-std::string size_text(double bytes, int digits); ///< "1.98MB" for 3 digits
-std::string short_id(std::string_view id);       ///< 12 digits, without "sha256:"
+std::string size_text(double bytes, int digits);                  ///< "1.98MB" for 3 digits
+std::string short_id(std::string_view id);                        ///< 12 digits, without "sha256:"
 std::string text_of(const Json& object, std::string_view member); ///< "" when absent or null
 std::int64_t number_of(const Json& object, std::string_view member);
 /// "a=b,c=d" in order of keys.

@@ -1,4 +1,5 @@
-// Commands about the daemon as a whole: version, and the plain pipe to it that other programs go through.
+// Commands about the daemon as a whole: version, and the plain pipe to it that other programs go
+// through.
 #include "cli/commands.h"
 #include "cli/formats.h"
 #include "cli/listing.h"
@@ -45,14 +46,16 @@ std::string plain_date(const std::string& text) {
 /// Daemons of old name no components: the engine is what they are about.
 Json engine_component(const Json& server) {
     Json details = Json::object();
-    for (const char* member : {"ApiVersion", "Arch", "BuildTime", "Experimental", "GitCommit", "GoVersion", "KernelVersion", "MinAPIVersion", "Os"}) {
+    for (const char* member : {"ApiVersion", "Arch", "BuildTime", "Experimental", "GitCommit",
+                               "GoVersion", "KernelVersion", "MinAPIVersion", "Os"}) {
         details[member] = text_of(server, member);
     }
     if (flag_of(server, "Experimental")) { details["Experimental"] = "true"; }
     return {{"Name", "Engine"}, {"Version", text_of(server, "Version")}, {"Details", details}};
 }
 
-void add_line(std::string& page, std::string_view indent, std::string_view name, const std::string& value) {
+void add_line(std::string& page, std::string_view indent, std::string_view name,
+              const std::string& value) {
     if (!value.empty()) { page += fmt::format("{}{}:\t{}\n", indent, name, value); }
 }
 
@@ -65,7 +68,9 @@ std::string engine_lines(const Json& component) {
     const Json details = details_of(component);
     std::string page;
     add_line(page, "  ", "Version", text_of(component, "Version"));
-    add_line(page, "  ", "API version", fmt::format("{} (minimum version {})", text_of(details, "ApiVersion"), text_of(details, "MinAPIVersion")));
+    add_line(page, "  ", "API version",
+             fmt::format("{} (minimum version {})", text_of(details, "ApiVersion"),
+                         text_of(details, "MinAPIVersion")));
     add_line(page, "  ", "Go version", text_of(details, "GoVersion"));
     add_line(page, "  ", "Git commit", text_of(details, "GitCommit"));
     add_line(page, "  ", "Built", text_of(details, "BuildTime"));
@@ -78,7 +83,9 @@ std::string component_lines(const Json& component) {
     std::string page = fmt::format("  Version:\t{}\n", text_of(component, "Version"));
     std::vector<std::pair<std::string, std::string>> lines;
     const Json details = details_of(component);
-    for (const auto& [key, value] : details.items()) { lines.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump()); }
+    for (const auto& [key, value] : details.items()) {
+        lines.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
+    }
     std::sort(lines.begin(), lines.end());
     for (const auto& [key, value] : lines) { page += fmt::format("  {}:\t{}\n", key, value); }
     return page;
@@ -100,10 +107,14 @@ Json version_document(const ClientFacts& facts, const Json& server) {
     document["Server"] = server;
     Json& shown = document["Server"];
     if (!shown.is_object()) { return document; }
-    if (list_of(shown, "Components").empty()) { shown["Components"] = Json::array({engine_component(server)}); }
+    if (list_of(shown, "Components").empty()) {
+        shown["Components"] = Json::array({engine_component(server)});
+    }
     for (Json& component : shown["Components"]) {
-        if (component.is_object() && component.contains("Details") && component["Details"].is_object() && component["Details"].contains("BuildTime")) {
-            component["Details"]["BuildTime"] = plain_date(text_of(component["Details"], "BuildTime"));
+        if (component.is_object() && component.contains("Details") &&
+            component["Details"].is_object() && component["Details"].contains("BuildTime")) {
+            component["Details"]["BuildTime"] =
+                plain_date(text_of(component["Details"], "BuildTime"));
         }
     }
     return document;
@@ -115,16 +126,20 @@ std::string version_page(const Json& document) {
     const std::string newest = text_of(client, "DefaultAPIVersion");
     std::string page = "Client:\n";
     add_line(page, " ", "Version", text_of(client, "Version"));
-    add_line(page, " ", "API version", version == newest ? version : fmt::format("{} (downgraded from {})", version, newest));
+    add_line(page, " ", "API version",
+             version == newest ? version : fmt::format("{} (downgraded from {})", version, newest));
     add_line(page, " ", "OS/Arch", text_of(client, "Os") + "/" + text_of(client, "Arch"));
     add_line(page, " ", "Context", text_of(client, "Context"));
     const Json& server = document["Server"];
     if (server.is_object()) {
-        const std::string platform = server.contains("Platform") ? text_of(server["Platform"], "Name") : "";
+        const std::string platform =
+            server.contains("Platform") ? text_of(server["Platform"], "Name") : "";
         page += fmt::format("\nServer:{}{}\n", platform.empty() ? "" : " ", platform);
         for (const Json& component : list_of(server, "Components")) {
             const std::string name = text_of(component, "Name");
-            page += fmt::format(" {}:\n{}", name, name == "Engine" ? engine_lines(component) : component_lines(component));
+            page += fmt::format(" {}:\n{}", name,
+                                name == "Engine" ? engine_lines(component)
+                                                 : component_lines(component));
         }
     }
     return align(page, {20, 1});
@@ -137,17 +152,23 @@ namespace {
 constexpr Flag version_flags[] = {{"format", 'f', Kind::Text, format_one_help}};
 
 /// Go's names of fields whose names in JSON are others.
-std::optional<Result<Json>> version_field(const Json& receiver, std::string_view name, std::span<const Json>) {
-    if (name == "APIVersion" && receiver.is_object() && receiver.contains("ApiVersion")) { return Result<Json>(receiver["ApiVersion"]); }
+std::optional<Result<Json>> version_field(const Json& receiver, std::string_view name,
+                                          std::span<const Json>) {
+    if (name == "APIVersion" && receiver.is_object() && receiver.contains("ApiVersion")) {
+        return Result<Json>(receiver["ApiVersion"]);
+    }
     if (!receiver.is_object() || receiver.contains(std::string(name))) { return std::nullopt; }
     if (name == "Platform") { return Result<Json>(Json(nullptr)); }
-    if (name == "Experimental" && receiver.contains("MinAPIVersion")) { return Result<Json>(Json(false)); }
+    if (name == "Experimental" && receiver.contains("MinAPIVersion")) {
+        return Result<Json>(Json(false));
+    }
     return std::nullopt;
 }
 
 /// Docker's template has a name.
 std::string named(std::string_view message) {
-    return replace_all(replace_all(message, "template: :", "template: version:"), "executing \"\"", "executing \"version\"");
+    return replace_all(replace_all(message, "template: :", "template: version:"), "executing \"\"",
+                       "executing \"version\"");
 }
 
 struct Seen {
@@ -162,7 +183,8 @@ Result<Seen> look(App& app) {
     auto answer = client->json(client::get("/version"));
     if (!answer) { seen.error = answer.error(); }
     const int version = client->version_now() == 0 ? client::newest_version : client->version_now();
-    const ClientFacts facts{SHOAL_VERSION, client::version_text(version), client::version_text(client::newest_version), app.context_name(),
+    const ClientFacts facts{SHOAL_VERSION, client::version_text(version),
+                            client::version_text(client::newest_version), app.context_name(),
                             go_architecture(machine.machine)};
     seen.document = version_document(facts, answer ? *answer : Json(nullptr));
     return seen;
@@ -213,7 +235,9 @@ net::Task<void> send_input(Pipe* self) {
         auto job = [] {
             std::string piece(32 * 1024, '\0');
             ssize_t got = 0;
-            do { got = ::read(STDIN_FILENO, piece.data(), piece.size()); } while (got < 0 && errno == EINTR);
+            do {
+                got = ::read(STDIN_FILENO, piece.data(), piece.size());
+            } while (got < 0 && errno == EINTR);
             piece.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
             return piece;
         };
@@ -251,7 +275,9 @@ Result<int> dial_stdio(App& app, const Parsed&) {
 
 } // namespace
 
-const Command version_command{"[OPTIONS]", "Show the versions of client and daemon", version_flags, version, {0, 0}};
-const Command dial_stdio_command{"", "Connect standard input and output with the daemon's socket", {}, dial_stdio, {0, 0}};
+const Command version_command{
+    "[OPTIONS]", "Show the versions of client and daemon", version_flags, version, {0, 0}};
+const Command dial_stdio_command{
+    "", "Connect standard input and output with the daemon's socket", {}, dial_stdio, {0, 0}};
 
 } // namespace shoal::cli

@@ -11,7 +11,8 @@ namespace {
 /// Lines [begin, end) all have a cell ended by a tab in `column`: gives that column's width.
 class Aligner {
   public:
-    Aligner(std::vector<std::vector<std::string>> lines, Columns columns) : lines_(std::move(lines)), columns_(columns) {}
+    Aligner(std::vector<std::vector<std::string>> lines, Columns columns)
+        : lines_(std::move(lines)), columns_(columns) {}
 
     std::string run() {
         block(0, lines_.size());
@@ -20,7 +21,9 @@ class Aligner {
     }
 
   private:
-    bool has_cell(std::size_t line, std::size_t column) const { return column + 1 < lines_[line].size(); }
+    bool has_cell(std::size_t line, std::size_t column) const {
+        return column + 1 < lines_[line].size();
+    }
 
     void block(std::size_t begin, std::size_t end) {
         const std::size_t column = widths_.size();
@@ -48,7 +51,9 @@ class Aligner {
             for (std::size_t i = 0; i < cells.size(); ++i) {
                 out_ += cells[i];
                 const std::size_t width = text_width(cells[i]);
-                if (i < widths_.size() && i + 1 < cells.size()) { out_.append(widths_[i] - width, ' '); }
+                if (i < widths_.size() && i + 1 < cells.size()) {
+                    out_.append(widths_[i] - width, ' ');
+                }
             }
             out_ += '\n';
         }
@@ -63,7 +68,8 @@ class Aligner {
 } // namespace
 
 std::size_t text_width(std::string_view text) {
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+    return static_cast<std::size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
 std::string ellipsis(std::string_view text, std::size_t width) {

@@ -1,5 +1,6 @@
-// Columns of text: cells end with a tab, a column is as wide as its widest cell in adjacent lines, the last cell of a line
-// is not padded. The same rule as Go's tabwriter, because scripts cut Docker's tables apart.
+// Columns of text: cells end with a tab, a column is as wide as its widest cell in adjacent lines,
+// the last cell of a line is not padded. The same rule as Go's tabwriter, because scripts cut
+// Docker's tables apart.
 #pragma once
 
 #include <string>

@@ -6,18 +6,27 @@ namespace shoal::cli {
 namespace {
 
 TEST(Table, columns_are_as_wide_as_their_widest_cell) {
-    EXPECT_EQ(align("ID\tNAME\tX\nlonger-than-ten\tb\tc\n"), "ID                NAME      X\nlonger-than-ten   b         c\n");
+    EXPECT_EQ(align("ID\tNAME\tX\nlonger-than-ten\tb\tc\n"),
+              "ID                NAME      X\nlonger-than-ten   b         c\n");
 }
 
-TEST(Table, narrow_columns_have_ten_cells_and_the_last_cell_no_padding) { EXPECT_EQ(align("A\tB\n1\t2\n"), "A         B\n1         2\n"); }
+TEST(Table, narrow_columns_have_ten_cells_and_the_last_cell_no_padding) {
+    EXPECT_EQ(align("A\tB\n1\t2\n"), "A         B\n1         2\n");
+}
 
 TEST(Table, a_column_ends_with_the_block_of_lines_that_have_it) {
-    EXPECT_EQ(align("a-very-long-cell\tx\nno cells here\nshort\ty\n"), "a-very-long-cell   x\nno cells here\nshort     y\n");
+    EXPECT_EQ(align("a-very-long-cell\tx\nno cells here\nshort\ty\n"),
+              "a-very-long-cell   x\nno cells here\nshort     y\n");
 }
 
-TEST(Table, an_empty_last_cell_keeps_the_padding_before_it) { EXPECT_EQ(align("PORTS\tNAMES\n\tx\n"), "PORTS     NAMES\n          x\n"); }
+TEST(Table, an_empty_last_cell_keeps_the_padding_before_it) {
+    EXPECT_EQ(align("PORTS\tNAMES\n\tx\n"), "PORTS     NAMES\n          x\n");
+}
 
-TEST(Table, width_and_padding_are_chosen) { EXPECT_EQ(align("UID\tPID\n0\t1\n", {20, 3}), "UID                 PID\n0                   1\n"); }
+TEST(Table, width_and_padding_are_chosen) {
+    EXPECT_EQ(align("UID\tPID\n0\t1\n", {20, 3}),
+              "UID                 PID\n0                   1\n");
+}
 
 TEST(Table, text_is_counted_in_characters) {
     EXPECT_EQ(text_width("äöü"), 3u);

@@ -1,4 +1,5 @@
-// The terminal that the command was started on: whether there is one, how wide it is, raw mode with its way back.
+// The terminal that the command was started on: whether there is one, how wide it is, raw mode with
+// its way back.
 #pragma once
 
 #include "base/result.h"
@@ -18,8 +19,8 @@ bool is_terminal(int fd);
 /// 0 x 0 when `fd` is no terminal.
 WindowSize window_size(int fd);
 
-/// Raw mode as long as it lives; the old mode comes back also when the program ends by exit() or a fatal signal
-/// that it catches. Nothing happens when `fd` is no terminal.
+/// Raw mode as long as it lives; the old mode comes back also when the program ends by exit() or a
+/// fatal signal that it catches. Nothing happens when `fd` is no terminal.
 class RawMode {
   public:
     enum class Output { Keep, Raw };

@@ -1,5 +1,5 @@
-// Images in and out of the daemon: pull, load, save, import, bootstrap. The daemon does the work; here are files, pipes and
-// the progress on the terminal.
+// Images in and out of the daemon: pull, load, save, import, bootstrap. The daemon does the work;
+// here are files, pipes and the progress on the terminal.
 #include "cli/commands.h"
 #include "cli/output_file.h"
 #include "cli/platform.h"
@@ -103,7 +103,8 @@ Result<void> add_platforms(client::Client& client, net::Query& query, const Pars
 
 // --- pull ---
 
-Result<void> fetch(App& app, const oci::Reference& reference, const std::string& platform, Progress where) {
+Result<void> fetch(App& app, const oci::Reference& reference, const std::string& platform,
+                   Progress where) {
     net::Query query{{"fromImage", reference.familiar_name()}};
     const std::string tag = reference.has_digest() ? reference.digest().text() : reference.tag();
     if (!tag.empty()) { query.emplace_back("tag", tag); }
@@ -121,7 +122,9 @@ constexpr Flag pull_flags[] = {
 };
 
 Result<int> pull(App& app, const Parsed& parsed) {
-    if (!parsed.on("disable-content-trust", true)) { return unsupported("content trust is not supported"); }
+    if (!parsed.on("disable-content-trust", true)) {
+        return unsupported("content trust is not supported");
+    }
     TRY_LET(reference, oci::Reference::parse(parsed.words[0]));
     const bool bare = !reference.has_tag() && !reference.has_digest();
     const bool all = parsed.on("all-tags");
@@ -132,7 +135,8 @@ Result<int> pull(App& app, const Parsed& parsed) {
         TRY_LET(client, app.client());
         TRY(need_version(*client, "platform", 132));
     }
-    TRY(fetch(app, wanted, parsed.text("platform"), parsed.on("quiet") ? Progress::Quiet : Progress::Stdout));
+    TRY(fetch(app, wanted, parsed.text("platform"),
+              parsed.on("quiet") ? Progress::Quiet : Progress::Stdout));
     app.line(wanted.text());
     return 0;
 }
@@ -212,7 +216,8 @@ Result<int> save(App& app, const Parsed& parsed) {
     TRY_LET(client, app.connected());
     TRY(add_platforms(*client, query, parsed));
     if (!file) {
-        TRY(download(*client, client::get("/images/get", query), [](std::string_view bytes) { return write_out(STDOUT_FILENO, bytes); }));
+        TRY(download(*client, client::get("/images/get", query),
+                     [](std::string_view bytes) { return write_out(STDOUT_FILENO, bytes); }));
         return 0;
     }
     Counter counter(app);
@@ -241,7 +246,9 @@ Result<int> import(App& app, const Parsed& parsed) {
         query.emplace_back("repo", parsed.words[1]);
     }
     if (parsed.given("message")) { query.emplace_back("message", parsed.text("message")); }
-    if (parsed.given("platform")) { query.emplace_back("platform", to_lower(parsed.text("platform"))); }
+    if (parsed.given("platform")) {
+        query.emplace_back("platform", to_lower(parsed.text("platform")));
+    }
     for (const auto& change : parsed.all("change")) { query.emplace_back("changes", change); }
     client::Request request = client::post("/images/create", query);
     if (remote) {
@@ -262,7 +269,8 @@ Result<int> import(App& app, const Parsed& parsed) {
 constexpr Flag bootstrap_flags[] = {
     {"include", 0, Kind::Words, "Further packages to install"},
     {"quiet", 'q', Kind::Bool, "Print only the name of the image"},
-    {"variant", 0, Kind::Text, "Which packages a base system has: a variant of mmdebstrap", "minbase"},
+    {"variant", 0, Kind::Text, "Which packages a base system has: a variant of mmdebstrap",
+     "minbase"},
 };
 
 Result<int> bootstrap(App& app, const Parsed& parsed) {
@@ -271,26 +279,47 @@ Result<int> bootstrap(App& app, const Parsed& parsed) {
     if (parsed.given("variant")) { query.emplace_back("variant", parsed.text("variant")); }
     for (const auto& package : parsed.all("include")) { query.emplace_back("include", package); }
     const bool quiet = parsed.on("quiet");
-    TRY(call_with_progress(app, client::post("/images/bootstrap", query), quiet ? Progress::Quiet : Progress::Stdout));
+    TRY(call_with_progress(app, client::post("/images/bootstrap", query),
+                           quiet ? Progress::Quiet : Progress::Stdout));
     if (quiet) { app.line(reference.with_default_tag().familiar()); }
     return 0;
 }
 
 } // namespace
 
-Result<void> pull_image(App& app, const std::string& reference, const std::string& platform, Progress progress) {
+Result<void> pull_image(App& app, const std::string& reference, const std::string& platform,
+                        Progress progress) {
     TRY_LET(parsed, oci::Reference::parse(reference));
     return fetch(app, parsed, platform, progress);
 }
 
-const Command pull_command{"[OPTIONS] NAME[:TAG|@DIGEST]", "Fetch an image from a registry", pull_flags, pull, {1, 1}, "image pull, pull"};
-const Command load_command{"[OPTIONS]", "Load images from a tar archive", load_flags, load, {0, 0}, "image load, load"};
-const Command save_command{"[OPTIONS] IMAGE [IMAGE...]", "Save one or more images as a tar archive", save_flags, save, {1},
+const Command pull_command{"[OPTIONS] NAME[:TAG|@DIGEST]",
+                           "Fetch an image from a registry",
+                           pull_flags,
+                           pull,
+                           {1, 1},
+                           "image pull, pull"};
+const Command load_command{
+    "[OPTIONS]", "Load images from a tar archive", load_flags, load, {0, 0}, "image load, load"};
+const Command save_command{"[OPTIONS] IMAGE [IMAGE...]",
+                           "Save one or more images as a tar archive",
+                           save_flags,
+                           save,
+                           {1},
                            "image save, save"};
-const Command import_command{"[OPTIONS] file|URL|- [REPOSITORY[:TAG]]", "Make an image of the files in a tar archive", import_flags, import,
-                             {1, 2}, "image import, import"};
-const Command bootstrap_command{"[OPTIONS] NAME[:TAG]", "Make a base image of a Debian release from this machine's package sources", bootstrap_flags,
-                                bootstrap, {1, 1}, "",
-                                "The tag is the release: $ image bootstrap debian:bookworm"};
+const Command import_command{"[OPTIONS] file|URL|- [REPOSITORY[:TAG]]",
+                             "Make an image of the files in a tar archive",
+                             import_flags,
+                             import,
+                             {1, 2},
+                             "image import, import"};
+const Command bootstrap_command{
+    "[OPTIONS] NAME[:TAG]",
+    "Make a base image of a Debian release from this machine's package sources",
+    bootstrap_flags,
+    bootstrap,
+    {1, 1},
+    "",
+    "The tag is the release: $ image bootstrap debian:bookworm"};
 
 } // namespace shoal::cli

@@ -8,10 +8,15 @@
 namespace shoal::cli {
 namespace {
 
-Result<int> refuse(App&, const Parsed& parsed) { return unsupported(parsed.path + ": not supported by this version of Shoal"); }
+Result<int> refuse(App&, const Parsed& parsed) {
+    return unsupported(parsed.path + ": not supported by this version of Shoal");
+}
 
 /// Docker's commands that are known and not here: refused by name, whatever their flags.
-constexpr Command later_command{.usage = "", .summary = "Not supported by this version of Shoal", .action = refuse, .unparsed = true};
+constexpr Command later_command{.usage = "",
+                                .summary = "Not supported by this version of Shoal",
+                                .action = refuse,
+                                .unparsed = true};
 
 constexpr Entry container_entries[] = {
     {"attach", &attach_command},
@@ -175,8 +180,12 @@ constexpr Group root{"Containers through the Docker Engine API", root_entries};
 
 } // namespace
 
-const Group& root_group() { return root; }
+const Group& root_group() {
+    return root;
+}
 
-std::string version_line(std::string_view) { return "Shoal version " SHOAL_VERSION; }
+std::string version_line(std::string_view) {
+    return "Shoal version " SHOAL_VERSION;
+}
 
 } // namespace shoal::cli

@@ -24,7 +24,8 @@ Result<std::string> read_piece(int fd) {
 
 struct Upload {
     Upload(client::Client& client_, int fd_, const TakeBytes& take_)
-        : client(client_), fd(fd_), take(take_), reader(client_.loop(), 1, net::Pool::AtEnd::Leave), sending(client_.loop()) {}
+        : client(client_), fd(fd_), take(take_), reader(client_.loop(), 1, net::Pool::AtEnd::Leave),
+          sending(client_.loop()) {}
 
     client::Client& client;
     int fd;
@@ -85,7 +86,8 @@ net::Task<Result<void>> run(Upload* self, client::Request request) {
     co_return outcome;
 }
 
-net::Task<Result<void>> run_download(client::Client* client, client::Request request, const TakeBytes* take) {
+net::Task<Result<void>> run_download(client::Client* client, client::Request request,
+                                     const TakeBytes* take) {
     net::Until never;
     CO_TRY_LET(answer, co_await client->open_async(std::move(request), never));
     co_return co_await take_body(answer.get(), take, never);
@@ -93,7 +95,8 @@ net::Task<Result<void>> run_download(client::Client* client, client::Request req
 
 } // namespace
 
-Result<void> upload(client::Client& client, client::Request request, int fd, const TakeBytes& take) {
+Result<void> upload(client::Client& client, client::Request request, int fd,
+                    const TakeBytes& take) {
     request.streamed = true;
     Upload state(client, fd, take);
     return net::run_task(client.loop(), run(&state, std::move(request)));

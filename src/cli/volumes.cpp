@@ -14,14 +14,19 @@
 namespace shoal::cli {
 
 const std::vector<std::pair<std::string_view, std::string_view>> volume_headers = {
-    {"Name", "VOLUME NAME"}, {"Driver", "DRIVER"}, {"Scope", "SCOPE"},        {"Mountpoint", "MOUNTPOINT"}, {"Labels", "LABELS"},
-    {"Links", "LINKS"},      {"Size", "SIZE"},     {"Availability", "AVAILABILITY"}, {"Group", "GROUP"},    {"Status", "STATUS"},
+    {"Name", "VOLUME NAME"}, {"Driver", "DRIVER"},
+    {"Scope", "SCOPE"},      {"Mountpoint", "MOUNTPOINT"},
+    {"Labels", "LABELS"},    {"Links", "LINKS"},
+    {"Size", "SIZE"},        {"Availability", "AVAILABILITY"},
+    {"Group", "GROUP"},      {"Status", "STATUS"},
 };
 
 Json volume_row(const Json& volume) {
     constexpr const char* unknown = "N/A";
     Json row;
-    for (const char* member : {"Driver", "Mountpoint", "Name", "Scope"}) { row[member] = text_of(volume, member); }
+    for (const char* member : {"Driver", "Mountpoint", "Name", "Scope"}) {
+        row[member] = text_of(volume, member);
+    }
     const Json labels = labels_of(volume);
     row["Labels"] = labels_text(labels);
     row[std::string(labels_member)] = labels;
@@ -54,7 +59,8 @@ Result<int> create(App& app, const Parsed& parsed) {
     std::string name = parsed.text("name");
     if (!parsed.words.empty()) {
         if (!name.empty()) {
-            return invalid("conflicting options: cannot specify a volume-name through both --name and as a positional arg");
+            return invalid(
+                "conflicting options: cannot specify a volume-name through both --name and as a positional arg");
         }
         name = parsed.words[0];
     }
@@ -72,7 +78,8 @@ Result<int> create(App& app, const Parsed& parsed) {
 // --- ls ---
 
 constexpr Flag ls_flags[] = {
-    {"filter", 'f', Kind::List, "Show only what fits a condition (\"dangling=true\")", "", "filter", check_filter},
+    {"filter", 'f', Kind::List, "Show only what fits a condition (\"dangling=true\")", "", "filter",
+     check_filter},
     {"format", 0, Kind::Text, format_help},
     {"quiet", 'q', Kind::Bool, "Show only names"},
 };
@@ -83,12 +90,17 @@ Result<int> ls(App& app, const Parsed& parsed) {
     TRY_LET(client, app.client());
     TRY_LET(answer, client->json(client::get("/volumes", query)));
     Listing listing;
-    listing.format = choose_format(app, parsed, {"volumesFormat", "table {{.Driver}}\t{{.Name}}", "{{.Name}}",
-                                                 "name: {{.Name}}\ndriver: {{.Driver}}\n", "name: {{.Name}}"});
+    listing.format = choose_format(app, parsed,
+                                   {"volumesFormat", "table {{.Driver}}\t{{.Name}}", "{{.Name}}",
+                                    "name: {{.Name}}\ndriver: {{.Driver}}\n", "name: {{.Name}}"});
     listing.headers = volume_headers;
     listing.type_name = volume_row_type;
-    for (const Json& volume : list_of(answer, "Volumes")) { listing.rows.push_back(volume_row(volume)); }
-    std::stable_sort(listing.rows.begin(), listing.rows.end(), [](const Json& a, const Json& b) { return natural_less(text_of(a, "Name"), text_of(b, "Name")); });
+    for (const Json& volume : list_of(answer, "Volumes")) {
+        listing.rows.push_back(volume_row(volume));
+    }
+    std::stable_sort(listing.rows.begin(), listing.rows.end(), [](const Json& a, const Json& b) {
+        return natural_less(text_of(a, "Name"), text_of(b, "Name"));
+    });
     TRY_LET(text, render(listing));
     app.out(text);
     return 0;
@@ -96,7 +108,8 @@ Result<int> ls(App& app, const Parsed& parsed) {
 
 // --- rm ---
 
-constexpr Flag rm_flags[] = {{"force", 'f', Kind::Bool, "Remove by force; a volume that is not there is no error"}};
+constexpr Flag rm_flags[] = {
+    {"force", 'f', Kind::Bool, "Remove by force; a volume that is not there is no error"}};
 
 Result<int> rm(App& app, const Parsed& parsed) {
     net::Query query;
@@ -116,9 +129,15 @@ Result<int> rm(App& app, const Parsed& parsed) {
 
 } // namespace
 
-const Command volume_create_command{"[OPTIONS] [VOLUME]", "Create a volume", create_flags_of_volume, create, {0, 1}};
-const Command volume_ls_command{"[OPTIONS]", "List volumes", ls_flags, ls, {0, 0}, "volume ls, volume list"};
-const Command volume_rm_command{"[OPTIONS] VOLUME [VOLUME...]", "Remove one or more volumes that no container uses", rm_flags, rm, {1},
+const Command volume_create_command{
+    "[OPTIONS] [VOLUME]", "Create a volume", create_flags_of_volume, create, {0, 1}};
+const Command volume_ls_command{"[OPTIONS]", "List volumes", ls_flags,
+                                ls,          {0, 0},         "volume ls, volume list"};
+const Command volume_rm_command{"[OPTIONS] VOLUME [VOLUME...]",
+                                "Remove one or more volumes that no container uses",
+                                rm_flags,
+                                rm,
+                                {1},
                                 "volume rm, volume remove"};
 
 } // namespace shoal::cli

@@ -11,7 +11,9 @@ constexpr std::string_view failed = "Error waiting for container";
 
 client::Request wait_request(const std::string& id, WaitFor condition) {
     net::Query query;
-    if (condition != WaitFor::Stopped) { query.emplace_back("condition", condition == WaitFor::Removed ? "removed" : "next-exit"); }
+    if (condition != WaitFor::Stopped) {
+        query.emplace_back("condition", condition == WaitFor::Removed ? "removed" : "next-exit");
+    }
     return client::post("/containers/" + client::part(id) + "/wait", query);
 }
 
@@ -38,7 +40,8 @@ net::Task<Result<int>> ExitWait::code() {
     if (!body) { co_return std::move(body).error().with(failed); }
     auto ended = parse_json(*body);
     if (!ended) { co_return std::move(ended).error().with(failed); }
-    if (const auto at = ended->find("Error"); ended->is_object() && at != ended->end() && at->is_object()) {
+    if (const auto at = ended->find("Error");
+        ended->is_object() && at != ended->end() && at->is_object()) {
         co_return Error{Errc::Internal, std::string(failed) + ": " + text_of(*at, "Message")};
     }
     co_return static_cast<int>(number_of(*ended, "StatusCode"));

@@ -1,5 +1,5 @@
-// Waiting for a container's end: asked for before the container is started, so that its exit code is not missed, and read
-// afterwards.
+// Waiting for a container's end: asked for before the container is started, so that its exit code
+// is not missed, and read afterwards.
 #pragma once
 
 #include "client/client.h"
@@ -10,9 +10,11 @@ enum class WaitFor { Stopped, NextExit, Removed };
 
 class ExitWait {
   public:
-    ExitWait(client::Client& client, std::string id, WaitFor condition) : client_(client), id_(std::move(id)), condition_(condition) {}
+    ExitWait(client::Client& client, std::string id, WaitFor condition)
+        : client_(client), id_(std::move(id)), condition_(condition) {}
 
-    /// The daemon waits from here on. Daemons before API 1.30 know no conditions: there it begins with code().
+    /// The daemon waits from here on. Daemons before API 1.30 know no conditions: there it begins
+    /// with code().
     net::Task<Result<void>> begin();
     /// The exit code. Requires that begin() has succeeded.
     net::Task<Result<int>> code();

@@ -15,14 +15,22 @@ constexpr std::size_t ping_bytes_max = 64 * 1024;
 
 Errc code_of(int status) {
     switch (status) {
-    case 400: return Errc::Invalid;
-    case 401: return Errc::Unauthorized;
-    case 403: return Errc::Forbidden;
-    case 404: return Errc::NotFound;
-    case 409: return Errc::Conflict;
-    case 501: return Errc::Unsupported;
-    case 503: return Errc::Unavailable;
-    default: return Errc::Internal;
+    case 400:
+        return Errc::Invalid;
+    case 401:
+        return Errc::Unauthorized;
+    case 403:
+        return Errc::Forbidden;
+    case 404:
+        return Errc::NotFound;
+    case 409:
+        return Errc::Conflict;
+    case 501:
+        return Errc::Unsupported;
+    case 503:
+        return Errc::Unavailable;
+    default:
+        return Errc::Internal;
     }
 }
 
@@ -30,7 +38,9 @@ Errc code_of(int status) {
 Result<void> check_path(std::string_view path) {
     for (const std::string_view kind : {"container", "image", "network", "volume", "exec"}) {
         const std::string start = kind == "exec" ? "/exec//" : "/" + std::string(kind) + "s//";
-        if (path.starts_with(start)) { return invalid(fmt::format("invalid {} name or ID: value is empty", kind)); }
+        if (path.starts_with(start)) {
+            return invalid(fmt::format("invalid {} name or ID: value is empty", kind));
+        }
     }
     return ok();
 }
@@ -43,15 +53,22 @@ net::Task<Result<void>> check_status(net::ClientExchange& exchange, int status, 
 
 } // namespace
 
-Request get(std::string path, net::Query query) { return {"GET", std::move(path), std::move(query)}; }
-Request post(std::string path, net::Query query) { return {"POST", std::move(path), std::move(query)}; }
+Request get(std::string path, net::Query query) {
+    return {"GET", std::move(path), std::move(query)};
+}
+Request post(std::string path, net::Query query) {
+    return {"POST", std::move(path), std::move(query)};
+}
 Request post(std::string path, net::Query query, const Json& body) {
     return {"POST", std::move(path), std::move(query), dump_json(body)};
 }
-Request remove(std::string path, net::Query query) { return {"DELETE", std::move(path), std::move(query)}; }
+Request remove(std::string path, net::Query query) {
+    return {"DELETE", std::move(path), std::move(query)};
+}
 
 std::string part(std::string_view name) {
-    // Image names keep their slashes, colons and digests readable: the daemon matches them greedily.
+    // Image names keep their slashes, colons and digests readable: the daemon matches them
+    // greedily.
     std::string encoded = encode_percent(name);
     encoded = replace_all(encoded, "%2F", "/");
     encoded = replace_all(encoded, "%3A", ":");
@@ -66,20 +83,28 @@ std::optional<int> parse_version(std::string_view text) {
     return *high * 100 + *low;
 }
 
-std::string version_text(int version) { return fmt::format("{}.{}", version / 100, version % 100); }
+std::string version_text(int version) {
+    return fmt::format("{}.{}", version / 100, version % 100);
+}
 
 Error error_of(int status, std::string_view body) {
     std::string message(trim(body));
-    if (auto parsed = parse_json(body); parsed && parsed->is_object() && parsed->contains("message") && (*parsed)["message"].is_string()) {
+    if (auto parsed = parse_json(body); parsed && parsed->is_object() &&
+                                        parsed->contains("message") &&
+                                        (*parsed)["message"].is_string()) {
         message = trim((*parsed)["message"].get<std::string>());
     }
     if (message.empty()) { message = fmt::format("{} {}", status, net::reason_phrase(status)); }
     return Error{code_of(status), "Error response from daemon: " + message};
 }
 
-bool is_unreachable(const Error& error) { return error.message.starts_with(cannot_connect); }
+bool is_unreachable(const Error& error) {
+    return error.message.starts_with(cannot_connect);
+}
 
-Result<void> Answer::write(std::string_view bytes) { return net::run_task(loop_, exchange_->write(bytes, {})); }
+Result<void> Answer::write(std::string_view bytes) {
+    return net::run_task(loop_, exchange_->write(bytes, {}));
+}
 
 Result<void> Answer::finish_body() {
     auto ended = net::run_task(loop_, exchange_->end_body({}));
@@ -95,18 +120,26 @@ net::Task<Result<void>> Answer::head_async(net::Until until) {
     co_return co_await check_status(*exchange_, head.status, until);
 }
 
-Result<std::size_t> Answer::read_some(std::span<char> into) { return net::run_task(loop_, exchange_->read_some(into, {})); }
-Result<std::string> Answer::read_all() { return net::run_task(loop_, exchange_->read_body(answer_bytes_max, {})); }
+Result<std::size_t> Answer::read_some(std::span<char> into) {
+    return net::run_task(loop_, exchange_->read_some(into, {}));
+}
+Result<std::string> Answer::read_all() {
+    return net::run_task(loop_, exchange_->read_body(answer_bytes_max, {}));
+}
 
-Client::Client(net::Loop& loop, Endpoint endpoint, std::unique_ptr<net::HttpClient> http, int version)
+Client::Client(net::Loop& loop, Endpoint endpoint, std::unique_ptr<net::HttpClient> http,
+               int version)
     : loop_(loop), endpoint_(std::move(endpoint)), http_(std::move(http)), version_(version) {}
 
-Result<std::unique_ptr<Client>> Client::create(net::Loop& loop, Endpoint endpoint, std::string fixed_version) {
+Result<std::unique_ptr<Client>> Client::create(net::Loop& loop, Endpoint endpoint,
+                                               std::string fixed_version) {
     TRY_LET(address, net::parse_address(endpoint.host, endpoint.tls ? 2376 : 2375));
     std::shared_ptr<net::TlsClient> tls;
     if (endpoint.tls && address.kind == net::Address::Kind::Tcp) {
-        TRY_LET(made, net::TlsClient::create({endpoint.ca_file, endpoint.cert_file, endpoint.key_file},
-                                             endpoint.verify ? net::ServerCertificate::Verify : net::ServerCertificate::Trust));
+        TRY_LET(made,
+                net::TlsClient::create({endpoint.ca_file, endpoint.cert_file, endpoint.key_file},
+                                       endpoint.verify ? net::ServerCertificate::Verify
+                                                       : net::ServerCertificate::Trust));
         tls = std::move(made);
     }
     int version = 0;
@@ -122,11 +155,18 @@ Result<std::unique_ptr<Client>> Client::create(net::Loop& loop, Endpoint endpoin
 
 Error Client::explain(Error error) const {
     if (error.os_errno == EACCES || error.os_errno == EPERM) {
-        return Error{Errc::Forbidden, fmt::format("permission denied while trying to connect to the Docker daemon socket at {}: {}",
-                                                  endpoint_.host, error.message), error.os_errno};
+        return Error{
+            Errc::Forbidden,
+            fmt::format(
+                "permission denied while trying to connect to the Docker daemon socket at {}: {}",
+                endpoint_.host, error.message),
+            error.os_errno};
     }
     if (error.os_errno != 0 || error.code == Errc::Unavailable || error.code == Errc::NotFound) {
-        return Error{Errc::Unavailable, fmt::format("{}{}. Is the docker daemon running?", cannot_connect, endpoint_.host), error.os_errno};
+        return Error{
+            Errc::Unavailable,
+            fmt::format("{}{}. Is the docker daemon running?", cannot_connect, endpoint_.host),
+            error.os_errno};
     }
     return std::move(error).with("error during connect");
 }
@@ -139,12 +179,16 @@ net::Task<Result<int>> Client::version_async() {
     auto answer = co_await http_->request(std::move(ping), {}, ping_bytes_max);
     if (!answer) { co_return explain(std::move(answer).error()); }
     int version = oldest_version;
-    if (const std::string* text = answer->headers.get("Api-Version")) { version = parse_version(*text).value_or(oldest_version); }
+    if (const std::string* text = answer->headers.get("Api-Version")) {
+        version = parse_version(*text).value_or(oldest_version);
+    }
     version_ = std::min(version, newest_version);
     co_return version_;
 }
 
-Result<int> Client::version() { return net::run_task(loop_, version_async()); }
+Result<int> Client::version() {
+    return net::run_task(loop_, version_async());
+}
 
 net::Task<Result<net::ClientRequest>> Client::prepare(Request request) {
     CO_TRY(check_path(request.path));
@@ -168,7 +212,8 @@ net::Task<Result<net::ClientRequest>> Client::prepare(Request request) {
         prepared.headers.set("Upgrade", "tcp");
     }
     if (!request.body.empty() || !request.content_type.empty()) {
-        prepared.headers.set("Content-Type", request.content_type.empty() ? "application/json" : request.content_type);
+        prepared.headers.set("Content-Type", request.content_type.empty() ? "application/json"
+                                                                          : request.content_type);
     }
     prepared.body = std::move(request.body);
     prepared.streamed = request.streamed;
@@ -230,8 +275,14 @@ net::Task<Result<net::StreamPtr>> Client::connect_async(net::Until until) {
     co_return std::move(*stream);
 }
 
-Result<net::ClientResponse> Client::call(Request request) { return net::run_task(loop_, call_async(std::move(request), {})); }
-Result<Json> Client::json(Request request) { return net::run_task(loop_, json_async(std::move(request), {})); }
-Result<std::unique_ptr<Answer>> Client::open(Request request) { return net::run_task(loop_, open_async(std::move(request), {})); }
+Result<net::ClientResponse> Client::call(Request request) {
+    return net::run_task(loop_, call_async(std::move(request), {}));
+}
+Result<Json> Client::json(Request request) {
+    return net::run_task(loop_, json_async(std::move(request), {}));
+}
+Result<std::unique_ptr<Answer>> Client::open(Request request) {
+    return net::run_task(loop_, open_async(std::move(request), {}));
+}
 
 } // namespace shoal::client

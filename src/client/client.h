@@ -1,6 +1,7 @@
-// The Engine API from the client's side: version negotiation, requests, errors as the daemon worded them, streams. Every
-// call exists twice: as a coroutine for those who do several things at once, and as a plain function that runs the loop
-// until the answer is there. It knows paths and bodies, not commands or tables.
+// The Engine API from the client's side: version negotiation, requests, errors as the daemon worded
+// them, streams. Every call exists twice: as a coroutine for those who do several things at once,
+// and as a plain function that runs the loop until the answer is there. It knows paths and bodies,
+// not commands or tables.
 #pragma once
 
 #include "base/json.h"
@@ -12,13 +13,13 @@
 
 namespace shoal::client {
 
-inline constexpr int newest_version = 151;   ///< major * 100 + minor
+inline constexpr int newest_version = 151; ///< major * 100 + minor
 inline constexpr int oldest_version = 124;
 inline constexpr std::size_t answer_bytes_max = 256 * 1024 * 1024;
 
 struct Request {
     std::string method = "GET";
-    std::string path;  ///< "/containers/json", without the version; names in it are already encoded
+    std::string path; ///< "/containers/json", without the version; names in it are already encoded
     net::Query query{};
     std::string body{};
     std::string content_type{}; ///< "application/json" when there is a body
@@ -37,7 +38,8 @@ std::string part(std::string_view name);
 /// An answer whose body is read piece by piece. Must not outlive its Client.
 class Answer {
   public:
-    Answer(net::Loop& loop, std::unique_ptr<net::ClientExchange> exchange) : loop_(loop), exchange_(std::move(exchange)) {}
+    Answer(net::Loop& loop, std::unique_ptr<net::ClientExchange> exchange)
+        : loop_(loop), exchange_(std::move(exchange)) {}
 
     net::ResponseHead head;
 
@@ -59,7 +61,8 @@ class Answer {
 class Client {
   public:
     /// `fixed_version` ("1.41") forbids negotiation; "" allows it.
-    static Result<std::unique_ptr<Client>> create(net::Loop& loop, Endpoint endpoint, std::string fixed_version);
+    static Result<std::unique_ptr<Client>> create(net::Loop& loop, Endpoint endpoint,
+                                                  std::string fixed_version);
 
     // --- plain ---
     Result<net::ClientResponse> call(Request request);

@@ -1,5 +1,5 @@
-// Where the daemon is and how it is spoken to: "unix:///run/shoal/shoal.sock", "tcp://host:2376" with certificates,
-// "ssh" is refused. It opens nothing by itself.
+// Where the daemon is and how it is spoken to: "unix:///run/shoal/shoal.sock", "tcp://host:2376"
+// with certificates, "ssh" is refused. It opens nothing by itself.
 #pragma once
 
 #include "base/result.h"
@@ -10,7 +10,7 @@
 namespace shoal::client {
 
 struct Endpoint {
-    std::string host;   ///< as people write and read it
+    std::string host; ///< as people write and read it
     bool tls = false;
     bool verify = true; ///< of the server's certificate
     std::string ca_file;

@@ -23,7 +23,8 @@ TEST(Client, reads_versions) {
 }
 
 TEST(Client, words_errors_as_the_daemon_did) {
-    EXPECT_EQ(error_of(404, R"({"message":"No such container: x"})").message, "Error response from daemon: No such container: x");
+    EXPECT_EQ(error_of(404, R"({"message":"No such container: x"})").message,
+              "Error response from daemon: No such container: x");
     EXPECT_EQ(error_of(404, R"({"message":"No such container: x"})").code, Errc::NotFound);
     EXPECT_EQ(error_of(500, "boom\n").message, "Error response from daemon: boom");
     EXPECT_EQ(error_of(409, "").code, Errc::Conflict);

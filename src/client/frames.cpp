@@ -17,7 +17,9 @@ Result<void> FrameReader::feed(std::string_view bytes) {
             header_ += bytes.substr(0, wanted);
             bytes.remove_prefix(wanted);
             if (header_.size() < header_bytes) { break; }
-            const auto byte = [&](int at) { return static_cast<std::size_t>(static_cast<unsigned char>(header_[at])); };
+            const auto byte = [&](int at) {
+                return static_cast<std::size_t>(static_cast<unsigned char>(header_[at]));
+            };
             if (byte(0) > 3) { return invalid(fmt::format("unrecognized stream: {}", byte(0))); }
             channel_ = static_cast<Channel>(byte(0));
             left_ = byte(4) << 24 | byte(5) << 16 | byte(6) << 8 | byte(7);

@@ -26,7 +26,9 @@ Result<void> JsonStream::feed(std::string_view bytes) {
             text_.clear();
             TRY(take_(object));
         }
-        if (text_.size() > stream_object_bytes_max) { return invalid("answer of the daemon: object is too large"); }
+        if (text_.size() > stream_object_bytes_max) {
+            return invalid("answer of the daemon: object is too large");
+        }
     }
     return ok();
 }

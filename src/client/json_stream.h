@@ -1,5 +1,5 @@
-// Splits a stream of concatenated JSON objects (progress, events, stats) into single ones, whatever blanks are between
-// them. Incremental and pure; an object that grows beyond the limit is an error.
+// Splits a stream of concatenated JSON objects (progress, events, stats) into single ones, whatever
+// blanks are between them. Incremental and pure; an object that grows beyond the limit is an error.
 #pragma once
 
 #include "base/json.h"

@@ -19,7 +19,9 @@ TEST(FrameReader, takes_frames_apart_however_they_arrive) {
             (channel == Channel::Stderr ? err : out) += text;
             return ok();
         });
-        for (std::size_t i = 0; i < bytes.size(); i += step) { ASSERT_TRUE(reader.feed(std::string_view(bytes).substr(i, step))); }
+        for (std::size_t i = 0; i < bytes.size(); i += step) {
+            ASSERT_TRUE(reader.feed(std::string_view(bytes).substr(i, step)));
+        }
         EXPECT_EQ(out, "hello world");
         EXPECT_EQ(err, "oops");
         EXPECT_TRUE(reader.at_border());
@@ -43,8 +45,11 @@ TEST(JsonStream, finds_the_borders_of_objects) {
             seen.push_back(object.dump());
             return ok();
         });
-        for (std::size_t i = 0; i < bytes.size(); i += step) { ASSERT_TRUE(stream.feed(std::string_view(bytes).substr(i, step))); }
-        EXPECT_EQ(seen, (std::vector<std::string>{"{\"a\":\"}{\\\"\"}", "{\"b\":{\"c\":[1,{\"d\":2}]}}", "{}"}));
+        for (std::size_t i = 0; i < bytes.size(); i += step) {
+            ASSERT_TRUE(stream.feed(std::string_view(bytes).substr(i, step)));
+        }
+        EXPECT_EQ(seen, (std::vector<std::string>{"{\"a\":\"}{\\\"\"}",
+                                                  "{\"b\":{\"c\":[1,{\"d\":2}]}}", "{}"}));
     }
 }
 

@@ -15,11 +15,15 @@ template <class List> bool contains(const List& list, std::string_view text) {
     return std::find(std::begin(list), std::end(list), text) != std::end(list);
 }
 
-Error bad_spec(std::string_view text) { return invalid("invalid volume specification: '" + std::string(text) + "'"); }
+Error bad_spec(std::string_view text) {
+    return invalid("invalid volume specification: '" + std::string(text) + "'");
+}
 /// What Docker shows of a volume that was asked for without a mode.
 constexpr auto volume_mode_default = "z";
 
-Error bad_mode(std::string_view mode) { return invalid("invalid mode: " + std::string(mode)); }
+Error bad_mode(std::string_view mode) {
+    return invalid("invalid mode: " + std::string(mode));
+}
 Error bad_mount(const MountSpec& spec, const std::string& why) {
     return invalid("invalid mount config for type \"" + spec.type + "\": " + why);
 }
@@ -27,10 +31,14 @@ Error bad_mount(const MountSpec& spec, const std::string& why) {
 /// The destination in clean form. Fails for a relative one and for "/".
 Result<std::string> destination_of(std::string_view text, std::string_view spec) {
     if (!text.starts_with('/')) {
-        return bad_spec(spec).with("invalid mount path: '" + std::string(text) + "' mount path must be absolute");
+        return bad_spec(spec).with("invalid mount path: '" + std::string(text) +
+                                   "' mount path must be absolute");
     }
     std::string clean = clean_path(text);
-    if (clean == "/") { return invalid("invalid volume specification: '" + std::string(spec) + "': destination can't be '/'"); }
+    if (clean == "/") {
+        return invalid("invalid volume specification: '" + std::string(spec) +
+                       "': destination can't be '/'");
+    }
     return clean;
 }
 
@@ -64,17 +72,22 @@ Result<void> apply_mode(MountPoint& mount, std::string_view mode) {
 
 std::string tmpfs_mode(std::uint32_t mode) {
     std::string digits;
-    for (; mode > 0; mode /= 8) { digits.insert(digits.begin(), static_cast<char>('0' + mode % 8)); }
+    for (; mode > 0; mode /= 8) {
+        digits.insert(digits.begin(), static_cast<char>('0' + mode % 8));
+    }
     return "mode=" + digits;
 }
 
 Result<void> check_tmpfs_option(const std::string& option) {
-    static constexpr std::array flags = {"ro", "rw", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "sync",
-                                         "async", "dirsync", "remount", "mand", "nomand", "atime", "noatime",
-                                         "diratime", "nodiratime", "relatime", "norelatime", "strictatime",
-                                         "nostrictatime", "private", "rprivate", "shared", "rshared", "slave",
-                                         "rslave", "unbindable", "runbindable", "bind", "rbind"};
-    static constexpr std::array keys = {"size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"};
+    static constexpr std::array flags = {
+        "ro",       "rw",         "exec",        "noexec",        "suid",       "nosuid",
+        "dev",      "nodev",      "sync",        "async",         "dirsync",    "remount",
+        "mand",     "nomand",     "atime",       "noatime",       "diratime",   "nodiratime",
+        "relatime", "norelatime", "strictatime", "nostrictatime", "private",    "rprivate",
+        "shared",   "rshared",    "slave",       "rslave",        "unbindable", "runbindable",
+        "bind",     "rbind"};
+    static constexpr std::array keys = {"size",      "mode",      "uid", "gid",
+                                        "nr_inodes", "nr_blocks", "mpol"};
     const auto [key, value] = cut(option, '=');
     const bool has_value = option.find('=') != std::string::npos;
     if (has_value ? contains(keys, key) && !value.empty() : contains(flags, key)) { return ok(); }
@@ -85,8 +98,12 @@ Result<void> apply_tmpfs(MountPoint& mount, const MountSpec& spec) {
     if (!spec.source.empty()) { return bad_mount(spec, "field Source must not be specified"); }
     if (!spec.tmpfs_options) { return ok(); }
     const TmpfsOptions& options = *spec.tmpfs_options;
-    if (options.size_bytes < 0) { return bad_mount(spec, "TmpfsOptions.SizeBytes must not be negative"); }
-    if (options.size_bytes > 0) { mount.tmpfs_options.push_back("size=" + std::to_string(options.size_bytes)); }
+    if (options.size_bytes < 0) {
+        return bad_mount(spec, "TmpfsOptions.SizeBytes must not be negative");
+    }
+    if (options.size_bytes > 0) {
+        mount.tmpfs_options.push_back("size=" + std::to_string(options.size_bytes));
+    }
     if (options.mode > 0) { mount.tmpfs_options.push_back(tmpfs_mode(options.mode)); }
     for (const auto& pair : options.options) {
         std::string option = join(pair, "=");
@@ -98,17 +115,23 @@ Result<void> apply_tmpfs(MountPoint& mount, const MountSpec& spec) {
 
 Result<void> apply_bind(MountPoint& mount, const MountSpec& spec) {
     if (spec.source.empty()) { return bad_mount(spec, "field Source must not be empty"); }
-    if (!spec.source.starts_with('/')) { return bad_mount(spec, "invalid mount path: '" + spec.source + "' mount path must be absolute"); }
+    if (!spec.source.starts_with('/')) {
+        return bad_mount(spec,
+                         "invalid mount path: '" + spec.source + "' mount path must be absolute");
+    }
     mount.source = clean_path(spec.source);
     mount.propagation = "rprivate";
     if (!spec.bind_options) { return ok(); }
     const BindOptions& options = *spec.bind_options;
     if (!options.propagation.empty()) {
-        if (!contains(propagations, options.propagation)) { return bad_mount(spec, "invalid propagation mode: " + options.propagation); }
+        if (!contains(propagations, options.propagation)) {
+            return bad_mount(spec, "invalid propagation mode: " + options.propagation);
+        }
         mount.propagation = options.propagation;
     }
     if (options.read_only_non_recursive && options.read_only_force_recursive) {
-        return bad_mount(spec, "ReadOnlyNonRecursive and ReadOnlyForceRecursive are mutually exclusive");
+        return bad_mount(spec,
+                         "ReadOnlyNonRecursive and ReadOnlyForceRecursive are mutually exclusive");
     }
     mount.recursive = !options.non_recursive;
     mount.create_source = options.create_mountpoint;
@@ -123,7 +146,9 @@ Result<void> apply_volume(MountPoint& mount, const MountSpec& spec) {
     mount.mode = volume_mode_default;
     if (!spec.volume_options) { return ok(); }
     const VolumeOptions& options = *spec.volume_options;
-    if (spec.source.empty() && !options.subpath.empty()) { return bad_mount(spec, "must not set Subpath when using anonymous volumes"); }
+    if (spec.source.empty() && !options.subpath.empty()) {
+        return bad_mount(spec, "must not set Subpath when using anonymous volumes");
+    }
     mount.no_copy = options.no_copy;
     mount.labels = options.labels;
     mount.subpath = options.subpath;
@@ -136,7 +161,9 @@ Result<void> apply_volume(MountPoint& mount, const MountSpec& spec) {
 
 Result<void> refuse_foreign_options(const MountSpec& spec) {
     const auto refuse = [&](bool given, std::string_view kind, const char* name) -> Result<void> {
-        if (given && spec.type != kind) { return bad_mount(spec, std::string("field ") + name + " must not be specified"); }
+        if (given && spec.type != kind) {
+            return bad_mount(spec, std::string("field ") + name + " must not be specified");
+        }
         return ok();
     };
     TRY(refuse(spec.bind_options.has_value(), "bind", "BindOptions"));
@@ -166,19 +193,29 @@ std::string clean_path(std::string_view path) {
 }
 
 Result<void> validate_volume_name(std::string_view name) {
-    const auto word = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
+    const auto word = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    };
     const bool good = name.size() >= 2 && name.size() <= 255 && word(name.front()) &&
-                      std::all_of(name.begin(), name.end(), [&](char c) { return word(c) || c == '_' || c == '.' || c == '-'; });
+                      std::all_of(name.begin(), name.end(), [&](char c) {
+                          return word(c) || c == '_' || c == '.' || c == '-';
+                      });
     if (good) { return ok(); }
-    if (name.size() == 1) { return invalid("volume name is too short, names should be at least two alphanumeric characters"); }
-    return invalid(go_quote(name) +
-                   " includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. "
-                   "If you intended to pass a host directory, use absolute path");
+    if (name.size() == 1) {
+        return invalid(
+            "volume name is too short, names should be at least two alphanumeric characters");
+    }
+    return invalid(
+        go_quote(name) +
+        " includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. "
+        "If you intended to pass a host directory, use absolute path");
 }
 
 Result<MountPoint> parse_bind(std::string_view text, std::string_view volume_driver) {
     const auto parts = split(text, ':');
-    if (parts.size() < 2 || parts.size() > 3 || parts[0].empty() || parts[1].empty()) { return bad_spec(text); }
+    if (parts.size() < 2 || parts.size() > 3 || parts[0].empty() || parts[1].empty()) {
+        return bad_spec(text);
+    }
     MountPoint mount;
     mount.from_binds = true;
     TRY_LET(destination, destination_of(parts[1], text));
@@ -206,16 +243,24 @@ Result<MountPoint> parse_mount(const MountSpec& spec) {
     if (spec.type.empty()) { return invalid("mount type must not be empty"); }
     if (spec.target.empty()) { return bad_mount(spec, "field Target must not be empty"); }
     if (!spec.target.starts_with('/')) {
-        return bad_mount(spec, "invalid mount path: '" + spec.target + "' mount path must be absolute");
+        return bad_mount(spec,
+                         "invalid mount path: '" + spec.target + "' mount path must be absolute");
     }
     mount.destination = clean_path(spec.target);
-    if (mount.destination == "/") { return bad_mount(spec, "invalid specification: destination can't be '/'"); }
-    if (!contains(consistencies, spec.consistency)) { return bad_mount(spec, "invalid consistency " + spec.consistency); }
+    if (mount.destination == "/") {
+        return bad_mount(spec, "invalid specification: destination can't be '/'");
+    }
+    if (!contains(consistencies, spec.consistency)) {
+        return bad_mount(spec, "invalid consistency " + spec.consistency);
+    }
     TRY(refuse_foreign_options(spec));
-    if (spec.type == "bind") { TRY(apply_bind(mount, spec)); }
-    else if (spec.type == "volume") { TRY(apply_volume(mount, spec)); }
-    else if (spec.type == "tmpfs") { TRY(apply_tmpfs(mount, spec)); }
-    else if (spec.type == "image") {
+    if (spec.type == "bind") {
+        TRY(apply_bind(mount, spec));
+    } else if (spec.type == "volume") {
+        TRY(apply_volume(mount, spec));
+    } else if (spec.type == "tmpfs") {
+        TRY(apply_tmpfs(mount, spec));
+    } else if (spec.type == "image") {
         if (spec.source.empty()) { return bad_mount(spec, "field Source must not be empty"); }
         mount.source = spec.source;
         mount.read_only = true;
@@ -270,16 +315,20 @@ Result<VolumesFrom> parse_volumes_from(std::string_view text) {
 Result<std::vector<MountPoint>> plan_mounts(const Config& config, const HostConfig& host_config) {
     std::vector<MountPoint> mounts;
     const auto taken = [&](const std::string& destination) {
-        return std::any_of(mounts.begin(), mounts.end(), [&](const auto& mount) { return mount.destination == destination; });
+        return std::any_of(mounts.begin(), mounts.end(),
+                           [&](const auto& mount) { return mount.destination == destination; });
     };
     const auto add = [&](MountPoint mount) -> Result<void> {
-        if (taken(mount.destination)) { return invalid("Duplicate mount point: " + mount.destination); }
+        if (taken(mount.destination)) {
+            return invalid("Duplicate mount point: " + mount.destination);
+        }
         mounts.push_back(std::move(mount));
         return ok();
     };
     for (const auto& text : host_config.binds) {
         const bool place_only = text.find(':') == std::string::npos; // a volume without a name
-        TRY_LET(mount, place_only ? parse_anonymous_volume(text) : parse_bind(text, host_config.volume_driver));
+        TRY_LET(mount, place_only ? parse_anonymous_volume(text)
+                                  : parse_bind(text, host_config.volume_driver));
         TRY(add(std::move(mount)));
     }
     for (const auto& spec : host_config.mounts) {

@@ -31,8 +31,8 @@ TEST(Bind, takes_propagation_of_a_path_alone) {
 }
 
 TEST(Bind, refuses_what_docker_refuses) {
-    for (const char* bad : {"", ":", ":/b", "/a:", "/a:relative", "./x:/b", "/a:/b:ro:rw", "/a:/b:nonsense", "/a:/b:ro,rw", "/a:/",
-                            "x/y:/b"}) {
+    for (const char* bad : {"", ":", ":/b", "/a:", "/a:relative", "./x:/b", "/a:/b:ro:rw",
+                            "/a:/b:nonsense", "/a:/b:ro,rw", "/a:/", "x/y:/b"}) {
         EXPECT_NE(problem(bad), "") << bad;
     }
 }
@@ -81,7 +81,9 @@ TEST(PlanMounts, lets_the_request_win_over_the_images_volume) {
 
 TEST(VolumeName, is_a_word) {
     EXPECT_TRUE(validate_volume_name("a.b-c_1"));
-    for (const char* bad : {"", "a", "-a", "a/b", "a b", "../x"}) { EXPECT_FALSE(validate_volume_name(bad)) << bad; }
+    for (const char* bad : {"", "a", "-a", "a/b", "a b", "../x"}) {
+        EXPECT_FALSE(validate_volume_name(bad)) << bad;
+    }
 }
 
 } // namespace

@@ -1,6 +1,7 @@
-// The settings of a container as the Engine API knows them: Config (portable), HostConfig (this machine),
-// endpoints, mounts, ports, limits. Plain values with Docker's meaning and defaults, so that every way to ask for a
-// container ends in one shape. Reading and writing JSON is in config_codec.h, checking in validate.h.
+// The settings of a container as the Engine API knows them: Config (portable), HostConfig (this
+// machine), endpoints, mounts, ports, limits. Plain values with Docker's meaning and defaults, so
+// that every way to ask for a container ends in one shape. Reading and writing JSON is in
+// config_codec.h, checking in validate.h.
 #pragma once
 
 #include "base/clock.h"
@@ -116,7 +117,8 @@ struct ThrottleDevice {
     bool operator==(const ThrottleDevice&) const = default;
 };
 
-/// What can be changed while the container runs (POST /containers/{id}/update), and the rest of its limits.
+/// What can be changed while the container runs (POST /containers/{id}/update), and the rest of its
+/// limits.
 struct Resources {
     std::int64_t cpu_shares = 0;
     std::int64_t memory = 0; ///< bytes; 0 is no limit
@@ -196,7 +198,8 @@ struct HostConfig {
     std::vector<std::string> binds; ///< "src:dst:opts", see binds.h
     std::string container_id_file;
     LogConfig log_config;
-    std::string network_mode; ///< "", "default", "bridge", "host", "none", "container:x", a network's name
+    std::string
+        network_mode; ///< "", "default", "bridge", "host", "none", "container:x", a network's name
     PortMap port_bindings;
     RestartPolicy restart_policy;
     bool auto_remove = false;

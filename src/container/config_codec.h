@@ -1,6 +1,7 @@
-// The JSON form of container/config.h, by base/codec.h: names as the Engine API's, including what older clients
-// (API 1.24, docker-py, docker-compose 1.29) still send. Include this where a request is parsed, a document is
-// stored or an answer is written; functions that only use the values need config.h alone.
+// The JSON form of container/config.h, by base/codec.h: names as the Engine API's, including what
+// older clients (API 1.24, docker-py, docker-compose 1.29) still send. Include this where a request
+// is parsed, a document is stored or an answer is written; functions that only use the values need
+// config.h alone.
 #pragma once
 
 #include "base/codec.h"
@@ -153,7 +154,9 @@ template <class V> void describe(V& v, VolumeOptions& o) {
     v("Subpath", o.subpath, codec::omit);
     v("DriverConfig", o.driver_config, codec::omit);
 }
-template <class V> void describe(V& v, ImageOptions& o) { v("Subpath", o.subpath, codec::omit); }
+template <class V> void describe(V& v, ImageOptions& o) {
+    v("Subpath", o.subpath, codec::omit);
+}
 template <class V> void describe(V& v, TmpfsOptions& o) {
     v("SizeBytes", o.size_bytes, codec::omit);
     v("Mode", o.mode, codec::omit);
@@ -240,14 +243,17 @@ template <class V> void describe(V& v, EndpointSettings& e) {
         v.ignore(name);
     }
 }
-template <class V> void describe(V& v, NetworkingConfig& n) { v("EndpointsConfig", n.endpoints_config); }
+template <class V> void describe(V& v, NetworkingConfig& n) {
+    v("EndpointsConfig", n.endpoints_config);
+}
 
 template <class V> void describe(V& v, CreateRequest& r) {
     describe(v, r.config);
     v("HostConfig", r.host_config);
     v("NetworkingConfig", r.networking_config);
     if constexpr (V::reading) {
-        // Before API 1.18 these lay beside Config; they count where HostConfig does not say otherwise.
+        // Before API 1.18 these lay beside Config; they count where HostConfig does not say
+        // otherwise.
         auto legacy = [&v](const char* name, auto& field) {
             std::remove_reference_t<decltype(field)> old{};
             v(name, old);
@@ -261,7 +267,8 @@ template <class V> void describe(V& v, CreateRequest& r) {
         legacy("VolumeDriver", r.host_config.volume_driver);
         legacy("Dns", r.host_config.dns);
         legacy("Runtime", r.host_config.runtime);
-        v.refuse("PortSpecs", "is no longer part of the API, use ExposedPorts and HostConfig.PortBindings");
+        v.refuse("PortSpecs",
+                 "is no longer part of the API, use ExposedPorts and HostConfig.PortBindings");
     }
 }
 

@@ -1,5 +1,5 @@
-// Reading exit.json (declared in shim_protocol.h). Apart from the rest of the protocol, so that the monitor, which only
-// writes the file, carries no JSON parser.
+// Reading exit.json (declared in shim_protocol.h). Apart from the rest of the protocol, so that the
+// monitor, which only writes the file, carries no JSON parser.
 #include "base/codec.h"
 #include "container/shim_protocol.h"
 

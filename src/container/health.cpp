@@ -19,7 +19,8 @@ bool in_start_period(const HealthPlan& plan, const Health& health, Instant start
 
 } // namespace
 
-HealthPlan plan_health(const std::optional<HealthConfig>& config, const std::vector<std::string>& shell) {
+HealthPlan plan_health(const std::optional<HealthConfig>& config,
+                       const std::vector<std::string>& shell) {
     HealthPlan plan;
     if (!config || config->test.size() < 2) { return plan; }
     const std::string& kind = config->test.front();
@@ -48,7 +49,9 @@ bool from_text(std::string_view text, HealthStatus& status) {
     return true;
 }
 
-std::string to_text(HealthStatus status) { return std::string(status_names[static_cast<std::size_t>(status)]); }
+std::string to_text(HealthStatus status) {
+    return std::string(status_names[static_cast<std::size_t>(status)]);
+}
 
 Json health_json(const Health& health) {
     Json log = Json::array();
@@ -58,7 +61,9 @@ Json health_json(const Health& health) {
                            {"ExitCode", result.exit_code},
                            {"Output", result.output}});
     }
-    return Json{{"Status", to_text(health.status)}, {"FailingStreak", health.failing_streak}, {"Log", std::move(log)}};
+    return Json{{"Status", to_text(health.status)},
+                {"FailingStreak", health.failing_streak},
+                {"Log", std::move(log)}};
 }
 
 Health begin_health(const HealthPlan& plan) {
@@ -67,8 +72,11 @@ Health begin_health(const HealthPlan& plan) {
     return health;
 }
 
-nanoseconds next_probe_in(const HealthPlan& plan, const Health& health, Instant started, Instant now) {
-    return in_start_period(plan, health, started, now) ? std::min(plan.start_interval, plan.interval) : plan.interval;
+nanoseconds next_probe_in(const HealthPlan& plan, const Health& health, Instant started,
+                          Instant now) {
+    return in_start_period(plan, health, started, now)
+               ? std::min(plan.start_interval, plan.interval)
+               : plan.interval;
 }
 
 bool apply_probe(const HealthPlan& plan, Health& health, Instant started, HealthResult result) {
@@ -82,13 +90,16 @@ bool apply_probe(const HealthPlan& plan, Health& health, Instant started, Health
         ++health.failing_streak;
         if (health.failing_streak >= plan.retries) { health.status = HealthStatus::Unhealthy; }
     }
-    if (result.output.size() > health_output_bytes_max) { result.output.resize(health_output_bytes_max); }
+    if (result.output.size() > health_output_bytes_max) {
+        result.output.resize(health_output_bytes_max);
+    }
     health.log.push_back(std::move(result));
     while (health.log.size() > health_log_max) { health.log.pop_front(); }
     return health.status != before;
 }
 
-HealthResult timed_out_probe(const HealthPlan& plan, Instant start, Instant end, std::string output) {
+HealthResult timed_out_probe(const HealthPlan& plan, Instant start, Instant end,
+                             std::string output) {
     HealthResult result{start, end, -1, std::move(output)};
     result.output = "Health check exceeded timeout (" + format_duration(plan.timeout) + ")" +
                     (result.output.empty() ? "" : ": " + result.output);

@@ -1,5 +1,5 @@
-// The health of a container as a pure state machine: when the next probe is due, and what its result changes. The
-// engine runs the probes and owns the clock.
+// The health of a container as a pure state machine: when the next probe is due, and what its
+// result changes. The engine runs the probes and owns the clock.
 #pragma once
 
 #include "base/clock.h"
@@ -19,13 +19,14 @@ inline constexpr std::size_t health_output_bytes_max = 4096;
 /// HealthConfig with Docker's defaults filled in: 30 s, 30 s, 0 s, 5 s, 3.
 struct HealthPlan {
     bool enabled = false;
-    bool shell = false;              ///< CMD-SHELL: run by the container's shell
+    bool shell = false; ///< CMD-SHELL: run by the container's shell
     std::vector<std::string> command;
     nanoseconds interval{}, timeout{}, start_period{}, start_interval{};
     int retries = 3;
 };
 /// `shell` is Config.Shell; empty means /bin/sh -c.
-HealthPlan plan_health(const std::optional<HealthConfig>& config, const std::vector<std::string>& shell);
+HealthPlan plan_health(const std::optional<HealthConfig>& config,
+                       const std::vector<std::string>& shell);
 
 enum class HealthStatus { None, Starting, Healthy, Unhealthy };
 bool from_text(std::string_view text, HealthStatus& status);
@@ -49,10 +50,12 @@ Json health_json(const Health& health); ///< State.Health of inspect
 /// The state at container start.
 Health begin_health(const HealthPlan& plan);
 /// How long to wait before the next probe, counted from the end of the last one (or the start).
-nanoseconds next_probe_in(const HealthPlan& plan, const Health& health, Instant started, Instant now);
+nanoseconds next_probe_in(const HealthPlan& plan, const Health& health, Instant started,
+                          Instant now);
 /// Takes a result in. True when the status changed: time for an event "health_status: healthy".
 bool apply_probe(const HealthPlan& plan, Health& health, Instant started, HealthResult result);
 /// The result of a probe that ran into its timeout.
-HealthResult timed_out_probe(const HealthPlan& plan, Instant start, Instant end, std::string output);
+HealthResult timed_out_probe(const HealthPlan& plan, Instant start, Instant end,
+                             std::string output);
 
 } // namespace shoal::container

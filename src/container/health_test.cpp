@@ -17,7 +17,9 @@ HealthConfig config() {
     return config;
 }
 
-HealthResult result(int code, nanoseconds after) { return {start + after, start + after + 1s, code, "text"}; }
+HealthResult result(int code, nanoseconds after) {
+    return {start + after, start + after + 1s, code, "text"};
+}
 
 TEST(Health, has_dockers_defaults) {
     HealthConfig bare;
@@ -35,7 +37,8 @@ TEST(Health, has_dockers_defaults) {
 TEST(Health, takes_the_containers_shell) {
     HealthConfig bare;
     bare.test = {"CMD-SHELL", "x"};
-    EXPECT_EQ(plan_health(bare, {"/bin/bash", "-ec"}).command, (std::vector<std::string>{"/bin/bash", "-ec", "x"}));
+    EXPECT_EQ(plan_health(bare, {"/bin/bash", "-ec"}).command,
+              (std::vector<std::string>{"/bin/bash", "-ec", "x"}));
 }
 
 TEST(Health, is_off_without_a_test_and_for_none) {

@@ -6,8 +6,8 @@
 
 #include <cerrno>
 
-#include <fcntl.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
@@ -22,10 +22,14 @@ constexpr std::size_t devices_max = 4096;
 constexpr int device_depth_max = 8;
 
 const std::map<std::string, int> limit_resources = {
-    {"core", RLIMIT_CORE},     {"cpu", RLIMIT_CPU},         {"data", RLIMIT_DATA},           {"fsize", RLIMIT_FSIZE},
-    {"locks", RLIMIT_LOCKS},   {"memlock", RLIMIT_MEMLOCK}, {"msgqueue", RLIMIT_MSGQUEUE},   {"nice", RLIMIT_NICE},
-    {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC},     {"rss", RLIMIT_RSS},             {"rtprio", RLIMIT_RTPRIO},
-    {"rttime", RLIMIT_RTTIME}, {"sigpending", RLIMIT_SIGPENDING}, {"stack", RLIMIT_STACK}};
+    {"core", RLIMIT_CORE},         {"cpu", RLIMIT_CPU},
+    {"data", RLIMIT_DATA},         {"fsize", RLIMIT_FSIZE},
+    {"locks", RLIMIT_LOCKS},       {"memlock", RLIMIT_MEMLOCK},
+    {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},
+    {"nofile", RLIMIT_NOFILE},     {"nproc", RLIMIT_NPROC},
+    {"rss", RLIMIT_RSS},           {"rtprio", RLIMIT_RTPRIO},
+    {"rttime", RLIMIT_RTTIME},     {"sigpending", RLIMIT_SIGPENDING},
+    {"stack", RLIMIT_STACK}};
 
 /// The bounding set, from the CapBnd line of /proc/self/status.
 std::set<std::string> bounding_set() {
@@ -42,7 +46,8 @@ std::set<std::string> bounding_set() {
     return names;
 }
 
-std::optional<DeviceNode> node_of(const std::string& path, const std::string& shown, const std::string& permissions) {
+std::optional<DeviceNode> node_of(const std::string& path, const std::string& shown,
+                                  const std::string& permissions) {
     struct stat info {};
     if (::stat(path.c_str(), &info) != 0) { return std::nullopt; }
     if (!S_ISCHR(info.st_mode) && !S_ISBLK(info.st_mode)) { return std::nullopt; }
@@ -58,18 +63,26 @@ std::optional<DeviceNode> node_of(const std::string& path, const std::string& sh
     return node;
 }
 
-void walk_devices(const std::string& directory, const std::string& shown, const std::string& permissions, int depth,
-                  std::vector<DeviceNode>& found) {
+void walk_devices(const std::string& directory, const std::string& shown,
+                  const std::string& permissions, int depth, std::vector<DeviceNode>& found) {
     auto entries = os::list_directory(directory);
     if (!entries || depth > device_depth_max) { return; }
     for (const auto& entry : *entries) {
-        static const std::set<std::string> own = {"pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev", "console"};
-        if (found.size() >= devices_max || (depth == 0 && directory == "/dev" && own.count(entry.name) > 0)) { continue; }
+        static const std::set<std::string> own = {"pts",  "shm",         "fd",    "mqueue",
+                                                  ".lxc", ".lxd-mounts", ".udev", "console"};
+        if (found.size() >= devices_max ||
+            (depth == 0 && directory == "/dev" && own.count(entry.name) > 0)) {
+            continue;
+        }
         const std::string path = directory + "/" + entry.name;
         if (os::is_directory(path)) {
-            if (entry.type != DT_LNK) { walk_devices(path, shown + "/" + entry.name, permissions, depth + 1, found); }
+            if (entry.type != DT_LNK) {
+                walk_devices(path, shown + "/" + entry.name, permissions, depth + 1, found);
+            }
         } else if (entry.type != DT_LNK) {
-            if (auto node = node_of(path, shown + "/" + entry.name, permissions)) { found.push_back(*node); }
+            if (auto node = node_of(path, shown + "/" + entry.name, permissions)) {
+                found.push_back(*node);
+            }
         }
     }
 }
@@ -86,12 +99,14 @@ Result<HostFacts> load_host_facts(const os::CgroupLayout& layout) {
     facts.kernel_major = version.empty() ? 0 : parse_number<int>(version[0]).value_or(0);
     facts.kernel_minor = version.size() < 2 ? 0 : std::atoi(version[1].c_str());
     facts.cgroup_v2 = layout.version == os::CgroupLayout::Version::V2;
-    for (const char* name : {"cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "io", "devices", "freezer", "hugetlb"}) {
+    for (const char* name : {"cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "io", "devices",
+                             "freezer", "hugetlb"}) {
         if (layout.has(name)) { facts.controllers.insert(name); }
     }
     const os::Cgroup root(layout, "/");
     const std::string memory = root.directory("memory");
-    facts.memory_swap_accounting = facts.cgroup_v2 || os::exists(memory + "/memory.memsw.limit_in_bytes");
+    facts.memory_swap_accounting =
+        facts.cgroup_v2 || os::exists(memory + "/memory.memsw.limit_in_bytes");
     facts.apparmor = os::exists("/sys/kernel/security/apparmor");
     facts.selinux = os::exists("/sys/fs/selinux/enforce");
     facts.seccomp = os::exists("/proc/sys/kernel/seccomp");
@@ -99,7 +114,8 @@ Result<HostFacts> load_host_facts(const os::CgroupLayout& layout) {
     for (const auto& [name, resource] : limit_resources) {
         rlimit limit{};
         if (::getrlimit(static_cast<__rlimit_resource_t>(resource), &limit) != 0) { continue; }
-        facts.hard_limits[name] = limit.rlim_max == RLIM_INFINITY ? -1 : static_cast<std::int64_t>(limit.rlim_max);
+        facts.hard_limits[name] =
+            limit.rlim_max == RLIM_INFINITY ? -1 : static_cast<std::int64_t>(limit.rlim_max);
     }
     facts.cpus = ::get_nprocs();
     struct sysinfo memory_info {};
@@ -110,8 +126,10 @@ Result<HostFacts> load_host_facts(const os::CgroupLayout& layout) {
 }
 
 Result<std::vector<DeviceNode>> load_devices(const DeviceMapping& mapping) {
-    const std::string shown = mapping.path_in_container.empty() ? mapping.path_on_host : mapping.path_in_container;
-    const std::string permissions = mapping.cgroup_permissions.empty() ? "rwm" : mapping.cgroup_permissions;
+    const std::string shown =
+        mapping.path_in_container.empty() ? mapping.path_on_host : mapping.path_in_container;
+    const std::string permissions =
+        mapping.cgroup_permissions.empty() ? "rwm" : mapping.cgroup_permissions;
     std::vector<DeviceNode> nodes;
     if (auto node = node_of(mapping.path_on_host, shown, permissions)) {
         nodes.push_back(*node);
@@ -119,8 +137,8 @@ Result<std::vector<DeviceNode>> load_devices(const DeviceMapping& mapping) {
         walk_devices(mapping.path_on_host, shown, permissions, 1, nodes);
     }
     if (nodes.empty()) {
-        return invalid("error gathering device information while adding custom device \"" + mapping.path_on_host +
-                       "\": no such file or directory");
+        return invalid("error gathering device information while adding custom device \"" +
+                       mapping.path_on_host + "\": no such file or directory");
     }
     return nodes;
 }
@@ -141,8 +159,9 @@ Result<std::map<std::string, DeviceNumber>> load_device_numbers(const Resources&
         return ok();
     };
     for (const auto& device : resources.blkio_weight_device) { TRY(look(device.path)); }
-    for (const auto* list : {&resources.blkio_device_read_bps, &resources.blkio_device_write_bps,
-                             &resources.blkio_device_read_iops, &resources.blkio_device_write_iops}) {
+    for (const auto* list :
+         {&resources.blkio_device_read_bps, &resources.blkio_device_write_bps,
+          &resources.blkio_device_read_iops, &resources.blkio_device_write_iops}) {
         for (const auto& device : *list) { TRY(look(device.path)); }
     }
     return numbers;

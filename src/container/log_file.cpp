@@ -14,8 +14,8 @@
 
 namespace shoal::container {
 
-Result<RotationSettings> parse_rotation(std::string_view driver, std::string_view max_size, std::string_view max_file,
-                                        std::string_view compress) {
+Result<RotationSettings> parse_rotation(std::string_view driver, std::string_view max_size,
+                                        std::string_view max_file, std::string_view compress) {
     RotationSettings settings;
     const bool local = driver == "local";
     settings.bytes_max = (local ? 20 : 10) * 1024 * 1024;
@@ -38,8 +38,10 @@ Result<RotationSettings> parse_rotation(std::string_view driver, std::string_vie
         const auto flag = parse_bool(compress);
         if (!flag) { return invalid("compress: invalid value \"" + std::string(compress) + "\""); }
         settings.compress = *flag;
-        if (*flag && !local && !max_file.empty() && (settings.files_max == 1 || settings.bytes_max == -1)) {
-            return invalid("compress cannot be true when max-file is less than 2 or max-size is not set");
+        if (*flag && !local && !max_file.empty() &&
+            (settings.files_max == 1 || settings.bytes_max == -1)) {
+            return invalid(
+                "compress cannot be true when max-file is less than 2 or max-size is not set");
         }
     }
     if (settings.files_max == 1) { settings.compress = false; }
@@ -48,7 +50,8 @@ Result<RotationSettings> parse_rotation(std::string_view driver, std::string_vie
 
 bool LogFile::ensure_open() {
     if (fd_) { return true; }
-    fd_ = os::Fd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640));
+    fd_ =
+        os::Fd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640));
     struct stat status {};
     if (!fd_ || ::fstat(fd_.raw(), &status) != 0) { return false; }
     size_ = status.st_size;
@@ -93,7 +96,9 @@ void LogFile::rotate() {
         if (::ftruncate(fd_.raw(), 0) == 0) { size_ = 0; }
         return;
     }
-    for (const char* ending : endings) { ::unlink((name(settings_.files_max - 1) + ending).c_str()); }
+    for (const char* ending : endings) {
+        ::unlink((name(settings_.files_max - 1) + ending).c_str());
+    }
     for (int i = settings_.files_max - 1; i > 1; --i) {
         for (const char* ending : endings) {
             (void)::rename((name(i - 1) + ending).c_str(), (name(i) + ending).c_str());
@@ -112,12 +117,15 @@ constexpr std::array<unsigned char, 2> inode_tag{'S', 'I'};
 bool compress_log(const std::string& from, const std::string& to) {
     const os::Fd source(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     const std::string half = to + ".part";
-    const os::Fd target(::open(half.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
+    const os::Fd target(
+        ::open(half.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
     struct stat status {};
     if (!source || !target || ::fstat(source.raw(), &status) != 0) { return false; }
 
     z_stream stream{};
-    if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) { return false; }
+    if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+        return false;
+    }
     std::array<unsigned char, 12> extra{inode_tag[0], inode_tag[1], 8, 0};
     const auto inode = static_cast<std::uint64_t>(status.st_ino);
     std::memcpy(extra.data() + 4, &inode, 8);
@@ -131,7 +139,10 @@ bool compress_log(const std::string& from, const std::string& to) {
     int flush = Z_NO_FLUSH;
     while (good && flush != Z_FINISH) {
         const auto got = ::read(source.raw(), in.data(), in.size());
-        if (got < 0) { good = false; break; }
+        if (got < 0) {
+            good = false;
+            break;
+        }
         stream.next_in = in.data();
         stream.avail_in = static_cast<unsigned>(got);
         flush = got == 0 ? Z_FINISH : Z_NO_FLUSH;
@@ -151,7 +162,9 @@ bool compress_log(const std::string& from, const std::string& to) {
 
 std::uint64_t compressed_inode(std::string_view header) {
     // RFC 1952: magic, method, flags (bit 2: extra), time, flags, system, extra length, extra.
-    if (header.size() < 24 || header.substr(0, 2) != "\x1f\x8b" || (header[3] & 4) == 0) { return 0; }
+    if (header.size() < 24 || header.substr(0, 2) != "\x1f\x8b" || (header[3] & 4) == 0) {
+        return 0;
+    }
     if (header[12] != 'S' || header[13] != 'I') { return 0; }
     std::uint64_t inode = 0;
     std::memcpy(&inode, header.data() + 16, 8);

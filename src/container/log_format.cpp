@@ -17,10 +17,15 @@ std::size_t utf8_length(std::string_view text) {
     if (first < 0x80) { return 1; }
     std::size_t length = 0;
     std::uint32_t code = 0;
-    if (first >= 0xc2 && first <= 0xdf) { length = 2, code = first & 0x1fU; }
-    else if (first >= 0xe0 && first <= 0xef) { length = 3, code = first & 0x0fU; }
-    else if (first >= 0xf0 && first <= 0xf4) { length = 4, code = first & 0x07U; }
-    else { return 0; }
+    if (first >= 0xc2 && first <= 0xdf) {
+        length = 2, code = first & 0x1fU;
+    } else if (first >= 0xe0 && first <= 0xef) {
+        length = 3, code = first & 0x0fU;
+    } else if (first >= 0xf0 && first <= 0xf4) {
+        length = 4, code = first & 0x07U;
+    } else {
+        return 0;
+    }
     if (text.size() < length) { return 0; }
     for (std::size_t i = 1; i < length; ++i) {
         if ((byte(i) & 0xc0) != 0x80) { return 0; }
@@ -32,7 +37,9 @@ std::size_t utf8_length(std::string_view text) {
 }
 
 void append_be32(std::string& out, std::uint32_t value) {
-    for (int shift = 24; shift >= 0; shift -= 8) { out.push_back(static_cast<char>(value >> shift)); }
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        out.push_back(static_cast<char>(value >> shift));
+    }
 }
 void append_be64(std::string& out, std::uint64_t value) {
     append_be32(out, static_cast<std::uint32_t>(value >> 32));
@@ -54,31 +61,46 @@ void append_json_string(std::string& out, std::string_view text) {
     auto flush = [&] { out.append(text.substr(plain, i - plain)); };
     while (i < text.size()) {
         const auto byte = static_cast<unsigned char>(text[i]);
-        if (byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\' && byte != '<' && byte != '>' && byte != '&') {
+        if (byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\' && byte != '<' &&
+            byte != '>' && byte != '&') {
             ++i;
             continue;
         }
         if (byte >= 0x80) {
             const std::size_t length = utf8_length(text.substr(i));
-            const bool separator = length == 3 && (text.substr(i, 3) == "\u2028" || text.substr(i, 3) == "\u2029");
+            const bool separator =
+                length == 3 && (text.substr(i, 3) == "\u2028" || text.substr(i, 3) == "\u2029");
             if (length != 0 && !separator) {
                 i += length;
                 continue;
             }
             flush();
-            if (separator) { out.append(text[i + 2] == '\xa8' ? "\\u2028" : "\\u2029"); }
-            else { out.append("\\ufffd"); }
+            if (separator) {
+                out.append(text[i + 2] == '\xa8' ? "\\u2028" : "\\u2029");
+            } else {
+                out.append("\\ufffd");
+            }
             i += length == 0 ? 1 : length;
             plain = i;
             continue;
         }
         flush();
         switch (byte) {
-        case '"': out.append("\\\""); break;
-        case '\\': out.append("\\\\"); break;
-        case '\n': out.append("\\n"); break;
-        case '\r': out.append("\\r"); break;
-        case '\t': out.append("\\t"); break;
+        case '"':
+            out.append("\\\"");
+            break;
+        case '\\':
+            out.append("\\\\");
+            break;
+        case '\n':
+            out.append("\\n");
+            break;
+        case '\r':
+            out.append("\\r");
+            break;
+        case '\t':
+            out.append("\\t");
+            break;
         default:
             out.append("\\u00");
             out.push_back(digits[byte >> 4]);
@@ -126,7 +148,9 @@ void append_local_record(std::string& out, const LogRecord& record) {
 std::optional<LocalRecord> parse_local_record(std::string_view bytes) {
     if (bytes.size() < local_record_overhead) { return std::nullopt; }
     const std::uint64_t length = read_be(bytes.substr(0, 4));
-    if (length < 9 || length > 9 + log_line_bytes_max || bytes.size() < length + 8) { return std::nullopt; }
+    if (length < 9 || length > 9 + log_line_bytes_max || bytes.size() < length + 8) {
+        return std::nullopt;
+    }
     if (read_be(bytes.substr(4 + length, 4)) != length) { return std::nullopt; }
     LocalRecord record;
     record.at = from_unix_nanos(static_cast<std::int64_t>(read_be(bytes.substr(4, 8))));
@@ -155,26 +179,29 @@ std::string make_syslog_message(const SyslogSettings& s, const LogRecord& record
     const std::string pid = std::to_string(s.pid);
     switch (s.format) {
     case SyslogSettings::Format::Rfc5424:
-        return priority + "1 " + stamp(record.at, "%Y-%m-%dT%H:%M:%SZ") + " " + s.hostname + " " + s.tag + " " + pid +
-               " " + s.tag + " - " + text;
+        return priority + "1 " + stamp(record.at, "%Y-%m-%dT%H:%M:%SZ") + " " + s.hostname + " " +
+               s.tag + " " + pid + " " + s.tag + " - " + text;
     case SyslogSettings::Format::Rfc5424Micro: {
         std::array<char, 16> micros{};
         const auto fraction = unix_nanos(record.at) % 1'000'000'000 / 1000;
         std::snprintf(micros.data(), micros.size(), ".%06d", static_cast<int>(fraction));
-        return priority + "1 " + stamp(record.at, "%Y-%m-%dT%H:%M:%S") + micros.data() + "Z " + s.hostname + " " +
-               s.tag + " " + pid + " " + s.tag + " - " + text;
+        return priority + "1 " + stamp(record.at, "%Y-%m-%dT%H:%M:%S") + micros.data() + "Z " +
+               s.hostname + " " + s.tag + " " + pid + " " + s.tag + " - " + text;
     }
     case SyslogSettings::Format::Rfc3164:
-        return priority + stamp(record.at, "%b %e %H:%M:%S") + " " + s.hostname + " " + s.tag + "[" + pid + "]: " + text;
-    case SyslogSettings::Format::Unix: break;
+        return priority + stamp(record.at, "%b %e %H:%M:%S") + " " + s.hostname + " " + s.tag +
+               "[" + pid + "]: " + text;
+    case SyslogSettings::Format::Unix:
+        break;
     }
     return priority + stamp(record.at, "%b %e %H:%M:%S") + " " + s.tag + "[" + pid + "]: " + text;
 }
 
 std::optional<int> parse_syslog_facility(std::string_view name) {
     static constexpr std::array<std::string_view, 24> names{
-        "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
-        "", "", "", "", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"};
+        "kern",   "user",   "mail",     "daemon", "auth",   "syslog", "lpr",    "news",
+        "uucp",   "cron",   "authpriv", "ftp",    "",       "",       "",       "",
+        "local0", "local1", "local2",   "local3", "local4", "local5", "local6", "local7"};
     if (name.empty()) { return 3; }
     for (std::size_t i = 0; i < names.size(); ++i) {
         if (names[i] == name) { return static_cast<int>(i); }

@@ -1,6 +1,6 @@
-// Log records as bytes: Docker's json-file lines, our length-prefixed `local` records, syslog and journald messages, and
-// the cutting of a container's output into lines of at most 16 KiB. Pure; files and sockets are elsewhere. The monitor
-// writes with these and log_reader.h reads.
+// Log records as bytes: Docker's json-file lines, our length-prefixed `local` records, syslog and
+// journald messages, and the cutting of a container's output into lines of at most 16 KiB. Pure;
+// files and sockets are elsewhere. The monitor writes with these and log_reader.h reads.
 #pragma once
 
 #include "base/clock.h"
@@ -18,11 +18,12 @@ inline constexpr std::size_t log_line_bytes_max = 16 * 1024;
 struct LogRecord {
     Instant at;
     bool is_stderr = false;
-    bool partial = false; ///< the line goes on in the next record of this stream
+    bool partial = false;  ///< the line goes on in the next record of this stream
     std::string_view text; ///< without the line end
 };
 
-/// Cuts one stream into records: a whole line, or 16 KiB of a longer one, or what is left at the end.
+/// Cuts one stream into records: a whole line, or 16 KiB of a longer one, or what is left at the
+/// end.
 class LineSplitter {
   public:
     /// Calls `take(text, partial)` for each piece.
@@ -57,15 +58,16 @@ class LineSplitter {
     std::string pending_;
 };
 
-/// {"log":"text\n","stream":"stdout","attrs":{...},"time":"..."}\n ; `attributes_json` is "" or an object's text.
+/// {"log":"text\n","stream":"stdout","attrs":{...},"time":"..."}\n ; `attributes_json` is "" or an
+/// object's text.
 void append_json_line(std::string& out, const LogRecord& record, std::string_view attributes_json);
 /// The object of attributes, "" when there are none.
 std::string attributes_json(const StringMap& attributes);
 /// A JSON string with its quotes, escaped as Docker's writer does; invalid UTF-8 becomes U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 
-/// length (4 bytes, big endian) nanoseconds (8) flags (1: bit 0 stderr, bit 1 partial) text length (4).
-/// The trailing length lets the reader walk backwards.
+/// length (4 bytes, big endian) nanoseconds (8) flags (1: bit 0 stderr, bit 1 partial) text length
+/// (4). The trailing length lets the reader walk backwards.
 void append_local_record(std::string& out, const LogRecord& record);
 inline constexpr std::size_t local_record_overhead = 4 + 8 + 1 + 4;
 struct LocalRecord {

@@ -9,7 +9,9 @@ namespace {
 
 const Instant at = from_unix_nanos(1'700'000'000'123'456'000);
 
-LogRecord record(std::string_view text, bool is_stderr = false, bool partial = false) { return {at, is_stderr, partial, text}; }
+LogRecord record(std::string_view text, bool is_stderr = false, bool partial = false) {
+    return {at, is_stderr, partial, text};
+}
 
 struct Piece {
     std::string text;
@@ -19,15 +21,21 @@ struct Piece {
 std::vector<Piece> split_in(std::string_view bytes, std::size_t step) {
     LineSplitter splitter;
     std::vector<Piece> pieces;
-    const auto take = [&](std::string_view text, bool partial) { pieces.push_back({std::string(text), partial}); };
-    for (; !bytes.empty(); bytes.remove_prefix(std::min(step, bytes.size()))) { splitter.feed(bytes.substr(0, step), take); }
+    const auto take = [&](std::string_view text, bool partial) {
+        pieces.push_back({std::string(text), partial});
+    };
+    for (; !bytes.empty(); bytes.remove_prefix(std::min(step, bytes.size()))) {
+        splitter.feed(bytes.substr(0, step), take);
+    }
     splitter.finish(take);
     return pieces;
 }
 
 TEST(LineSplitter, gives_lines_however_the_bytes_arrive) {
     const std::vector<Piece> expected{{"one", false}, {"", false}, {"two", false}, {"rest", true}};
-    for (const std::size_t step : {1, 2, 3, 100}) { EXPECT_EQ(split_in("one\n\ntwo\nrest", step), expected) << step; }
+    for (const std::size_t step : {1, 2, 3, 100}) {
+        EXPECT_EQ(split_in("one\n\ntwo\nrest", step), expected) << step;
+    }
 }
 
 TEST(LineSplitter, cuts_a_long_line_into_pieces) {
@@ -43,8 +51,10 @@ TEST(LineSplitter, cuts_a_long_line_into_pieces) {
 TEST(JsonLine, is_dockers) {
     std::string out;
     append_json_line(out, record("a \"b\" \\ <c>\t\x01", true), R"({"k":"v"})");
-    EXPECT_EQ(out, "{\"log\":\"a \\\"b\\\" \\\\ \\u003cc\\u003e\\t\\u0001\\n\",\"stream\":\"stderr\",\"attrs\":{\"k\":\"v\"},"
-                   "\"time\":\"2023-11-14T22:13:20.123456Z\"}\n");
+    EXPECT_EQ(
+        out,
+        "{\"log\":\"a \\\"b\\\" \\\\ \\u003cc\\u003e\\t\\u0001\\n\",\"stream\":\"stderr\",\"attrs\":{\"k\":\"v\"},"
+        "\"time\":\"2023-11-14T22:13:20.123456Z\"}\n");
 }
 
 TEST(JsonLine, of_a_part_has_no_line_end) {
@@ -77,7 +87,9 @@ TEST(LocalRecord, survives_and_tells_its_size) {
 TEST(LocalRecord, cut_off_or_damaged_is_nothing) {
     std::string bytes;
     append_local_record(bytes, record("text"));
-    for (std::size_t size = 0; size < bytes.size(); ++size) { EXPECT_FALSE(parse_local_record(bytes.substr(0, size))) << size; }
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+        EXPECT_FALSE(parse_local_record(bytes.substr(0, size))) << size;
+    }
     bytes.back() = static_cast<char>(bytes.back() + 1);
     EXPECT_FALSE(parse_local_record(bytes));
 }
@@ -90,11 +102,14 @@ TEST(Syslog, speaks_every_format) {
     using Format = SyslogSettings::Format;
     EXPECT_EQ(make_syslog_message(settings, record("text")), "<30>Nov 14 22:13:20 tag[7]: text");
     settings.format = Format::Rfc3164;
-    EXPECT_EQ(make_syslog_message(settings, record("text", true)), "<27>Nov 14 22:13:20 host tag[7]: text");
+    EXPECT_EQ(make_syslog_message(settings, record("text", true)),
+              "<27>Nov 14 22:13:20 host tag[7]: text");
     settings.format = Format::Rfc5424;
-    EXPECT_EQ(make_syslog_message(settings, record("text")), "<30>1 2023-11-14T22:13:20Z host tag 7 tag - text");
+    EXPECT_EQ(make_syslog_message(settings, record("text")),
+              "<30>1 2023-11-14T22:13:20Z host tag 7 tag - text");
     settings.format = Format::Rfc5424Micro;
-    EXPECT_EQ(make_syslog_message(settings, record("text")), "<30>1 2023-11-14T22:13:20.123456Z host tag 7 tag - text");
+    EXPECT_EQ(make_syslog_message(settings, record("text")),
+              "<30>1 2023-11-14T22:13:20.123456Z host tag 7 tag - text");
     EXPECT_EQ(parse_syslog_facility("local3"), 19);
     EXPECT_EQ(parse_syslog_facility(""), 3);
     EXPECT_FALSE(parse_syslog_facility("nonsense"));
@@ -104,7 +119,8 @@ TEST(Syslog, speaks_every_format) {
 TEST(Journal, frames_values_with_line_ends_by_length) {
     const auto message = make_journal_message({{{"CONTAINER_NAME", "web"}}}, record("two\nlines"));
     EXPECT_NE(message.find("CONTAINER_NAME=web\n"), std::string::npos);
-    EXPECT_NE(message.find(std::string("MESSAGE\n\x09\0\0\0\0\0\0\0two\nlines\n", 26)), std::string::npos);
+    EXPECT_NE(message.find(std::string("MESSAGE\n\x09\0\0\0\0\0\0\0two\nlines\n", 26)),
+              std::string::npos);
     EXPECT_NE(message.find("PRIORITY=6\n"), std::string::npos);
 }
 

@@ -28,7 +28,9 @@ ino_t inode_of(const std::string& path) {
     return ::stat(path.c_str(), &info) == 0 ? info.st_ino : 0;
 }
 
-std::string rotated(const std::string& path, int number) { return number == 0 ? path : path + "." + std::to_string(number); }
+std::string rotated(const std::string& path, int number) {
+    return number == 0 ? path : path + "." + std::to_string(number);
+}
 
 Result<std::string> unpack(const std::string& path) {
     gzFile file = gzopen(path.c_str(), "rbe");
@@ -36,7 +38,8 @@ Result<std::string> unpack(const std::string& path) {
     std::string text;
     std::string piece(read_bytes, '\0');
     int got = 0;
-    while ((got = gzread(file, piece.data(), static_cast<unsigned>(piece.size()))) > 0 && text.size() < unpacked_bytes_max) {
+    while ((got = gzread(file, piece.data(), static_cast<unsigned>(piece.size()))) > 0 &&
+           text.size() < unpacked_bytes_max) {
         text.append(piece, 0, static_cast<std::size_t>(got));
     }
     gzclose(file);
@@ -106,7 +109,9 @@ std::optional<LogLine> read_json(std::string_view record) {
     auto json = parse_json(record);
     if (!json || !json->is_object()) { return std::nullopt; }
     LogLine line;
-    if (json->contains("log") && (*json)["log"].is_string()) { line.text = (*json)["log"].get<std::string>(); }
+    if (json->contains("log") && (*json)["log"].is_string()) {
+        line.text = (*json)["log"].get<std::string>();
+    }
     line.is_stderr = json->value("stream", "") == "stderr";
     if (auto at = parse_rfc3339(json->value("time", ""))) { line.at = *at; }
     if (json->contains("attrs") && (*json)["attrs"].is_object()) {
@@ -134,12 +139,15 @@ struct LogCursor::State {
     std::optional<Source> source;
     bool newest = false; ///< `source` was the newest file when it was opened
     bool done = false;
-    std::int64_t skip = 0; ///< lines
-    std::array<bool, 2> goes_on{};  ///< per stream: the record before was a part, so the next one belongs to its line
+    std::int64_t skip = 0;          ///< lines
+    std::array<bool, 2> goes_on{};  ///< per stream: the record before was a part, so the next one
+                                    ///< belongs to its line
     std::array<bool, 2> skipping{}; ///< per stream: the present line is left out
 
     /// A line longer than one record is one line.
-    bool begins_line(const LogLine& line) { return !std::exchange(goes_on[line.is_stderr], line.partial); }
+    bool begins_line(const LogLine& line) {
+        return !std::exchange(goes_on[line.is_stderr], line.partial);
+    }
     bool is_skipped(const LogLine& line) {
         if (begins_line(line)) {
             skipping[line.is_stderr] = skip > 0;
@@ -155,7 +163,9 @@ struct LogCursor::State {
         if (!(line.is_stderr ? query.err : query.out)) { return false; }
         return query.since == Instant{} || line.at >= query.since;
     }
-    bool beyond(const LogLine& line) const { return query.until != Instant{} && line.at > query.until; }
+    bool beyond(const LogLine& line) const {
+        return query.until != Instant{} && line.at > query.until;
+    }
 
     bool open_next() {
         while (!files.empty()) {
@@ -180,7 +190,9 @@ struct LogCursor::State {
             ++number;
         }
         if (!os::exists(rotated(query.path, number))) { number = 1; } // compressed or gone
-        for (int newer = number - 1; newer >= 0; --newer) { files.push_back(rotated(query.path, newer)); }
+        for (int newer = number - 1; newer >= 0; --newer) {
+            files.push_back(rotated(query.path, newer));
+        }
         return !files.empty();
     }
 
@@ -249,14 +261,18 @@ Result<std::vector<LogLine>> LogCursor::read(std::size_t lines_max) {
     return lines;
 }
 
-bool LogCursor::done() const { return state_->done; }
+bool LogCursor::done() const {
+    return state_->done;
+}
 
 std::string format_log_line(const LogLine& line, LogFormat format) {
     std::string text;
     if (format.timestamps) { text += format_rfc3339_fixed(line.at) + " "; }
     if (format.details) {
         std::vector<std::string> pairs;
-        for (const auto& [name, value] : line.attributes) { pairs.push_back(encode_percent(name) + "=" + encode_percent(value)); }
+        for (const auto& [name, value] : line.attributes) {
+            pairs.push_back(encode_percent(name) + "=" + encode_percent(value));
+        }
         text += join(pairs, ",") + " ";
     }
     return text + line.text;

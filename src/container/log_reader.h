@@ -1,6 +1,7 @@
-// Reads the log of a container back, whichever of json-file and local wrote it, across rotated and compressed files,
-// with since, until, tail and streams. A LogCursor is continued for `follow`: when it has nothing more, the caller
-// waits (inotify on the log's directory, or the end of the container) and asks again. Synchronous.
+// Reads the log of a container back, whichever of json-file and local wrote it, across rotated and
+// compressed files, with since, until, tail and streams. A LogCursor is continued for `follow`:
+// when it has nothing more, the caller waits (inotify on the log's directory, or the end of the
+// container) and asks again. Synchronous.
 #pragma once
 
 #include "base/clock.h"

@@ -10,19 +10,25 @@
 namespace shoal::container {
 namespace {
 
-Instant second(int n) { return from_unix_nanos(1'000'000'000LL * (1'700'000'000 + n)); }
+Instant second(int n) {
+    return from_unix_nanos(1'000'000'000LL * (1'700'000'000 + n));
+}
 
 /// A log as the monitor writes it.
 class Log {
   public:
     explicit Log(std::string driver, RotationSettings rotation = {})
-        : directory_(*os::TempDir::create()), driver_(std::move(driver)), path_(directory_.path() + "/log"), file_(path_, rotation) {}
+        : directory_(*os::TempDir::create()), driver_(std::move(driver)),
+          path_(directory_.path() + "/log"), file_(path_, rotation) {}
 
     void write(int n, std::string_view text, bool is_stderr = false, bool partial = false) {
         std::string bytes;
         const LogRecord record{second(n), is_stderr, partial, text};
-        if (driver_ == "local") { append_local_record(bytes, record); }
-        else { append_json_line(bytes, record, ""); }
+        if (driver_ == "local") {
+            append_local_record(bytes, record);
+        } else {
+            append_json_line(bytes, record, "");
+        }
         EXPECT_TRUE(file_.append(bytes));
     }
     LogQuery query() const {
@@ -102,7 +108,9 @@ TEST_P(LogDrivers, read_across_rotated_files) {
     EXPECT_TRUE(all.ends_with("37\n38\n39\n"));
     EXPECT_FALSE(all.starts_with("10\n"));
     int expected = std::stoi(all);
-    for (std::size_t position = 0; position < all.size(); position += 3) { EXPECT_EQ(std::stoi(all.substr(position)), expected++); }
+    for (std::size_t position = 0; position < all.size(); position += 3) {
+        EXPECT_EQ(std::stoi(all.substr(position)), expected++);
+    }
     EXPECT_EQ(log_files(log.path()).size(), 3u);
     EXPECT_TRUE(remove_logs(log.path()));
     EXPECT_TRUE(log_files(log.path()).empty());
@@ -130,17 +138,20 @@ TEST_P(LogDrivers, follow_over_a_rotation) {
 TEST(LogReader, skips_damage) {
     Log log("json-file");
     log.write(1, "before");
-    ASSERT_TRUE(os::write_file_atomic(log.path(), *os::read_file(log.path()) + "{\"log\":\"torn\n\xff\xfe nonsense\n", {}));
+    ASSERT_TRUE(os::write_file_atomic(
+        log.path(), *os::read_file(log.path()) + "{\"log\":\"torn\n\xff\xfe nonsense\n", {}));
     Log after("json-file");
     after.write(2, "after");
-    ASSERT_TRUE(os::write_file_atomic(log.path(), *os::read_file(log.path()) + *os::read_file(after.path()), {}));
+    ASSERT_TRUE(os::write_file_atomic(
+        log.path(), *os::read_file(log.path()) + *os::read_file(after.path()), {}));
     EXPECT_EQ(read_all(log.query()), "before\nafter\n");
 }
 
 TEST(LogReader, refuses_drivers_that_keep_nothing) {
     LogQuery query;
     query.driver = "syslog";
-    EXPECT_EQ(LogCursor::open(query).error().message, "configured logging driver does not support reading");
+    EXPECT_EQ(LogCursor::open(query).error().message,
+              "configured logging driver does not support reading");
 }
 
 TEST(LogReader, of_an_absent_log_is_empty) {

@@ -5,9 +5,13 @@
 namespace shoal::container {
 namespace {
 
-Error bad_port(std::string_view text) { return invalid("invalid port specification: " + go_quote(text)); }
+Error bad_port(std::string_view text) {
+    return invalid("invalid port specification: " + go_quote(text));
+}
 
-bool is_protocol(std::string_view text) { return text == "tcp" || text == "udp" || text == "sctp"; }
+bool is_protocol(std::string_view text) {
+    return text == "tcp" || text == "udp" || text == "sctp";
+}
 
 struct Split {
     PortRange range;
@@ -26,12 +30,15 @@ Result<Split> split_port(std::string_view text) {
 }
 
 bool is_address(std::string_view text) {
-    return !text.empty() && text.find_first_not_of("0123456789abcdefABCDEF.:") == std::string_view::npos;
+    return !text.empty() &&
+           text.find_first_not_of("0123456789abcdefABCDEF.:") == std::string_view::npos;
 }
 
 } // namespace
 
-std::string to_text(const Port& port) { return std::to_string(port.number) + "/" + port.protocol; }
+std::string to_text(const Port& port) {
+    return std::to_string(port.number) + "/" + port.protocol;
+}
 
 Result<PortRange> parse_port_range(std::string_view text, bool zero) {
     const auto [low, high] = cut(text, '-');

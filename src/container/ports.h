@@ -1,5 +1,5 @@
-// The grammar of ports: "80/tcp" of ExposedPorts and PortBindings, "8000-8010" of HostPort. Pure; free ports are found
-// elsewhere, and -p is read by the command line.
+// The grammar of ports: "80/tcp" of ExposedPorts and PortBindings, "8000-8010" of HostPort. Pure;
+// free ports are found elsewhere, and -p is read by the command line.
 #pragma once
 
 #include "base/result.h"

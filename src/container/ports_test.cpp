@@ -17,7 +17,8 @@ TEST(Ports, are_a_number_and_a_protocol) {
     EXPECT_EQ(*parse_port("7/SCTP"), (Port{7, "sctp"}));
     EXPECT_EQ(to_text(Port{65535, "udp"}), "65535/udp");
     for (const char* bad : {"", "0", "65536", "-1", "http", "80-81", "80 ", "+80", "0x50"}) {
-        EXPECT_EQ(error_of(parse_port(bad)), "invalid port specification: \"" + std::string(bad) + "\"");
+        EXPECT_EQ(error_of(parse_port(bad)),
+                  "invalid port specification: \"" + std::string(bad) + "\"");
     }
     EXPECT_EQ(error_of(parse_port("80/icmp")), "invalid proto: icmp");
     EXPECT_EQ(error_of(parse_port("80/")), "invalid proto: ");
@@ -58,7 +59,8 @@ TEST(Ports, bound_wrongly_are_refused) {
     EXPECT_EQ(refusal("80/tcp", {"", "http"}), "invalid port specification: \"http\"");
     EXPECT_EQ(refusal("80/tcp", {"", "0"}), "taken") << "any free port";
     EXPECT_EQ(refusal("eighty", {"", "80"}), "invalid port specification: \"eighty\"");
-    EXPECT_EQ(refusal("80-81/tcp", {"", "80"}), "invalid port specification: \"80-81/tcp\"") << "a key is one port";
+    EXPECT_EQ(refusal("80-81/tcp", {"", "80"}), "invalid port specification: \"80-81/tcp\"")
+        << "a key is one port";
 }
 
 } // namespace shoal::container

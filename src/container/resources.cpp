@@ -1,7 +1,7 @@
 // "linux.resources" of the OCI specification (declared in spec.h).
+#include "container/resources.h"
 #include "base/text.h"
 #include "container/spec.h"
-#include "container/resources.h"
 
 namespace shoal::container {
 namespace {
@@ -21,7 +21,9 @@ Json memory_of(const Resources& resources, const HostFacts& host) {
     if (resources.memory_swappiness && *resources.memory_swappiness >= 0 && !host.cgroup_v2) {
         memory["swappiness"] = *resources.memory_swappiness;
     }
-    if (resources.oom_kill_disable.value_or(false) && !host.cgroup_v2) { memory["disableOOMKiller"] = true; }
+    if (resources.oom_kill_disable.value_or(false) && !host.cgroup_v2) {
+        memory["disableOOMKiller"] = true;
+    }
     return memory;
 }
 
@@ -48,8 +50,8 @@ Result<void> put_throttle(Json& block, const char* name, const std::vector<Throt
     for (const auto& device : devices) {
         const auto found = numbers.find(device.path);
         if (found == numbers.end()) { return invalid("no such block device: " + device.path); }
-        block[name].push_back(
-            Json{{"major", found->second.major}, {"minor", found->second.minor}, {"rate", device.rate}});
+        block[name].push_back(Json{
+            {"major", found->second.major}, {"minor", found->second.minor}, {"rate", device.rate}});
     }
     return ok();
 }
@@ -60,8 +62,9 @@ Result<Json> block_of(const Resources& resources, const Numbers& numbers) {
     for (const auto& device : resources.blkio_weight_device) {
         const auto found = numbers.find(device.path);
         if (found == numbers.end()) { return invalid("no such block device: " + device.path); }
-        block["weightDevice"].push_back(
-            Json{{"major", found->second.major}, {"minor", found->second.minor}, {"weight", device.weight}});
+        block["weightDevice"].push_back(Json{{"major", found->second.major},
+                                             {"minor", found->second.minor},
+                                             {"weight", device.weight}});
     }
     TRY(put_throttle(block, "throttleReadBpsDevice", resources.blkio_device_read_bps, numbers));
     TRY(put_throttle(block, "throttleWriteBpsDevice", resources.blkio_device_write_bps, numbers));
@@ -70,8 +73,8 @@ Result<Json> block_of(const Resources& resources, const Numbers& numbers) {
     return block;
 }
 
-Json rule(bool allow, const std::string& type, std::optional<std::int64_t> major, std::optional<std::int64_t> minor,
-          const std::string& access) {
+Json rule(bool allow, const std::string& type, std::optional<std::int64_t> major,
+          std::optional<std::int64_t> minor, const std::string& access) {
     Json entry{{"allow", allow}};
     if (type != "a") { entry["type"] = type; }
     if (major) { entry["major"] = *major; }
@@ -82,9 +85,12 @@ Json rule(bool allow, const std::string& type, std::optional<std::int64_t> major
 
 } // namespace
 
-Result<Json> make_resources(const Resources& resources, const HostFacts& host, const Numbers& numbers) {
+Result<Json> make_resources(const Resources& resources, const HostFacts& host,
+                            const Numbers& numbers) {
     Json all = Json::object();
-    if (Json memory = memory_of(resources, host); !memory.empty()) { all["memory"] = std::move(memory); }
+    if (Json memory = memory_of(resources, host); !memory.empty()) {
+        all["memory"] = std::move(memory);
+    }
     if (Json cpu = cpu_of(resources); !cpu.empty()) { all["cpu"] = std::move(cpu); }
     // A fresh group has no limit; taking one away from an old group is the caller's to do.
     if (resources.pids_limit && *resources.pids_limit > 0) {
@@ -98,9 +104,14 @@ Result<Json> make_resources(const Resources& resources, const HostFacts& host, c
 Result<Json> parse_device_rule(const std::string& text) {
     const auto bad = [&] { return invalid("invalid device cgroup rule: " + go_quote(text)); };
     const auto parts = split(text, ' ');
-    if (parts.size() != 3 || parts[0].size() != 1 || std::string("abc").find(parts[0]) == std::string::npos) { return bad(); }
+    if (parts.size() != 3 || parts[0].size() != 1 ||
+        std::string("abc").find(parts[0]) == std::string::npos) {
+        return bad();
+    }
     const auto [major, minor] = cut(parts[1], ':');
-    if (parts[2].empty() || parts[2].find_first_not_of("rwm") != std::string::npos) { return bad(); }
+    if (parts[2].empty() || parts[2].find_first_not_of("rwm") != std::string::npos) {
+        return bad();
+    }
     const auto number = [&](const std::string& word, std::optional<std::int64_t>& out) {
         if (word == "*") { return true; }
         out = parse_number<std::int64_t>(word);
@@ -121,11 +132,15 @@ Result<Json> make_device_rules(const SpecInput& input) {
     rules.push_back(rule(true, "c", std::nullopt, std::nullopt, "m"));
     rules.push_back(rule(true, "b", std::nullopt, std::nullopt, "m"));
     // null, zero, full, random, urandom, tty, ptmx; pseudo terminals
-    constexpr std::pair<int, int> standard[] = {{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 2}};
-    for (const auto& [major, minor] : standard) { rules.push_back(rule(true, "c", major, minor, "rwm")); }
+    constexpr std::pair<int, int> standard[] = {{1, 3}, {1, 5}, {1, 7}, {1, 8},
+                                                {1, 9}, {5, 0}, {5, 2}};
+    for (const auto& [major, minor] : standard) {
+        rules.push_back(rule(true, "c", major, minor, "rwm"));
+    }
     rules.push_back(rule(true, "c", 136, std::nullopt, "rwm"));
     for (const auto& device : input.devices) {
-        rules.push_back(rule(true, std::string(1, device.type), device.major, device.minor, device.permissions));
+        rules.push_back(rule(true, std::string(1, device.type), device.major, device.minor,
+                             device.permissions));
     }
     for (const auto& text : input.host_config->resources.device_cgroup_rules) {
         TRY_LET(parsed, parse_device_rule(text));

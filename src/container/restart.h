@@ -1,5 +1,5 @@
-// Whether a container that ended is started again, and after how long: Docker's policies and back-off as pure
-// functions.
+// Whether a container that ended is started again, and after how long: Docker's policies and
+// back-off as pure functions.
 #pragma once
 
 #include "base/clock.h"
@@ -26,7 +26,8 @@ struct RestartEnd {
     bool start_failed = false; ///< it never ran
 };
 /// How long to wait before the next start, or nothing: it stays down. Updates `state`.
-std::optional<nanoseconds> plan_restart(const RestartPolicy& policy, RestartState& state, const RestartEnd& end);
+std::optional<nanoseconds> plan_restart(const RestartPolicy& policy, RestartState& state,
+                                        const RestartEnd& end);
 /// Whether the daemon starts it when it comes up itself.
 bool restarts_at_boot(const RestartPolicy& policy, bool stopped_by_user);
 bool is_none(const RestartPolicy& policy); ///< "" and "no"

@@ -19,8 +19,10 @@ namespace {
 
 constexpr auto command_limit = std::chrono::seconds(30);
 
-/// crun and runc refuse to work while the v2 tree of a hybrid layout is mounted; the shim knows how to hide it.
-Result<os::Output> run_runtime(const Runtime& runtime, std::vector<std::string> arguments, std::string input = "") {
+/// crun and runc refuse to work while the v2 tree of a hybrid layout is mounted; the shim knows how
+/// to hide it.
+Result<os::Output> run_runtime(const Runtime& runtime, std::vector<std::string> arguments,
+                               std::string input = "") {
     os::Run job;
     job.argv = {runtime.shim_path, "--runtime", runtime.path};
     job.argv.insert(job.argv.end(), runtime.args.begin(), runtime.args.end());
@@ -43,7 +45,8 @@ Result<os::Fd> connect_in(const std::string& directory) {
     if (!socket) { return os_error("socket", errno); }
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    const std::string path = "/proc/self/fd/" + std::to_string(place.raw()) + "/" + std::string(shim_socket_name);
+    const std::string path =
+        "/proc/self/fd/" + std::to_string(place.raw()) + "/" + std::string(shim_socket_name);
     std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
     if (::connect(socket.raw(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         Error error = os_error("connect to the monitor in " + directory, errno);
@@ -57,7 +60,8 @@ Result<os::Fd> connect_in(const std::string& directory) {
 
 Result<void> create_bundle(const std::string& directory, std::string_view spec) {
     TRY(os::ensure_directory(directory, 0700));
-    for (const auto name : {shim_socket_name, shim_pid_name, shim_config_name, init_name, exit_name}) {
+    for (const auto name :
+         {shim_socket_name, shim_pid_name, shim_config_name, init_name, exit_name}) {
         TRY(os::remove_file(directory + "/" + std::string(name)));
     }
     return os::write_file_atomic(directory + "/config.json", spec, {.mode = 0600});
@@ -69,7 +73,9 @@ Result<ShimLink> spawn_shim(const Runtime& runtime, const ShimConfig& config) {
     const std::string file = config.directory + "/" + std::string(shim_config_name);
     TRY(os::write_file_atomic(file, encode_shim_config(config), {.mode = 0600}));
     int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) { return os_error("socketpair", errno); }
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        return os_error("socketpair", errno);
+    }
     os::Fd ours(ends[0]);
     os::Fd theirs(ends[1]);
     os::Spawn spawn;
@@ -80,7 +86,10 @@ Result<ShimLink> spawn_shim(const Runtime& runtime, const ShimConfig& config) {
     TRY_LET(process, os::Process::spawn(spawn));
     // The program forks at once and its first process ends: nothing of ours to reap remains.
     TRY_LET(status, process.wait(Deadline::in(command_limit)));
-    if (status.code != 0) { return internal("monitor " + runtime.shim_path + " did not start: exit " + std::to_string(status.code)); }
+    if (status.code != 0) {
+        return internal("monitor " + runtime.shim_path + " did not start: exit " +
+                        std::to_string(status.code));
+    }
     return ShimLink{std::move(ours)};
 }
 
@@ -99,7 +108,8 @@ namespace {
 Result<os::ProcessIdentity> find_process(const std::string& file) {
     TRY_LET(text, os::read_file(file, 256));
     const auto [pid, start] = cut(trim(text), ' ');
-    os::ProcessIdentity process{parse_number<pid_t>(pid).value_or(0), parse_number<std::uint64_t>(start).value_or(0)};
+    os::ProcessIdentity process{parse_number<pid_t>(pid).value_or(0),
+                                parse_number<std::uint64_t>(start).value_or(0)};
     if (process.pid <= 0 || !os::is_alive(process)) { return not_found("process", trim(text)); }
     return process;
 }
@@ -126,20 +136,25 @@ Result<void> end_run(const std::string& directory, Deadline deadline) {
 }
 
 namespace {
-/// crun and runc keep nothing of a container without processes but a directory and the cgroup; their `delete` would take longer
-/// than the container's whole start. Other runtimes (virtual machines, user-space kernels) may keep more.
+/// crun and runc keep nothing of a container without processes but a directory and the cgroup;
+/// their `delete` would take longer than the container's whole start. Other runtimes (virtual
+/// machines, user-space kernels) may keep more.
 bool keeps_only_state(const Runtime& runtime) {
-    const std::string_view name = std::string_view(runtime.path).substr(runtime.path.rfind('/') + 1);
+    const std::string_view name =
+        std::string_view(runtime.path).substr(runtime.path.rfind('/') + 1);
     return name == "crun" || name == "runc";
 }
 } // namespace
 
-Result<void> delete_container(const Runtime& runtime, const std::string& id, const os::Cgroup& cgroup) {
+Result<void> delete_container(const Runtime& runtime, const std::string& id,
+                              const os::Cgroup& cgroup) {
     ErrorList errors;
     const std::string state = runtime.root + "/" + id;
     if (os::exists(state) && !keeps_only_state(runtime)) {
         TRY_LET(output, run_runtime(runtime, {"delete", "--force", id}));
-        if (output.status.code != 0 && os::exists(state)) { errors.add(internal("delete container: " + last_words(output))); }
+        if (output.status.code != 0 && os::exists(state)) {
+            errors.add(internal("delete container: " + last_words(output)));
+        }
     }
     if (cgroup.exists()) {
         (void)cgroup.kill_all();
@@ -150,22 +165,29 @@ Result<void> delete_container(const Runtime& runtime, const std::string& id, con
     return errors.joined();
 }
 
-Result<void> pause_container(const os::Cgroup& cgroup) { return cgroup.set_frozen(true); }
-Result<void> resume_container(const os::Cgroup& cgroup) { return cgroup.set_frozen(false); }
+Result<void> pause_container(const os::Cgroup& cgroup) {
+    return cgroup.set_frozen(true);
+}
+Result<void> resume_container(const os::Cgroup& cgroup) {
+    return cgroup.set_frozen(false);
+}
 
 Result<void> signal_container(const os::ProcessIdentity& init, int signal) {
     TRY_LET(fd, os::open_pidfd(init));
     return os::send_signal(fd, signal);
 }
 
-Result<void> update_container(const Runtime& runtime, const std::string& id, const Json& oci_resources) {
-    TRY_LET(output, run_runtime(runtime, {"update", "--resources", "-", id}, dump_json(oci_resources)));
+Result<void> update_container(const Runtime& runtime, const std::string& id,
+                              const Json& oci_resources) {
+    TRY_LET(output,
+            run_runtime(runtime, {"update", "--resources", "-", id}, dump_json(oci_resources)));
     if (output.status.code != 0) { return internal(last_words(output)); }
     return ok();
 }
 
 namespace {
-/// The system's words in lower case, as Docker's programs print them: clients tell failures apart by them.
+/// The system's words in lower case, as Docker's programs print them: clients tell failures apart
+/// by them.
 std::string lower_reasons(std::string_view text) {
     std::string all(text);
     for (const char* words : {"No such file or directory", "Permission denied", "Is a directory"}) {
@@ -190,14 +212,16 @@ std::string last_message(std::string_view text) {
 }
 } // namespace
 
-StartFailure translate_runtime_error(std::string_view log, std::string_view command, ShimConfig::Mode mode) {
+StartFailure translate_runtime_error(std::string_view log, std::string_view command,
+                                     ShimConfig::Mode mode) {
     const std::string text = last_message(log);
     const std::string task = "failed to create task for container: ";
     if (text.starts_with(log_failure_prefix)) { return {128, internal(task + text)}; }
     const std::string lower = to_lower(text);
     const auto says = [&](std::string_view part) { return lower.find(part) != std::string::npos; };
-    const std::string prefix = mode == ShimConfig::Mode::Exec ? "OCI runtime exec failed: exec failed: "
-                                                             : task + "OCI runtime create failed: ";
+    const std::string prefix = mode == ShimConfig::Mode::Exec
+                                   ? "OCI runtime exec failed: exec failed: "
+                                   : task + "OCI runtime create failed: ";
     StartFailure failure;
     const std::string program(command);
     if (says("executable file") && says("not found")) {
@@ -212,11 +236,14 @@ StartFailure translate_runtime_error(std::string_view log, std::string_view comm
     } else if (says("not a directory")) {
         failure.exit_code = 127;
         // crun names the place inside without its first slash.
-        std::string reason = replace_all(replace_all(text, "` to `/", "` to `"), "` to `", "` to `/");
-        reason += ": Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists "
-                  "and is the expected type";
+        std::string reason =
+            replace_all(replace_all(text, "` to `/", "` to `"), "` to `", "` to `/");
+        reason +=
+            ": Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists "
+            "and is the expected type";
         failure.error = invalid(prefix + reason);
-    } else if (says("open executable: operation not permitted") || says("open executable: permission denied")) {
+    } else if (says("open executable: operation not permitted") ||
+               says("open executable: permission denied")) {
         // crun's words for a directory or a file that may not be run
         failure.exit_code = 126;
         failure.error = invalid(prefix + "exec: \"" + program + "\": permission denied");
@@ -235,12 +262,15 @@ namespace {
 
 const std::map<std::string, int>& signal_numbers() {
     static const std::map<std::string, int> numbers = {
-        {"ABRT", SIGABRT}, {"ALRM", SIGALRM}, {"BUS", SIGBUS},   {"CHLD", SIGCHLD}, {"CLD", SIGCHLD},   {"CONT", SIGCONT},
-        {"FPE", SIGFPE},   {"HUP", SIGHUP},   {"ILL", SIGILL},   {"INT", SIGINT},   {"IO", SIGIO},      {"IOT", SIGIOT},
-        {"KILL", SIGKILL}, {"PIPE", SIGPIPE}, {"POLL", SIGPOLL}, {"PROF", SIGPROF}, {"PWR", SIGPWR},    {"QUIT", SIGQUIT},
-        {"SEGV", SIGSEGV}, {"STKFLT", SIGSTKFLT}, {"STOP", SIGSTOP}, {"SYS", SIGSYS}, {"TERM", SIGTERM}, {"TRAP", SIGTRAP},
-        {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN}, {"TTOU", SIGTTOU}, {"URG", SIGURG},   {"USR1", SIGUSR1},  {"USR2", SIGUSR2},
-        {"VTALRM", SIGVTALRM}, {"WINCH", SIGWINCH}, {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ}};
+        {"ABRT", SIGABRT}, {"ALRM", SIGALRM}, {"BUS", SIGBUS},       {"CHLD", SIGCHLD},
+        {"CLD", SIGCHLD},  {"CONT", SIGCONT}, {"FPE", SIGFPE},       {"HUP", SIGHUP},
+        {"ILL", SIGILL},   {"INT", SIGINT},   {"IO", SIGIO},         {"IOT", SIGIOT},
+        {"KILL", SIGKILL}, {"PIPE", SIGPIPE}, {"POLL", SIGPOLL},     {"PROF", SIGPROF},
+        {"PWR", SIGPWR},   {"QUIT", SIGQUIT}, {"SEGV", SIGSEGV},     {"STKFLT", SIGSTKFLT},
+        {"STOP", SIGSTOP}, {"SYS", SIGSYS},   {"TERM", SIGTERM},     {"TRAP", SIGTRAP},
+        {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN}, {"TTOU", SIGTTOU},     {"URG", SIGURG},
+        {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"VTALRM", SIGVTALRM}, {"WINCH", SIGWINCH},
+        {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ}};
     return numbers;
 }
 
@@ -250,7 +280,9 @@ constexpr int realtime_last = 64;
 } // namespace
 
 int parse_signal(std::string_view text) {
-    if (const auto number = parse_number<int>(text)) { return *number > 0 && *number <= realtime_last ? *number : 0; }
+    if (const auto number = parse_number<int>(text)) {
+        return *number > 0 && *number <= realtime_last ? *number : 0;
+    }
     std::string name = to_upper(text);
     if (name.starts_with("SIG")) { name.erase(0, 3); }
     const auto& numbers = signal_numbers();
@@ -270,7 +302,9 @@ int parse_signal(std::string_view text) {
 
 std::string signal_name(int signal) {
     for (const auto& [name, number] : signal_numbers()) {
-        if (number == signal && name != "CLD" && name != "IOT" && name != "POLL") { return "SIG" + name; }
+        if (number == signal && name != "CLD" && name != "IOT" && name != "POLL") {
+            return "SIG" + name;
+        }
     }
     return std::to_string(signal);
 }

@@ -1,5 +1,6 @@
-// The system call filter: our compact form of Docker's default profile, and Docker's JSON form for custom ones, each
-// turned into the OCI runtime's "linux.seccomp" for one container (its capabilities, architecture and kernel). Pure.
+// The system call filter: our compact form of Docker's default profile, and Docker's JSON form for
+// custom ones, each turned into the OCI runtime's "linux.seccomp" for one container (its
+// capabilities, architecture and kernel). Pure.
 #pragma once
 
 #include "base/json.h"

@@ -1,5 +1,6 @@
-// The default profile as data: one line per rule, `action[=errno] [index op value] [+caps|+arch|+kernel|-caps|-arch ...] : names`.
-// The set of system calls is the one of Docker's default profile (Apache License 2.0, see NOTICE).
+// The default profile as data: one line per rule, `action[=errno] [index op value]
+// [+caps|+arch|+kernel|-caps|-arch ...] : names`. The set of system calls is the one of Docker's
+// default profile (Apache License 2.0, see NOTICE).
 #include "container/seccomp_profile.h"
 
 namespace shoal::container {

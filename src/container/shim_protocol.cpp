@@ -19,7 +19,9 @@ std::string be32(std::uint32_t value) {
 
 std::uint32_t from_be32(std::string_view bytes) {
     std::uint32_t value = 0;
-    for (std::size_t i = 0; i < 4; ++i) { value = (value << 8) | static_cast<unsigned char>(bytes[i]); }
+    for (std::size_t i = 0; i < 4; ++i) {
+        value = (value << 8) | static_cast<unsigned char>(bytes[i]);
+    }
     return value;
 }
 
@@ -29,11 +31,20 @@ std::string escape_line(std::string_view text) {
     std::string escaped;
     for (const char c : text) {
         switch (c) {
-        case '%': escaped += "%25"; break;
-        case '\n': escaped += "%0A"; break;
-        case '\r': escaped += "%0D"; break;
-        case '\0': escaped += "%00"; break;
-        default: escaped += c;
+        case '%':
+            escaped += "%25";
+            break;
+        case '\n':
+            escaped += "%0A";
+            break;
+        case '\r':
+            escaped += "%0D";
+            break;
+        case '\0':
+            escaped += "%00";
+            break;
+        default:
+            escaped += c;
         }
     }
     return escaped;
@@ -46,7 +57,9 @@ void put_number(std::string& out, std::string_view key, std::int64_t value) {
     put(out, key, std::to_string(value));
 }
 void put_map(std::string& out, std::string_view key, const StringMap& map) {
-    for (const auto& [name, value] : map) { put(out, std::string(key) + "." + replace_all(escape_line(name), "=", "%3D"), value); }
+    for (const auto& [name, value] : map) {
+        put(out, std::string(key) + "." + replace_all(escape_line(name), "=", "%3D"), value);
+    }
 }
 
 using Lines = std::vector<std::pair<std::string, std::string>>;
@@ -63,7 +76,8 @@ Result<Lines> parse_lines(std::string_view text) {
     return lines;
 }
 
-template <class T> Result<void> take_number(const std::string& key, const std::string& value, T& number) {
+template <class T>
+Result<void> take_number(const std::string& key, const std::string& value, T& number) {
     const auto parsed = parse_number<T>(value);
     if (!parsed) { return invalid(key + ": not a number: " + value); }
     number = *parsed;
@@ -78,7 +92,8 @@ std::string quote_json(std::string_view text) {
             quoted.append("\\").push_back(c);
         } else if (byte < 0x20 || byte >= 0x7f) {
             static constexpr char digits[] = "0123456789abcdef";
-            // Bytes beyond ASCII become code points of the same number, so that this is valid JSON whatever the runtime said.
+            // Bytes beyond ASCII become code points of the same number, so that this is valid JSON
+            // whatever the runtime said.
             quoted.append("\\u00").push_back(digits[byte >> 4]);
             quoted.push_back(digits[byte & 15]);
         } else {
@@ -91,9 +106,14 @@ std::string quote_json(std::string_view text) {
 } // namespace
 
 std::array<char, frame_header_bytes> encode_frame_header(Frame type, std::uint32_t length) {
-    return {static_cast<char>(type), 0, 0, 0,
-            static_cast<char>(length >> 24), static_cast<char>(length >> 16),
-            static_cast<char>(length >> 8), static_cast<char>(length)};
+    return {static_cast<char>(type),
+            0,
+            0,
+            0,
+            static_cast<char>(length >> 24),
+            static_cast<char>(length >> 16),
+            static_cast<char>(length >> 8),
+            static_cast<char>(length)};
 }
 
 std::string encode_frame(Frame type, std::string_view payload) {
@@ -105,7 +125,9 @@ std::string encode_frame(Frame type, std::string_view payload) {
 
 Result<FrameHeader> decode_frame_header(std::string_view bytes) {
     if (bytes.size() < frame_header_bytes) { return invalid("frame header: too short"); }
-    if (bytes[1] != 0 || bytes[2] != 0 || bytes[3] != 0) { return invalid("frame header: padding is not zero"); }
+    if (bytes[1] != 0 || bytes[2] != 0 || bytes[3] != 0) {
+        return invalid("frame header: padding is not zero");
+    }
     return FrameHeader{static_cast<Frame>(bytes[0]), from_be32(bytes.substr(4))};
 }
 
@@ -123,7 +145,8 @@ Result<std::optional<FrameDecoder::Item>> FrameDecoder::next() {
 }
 
 std::string encode_attach(AttachRequest request) {
-    const int bits = (request.in ? 1 : 0) | (request.out ? 2 : 0) | (request.err ? 4 : 0) | (request.raw ? 8 : 0);
+    const int bits = (request.in ? 1 : 0) | (request.out ? 2 : 0) | (request.err ? 4 : 0) |
+                     (request.raw ? 8 : 0);
     return std::string(1, static_cast<char>(bits));
 }
 Result<AttachRequest> decode_attach(std::string_view payload) {
@@ -133,13 +156,17 @@ Result<AttachRequest> decode_attach(std::string_view payload) {
     return AttachRequest{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
 }
 
-std::string encode_resize(TerminalSize size) { return be32((std::uint32_t{size.height} << 16) | size.width); }
+std::string encode_resize(TerminalSize size) {
+    return be32((std::uint32_t{size.height} << 16) | size.width);
+}
 Result<TerminalSize> decode_resize(std::string_view payload) {
     if (payload.size() != 4) { return invalid("resize: expected 4 bytes"); }
     const auto both = from_be32(payload);
     return TerminalSize{static_cast<std::uint16_t>(both >> 16), static_cast<std::uint16_t>(both)};
 }
-std::string encode_signal(int signal) { return be32(static_cast<std::uint32_t>(signal)); }
+std::string encode_signal(int signal) {
+    return be32(static_cast<std::uint32_t>(signal));
+}
 Result<int> decode_signal(std::string_view payload) {
     if (payload.size() != 4) { return invalid("signal: expected 4 bytes"); }
     const auto number = from_be32(payload);
@@ -255,18 +282,22 @@ std::string encode_shim_config(const ShimConfig& c) {
 Result<ShimConfig> parse_shim_config(std::string_view text) {
     TRY_LET(lines, parse_lines(text));
     ShimConfig c;
-    const std::map<std::string, std::string*> texts{
-        {"runtime", &c.runtime},           {"runtime_root", &c.runtime_root},     {"container_id", &c.container_id},
-        {"bundle", &c.bundle},             {"directory", &c.directory},           {"process_file", &c.process_file},
-        {"oom_file", &c.oom_file},         {"log_driver", &c.log_driver},         {"log_path", &c.log_path},
-        {"container_name", &c.container_name}, {"image_name", &c.image_name},     {"image_id", &c.image_id},
-        {"log_tag", &c.log_tag}};
-    const std::map<std::string, bool*> flags{{"tty", &c.tty},
-                                             {"open_stdin", &c.open_stdin},
-                                             {"stdin_once", &c.stdin_once},
-                                             {"detach", &c.detach},
-                                             {"no_pivot", &c.no_pivot},
-                                             {"init", &c.init}};
+    const std::map<std::string, std::string*> texts{{"runtime", &c.runtime},
+                                                    {"runtime_root", &c.runtime_root},
+                                                    {"container_id", &c.container_id},
+                                                    {"bundle", &c.bundle},
+                                                    {"directory", &c.directory},
+                                                    {"process_file", &c.process_file},
+                                                    {"oom_file", &c.oom_file},
+                                                    {"log_driver", &c.log_driver},
+                                                    {"log_path", &c.log_path},
+                                                    {"container_name", &c.container_name},
+                                                    {"image_name", &c.image_name},
+                                                    {"image_id", &c.image_id},
+                                                    {"log_tag", &c.log_tag}};
+    const std::map<std::string, bool*> flags{
+        {"tty", &c.tty},       {"open_stdin", &c.open_stdin}, {"stdin_once", &c.stdin_once},
+        {"detach", &c.detach}, {"no_pivot", &c.no_pivot},     {"init", &c.init}};
     for (auto& [key, value] : lines) {
         if (const auto found = texts.find(key); found != texts.end()) {
             *found->second = std::move(value);

@@ -1,5 +1,6 @@
-// The language between the daemon and a container's monitor (shoal-shim): its settings file, the frames on its
-// socket, and the exit file. Pure: bytes in, values out. The monitor itself is src/apps/shim.cpp.
+// The language between the daemon and a container's monitor (shoal-shim): its settings file, the
+// frames on its socket, and the exit file. Pure: bytes in, values out. The monitor itself is
+// src/apps/shim.cpp.
 //
 // Connections. `spawn_shim` (runtime.h) returns the first one; others connect to
 // <bundle>/shim.sock. A connection carries frames: 1 byte type, 3 zero bytes, 4 bytes length (big
@@ -98,16 +99,16 @@ Result<int> decode_signal(std::string_view payload);
 enum class ShimPhase { Creating, Created, Running, Exited };
 struct ShimState {
     ShimPhase phase = ShimPhase::Creating;
-    int pid = 0;                    ///< first process, as the host counts; 0 while Creating
-    std::uint64_t start_time = 0;   ///< of that process, see os/pidfd.h
-    Instant started_at;             ///< of Running
+    int pid = 0;                     ///< first process, as the host counts; 0 while Creating
+    std::uint64_t start_time = 0;    ///< of that process, see os/pidfd.h
+    Instant started_at;              ///< of Running
     std::uint64_t dropped_lines = 0; ///< log lines lost because the log could not be written
 };
 std::string encode_state(const ShimState& state); ///< "key=value\n" lines
 Result<ShimState> decode_state(std::string_view payload);
 
 struct ShimExit {
-    int code = 0;    ///< 128 + signal when a signal ended it
+    int code = 0; ///< 128 + signal when a signal ended it
     int signal = 0;
     bool oom = false; ///< the kernel killed in this container's memory group
     Instant at;
@@ -118,7 +119,8 @@ struct ShimExit {
 /// The payload of Exited.
 std::string encode_exit(const ShimExit& exit);
 Result<ShimExit> decode_exit(std::string_view payload);
-/// The content of exit.json: {"code":0,"signal":0,"oom":false,"at":"...","error":"","droppedLines":0}.
+/// The content of exit.json:
+/// {"code":0,"signal":0,"oom":false,"at":"...","error":"","droppedLines":0}.
 std::string exit_json(const ShimExit& exit);
 Result<ShimExit> parse_exit_json(std::string_view text);
 
@@ -126,30 +128,33 @@ Result<ShimExit> parse_exit_json(std::string_view text);
 struct ShimConfig {
     enum class Mode { Run, Exec };
     Mode mode = Mode::Run;
-    std::string runtime;                    ///< absolute path of crun
-    std::vector<std::string> runtime_args;  ///< before the sub-command
-    std::string runtime_root;               ///< --root
+    std::string runtime;                   ///< absolute path of crun
+    std::vector<std::string> runtime_args; ///< before the sub-command
+    std::string runtime_root;              ///< --root
     std::string container_id;
-    std::string bundle;       ///< directory of config.json
-    std::string directory;    ///< where shim.sock, shim.pid, init, exit.json go: the bundle, or the exec's own
+    std::string bundle; ///< directory of config.json
+    std::string
+        directory; ///< where shim.sock, shim.pid, init, exit.json go: the bundle, or the exec's own
     std::string process_file; ///< Exec: the OCI process JSON
     bool tty = false;
     bool open_stdin = false;
-    bool stdin_once = false;  ///< the end of the first attached input closes the container's
-    TerminalSize console;     ///< first size; 0 x 0 leaves it
-    std::string oom_file;     ///< memory.oom_control or memory.events of the container; "" for none
-    bool detach = false;      ///< Exec: output is thrown away, nobody will attach
+    bool stdin_once = false; ///< the end of the first attached input closes the container's
+    TerminalSize console;    ///< first size; 0 x 0 leaves it
+    std::string oom_file;    ///< memory.oom_control or memory.events of the container; "" for none
+    bool detach = false;     ///< Exec: output is thrown away, nobody will attach
     bool no_pivot = false;
-    bool init = false;        ///< Run: the first process is an init, which holds its signals back before it is ready
+    bool init = false; ///< Run: the first process is an init, which holds its signals back before
+                       ///< it is ready
 
     // Log: empty driver or "none" writes nothing.
     std::string log_driver;
-    std::string log_path;    ///< json-file and local
-    StringMap log_options;   ///< checked by validate.h; addresses already numeric
+    std::string log_path;       ///< json-file and local
+    StringMap log_options;      ///< checked by validate.h; addresses already numeric
     std::string container_name; ///< with image, for tags
     std::string image_name;
     std::string image_id;
-    StringMap log_attributes; ///< "attrs" of json-file lines, fields of journald, from labels and env options
+    StringMap log_attributes; ///< "attrs" of json-file lines, fields of journald, from labels and
+                              ///< env options
     std::string log_tag;      ///< already expanded
 };
 std::string encode_shim_config(const ShimConfig& config);

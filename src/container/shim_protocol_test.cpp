@@ -31,7 +31,8 @@ TEST(Frames, with_a_huge_or_strange_head_are_refused) {
 }
 
 TEST(Frames, carry_attach_resize_and_signal) {
-    const auto attach = decode_attach(encode_attach({.in = true, .out = false, .err = true, .raw = true}));
+    const auto attach =
+        decode_attach(encode_attach({.in = true, .out = false, .err = true, .raw = true}));
     ASSERT_TRUE(attach);
     EXPECT_TRUE(attach->in && !attach->out && attach->err && attach->raw);
     const auto size = decode_resize(encode_resize({40, 132}));

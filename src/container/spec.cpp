@@ -10,12 +10,16 @@
 namespace shoal::container {
 namespace {
 
-constexpr const char* default_path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr const char* default_path =
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr const char* init_in_container = "/sbin/docker-init";
 
 Json mount_entry(const std::string& destination, const std::string& type, const std::string& source,
                  std::vector<std::string> options) {
-    return Json{{"destination", destination}, {"type", type}, {"source", source}, {"options", std::move(options)}};
+    return Json{{"destination", destination},
+                {"type", type},
+                {"source", source},
+                {"options", std::move(options)}};
 }
 
 void set_env(std::vector<std::string>& env, const std::string& entry) {
@@ -25,7 +29,8 @@ void set_env(std::vector<std::string>& env, const std::string& entry) {
 }
 
 bool has_env(const std::vector<std::string>& env, std::string_view key) {
-    return std::any_of(env.begin(), env.end(), [&](const auto& entry) { return cut(entry, '=').first == key; });
+    return std::any_of(env.begin(), env.end(),
+                       [&](const auto& entry) { return cut(entry, '=').first == key; });
 }
 
 Json default_mounts(const SpecInput& input) {
@@ -38,11 +43,14 @@ Json default_mounts(const SpecInput& input) {
     };
     Json mounts = Json::array();
     mounts.push_back(mount_entry("/proc", "proc", "proc", base));
-    mounts.push_back(mount_entry("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}));
-    mounts.push_back(mount_entry("/dev/pts", "devpts", "devpts",
-                                 {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}));
+    mounts.push_back(mount_entry("/dev", "tmpfs", "tmpfs",
+                                 {"nosuid", "strictatime", "mode=755", "size=65536k"}));
+    mounts.push_back(
+        mount_entry("/dev/pts", "devpts", "devpts",
+                    {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}));
     mounts.push_back(mount_entry("/sys", "sysfs", "sysfs", with({}, !privileged)));
-    mounts.push_back(mount_entry("/sys/fs/cgroup", "cgroup", "cgroup", with({"relatime"}, !privileged)));
+    mounts.push_back(
+        mount_entry("/sys/fs/cgroup", "cgroup", "cgroup", with({"relatime"}, !privileged)));
     mounts.push_back(mount_entry("/dev/mqueue", "mqueue", "mqueue", base));
     return mounts;
 }
@@ -53,9 +61,11 @@ void add_shm(Json& mounts, const SpecInput& input) {
         mounts.push_back(mount_entry("/dev/shm", "bind", input.shm_source, {"rbind", "rprivate"}));
         return;
     }
-    const std::int64_t size = input.host_config->shm_size > 0 ? input.host_config->shm_size : input.shm_size_default;
-    mounts.push_back(mount_entry("/dev/shm", "tmpfs", "shm",
-                                 {"nosuid", "noexec", "nodev", "mode=1777", "size=" + std::to_string(size)}));
+    const std::int64_t size =
+        input.host_config->shm_size > 0 ? input.host_config->shm_size : input.shm_size_default;
+    mounts.push_back(
+        mount_entry("/dev/shm", "tmpfs", "shm",
+                    {"nosuid", "noexec", "nodev", "mode=1777", "size=" + std::to_string(size)}));
 }
 
 Json user_mount(const ResolvedMount& mount) {
@@ -66,7 +76,9 @@ Json user_mount(const ResolvedMount& mount) {
             for (const char* name : {"exec", "suid", "dev"}) {
                 if (option == name) { std::erase(options, std::string("no") + name); }
             }
-            if (std::find(options.begin(), options.end(), option) == options.end()) { options.push_back(option); }
+            if (std::find(options.begin(), options.end(), option) == options.end()) {
+                options.push_back(option);
+            }
         }
         if (mount.read_only) { options.push_back("ro"); }
         return mount_entry(mount.destination, "tmpfs", "tmpfs", std::move(options));
@@ -78,7 +90,8 @@ Json user_mount(const ResolvedMount& mount) {
     return mount_entry(mount.destination, "bind", mount.source, std::move(options));
 }
 
-/// User mounts stand behind the default ones, parents before children, and replace a default of the same place.
+/// User mounts stand behind the default ones, parents before children, and replace a default of the
+/// same place.
 Json all_mounts(const SpecInput& input) {
     Json mounts = default_mounts(input);
     add_shm(mounts, input);
@@ -146,7 +159,8 @@ Json rlimits_of(const SpecInput& input) {
 
 Json user_of(const os::ResolvedUser& user) {
     Json json{{"uid", user.uid}, {"gid", user.gid}, {"umask", 022}};
-    // The main group is among the others too: a process that changes it keeps what the file modes of the group deny.
+    // The main group is among the others too: a process that changes it keeps what the file modes
+    // of the group deny.
     std::vector<std::uint32_t> groups{user.gid};
     for (const auto group : user.groups) {
         if (group != user.gid) { groups.push_back(group); }
@@ -161,7 +175,8 @@ Json capability_sets(const std::vector<std::string>& names) {
 
 Result<bool> no_new_privileges(const SpecInput& input) {
     TRY_LET(options, parse_security_options(input.host_config->security_opt));
-    return options.no_new_privileges_given ? options.no_new_privileges : input.no_new_privileges_default;
+    return options.no_new_privileges_given ? options.no_new_privileges
+                                           : input.no_new_privileges_default;
 }
 
 Result<Json> seccomp_of(const SpecInput& input, const std::vector<std::string>& capabilities) {
@@ -169,7 +184,9 @@ Result<Json> seccomp_of(const SpecInput& input, const std::vector<std::string>& 
     std::string profile = options.seccomp.empty() ? input.seccomp_default_profile : options.seccomp;
     if (input.host_config->privileged && options.seccomp.empty()) { profile = "unconfined"; }
     if (profile == "unconfined" || !input.host->seccomp) { return Json(nullptr); }
-    SeccompFacts facts{input.host->architecture, input.host->kernel_major, input.host->kernel_minor,
+    SeccompFacts facts{input.host->architecture,
+                       input.host->kernel_major,
+                       input.host->kernel_minor,
                        {capabilities.begin(), capabilities.end()}};
     if (profile.empty() || profile == "builtin") { return default_seccomp(facts); }
     return custom_seccomp(profile, facts);
@@ -178,8 +195,13 @@ Result<Json> seccomp_of(const SpecInput& input, const std::vector<std::string>& 
 Json devices_of(const SpecInput& input) {
     Json list = Json::array();
     for (const auto& device : input.devices) {
-        list.push_back(Json{{"path", device.path}, {"type", std::string(1, device.type)}, {"major", device.major},
-                            {"minor", device.minor}, {"fileMode", device.mode}, {"uid", device.uid}, {"gid", device.gid}});
+        list.push_back(Json{{"path", device.path},
+                            {"type", std::string(1, device.type)},
+                            {"major", device.major},
+                            {"minor", device.minor},
+                            {"fileMode", device.mode},
+                            {"uid", device.uid},
+                            {"gid", device.gid}});
     }
     return list;
 }
@@ -188,18 +210,21 @@ Result<Json> process_of(const SpecInput& input, const std::vector<std::string>& 
     TRY_LET(no_new, no_new_privileges(input));
     std::vector<std::string> command = input.command;
     if (input.host_config->init.value_or(false)) {
-        if (input.init_path.empty()) { return unsupported("Init: there is no init program on this host"); }
+        if (input.init_path.empty()) {
+            return unsupported("Init: there is no init program on this host");
+        }
         command.insert(command.begin(), {init_in_container, "--"});
     }
-    Json process{{"terminal", input.config->tty},
-                 {"user", user_of(input.user)},
-                 {"args", command},
-                 {"env", make_environment(input)},
-                 {"cwd", input.config->working_dir.empty() ? "/" : clean_path(input.config->working_dir)},
-                 {"capabilities", capability_sets(capabilities)},
-                 {"rlimits", rlimits_of(input)},
-                 {"noNewPrivileges", no_new},
-                 {"oomScoreAdj", input.host_config->oom_score_adj}};
+    Json process{
+        {"terminal", input.config->tty},
+        {"user", user_of(input.user)},
+        {"args", command},
+        {"env", make_environment(input)},
+        {"cwd", input.config->working_dir.empty() ? "/" : clean_path(input.config->working_dir)},
+        {"capabilities", capability_sets(capabilities)},
+        {"rlimits", rlimits_of(input)},
+        {"noNewPrivileges", no_new},
+        {"oomScoreAdj", input.host_config->oom_score_adj}};
     if (input.config->tty && input.host_config->console_size.size() == 2) {
         process["consoleSize"] = Json{{"height", input.host_config->console_size[0]},
                                       {"width", input.host_config->console_size[1]}};
@@ -214,8 +239,10 @@ Result<Json> linux_of(const SpecInput& input, const std::vector<std::string>& ca
     TRY_LET(rules, make_device_rules(input));
     resources["devices"] = std::move(rules);
     TRY_LET(seccomp, seccomp_of(input, capabilities));
-    Json part{{"cgroupsPath", input.cgroup_path}, {"namespaces", namespaces_of(input.namespaces)},
-              {"devices", devices_of(input)}, {"resources", std::move(resources)}};
+    Json part{{"cgroupsPath", input.cgroup_path},
+              {"namespaces", namespaces_of(input.namespaces)},
+              {"devices", devices_of(input)},
+              {"resources", std::move(resources)}};
     Json sysctl = Json::object();
     for (const auto& [name, value] : host.sysctls) { sysctl[name] = value; }
     if (!input.config->domainname.empty() && input.namespaces.uts.empty()) {
@@ -225,8 +252,12 @@ Result<Json> linux_of(const SpecInput& input, const std::vector<std::string>& ca
     if (!seccomp.is_null()) { part["seccomp"] = std::move(seccomp); }
     const bool open_paths = host.privileged || security.systempaths_unconfined;
     const std::vector<std::string> none;
-    part["maskedPaths"] = host.masked_paths ? *host.masked_paths : open_paths ? none : default_masked_paths();
-    part["readonlyPaths"] = host.readonly_paths ? *host.readonly_paths : open_paths ? none : default_readonly_paths();
+    part["maskedPaths"] = host.masked_paths ? *host.masked_paths
+                          : open_paths      ? none
+                                            : default_masked_paths();
+    part["readonlyPaths"] = host.readonly_paths ? *host.readonly_paths
+                            : open_paths        ? none
+                                                : default_readonly_paths();
     if (const std::string propagation = root_propagation(input); !propagation.empty()) {
         part["rootfsPropagation"] = propagation;
     }
@@ -237,16 +268,25 @@ Result<Json> linux_of(const SpecInput& input, const std::vector<std::string>& ca
 
 const std::vector<std::string>& default_masked_paths() {
     static const std::vector<std::string> paths = {
-        "/proc/acpi",          "/proc/asound",      "/proc/interrupts", "/proc/kcore",
-        "/proc/keys",          "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
-        "/proc/timer_list",    "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware",
+        "/proc/acpi",
+        "/proc/asound",
+        "/proc/interrupts",
+        "/proc/kcore",
+        "/proc/keys",
+        "/proc/latency_stats",
+        "/proc/sched_debug",
+        "/proc/scsi",
+        "/proc/timer_list",
+        "/proc/timer_stats",
+        "/sys/devices/virtual/powercap",
+        "/sys/firmware",
     };
     return paths;
 }
 
 const std::vector<std::string>& default_readonly_paths() {
-    static const std::vector<std::string> paths = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
-                                                   "/proc/sysrq-trigger"};
+    static const std::vector<std::string> paths = {"/proc/bus", "/proc/fs", "/proc/irq",
+                                                   "/proc/sys", "/proc/sysrq-trigger"};
     return paths;
 }
 
@@ -255,7 +295,9 @@ std::vector<std::string> make_environment(const SpecInput& input) {
     if (input.config->tty) { env.emplace_back("TERM=xterm"); }
     for (const auto& entry : input.link_env) { set_env(env, entry); }
     for (const auto& entry : input.config->env) { set_env(env, entry); }
-    if (!has_env(env, "HOME")) { env.push_back("HOME=" + (input.home.empty() ? input.user.home : input.home)); }
+    if (!has_env(env, "HOME")) {
+        env.push_back("HOME=" + (input.home.empty() ? input.user.home : input.home));
+    }
     return env;
 }
 
@@ -263,15 +305,18 @@ Result<Json> make_spec(const SpecInput& input) {
     TRY_LET(capabilities, make_capabilities(*input.host_config, *input.host));
     TRY_LET(process, process_of(input, capabilities));
     TRY_LET(linux_part, linux_of(input, capabilities));
-    Json spec{{"ociVersion", oci_version},
-              {"root", Json{{"path", input.root_path}, {"readonly", input.host_config->readonly_rootfs}}},
-              {"mounts", all_mounts(input)},
-              {"process", std::move(process)},
-              {"linux", std::move(linux_part)}};
+    Json spec{
+        {"ociVersion", oci_version},
+        {"root", Json{{"path", input.root_path}, {"readonly", input.host_config->readonly_rootfs}}},
+        {"mounts", all_mounts(input)},
+        {"process", std::move(process)},
+        {"linux", std::move(linux_part)}};
     if (input.namespaces.uts.empty()) { spec["hostname"] = input.hostname; }
     if (!input.host_config->annotations.empty()) {
         Json annotations = Json::object();
-        for (const auto& [name, value] : input.host_config->annotations) { annotations[name] = value; }
+        for (const auto& [name, value] : input.host_config->annotations) {
+            annotations[name] = value;
+        }
         spec["annotations"] = std::move(annotations);
     }
     return spec;
@@ -301,7 +346,8 @@ Result<Json> make_exec_process(const ExecInput& input) {
                  {"noNewPrivileges", no_new},
                  {"oomScoreAdj", host.oom_score_adj}};
     if (exec.tty && exec.console_size.size() == 2) {
-        process["consoleSize"] = Json{{"height", exec.console_size[0]}, {"width", exec.console_size[1]}};
+        process["consoleSize"] =
+            Json{{"height", exec.console_size[0]}, {"width", exec.console_size[1]}};
     }
     return process;
 }

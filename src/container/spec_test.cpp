@@ -46,23 +46,29 @@ Json mount_at(const Json& spec, const std::string& destination) {
     }
     return nullptr;
 }
-bool has(const Json& list, const std::string& word) { return std::find(list.begin(), list.end(), word) != list.end(); }
+bool has(const Json& list, const std::string& word) {
+    return std::find(list.begin(), list.end(), word) != list.end();
+}
 bool has_namespace(const Json& spec, const std::string& type) {
     const auto& list = spec["linux"]["namespaces"];
-    return std::any_of(list.begin(), list.end(), [&](const Json& entry) { return entry["type"] == type; });
+    return std::any_of(list.begin(), list.end(),
+                       [&](const Json& entry) { return entry["type"] == type; });
 }
 
 TEST(Spec, of_the_defaults_is_confined) {
     const Json spec = Wish().spec();
     EXPECT_EQ(spec["root"], (Json{{"path", "/merged"}, {"readonly", false}}));
     EXPECT_EQ(spec["hostname"], "box");
-    for (const char* type : {"mount", "network", "uts", "pid", "ipc"}) { EXPECT_TRUE(has_namespace(spec, type)) << type; }
+    for (const char* type : {"mount", "network", "uts", "pid", "ipc"}) {
+        EXPECT_TRUE(has_namespace(spec, type)) << type;
+    }
     EXPECT_EQ(spec["process"]["capabilities"]["bounding"].size(), 14u);
     EXPECT_TRUE(has(spec["linux"]["maskedPaths"], "/proc/kcore"));
     EXPECT_TRUE(has(spec["linux"]["readonlyPaths"], "/proc/sys"));
     EXPECT_TRUE(has(mount_at(spec, "/sys")["options"], "ro"));
     EXPECT_TRUE(has(mount_at(spec, "/sys/fs/cgroup")["options"], "ro"));
-    EXPECT_EQ(spec["linux"]["resources"]["devices"][0], (Json{{"allow", false}, {"access", "rwm"}}));
+    EXPECT_EQ(spec["linux"]["resources"]["devices"][0],
+              (Json{{"allow", false}, {"access", "rwm"}}));
 }
 
 TEST(Spec, of_a_privileged_one_is_open) {
@@ -85,17 +91,21 @@ TEST(Spec, joins_namespaces_by_path_and_leaves_out_the_hosts) {
     EXPECT_FALSE(has_namespace(spec, "pid"));
     EXPECT_FALSE(spec.contains("hostname"));
     const auto& list = spec["linux"]["namespaces"];
-    EXPECT_TRUE(std::any_of(list.begin(), list.end(), [](const Json& one) { return one.value("path", "") == "/run/netns/x"; }));
+    EXPECT_TRUE(std::any_of(list.begin(), list.end(), [](const Json& one) {
+        return one.value("path", "") == "/run/netns/x";
+    }));
 }
 
 TEST(Spec, puts_parents_before_children_and_replaces_a_default) {
     Wish wish;
-    wish.input.mounts = {{.source = "/h/deep", .destination = "/a/b/c"}, {.source = "/h/top", .destination = "/a"},
+    wish.input.mounts = {{.source = "/h/deep", .destination = "/a/b/c"},
+                         {.source = "/h/top", .destination = "/a"},
                          {.source = "/h/shm", .destination = "/dev/shm", .read_only = true}};
     const Json spec = wish.spec();
     Words order;
     for (const auto& mount : spec["mounts"]) { order.push_back(mount["destination"]); }
-    EXPECT_LT(std::find(order.begin(), order.end(), "/a"), std::find(order.begin(), order.end(), "/a/b/c"));
+    EXPECT_LT(std::find(order.begin(), order.end(), "/a"),
+              std::find(order.begin(), order.end(), "/a/b/c"));
     EXPECT_EQ(std::count(order.begin(), order.end(), "/dev/shm"), 1);
     EXPECT_TRUE(has(mount_at(spec, "/dev/shm")["options"], "ro"));
 }
@@ -126,7 +136,8 @@ TEST(Environment, is_the_users_over_the_defaults) {
     wish.config.env = {"PATH=/own", "A=1", "A=2", "HOSTNAME"};
     wish.config.tty = true;
     (void)wish.make();
-    EXPECT_EQ(make_environment(wish.input), (Words{"TERM=xterm", "PATH=/own", "A=2", "HOME=/root"}));
+    EXPECT_EQ(make_environment(wish.input),
+              (Words{"TERM=xterm", "PATH=/own", "A=2", "HOME=/root"}));
 }
 
 TEST(Capabilities, are_added_and_dropped) {
@@ -171,7 +182,8 @@ TEST(Resources, name_the_device_that_is_not_there) {
     Resources wish;
     wish.blkio_device_read_bps = {{"/dev/absent", 1}};
     EXPECT_EQ(make_resources(wish, {}, {}).error().message, "no such block device: /dev/absent");
-    EXPECT_EQ((*make_resources(wish, {}, {{"/dev/absent", {8, 0}}}))["blockIO"]["throttleReadBpsDevice"][0],
+    EXPECT_EQ((*make_resources(wish, {},
+                               {{"/dev/absent", {8, 0}}}))["blockIO"]["throttleReadBpsDevice"][0],
               (Json{{"major", 8}, {"minor", 0}, {"rate", 1}}));
 }
 

@@ -11,7 +11,8 @@
 namespace shoal::container {
 namespace {
 
-constexpr std::uint64_t memory_unlimited_v1 = 0x7ffffffffffff000ULL; ///< what the kernel shows for "no limit"
+constexpr std::uint64_t memory_unlimited_v1 =
+    0x7ffffffffffff000ULL; ///< what the kernel shows for "no limit"
 
 Json cpu_json(const StatsSample& sample, bool v2) {
     Json usage{{"total_usage", sample.cpu.total_ns}};
@@ -43,9 +44,10 @@ Json memory_json(const StatsSample& sample, bool v2) {
 
 Json blkio_json(const StatsSample& sample) {
     Json json = Json::object();
-    for (const char* name : {"io_service_bytes_recursive", "io_serviced_recursive", "io_queue_recursive",
-                             "io_service_time_recursive", "io_wait_time_recursive", "io_merged_recursive",
-                             "io_time_recursive", "sectors_recursive"}) {
+    for (const char* name :
+         {"io_service_bytes_recursive", "io_serviced_recursive", "io_queue_recursive",
+          "io_service_time_recursive", "io_wait_time_recursive", "io_merged_recursive",
+          "io_time_recursive", "sectors_recursive"}) {
         const auto found = sample.blkio.tables.find(name);
         if (found == sample.blkio.tables.end()) {
             json[name] = nullptr;
@@ -53,7 +55,10 @@ Json blkio_json(const StatsSample& sample) {
         }
         Json rows = Json::array();
         for (const auto& entry : found->second) {
-            rows.push_back(Json{{"major", entry.major}, {"minor", entry.minor}, {"op", entry.op}, {"value", entry.value}});
+            rows.push_back(Json{{"major", entry.major},
+                                {"minor", entry.minor},
+                                {"op", entry.op},
+                                {"value", entry.value}});
         }
         json[name] = std::move(rows);
     }
@@ -63,8 +68,9 @@ Json blkio_json(const StatsSample& sample) {
 Json networks_json(const StatsSample& sample) {
     Json json = Json::object();
     for (const auto& [name, n] : sample.networks) {
-        json[name] = Json{{"rx_bytes", n.rx_bytes}, {"rx_packets", n.rx_packets}, {"rx_errors", n.rx_errors},
-                          {"rx_dropped", n.rx_dropped}, {"tx_bytes", n.tx_bytes}, {"tx_packets", n.tx_packets},
+        json[name] = Json{{"rx_bytes", n.rx_bytes},   {"rx_packets", n.rx_packets},
+                          {"rx_errors", n.rx_errors}, {"rx_dropped", n.rx_dropped},
+                          {"tx_bytes", n.tx_bytes},   {"tx_packets", n.tx_packets},
                           {"tx_errors", n.tx_errors}, {"tx_dropped", n.tx_dropped}};
     }
     return json;
@@ -81,7 +87,8 @@ std::map<std::string, InterfaceCounters> parse_net_dev(std::string_view text) {
         std::istringstream numbers(line.substr(colon + 1));
         InterfaceCounters n;
         std::uint64_t skipped = 0;
-        numbers >> n.rx_bytes >> n.rx_packets >> n.rx_errors >> n.rx_dropped >> skipped >> skipped >> skipped >> skipped;
+        numbers >> n.rx_bytes >> n.rx_packets >> n.rx_errors >> n.rx_dropped >> skipped >>
+            skipped >> skipped >> skipped;
         numbers >> n.tx_bytes >> n.tx_packets >> n.tx_errors >> n.tx_dropped;
         if (numbers && name != "lo") { all[name] = n; }
     }
@@ -110,7 +117,8 @@ Result<StatsSample> sample_stats(const os::Cgroup& group, const SampleStats& how
     sample.blkio = os::read_blkio_usage(group);
     sample.online_cpus = static_cast<std::uint32_t>(::sysconf(_SC_NPROCESSORS_ONLN));
     if (auto text = os::read_file("/proc/stat")) { sample.system_cpu_ns = parse_system_cpu(*text); }
-    const bool unlimited = sample.memory.limit == 0 || sample.memory.limit >= memory_unlimited_v1 - 4096;
+    const bool unlimited =
+        sample.memory.limit == 0 || sample.memory.limit >= memory_unlimited_v1 - 4096;
     if (unlimited) { sample.memory.limit = static_cast<std::uint64_t>(how.host_memory_bytes); }
     if (how.pid > 0 && how.with_networks) {
         auto text = os::read_file("/proc/" + std::to_string(how.pid) + "/net/dev");
@@ -141,6 +149,8 @@ Json make_stats(const StatsSubject& subject, const StatsSample& before, const St
     return stats;
 }
 
-Json make_empty_stats(const StatsSubject& subject) { return make_stats(subject, {}, {}); }
+Json make_empty_stats(const StatsSubject& subject) {
+    return make_stats(subject, {}, {});
+}
 
 } // namespace shoal::container

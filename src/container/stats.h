@@ -1,5 +1,6 @@
-// One sample of what a container uses, and Docker's stats document made from two of them. Reading asks the kernel
-// (cgroup v1 or v2, /proc/stat, the network namespace); making the document is pure.
+// One sample of what a container uses, and Docker's stats document made from two of them. Reading
+// asks the kernel (cgroup v1 or v2, /proc/stat, the network namespace); making the document is
+// pure.
 #pragma once
 
 #include "base/clock.h"
@@ -34,7 +35,7 @@ struct StatsSample {
     bool has_networks = false;
 };
 struct SampleStats {
-    pid_t pid = 0;               ///< its network namespace is read; 0: none (host network too)
+    pid_t pid = 0; ///< its network namespace is read; 0: none (host network too)
     bool with_networks = true;
     std::int64_t host_memory_bytes = 0; ///< stands in for "no limit"
 };

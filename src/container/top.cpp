@@ -36,7 +36,9 @@ Result<std::vector<std::string>> parse_ps_args(std::string_view ps_args) {
     std::vector<std::string> words = words_of(ps_args.empty() ? "-ef" : ps_args);
     for (const auto& word : words) {
         // A format that renames the pid column would make filtering by it wrong: "pid=x".
-        if (to_lower(word).find("pid=") != std::string::npos) { return invalid("specifying \"pid=\" is not allowed: " + std::string(ps_args)); }
+        if (to_lower(word).find("pid=") != std::string::npos) {
+            return invalid("specifying \"pid=\" is not allowed: " + std::string(ps_args));
+        }
     }
     return words;
 }
@@ -53,12 +55,15 @@ Result<ProcessTable> parse_ps_output(std::string_view output, const std::vector<
         auto fields = fields_of(lines[i], table.titles.size());
         if (fields.size() <= index) { continue; }
         const auto pid = parse_number<pid_t>(fields[index]);
-        if (pid && std::find(pids.begin(), pids.end(), *pid) != pids.end()) { table.processes.push_back(std::move(fields)); }
+        if (pid && std::find(pids.begin(), pids.end(), *pid) != pids.end()) {
+            table.processes.push_back(std::move(fields));
+        }
     }
     return table;
 }
 
-Result<ProcessTable> list_processes(const os::Cgroup& group, std::string_view ps_args, Deadline deadline) {
+Result<ProcessTable> list_processes(const os::Cgroup& group, std::string_view ps_args,
+                                    Deadline deadline) {
     TRY_LET(words, parse_ps_args(ps_args));
     auto program = os::find_program("ps");
     if (!program) { return unsupported("top: there is no ps on this host (package procps)"); }
@@ -68,7 +73,9 @@ Result<ProcessTable> list_processes(const os::Cgroup& group, std::string_view ps
     job.argv.insert(job.argv.end(), words.begin(), words.end());
     job.deadline = deadline;
     TRY_LET(output, os::run(job));
-    if (output.status.code != 0) { return internal("error running ps: " + std::string(trim(output.err))); }
+    if (output.status.code != 0) {
+        return internal("error running ps: " + std::string(trim(output.err)));
+    }
     return parse_ps_output(output.out, pids);
 }
 

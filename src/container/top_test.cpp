@@ -18,7 +18,8 @@ TEST(Top, keeps_the_containers_lines_and_the_command_whole) {
 }
 
 TEST(Top, needs_the_pid_column) {
-    EXPECT_EQ(parse_ps_output("CMD\nx\n", {1}).error().message, "Couldn't find PID field in ps output");
+    EXPECT_EQ(parse_ps_output("CMD\nx\n", {1}).error().message,
+              "Couldn't find PID field in ps output");
 }
 
 TEST(Top, refuses_to_rename_the_pid) {

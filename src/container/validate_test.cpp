@@ -28,16 +28,29 @@ TEST(Validate, is_content_with_an_empty_request) {
 }
 
 TEST(Validate, names_the_limit_that_is_wrong) {
-    EXPECT_EQ(problem([](Request r) { r.host_config.resources.memory = 1000; }), "Minimum memory limit allowed is 6MB");
-    EXPECT_NE(problem([](Request r) { r.host_config.resources.memory_swap = 10 << 20; }).find("You should always set the Memory limit"),
+    EXPECT_EQ(problem([](Request r) { r.host_config.resources.memory = 1000; }),
+              "Minimum memory limit allowed is 6MB");
+    EXPECT_NE(problem([](Request r) {
+                  r.host_config.resources.memory_swap = 10 << 20;
+              }).find("You should always set the Memory limit"),
               std::string::npos);
-    EXPECT_NE(problem([](Request r) { r.host_config.resources.nano_cpus = 3'000'000'000; }).find("range of CPUs is from 0.01 to 2.00"),
+    EXPECT_NE(problem([](Request r) {
+                  r.host_config.resources.nano_cpus = 3'000'000'000;
+              }).find("range of CPUs is from 0.01 to 2.00"),
               std::string::npos);
-    EXPECT_NE(problem([](Request r) { r.host_config.resources.cpuset_cpus = "7"; }).find("Requested CPUs are not available"),
+    EXPECT_NE(problem([](Request r) {
+                  r.host_config.resources.cpuset_cpus = "7";
+              }).find("Requested CPUs are not available"),
               std::string::npos);
-    EXPECT_EQ(problem([](Request r) { r.host_config.resources.ulimits = {{"nonsense", 1, 1}}; }), "invalid ulimit type: nonsense");
+    EXPECT_EQ(problem([](Request r) {
+                  r.host_config.resources.ulimits = {{"nonsense", 1, 1}};
+              }),
+              "invalid ulimit type: nonsense");
     EXPECT_NE(problem([](Request r) { r.host_config.resources.ulimits = {{"nofile", 2, 1}}; }), "");
-    EXPECT_EQ(problem([](Request r) { r.host_config.resources.device_requests = {{.driver = "nvidia", .capabilities = {{"gpu"}}}}; }),
+    EXPECT_EQ(problem([](Request r) {
+                  r.host_config.resources.device_requests = {
+                      {.driver = "nvidia", .capabilities = {{"gpu"}}}};
+              }),
               "could not select device driver \"nvidia\" with capabilities: [[gpu]]");
     EXPECT_EQ(problem([](Request r) { r.host_config.resources.pids_limit = -1; }), "");
     EXPECT_NE(problem([](Request r) { r.host_config.resources.pids_limit = -2; }), "");
@@ -60,8 +73,11 @@ TEST(Validate, refuses_modes_that_contradict) {
             change(r);
         });
     };
-    EXPECT_EQ(with_mode("container:x", [](Request r) { r.config.hostname = "h"; }), "conflicting options: hostname and the network mode");
-    EXPECT_NE(with_mode("container:x", [](Request r) { r.host_config.port_bindings["80/tcp"]; }).find("port publishing"), std::string::npos);
+    EXPECT_EQ(with_mode("container:x", [](Request r) { r.config.hostname = "h"; }),
+              "conflicting options: hostname and the network mode");
+    EXPECT_NE(with_mode("container:x", [](Request r) { r.host_config.port_bindings["80/tcp"]; })
+                  .find("port publishing"),
+              std::string::npos);
     EXPECT_NE(with_mode("container:", [](Request) {}), "");
     EXPECT_NE(problem([](Request r) { r.host_config.pid_mode = "nonsense"; }), "");
     EXPECT_NE(problem([](Request r) { r.host_config.userns_mode = "private"; }), "");
@@ -70,7 +86,8 @@ TEST(Validate, refuses_modes_that_contradict) {
 TEST(Validate, lets_only_namespaced_sysctls_pass) {
     EXPECT_EQ(problem([](Request r) { r.host_config.sysctls["net.ipv4.ip_forward"] = "1"; }), "");
     EXPECT_EQ(problem([](Request r) { r.host_config.sysctls["kernel.shmmax"] = "1"; }), "");
-    for (const char* name : {"kernel.panic", "vm.swappiness", "net/../kernel.panic", "fs.file-max"}) {
+    for (const char* name :
+         {"kernel.panic", "vm.swappiness", "net/../kernel.panic", "fs.file-max"}) {
         EXPECT_NE(problem([&](Request r) { r.host_config.sysctls[name] = "1"; }), "") << name;
     }
     EXPECT_NE(problem([](Request r) {
@@ -81,18 +98,30 @@ TEST(Validate, lets_only_namespaced_sysctls_pass) {
 }
 
 TEST(Validate, knows_log_drivers_and_their_options) {
-    EXPECT_EQ(problem([](Request r) { r.host_config.log_config = {"json-file", {{"max-size", "1m"}, {"mode", "non-blocking"}}}; }), "");
-    EXPECT_EQ(problem([](Request r) { r.host_config.log_config = {"nonsense", {}}; }),
+    EXPECT_EQ(problem([](Request r) {
+                  r.host_config.log_config = {"json-file",
+                                              {{"max-size", "1m"}, {"mode", "non-blocking"}}};
+              }),
+              "");
+    EXPECT_EQ(problem([](Request r) {
+                  r.host_config.log_config = {"nonsense", {}};
+              }),
               "logger: no log driver named 'nonsense' is registered");
-    EXPECT_EQ(problem([](Request r) { r.host_config.log_config = {"json-file", {{"nonsense", "1"}}}; }),
+    EXPECT_EQ(problem([](Request r) {
+                  r.host_config.log_config = {"json-file", {{"nonsense", "1"}}};
+              }),
               "unknown log opt 'nonsense' for json-file log driver");
-    EXPECT_NE(problem([](Request r) { r.host_config.log_config = {"json-file", {{"mode", "sometimes"}}}; }), "");
+    EXPECT_NE(problem([](Request r) {
+                  r.host_config.log_config = {"json-file", {{"mode", "sometimes"}}};
+              }),
+              "");
 }
 
 TEST(Validate, knows_which_runtimes_there_are) {
     CreateRequest request;
     request.host_config.runtime = "runc";
-    EXPECT_EQ(validate_create(request, facts()).error().message, "unknown or invalid runtime name: runc");
+    EXPECT_EQ(validate_create(request, facts()).error().message,
+              "unknown or invalid runtime name: runc");
     EXPECT_TRUE(validate_create(request, facts(), {.runtimes = {"crun", "runc"}}));
 }
 
@@ -114,11 +143,14 @@ TEST(Update, checks_a_new_limit_against_the_old_ones) {
 
 TEST(ContainerName, is_a_word_of_two_letters_or_more) {
     EXPECT_TRUE(validate_container_name("web_1.a-b"));
-    for (const char* bad : {"", "a", "-ab", "a b", "a/b", "\xc3\xa4\xc3\xa4"}) { EXPECT_FALSE(validate_container_name(bad)) << bad; }
+    for (const char* bad : {"", "a", "-ab", "a b", "a/b", "\xc3\xa4\xc3\xa4"}) {
+        EXPECT_FALSE(validate_container_name(bad)) << bad;
+    }
 }
 
 TEST(SecurityOptions, have_two_separators) {
-    const auto options = parse_security_options({"no-new-privileges", "seccomp=unconfined", "label:disable"});
+    const auto options =
+        parse_security_options({"no-new-privileges", "seccomp=unconfined", "label:disable"});
     ASSERT_TRUE(options);
     EXPECT_TRUE(options->no_new_privileges);
     EXPECT_EQ(options->seccomp, "unconfined");

@@ -35,7 +35,9 @@ constexpr std::string_view status_names[] = {"created",  "running", "paused", "r
 
 } // namespace
 
-std::string to_text(Status status) { return std::string(status_names[static_cast<std::size_t>(status)]); }
+std::string to_text(Status status) {
+    return std::string(status_names[static_cast<std::size_t>(status)]);
+}
 
 bool from_text(std::string_view text, Status& status) {
     const auto* found = std::find(std::begin(status_names), std::end(status_names), text);
@@ -74,7 +76,9 @@ template <class V> void describe(V& v, Container& c) {
     v("LogPath", c.log_path, codec::omit);
 }
 
-std::string save_container(const Container& container) { return codec::print(container); }
+std::string save_container(const Container& container) {
+    return codec::print(container);
+}
 
 Result<Container> load_container(std::string_view document) {
     return codec::parse<Container>(document, codec::Unknown::Ignore).with("container record");

@@ -1,6 +1,6 @@
-// Container: the record of one container, as it is kept in the store and shown by the API, and the part of it that
-// lives only while the daemon runs. Plain data: Containers (containers.h) is the only one that changes it; others
-// look through a shared_ptr<const Container>.
+// Container: the record of one container, as it is kept in the store and shown by the API, and the
+// part of it that lives only while the daemon runs. Plain data: Containers (containers.h) is the
+// only one that changes it; others look through a shared_ptr<const Container>.
 #pragma once
 
 #include "base/clock.h"
@@ -46,20 +46,21 @@ struct Container {
     container::HostConfig host_config;
     std::map<std::string, container::EndpointSettings> endpoints; ///< asked for, by network name
     oci::ImageId image_id;
-    /// With the source decided: a volume's name and mount point, a bind's path. Type image: name is the image's id.
+    /// With the source decided: a volume's name and mount point, a bind's path. Type image: name is
+    /// the image's id.
     std::vector<container::MountPoint> mounts;
     std::vector<std::string> anonymous_volumes; ///< they go with `rm -v` and --rm
     State state;
     int restart_count = 0;
     bool left_main_network = false; ///< disconnected from the one that NetworkMode names
-    bool manually_stopped = false; ///< "unless-stopped" does not restart it at boot
-    SandboxInfo sandbox;           ///< what the networks gave it; empty when not running
-    std::string log_path;          ///< "" unless the driver writes a file
+    bool manually_stopped = false;  ///< "unless-stopped" does not restart it at boot
+    SandboxInfo sandbox;            ///< what the networks gave it; empty when not running
+    std::string log_path;           ///< "" unless the driver writes a file
 
     // Not kept in the store.
-    container::Health health;       ///< status None when there is no health check
-    std::uint64_t generation = 0;                 ///< grows with every change, for caches of the shown form
-    std::vector<std::string> exec_ids;            ///< execs that run now
+    container::Health health;          ///< status None when there is no health check
+    std::uint64_t generation = 0;      ///< grows with every change, for caches of the shown form
+    std::vector<std::string> exec_ids; ///< execs that run now
 };
 
 using ContainerPtr = std::shared_ptr<const Container>;

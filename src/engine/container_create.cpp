@@ -41,7 +41,9 @@ Result<AttachRequest> Containers::Impl::attach_request(const Container& containe
     request.name = container.name;
     request.hostname = container.config.hostname;
     request.domainname = container.config.domainname;
-    request.mode = container.config.network_disabled || container.left_main_network ? "none" : host.network_mode;
+    request.mode = container.config.network_disabled || container.left_main_network
+                       ? "none"
+                       : host.network_mode;
     for (const auto& [name, settings] : container.endpoints) {
         request.endpoints[name] = endpoint_wish(settings);
     }
@@ -75,7 +77,9 @@ Result<void> Containers::Impl::resolve_modes(container::HostConfig& host) const 
         const auto other = find(name.name);
         // As with networks, only the start asks for the one whose network is to be shared.
         if (!other && mode == &host.network_mode) { continue; }
-        if (!other) { return invalid(other.error().message); } // a 404 would make clients look for the image
+        if (!other) {
+            return invalid(other.error().message);
+        } // a 404 would make clients look for the image
         *mode = "container:" + (*other)->id().text();
     }
     // On a network of one's own a link is a name to be answered when its container is there.
@@ -101,9 +105,10 @@ Result<std::string> Containers::Impl::reserve_name(std::string name, const Conta
     TRY(container::validate_container_name(name));
     const auto [taken, free] = names.try_emplace(name, id);
     if (free) { return name; }
-    return conflict("Conflict. The container name \"/" + name + "\" is already in use by container \"" +
-                    taken->second.text() +
-                    "\". You have to remove (or rename) that container to be able to reuse that name.");
+    return conflict(
+        "Conflict. The container name \"/" + name + "\" is already in use by container \"" +
+        taken->second.text() +
+        "\". You have to remove (or rename) that container to be able to reuse that name.");
 }
 
 Result<std::vector<container::MountPoint>>
@@ -112,7 +117,9 @@ Containers::Impl::plan_all_mounts(const Container& container) const {
     for (const auto& text : container.host_config.volumes_from) {
         TRY_LET(from, container::parse_volumes_from(text));
         const auto other = find(from.container);
-        if (!other) { return invalid(other.error().message); } // a 404 would make clients look for the image
+        if (!other) {
+            return invalid(other.error().message);
+        } // a 404 would make clients look for the image
         for (const auto& theirs : (*other)->record->mounts) {
             if (theirs.type != "bind" && theirs.type != "volume") { continue; }
             const auto same = std::find_if(mounts.begin(), mounts.end(), [&](const auto& mount) {
@@ -143,8 +150,9 @@ net::Task<Result<void>> Containers::Impl::ensure_volumes(Container* container) {
         } else if (mount.type == "bind" && !mount.create_source) {
             CO_TRY_LET(kind, co_await volumes.probe_path(mount.source));
             if (kind == PathKind::Missing) {
-                co_return invalid("invalid mount config for type \"bind\": bind source path does not exist: " +
-                                  mount.source);
+                co_return invalid(
+                    "invalid mount config for type \"bind\": bind source path does not exist: " +
+                    mount.source);
             }
         } else if (mount.type == "image") {
             CO_TRY_LET(image, images.resolve(mount.source));
@@ -154,7 +162,8 @@ net::Task<Result<void>> Containers::Impl::ensure_volumes(Container* container) {
     co_return ok();
 }
 
-net::Task<Result<Created>> Containers::Impl::create(container::CreateRequest request, std::string name) {
+net::Task<Result<Created>> Containers::Impl::create(container::CreateRequest request,
+                                                    std::string name) {
     if (shutting_down) { co_return Error{Errc::Unavailable, "the daemon is shutting down"}; }
     if (request.config.image.empty()) { co_return invalid("Config.Image: no image specified"); }
     CO_TRY_LET(image, images.resolve(request.config.image));
@@ -163,10 +172,14 @@ net::Task<Result<Created>> Containers::Impl::create(container::CreateRequest req
     request.config = std::move(merged);
 
     container::ValidateOptions options;
-    for (const auto& [runtime_name, runtime] : env.settings.runtimes) { options.runtimes.insert(runtime_name); }
+    for (const auto& [runtime_name, runtime] : env.settings.runtimes) {
+        options.runtimes.insert(runtime_name);
+    }
     if (os::find_program("runc")) { options.runtimes.insert("runc"); }
     // Options without a driver are the daemon's driver's.
-    if (request.host_config.log_config.type.empty()) { request.host_config.log_config.type = env.settings.log_driver; }
+    if (request.host_config.log_config.type.empty()) {
+        request.host_config.log_config.type = env.settings.log_driver;
+    }
     CO_TRY_LET(warnings, container::validate_create(request, facts, options));
     container::CreateDefaults defaults;
     defaults.log = {env.settings.log_driver, env.settings.log_opts};
@@ -204,15 +217,18 @@ net::Task<Result<Created>> Containers::Impl::create(container::CreateRequest req
     Undo undo;
     undo.add([this, reserved = container.name] { names.erase(reserved); });
     CO_TRY_LET(attach, attach_request(container));
-    // A network may come between create and start: that it is missing is said by the start, as Docker does.
+    // A network may come between create and start: that it is missing is said by the start, as
+    // Docker does.
     auto fits = networks.validate_create(attach);
     if (!fits && fits.error().code != Errc::NotFound) { co_return std::move(fits).error(); }
     CO_TRY_LET(mounts, plan_all_mounts(container));
     container.mounts = std::move(mounts);
     auto volumes_ready = co_await ensure_volumes(&container);
     if (volumes_ready) { volumes_ready = os::ensure_directory(data_dir(container.id), 0710); }
-    if (volumes_ready && !container.log_path.empty()) { // a reader may follow it before the first start
-        volumes_ready = os::ensure_directory(container.log_path.substr(0, container.log_path.rfind('/')), 0710);
+    if (volumes_ready &&
+        !container.log_path.empty()) { // a reader may follow it before the first start
+        volumes_ready =
+            os::ensure_directory(container.log_path.substr(0, container.log_path.rfind('/')), 0710);
     }
     if (volumes_ready) {
         auto entry = std::make_shared<Entry>(env.loop, container);

@@ -45,7 +45,8 @@ container::TerminalSize terminal_size(const std::vector<std::uint32_t>& size) {
     return {static_cast<std::uint16_t>(size[0]), static_cast<std::uint16_t>(size[1])};
 }
 
-/// The streams of an exec. Their end is told when the exit code is known: clients ask for it at once.
+/// The streams of an exec. Their end is told when the exit code is known: clients ask for it at
+/// once.
 class ExecAttachment final : public Attachment {
   public:
     ExecAttachment(std::unique_ptr<ShimAttachment> streams, ExecEntryPtr exec)
@@ -55,7 +56,9 @@ class ExecAttachment final : public Attachment {
         CO_TRY_LET(output, co_await streams_->read(until));
         while (output.data.empty() && exec_->record->running) {
             const net::Wake wake = co_await exec_->container->changed.wait(until);
-            if (wake != net::Wake::Raised) { co_return net::to_result(wake, "wait for the exec").error(); }
+            if (wake != net::Wake::Raised) {
+                co_return net::to_result(wake, "wait for the exec").error();
+            }
         }
         co_return std::move(output);
     }
@@ -75,16 +78,21 @@ std::string words_of(const container::ExecConfig& config) {
 
 } // namespace
 
-net::Task<Result<ExecId>> Containers::Impl::exec_create(EntryPtr entry, container::ExecConfig config) {
+net::Task<Result<ExecId>> Containers::Impl::exec_create(EntryPtr entry,
+                                                        container::ExecConfig config) {
     const Container& container = *entry->record;
     const Status status = container.state.status;
     if (status == Status::Restarting) {
-        co_return conflict("Container " + container.id.text() + " is restarting, wait until the container is running");
+        co_return conflict("Container " + container.id.text() +
+                           " is restarting, wait until the container is running");
     }
     if (status == Status::Paused) {
-        co_return conflict("container " + container.id.text() + " is paused, unpause the container before exec");
+        co_return conflict("container " + container.id.text() +
+                           " is paused, unpause the container before exec");
     }
-    if (status != Status::Running) { co_return conflict("container " + container.id.text() + " is not running"); }
+    if (status != Status::Running) {
+        co_return conflict("container " + container.id.text() + " is not running");
+    }
     CO_TRY(container::validate_exec(config));
     auto exec = std::make_shared<ExecEntry>();
     exec->record = std::make_shared<Exec>();
@@ -94,7 +102,8 @@ net::Task<Result<ExecId>> Containers::Impl::exec_create(EntryPtr entry, containe
     exec->container = entry;
     exec->directory = bundle_dir(container.id) + "/exec/" + exec->record->id.text();
     execs.emplace(exec->record->id.text(), exec);
-    publish(container, "exec_create: " + words_of(exec->record->config), {{"execID", exec->record->id.text()}});
+    publish(container, "exec_create: " + words_of(exec->record->config),
+            {{"execID", exec->record->id.text()}});
     co_return exec->record->id;
 }
 
@@ -102,13 +111,16 @@ net::Task<Result<AttachmentPtr>> Containers::Impl::exec_start(ExecEntryPtr exec,
     const Container& container = *exec->container->record;
     Exec& record = *exec->record;
     if (container.state.status == Status::Paused) {
-        co_return conflict("container " + container.id.text() + " is paused, unpause the container before exec");
+        co_return conflict("container " + container.id.text() +
+                           " is paused, unpause the container before exec");
     }
     if (container.state.status != Status::Running) {
         co_return conflict("container " + container.id.text() + " is not running");
     }
     if (record.exit_code) { co_return conflict("exec process has already run"); }
-    if (record.started) { co_return conflict("exec command " + record.id.text() + " is already running"); }
+    if (record.started) {
+        co_return conflict("exec command " + record.id.text() + " is already running");
+    }
     record.started = true;
     record.running = true;
     exec->container->record->exec_ids.push_back(record.id.text());
@@ -242,9 +254,11 @@ net::Task<Result<void>> Containers::exec_resize(ExecId id, int height, int width
     Exec& record = *found->second->record;
     if (record.exit_code) { co_return conflict("exec " + id.text() + " is not running"); }
     const std::shared_ptr<ShimChannel> shim = found->second->shim;
-    const container::TerminalSize size{static_cast<std::uint16_t>(height), static_cast<std::uint16_t>(width)};
+    const container::TerminalSize size{static_cast<std::uint16_t>(height),
+                                       static_cast<std::uint16_t>(width)};
     if (!shim) {
-        record.config.console_size = {size.height, size.width}; // clients send it together with the start
+        record.config.console_size = {size.height,
+                                      size.width}; // clients send it together with the start
         co_return ok();
     }
     const std::string payload = container::encode_resize(size);

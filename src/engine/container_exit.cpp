@@ -1,4 +1,5 @@
-// The end of a run: noticed by watch(), recorded by bury(), cleaned up by release(), and perhaps the start of the next.
+// The end of a run: noticed by watch(), recorded by bury(), cleaned up by release(), and perhaps
+// the start of the next.
 #include "engine/containers_impl.h"
 
 #include "image/rootfs.h"
@@ -14,7 +15,8 @@ namespace {
 
 void warn(const Entry& entry, const char* step, const Result<void>& result) {
     if (!result) {
-        spdlog::warn("container {}: {}: {}, going on", entry.id().short_text(), step, result.error().message);
+        spdlog::warn("container {}: {}: {}, going on", entry.id().short_text(), step,
+                     result.error().message);
     }
 }
 
@@ -30,7 +32,8 @@ net::Task<void> Containers::Impl::watch(EntryPtr entry, std::shared_ptr<ShimChan
     co_await bury(entry, exit);
 }
 
-/// The monitor is gone without a word: its exit file tells, or the container it left behind is ended.
+/// The monitor is gone without a word: its exit file tells, or the container it left behind is
+/// ended.
 container::ShimExit Containers::Impl::exit_of_lost_monitor(const Entry& entry) const {
     const std::string directory = bundle_dir(entry.id());
     if (auto exit = container::read_exit(directory)) { return *exit; }
@@ -39,7 +42,9 @@ container::ShimExit Containers::Impl::exit_of_lost_monitor(const Entry& entry) c
     exit.signal = SIGKILL;
     exit.at = env.clock.now();
     exit.error = "the container's monitor was lost";
-    if (auto init = container::find_init(directory)) { (void)container::signal_container(*init, SIGKILL); }
+    if (auto init = container::find_init(directory)) {
+        (void)container::signal_container(*init, SIGKILL);
+    }
     return exit;
 }
 
@@ -52,7 +57,8 @@ net::Task<void> Containers::Impl::bury(EntryPtr entry, container::ShimExit exit)
     entry->init = {};
     give_up_pending(*entry);
     if (exit.at == Instant{}) { exit.at = env.clock.now(); }
-    const nanoseconds ran_for = exit.at > state.started_at ? exit.at - state.started_at : nanoseconds(0);
+    const nanoseconds ran_for =
+        exit.at > state.started_at ? exit.at - state.started_at : nanoseconds(0);
     state.status = Status::Exited;
     state.pid = 0;
     state.exit_code = exit.code;
@@ -66,7 +72,8 @@ net::Task<void> Containers::Impl::bury(EntryPtr entry, container::ShimExit exit)
 
     if (exit.oom) { publish(container, "oom"); }
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(ran_for).count();
-    publish(container, "die", {{"exitCode", std::to_string(exit.code)}, {"execDuration", std::to_string(seconds)}});
+    publish(container, "die",
+            {{"exitCode", std::to_string(exit.code)}, {"execDuration", std::to_string(seconds)}});
     container::RestartEnd end;
     end.exit_code = exit.code;
     end.ran_for = ran_for;
@@ -78,7 +85,8 @@ net::Task<void> Containers::Impl::bury(EntryPtr entry, container::ShimExit exit)
 /// Decides about a restart, tells the waiters, cleans up, and removes what is to be removed.
 net::Task<void> Containers::Impl::after_exit(EntryPtr entry, container::RestartEnd end) {
     Container& container = *entry->record;
-    const auto delay = container::plan_restart(container.host_config.restart_policy, entry->restart, end);
+    const auto delay =
+        container::plan_restart(container.host_config.restart_policy, entry->restart, end);
     if (delay) { container.state.status = Status::Restarting; }
     (void)save(*entry);
     ++entry->exits;
@@ -99,7 +107,8 @@ net::Task<void> Containers::Impl::restart_later(EntryPtr entry, nanoseconds dela
     const net::Wake wake = co_await net::sleep(env.loop, until);
     if (wake != net::Wake::Timeout) { co_return; }
     auto guard = co_await entry->lock.acquire();
-    if (entry->record->state.status != Status::Restarting || !entry->restart_wait || shutting_down) {
+    if (entry->record->state.status != Status::Restarting || !entry->restart_wait ||
+        shutting_down) {
         co_return;
     }
     entry->restart_wait.reset();
@@ -138,7 +147,8 @@ net::Task<void> Containers::Impl::release(EntryPtr entry) {
     entry->shim.reset();
     const std::string bundle = bundle_dir(container.id);
     if (os::exists(bundle)) {
-        auto job = [runtime = runtime(container), id = container.id.text(), group = cgroup(container), bundle] {
+        auto job = [runtime = runtime(container), id = container.id.text(),
+                    group = cgroup(container), bundle] {
             ErrorList errors;
             errors.add(container::delete_container(runtime, id, group));
             errors.add(os::remove_tree(bundle));
@@ -155,7 +165,8 @@ net::Task<void> Containers::Impl::release(EntryPtr entry) {
             auto unmounted = co_await volumes.unmount(mount.name, container.id);
             warn(*entry, "volume", unmounted);
         } else if (mount.type == "image") {
-            warn(*entry, "image mount", os::unmount_lazy(directory + "/mounts/" + std::to_string(index)));
+            warn(*entry, "image mount",
+                 os::unmount_lazy(directory + "/mounts/" + std::to_string(index)));
         }
         ++index;
     }

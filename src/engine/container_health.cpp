@@ -7,7 +7,8 @@ namespace shoal::engine {
 
 net::Task<void> Containers::Impl::watch_health(EntryPtr entry) {
     Container& container = *entry->record;
-    const container::HealthPlan plan = container::plan_health(container.config.healthcheck, container.config.shell);
+    const container::HealthPlan plan =
+        container::plan_health(container.config.healthcheck, container.config.shell);
     container.health = {};
     if (!plan.enabled) { co_return; }
     // The run's token may be gone before this task ends; it is followed by one that lives here.
@@ -18,22 +19,26 @@ net::Task<void> Containers::Impl::watch_health(EntryPtr entry) {
     ++container.generation;
     const Instant started = container.state.started_at;
     while (!cancel.cancelled()) {
-        const nanoseconds wait = container::next_probe_in(plan, container.health, started, env.clock.now());
+        const nanoseconds wait =
+            container::next_probe_in(plan, container.health, started, env.clock.now());
         const net::Until next(Deadline::in(wait), cancel);
         const net::Wake wake = co_await net::sleep(env.loop, next);
         if (wake == net::Wake::Cancelled) { co_return; }
         if (container.state.status == Status::Paused) { continue; }
         container::HealthResult result = co_await probe(entry, plan, token);
         if (cancel.cancelled()) { co_return; }
-        const bool changed = container::apply_probe(plan, container.health, started, std::move(result));
+        const bool changed =
+            container::apply_probe(plan, container.health, started, std::move(result));
         ++container.generation;
         entry->changed.wake_all();
-        if (changed) { publish(container, "health_status: " + container::to_text(container.health.status)); }
+        if (changed) {
+            publish(container, "health_status: " + container::to_text(container.health.status));
+        }
     }
 }
 
-net::Task<container::HealthResult> Containers::Impl::probe(EntryPtr entry, container::HealthPlan plan,
-                                                           net::Cancel* cancel) {
+net::Task<container::HealthResult>
+Containers::Impl::probe(EntryPtr entry, container::HealthPlan plan, net::Cancel* cancel) {
     container::HealthResult result;
     result.start = env.clock.now();
     result.exit_code = -1;
@@ -64,7 +69,8 @@ net::Task<container::HealthResult> Containers::Impl::probe(EntryPtr entry, conta
             break;
         }
         if (output->data.empty()) { break; }
-        const std::size_t room = container::health_output_bytes_max - std::min(container::health_output_bytes_max, result.output.size());
+        const std::size_t room = container::health_output_bytes_max -
+                                 std::min(container::health_output_bytes_max, result.output.size());
         result.output += output->data.substr(0, room);
     }
     result.end = env.clock.now();

@@ -1,5 +1,6 @@
-// After a start of the daemon: records and kernel are made to agree. What has a living monitor is adopted, what
-// died meanwhile is buried, what is half-made is swept away, and then restart policies have their say.
+// After a start of the daemon: records and kernel are made to agree. What has a living monitor is
+// adopted, what died meanwhile is buried, what is half-made is swept away, and then restart
+// policies have their say.
 #include "engine/containers_impl.h"
 
 #include "os/file.h"
@@ -60,7 +61,9 @@ net::Task<Result<void>> Containers::Impl::load() {
     }
     CO_TRY(co_await networks.recover(std::move(sandboxes)));
     for (const auto& entry : alive) {
-        if (const SandboxInfo* sandbox = networks.sandbox(entry->id())) { entry->record->sandbox = *sandbox; }
+        if (const SandboxInfo* sandbox = networks.sandbox(entry->id())) {
+            entry->record->sandbox = *sandbox;
+        }
         entry->run = std::make_unique<net::Cancel>();
         scope.spawn(watch(entry, entry->shim));
         scope.spawn(watch_health(entry));
@@ -69,7 +72,8 @@ net::Task<Result<void>> Containers::Impl::load() {
     co_return ok();
 }
 
-/// Buries what died while nobody looked, finishes removals, sweeps, and starts what its policy wants running.
+/// Buries what died while nobody looked, finishes removals, sweeps, and starts what its policy
+/// wants running.
 net::Task<void> Containers::Impl::settle(std::vector<EntryPtr> dead) {
     std::vector<EntryPtr> at_boot;
     for (const auto& [id, entry] : entries) {
@@ -77,7 +81,8 @@ net::Task<void> Containers::Impl::settle(std::vector<EntryPtr> dead) {
         const Status status = container.state.status;
         if (status != Status::Created && status != Status::Exited) { continue; }
         if (container.state.started_at == Instant{}) { continue; }
-        if (container::restarts_at_boot(container.host_config.restart_policy, container.manually_stopped)) {
+        if (container::restarts_at_boot(container.host_config.restart_policy,
+                                        container.manually_stopped)) {
             at_boot.push_back(entry);
         }
     }
@@ -88,7 +93,9 @@ net::Task<void> Containers::Impl::settle(std::vector<EntryPtr> dead) {
         if (entry->removed || entry->shim) { continue; }
         if (status == Status::Removing) {
             auto removed = co_await remove_locked(entry, true);
-            if (!removed) { spdlog::warn("container {}: {}", entry->id().short_text(), removed.error().message); }
+            if (!removed) {
+                spdlog::warn("container {}: {}", entry->id().short_text(), removed.error().message);
+            }
         } else if (status == Status::Restarting) {
             container::RestartEnd end;
             end.exit_code = entry->record->state.exit_code;
@@ -100,7 +107,8 @@ net::Task<void> Containers::Impl::settle(std::vector<EntryPtr> dead) {
     co_await start_at_boot(std::move(at_boot));
 }
 
-/// Leftovers of starts that no record admits to: a killed daemon answers for nothing it had not written down.
+/// Leftovers of starts that no record admits to: a killed daemon answers for nothing it had not
+/// written down.
 net::Task<void> Containers::Impl::sweep() {
     const std::string runs = env.settings.exec_root + "/containers";
     const std::string places = env.settings.data_root + "/containers";
@@ -110,13 +118,17 @@ net::Task<void> Containers::Impl::sweep() {
         auto id = ContainerId::parse(found.name);
         if (!id) { continue; }
         const auto known = entries.find(*id);
-        if (known != entries.end() && (known->second->shim || known->second->lock.held())) { continue; }
-        if (known != entries.end() && known->second->record->state.running()) { continue; } // settle() buries it
+        if (known != entries.end() && (known->second->shim || known->second->lock.held())) {
+            continue;
+        }
+        if (known != entries.end() && known->second->record->state.running()) {
+            continue;
+        } // settle() buries it
         Container leftover;
         leftover.id = *id;
         if (known != entries.end()) { leftover = *known->second->record; }
-        auto job = [runtime = runtime(leftover), group = cgroup(leftover), directory = runs + "/" + found.name,
-                    name = found.name] {
+        auto job = [runtime = runtime(leftover), group = cgroup(leftover),
+                    directory = runs + "/" + found.name, name = found.name] {
             ErrorList errors;
             errors.add(container::end_run(directory, Deadline::in(kill_limit)));
             errors.add(container::delete_container(runtime, name, group));
@@ -160,7 +172,8 @@ net::Task<void> Containers::shut_down(bool stop_containers, net::Until until) {
     co_await impl_->scope.close();
 }
 
-/// Stops one container without marking it as stopped by hand: its policy starts it again with the daemon.
+/// Stops one container without marking it as stopped by hand: its policy starts it again with the
+/// daemon.
 net::Task<void> Containers::stop_at_end(ContainerPtr record) {
     auto entry = impl_->entry(record->id);
     if (!entry) { co_return; }
@@ -178,28 +191,35 @@ namespace {
 bool is_main_network(const Container& record, const network::Definition& definition) {
     const auto& mode = record.host_config.network_mode;
     const bool standard = mode.empty() || mode == "default";
-    return !record.left_main_network && (mode == definition.name || mode == definition.id.text() || (standard && definition.name == "bridge"));
+    return !record.left_main_network && (mode == definition.name || mode == definition.id.text() ||
+                                         (standard && definition.name == "bridge"));
 }
 
 Result<void> check_connectable(const Container& record, const network::Definition& definition) {
     const auto& mode = record.host_config.network_mode;
     if (mode == "host" || mode.starts_with("container:")) {
-        return invalid("container sharing network namespace with another container or host cannot be connected to any other network");
+        return invalid(
+            "container sharing network namespace with another container or host cannot be connected to any other network");
     }
     if (definition.driver == "null" || (mode == "none" && !record.left_main_network)) {
-        return invalid("container cannot be connected to multiple networks with one of the networks in private (none) mode");
+        return invalid(
+            "container cannot be connected to multiple networks with one of the networks in private (none) mode");
     }
-    if (record.endpoints.count(definition.name) == 0 && !is_main_network(record, definition)) { return ok(); }
-    return Error{Errc::Forbidden, "endpoint with name " + record.name + " already exists in network " + definition.name};
+    if (record.endpoints.count(definition.name) == 0 && !is_main_network(record, definition)) {
+        return ok();
+    }
+    return Error{Errc::Forbidden, "endpoint with name " + record.name +
+                                      " already exists in network " + definition.name};
 }
 
 } // namespace
 
 namespace {
 
-/// A running container sees the file and not its name: it is written in place. And only while it is as we left it: what
-/// the container has changed itself stays.
-Result<void> update_in_place(const std::string& path, const std::string& before, const std::string& now) {
+/// A running container sees the file and not its name: it is written in place. And only while it is
+/// as we left it: what the container has changed itself stays.
+Result<void> update_in_place(const std::string& path, const std::string& before,
+                             const std::string& now) {
     if (before == now) { return ok(); }
     TRY_LET(present, os::read_file(path));
     if (present != before) { return ok(); }
@@ -207,7 +227,8 @@ Result<void> update_in_place(const std::string& path, const std::string& before,
     return os::write_all(file, now);
 }
 
-Result<void> update_network_files(const std::string& directory, const network::SandboxInfo& before, const network::SandboxInfo& now) {
+Result<void> update_network_files(const std::string& directory, const network::SandboxInfo& before,
+                                  const network::SandboxInfo& now) {
     TRY(update_in_place(directory + "/hosts", before.hosts, now.hosts));
     return update_in_place(directory + "/resolv.conf", before.resolv_conf, now.resolv_conf);
 }
@@ -219,8 +240,10 @@ net::Task<Result<void>> Containers::network_connect(std::string container, Netwo
     CO_TRY_LET(entry, impl_->find(container));
     auto guard = co_await entry->lock.acquire();
     Container& record = *entry->record;
-    if (entry->removed || record.state.status == Status::Removing || record.state.status == Status::Dead) {
-        co_return conflict("container is marked for removal and cannot be connected or disconnected to the network");
+    if (entry->removed || record.state.status == Status::Removing ||
+        record.state.status == Status::Dead) {
+        co_return conflict(
+            "container is marked for removal and cannot be connected or disconnected to the network");
     }
     CO_TRY_LET(definition, impl_->networks.find(network.text()));
     CO_TRY(check_connectable(record, definition));
@@ -242,7 +265,8 @@ net::Task<Result<void>> Containers::network_connect(std::string container, Netwo
     co_return impl_->save(*entry);
 }
 
-net::Task<Result<void>> Containers::network_disconnect(std::string container, NetworkId network, bool force) {
+net::Task<Result<void>> Containers::network_disconnect(std::string container, NetworkId network,
+                                                       bool force) {
     auto entry = impl_->find(container);
     if (!entry) {
         if (force) { co_return ok(); }
@@ -253,18 +277,21 @@ net::Task<Result<void>> Containers::network_disconnect(std::string container, Ne
     Container& record = *found->record;
     CO_TRY_LET(definition, impl_->networks.find(network.text()));
     const bool asked = record.endpoints.erase(definition.name) > 0;
-    const bool attached = std::any_of(record.sandbox.endpoints.begin(), record.sandbox.endpoints.end(),
-                                      [&](const auto& endpoint) { return endpoint.network == network; });
+    const bool attached =
+        std::any_of(record.sandbox.endpoints.begin(), record.sandbox.endpoints.end(),
+                    [&](const auto& endpoint) { return endpoint.network == network; });
     const bool main = is_main_network(record, definition);
     if (!asked && !attached && !main) {
-        co_return Error{Errc::Forbidden, "container " + record.id.text() + " is not connected to network " + definition.name};
+        co_return Error{Errc::Forbidden, "container " + record.id.text() +
+                                             " is not connected to network " + definition.name};
     }
     if (record.state.running() && attached) {
         CO_TRY_LET(sandbox, co_await impl_->networks.leave(record.id, network));
         const network::SandboxInfo before = std::exchange(record.sandbox, sandbox);
         CO_TRY(update_network_files(impl_->data_dir(record.id), before, record.sandbox));
     } else {
-        std::erase_if(record.sandbox.endpoints, [&](const auto& endpoint) { return endpoint.network == network; });
+        std::erase_if(record.sandbox.endpoints,
+                      [&](const auto& endpoint) { return endpoint.network == network; });
     }
     record.left_main_network |= main;
     co_return impl_->save(*found);

@@ -17,7 +17,8 @@ Error cannot_remove(const Container& container) {
     if (container.state.status == Status::Paused) {
         advice = "unpause and then stop the container before removing or force remove";
     }
-    return conflict("cannot remove container \"/" + container.name + "\": container is " + state + ": " + advice);
+    return conflict("cannot remove container \"/" + container.name + "\": container is " + state +
+                    ": " + advice);
 }
 
 /// `until` as the API's prune has it: created before that time.
@@ -56,7 +57,8 @@ void apply_update(container::Resources& present, const container::Resources& upd
     take(present.blkio_weight, update.blkio_weight);
     take(present.memory_reservation, update.memory_reservation);
     take(present.kernel_memory, update.kernel_memory);
-    if (update.memory != 0 && update.memory_swap == 0 && present.memory_swap == 2 * present.memory) {
+    if (update.memory != 0 && update.memory_swap == 0 &&
+        present.memory_swap == 2 * present.memory) {
         present.memory_swap = 2 * update.memory;
     }
     take(present.memory, update.memory);
@@ -68,7 +70,9 @@ void apply_update(container::Resources& present, const container::Resources& upd
 
 net::Task<Result<void>> Containers::Impl::remove(EntryPtr entry, RemoveOptions options) {
     const Container& container = *entry->record;
-    if (options.link) { co_return invalid("removing a link alone is not supported: remove the container"); }
+    if (options.link) {
+        co_return invalid("removing a link alone is not supported: remove the container");
+    }
     if (container.state.running() || container.state.status == Status::Restarting) {
         if (!options.force) { co_return cannot_remove(container); }
         entry->stopping = true;
@@ -76,7 +80,8 @@ net::Task<Result<void>> Containers::Impl::remove(EntryPtr entry, RemoveOptions o
     }
     net::Lock::Guard guard;
     for (;;) {
-        // Not under the lock: watch() needs it to bury the run. A restart may slip in between, so look again.
+        // Not under the lock: watch() needs it to bury the run. A restart may slip in between, so
+        // look again.
         if (container.state.running()) { CO_TRY(co_await kill_hard(entry)); }
         guard = co_await entry->lock.acquire();
         if (!container.state.running() || entry->removed) { break; }
@@ -97,7 +102,9 @@ net::Task<Result<void>> Containers::Impl::remove_locked(EntryPtr entry, bool wit
     if (entry->removed) { co_return ok(); }
     container.state.status = Status::Removing;
     // A full disk takes no such note, and removing is what helps it.
-    if (auto noted = save(*entry); !noted) { spdlog::warn("{}, removing all the same", noted.error().message); }
+    if (auto noted = save(*entry); !noted) {
+        spdlog::warn("{}, removing all the same", noted.error().message);
+    }
     co_await release(entry);
     give_up_pending(*entry);
     const std::string directory = data_dir(container.id);
@@ -113,10 +120,13 @@ net::Task<Result<void>> Containers::Impl::remove_locked(EntryPtr entry, bool wit
         container.state.status = Status::Dead;
         container.state.error = root_removed.error().message;
         (void)save(*entry);
-        co_return std::move(root_removed).error().with("unable to remove filesystem for " + container.id.text());
+        co_return std::move(root_removed)
+            .error()
+            .with("unable to remove filesystem for " + container.id.text());
     }
     CO_TRY(env.store.remove("container", container.id.text()));
-    if (const auto named = names.find(container.name); named != names.end() && named->second == container.id) {
+    if (const auto named = names.find(container.name);
+        named != names.end() && named->second == container.id) {
         names.erase(named);
     }
     entries.erase(container.id);
@@ -143,7 +153,10 @@ net::Task<Result<ContainersPruned>> Containers::Impl::prune(Filters filters) {
     std::vector<EntryPtr> candidates;
     for (const auto& [id, entry] : entries) {
         const State& state = entry->record->state;
-        if (state.running() || state.status == Status::Restarting || state.status == Status::Removing) { continue; }
+        if (state.running() || state.status == Status::Restarting ||
+            state.status == Status::Removing) {
+            continue;
+        }
         CO_TRY_LET(prunable, is_prunable(*entry->record, filters, env.clock.now()));
         if (prunable) { candidates.push_back(entry); }
     }
@@ -154,7 +167,8 @@ net::Task<Result<ContainersPruned>> Containers::Impl::prune(Filters filters) {
         pruned.ids.push_back(entry->id());
         pruned.reclaimed_bytes += std::move(size).value_or(0);
     }
-    env.events.publish({"container", "prune", "", {{"reclaimed", std::to_string(pruned.reclaimed_bytes)}}});
+    env.events.publish(
+        {"container", "prune", "", {{"reclaimed", std::to_string(pruned.reclaimed_bytes)}}});
     co_return pruned;
 }
 
@@ -180,15 +194,18 @@ net::Task<Result<void>> Containers::Impl::rename(EntryPtr entry, std::string nam
     co_return ok();
 }
 
-net::Task<Result<std::vector<std::string>>> Containers::Impl::update(EntryPtr entry,
-                                                                     container::UpdateRequest request) {
+net::Task<Result<std::vector<std::string>>>
+Containers::Impl::update(EntryPtr entry, container::UpdateRequest request) {
     auto guard = co_await entry->lock.acquire();
     Container& container = *entry->record;
-    if (entry->removed || container.state.status == Status::Removing || container.state.status == Status::Dead) {
-        co_return conflict("container is marked for removal and cannot be updated").with("Cannot update container " + container.id.text());
+    if (entry->removed || container.state.status == Status::Removing ||
+        container.state.status == Status::Dead) {
+        co_return conflict("container is marked for removal and cannot be updated")
+            .with("Cannot update container " + container.id.text());
     }
     auto& host = container.host_config;
-    CO_TRY_LET(warnings, container::validate_update(request, host.resources, host.restart_policy, host.auto_remove, facts));
+    CO_TRY_LET(warnings, container::validate_update(request, host.resources, host.restart_policy,
+                                                    host.auto_remove, facts));
     container::Resources changed = host.resources;
     apply_update(changed, request.resources);
     if (container.state.running()) {
@@ -201,7 +218,10 @@ net::Task<Result<std::vector<std::string>>> Containers::Impl::update(EntryPtr en
             return unlimited ? group.write("pids", "pids.max", "max") : ok();
         };
         auto applied = co_await env.pool.run(std::move(job));
-        if (!applied) { co_return std::move(applied).error().with("Cannot update container " + container.id.text()); }
+        if (!applied) {
+            co_return std::move(applied).error().with("Cannot update container " +
+                                                      container.id.text());
+        }
     }
     host.resources = std::move(changed);
     if (request.restart_policy && !request.restart_policy->name.empty()) {

@@ -20,7 +20,8 @@ bool is_beneath(std::string_view path, std::string_view directory) {
 class LiveRoot final : public RootHold {
   public:
     LiveRoot(ContainerPtr container, os::Fd fd)
-        : container_(std::move(container)), fd_(std::move(fd)), root_("/proc/self/fd/" + std::to_string(fd_.raw())) {}
+        : container_(std::move(container)), fd_(std::move(fd)),
+          root_("/proc/self/fd/" + std::to_string(fd_.raw())) {}
     const std::string& root() const override { return root_; }
     std::pair<std::string, std::string> locate(std::string_view path) const override {
         return {root_, std::string(path)};
@@ -36,7 +37,8 @@ class LiveRoot final : public RootHold {
     std::string root_;
 };
 
-/// Of a stopped container: its root file system, mounted for the time being, and its volumes beside it.
+/// Of a stopped container: its root file system, mounted for the time being, and its volumes beside
+/// it.
 class MountedRoot final : public RootHold {
   public:
     MountedRoot(ContainerPtr container, std::string root, std::function<void()> let_go)
@@ -52,7 +54,8 @@ class MountedRoot final : public RootHold {
         return {mount->source, (rest.empty() ? "/" : rest) + (keeps_slash ? "/" : "")};
     }
     bool writable(std::string_view path) const override {
-        const container::MountPoint* mount = mount_of(container::clean_path("/" + std::string(path)));
+        const container::MountPoint* mount =
+            mount_of(container::clean_path("/" + std::string(path)));
         return mount != nullptr ? !mount->read_only : !container_->host_config.readonly_rootfs;
     }
 
@@ -60,8 +63,13 @@ class MountedRoot final : public RootHold {
     const container::MountPoint* mount_of(const std::string& path) const {
         const container::MountPoint* best = nullptr;
         for (const auto& mount : container_->mounts) {
-            if (mount.type == "tmpfs" || mount.type == "image" || !is_beneath(path, mount.destination)) { continue; }
-            if (best == nullptr || mount.destination.size() > best->destination.size()) { best = &mount; }
+            if (mount.type == "tmpfs" || mount.type == "image" ||
+                !is_beneath(path, mount.destination)) {
+                continue;
+            }
+            if (best == nullptr || mount.destination.size() > best->destination.size()) {
+                best = &mount;
+            }
         }
         return best;
     }
@@ -76,7 +84,8 @@ net::Task<Result<RootHoldPtr>> Containers::hold_root(ContainerId id) {
     CO_TRY_LET(entry, impl_->entry(id));
     const ContainerPtr record = entry->record;
     if (record->state.running()) {
-        auto fd = os::open_file("/proc/" + std::to_string(record->state.pid) + "/root", O_PATH | O_DIRECTORY);
+        auto fd = os::open_file("/proc/" + std::to_string(record->state.pid) + "/root",
+                                O_PATH | O_DIRECTORY);
         if (fd) { co_return RootHoldPtr(new LiveRoot(record, std::move(*fd))); }
     }
     auto guard = co_await entry->lock.acquire();
@@ -122,7 +131,10 @@ net::Task<Result<oci::ImageId>> Containers::commit(ContainerId id, CommitRequest
         (void)resumed; // it may have been killed meanwhile
     }
     if (image) {
-        impl_->publish(container, "commit", {{"comment", request.comment}, {"imageID", oci::prefixed(*image)}, {"imageRef", request.reference}});
+        impl_->publish(container, "commit",
+                       {{"comment", request.comment},
+                        {"imageID", oci::prefixed(*image)},
+                        {"imageRef", request.reference}});
     }
     co_return image;
 }

@@ -1,4 +1,5 @@
-// Starting: mounts, network, specification, monitor, in this order; whatever fails, release() gives back the rest.
+// Starting: mounts, network, specification, monitor, in this order; whatever fails, release() gives
+// back the rest.
 #include "engine/containers_impl.h"
 
 #include "base/text.h"
@@ -63,7 +64,8 @@ Result<void> find_devices(LaunchPlan& plan) {
     return ok();
 }
 
-/// On the pool: asks the machine what the specification needs, writes the bundle, starts the monitor.
+/// On the pool: asks the machine what the specification needs, writes the bundle, starts the
+/// monitor.
 Result<container::ShimLink> spawn(LaunchPlan plan) {
     plan.spec.config = &plan.config;
     plan.spec.host_config = &plan.host_config;
@@ -103,13 +105,15 @@ net::Task<Result<void>> Containers::Impl::start(EntryPtr entry) {
     if (entry->removed) { co_return not_found("container", entry->id().text()); }
     const Container& container = *entry->record;
     switch (container.state.status) {
-    case Status::Running: co_return Error{Errc::NotModified, "container is already running"};
+    case Status::Running:
+        co_return Error{Errc::NotModified, "container is already running"};
     case Status::Paused:
         co_return conflict("cannot start a paused container, try unpause instead");
     case Status::Removing:
     case Status::Dead:
         co_return conflict("container is marked for removal and cannot be started");
-    default: break;
+    default:
+        break;
     }
     cancel_restart(*entry);
     entry->restart = {};
@@ -130,8 +134,8 @@ net::Task<Result<void>> Containers::Impl::start_locked(EntryPtr entry) {
     if (launched) {
         launched = co_await begin_run(entry);
         if (!launched && launched.error().code == Errc::Internal) {
-            auto failure = container::translate_runtime_error(launched.error().message, entry->record->path,
-                                                              container::ShimConfig::Mode::Run);
+            auto failure = container::translate_runtime_error(
+                launched.error().message, entry->record->path, container::ShimConfig::Mode::Run);
             exit_code = failure.exit_code;
             launched = std::move(failure.error);
         }
@@ -163,7 +167,8 @@ net::Task<Result<void>> Containers::Impl::launch(EntryPtr entry) {
     CO_TRY_LET(mounts, co_await prepare_mounts(entry));
     CO_TRY_LET(spaces, namespaces(container));
     CO_TRY_LET(shm, shm_source(container));
-    if (const auto mode = container::parse_mode(container.host_config.network_mode); mode.kind == "container") {
+    if (const auto mode = container::parse_mode(container.host_config.network_mode);
+        mode.kind == "container") {
         CO_TRY_LET(other, find(mode.name));
         container.config.hostname = other->record->config.hostname;
         container.config.domainname = other->record->config.domainname;
@@ -303,8 +308,9 @@ Containers::Impl::prepare_mount(EntryPtr entry, container::MountPoint mount, std
     } else if (mount.type == "bind") {
         CO_TRY_LET(kind, co_await volumes.probe_path(mount.source));
         if (kind == PathKind::Missing && !mount.create_source) {
-            co_return invalid("invalid mount config for type \"bind\": bind source path does not exist: " +
-                              mount.source);
+            co_return invalid(
+                "invalid mount config for type \"bind\": bind source path does not exist: " +
+                mount.source);
         }
         if (kind == PathKind::Missing) { CO_TRY(co_await volumes.ensure_directory(mount.source)); }
         resolved.source = mount.source;
@@ -331,7 +337,8 @@ Result<container::Namespaces> Containers::Impl::namespaces(const Container& cont
         if (name.kind != "container") { return std::string(); }
         TRY_LET(other, find(name.name));
         if (!other->record->state.running()) {
-            return conflict(std::string("cannot join ") + kind + " of a non running container: " + name.name);
+            return conflict(std::string("cannot join ") + kind +
+                            " of a non running container: " + name.name);
         }
         return "/proc/" + std::to_string(other->record->state.pid) + "/ns/" + kind;
     };
@@ -362,8 +369,9 @@ Result<std::string> Containers::Impl::shm_source(const Container& container) con
     const std::string own = data_dir(container.id) + "/shm";
     TRY(os::ensure_directory(own, 0700));
     if (!os::is_mount_point(own)) {
-        const std::int64_t size = container.host_config.shm_size > 0 ? container.host_config.shm_size
-                                                                     : env.settings.default_shm_size_bytes;
+        const std::int64_t size = container.host_config.shm_size > 0
+                                      ? container.host_config.shm_size
+                                      : env.settings.default_shm_size_bytes;
         TRY_LET(mount, os::mount_tmpfs(own, "mode=1777,size=" + std::to_string(size)));
         (void)mount.keep();
     }
@@ -392,11 +400,14 @@ container::ShimConfig Containers::Impl::shim_config(const Container& container) 
     shim.init = container.host_config.init.value_or(false);
     const auto& console = container.host_config.console_size;
     if (console.size() == 2) {
-        shim.console = {static_cast<std::uint16_t>(console[0]), static_cast<std::uint16_t>(console[1])};
+        shim.console = {static_cast<std::uint16_t>(console[0]),
+                        static_cast<std::uint16_t>(console[1])};
     }
     const bool v2 = cgroups.version == os::CgroupLayout::Version::V2;
     const std::string memory = cgroup(container).directory("memory");
-    if (!memory.empty()) { shim.oom_file = memory + (v2 ? "/memory.events" : "/memory.oom_control"); }
+    if (!memory.empty()) {
+        shim.oom_file = memory + (v2 ? "/memory.events" : "/memory.oom_control");
+    }
     apply_log_settings(container, env.settings, shim);
     return shim;
 }

@@ -1,5 +1,6 @@
-// Stopping, killing, restarting, pausing. None of these holds the container's lock while it waits for the exit:
-// watch() needs it to bury the run, and a kill must get through while a stop is waiting.
+// Stopping, killing, restarting, pausing. None of these holds the container's lock while it waits
+// for the exit: watch() needs it to bury the run, and a kill must get through while a stop is
+// waiting.
 #include "engine/containers_impl.h"
 
 #include <csignal>
@@ -36,7 +37,9 @@ Result<void> Containers::Impl::send_signal(Entry& entry, int signal) {
 net::Task<bool> Containers::Impl::wait_exit(EntryPtr entry, std::uint64_t exits, net::Until until) {
     while (entry->exits == exits && entry->record->state.running()) {
         const net::Wake wake = co_await entry->changed.wait(until);
-        if (wake != net::Wake::Raised) { co_return entry->exits != exits || !entry->record->state.running(); }
+        if (wake != net::Wake::Raised) {
+            co_return entry->exits != exits || !entry->record->state.running();
+        }
     }
     co_return true;
 }
@@ -53,21 +56,27 @@ net::Task<Result<void>> Containers::Impl::kill_hard(EntryPtr entry) {
     const net::Until until(Deadline::in(kill_limit));
     bool ended = co_await wait_exit(entry, exits, until);
     if (!ended) {
-        // The first process is dead and its monitor is not telling, or something in the group cannot die.
+        // The first process is dead and its monitor is not telling, or something in the group
+        // cannot die.
         auto job = [group = cgroup(*entry->record)] { return group.kill_all(); };
         auto killed = co_await env.pool.run(std::move(job));
         (void)killed; // what counts is whether it ends now
         const net::Until again(Deadline::in(kill_limit));
         ended = co_await wait_exit(entry, exits, again);
     }
-    if (!ended) { co_return Error{Errc::Timeout, "container " + entry->id().text() + " does not end after SIGKILL"}; }
+    if (!ended) {
+        co_return Error{Errc::Timeout,
+                        "container " + entry->id().text() + " does not end after SIGKILL"};
+    }
     co_return ok();
 }
 
 net::Task<Result<void>> Containers::Impl::stop(EntryPtr entry, std::string signal,
                                                std::optional<int> timeout_s) {
     Container& container = *entry->record;
-    if (signal.empty()) { signal = container.config.stop_signal.empty() ? "SIGTERM" : container.config.stop_signal; }
+    if (signal.empty()) {
+        signal = container.config.stop_signal.empty() ? "SIGTERM" : container.config.stop_signal;
+    }
     CO_TRY_LET(number, signal_number(signal));
     if (container.state.status == Status::Restarting) {
         auto guard = co_await entry->lock.acquire();
@@ -81,16 +90,20 @@ net::Task<Result<void>> Containers::Impl::stop(EntryPtr entry, std::string signa
             co_return ok();
         }
     }
-    if (!container.state.running()) { co_return Error{Errc::NotModified, "container is already stopped"}; }
+    if (!container.state.running()) {
+        co_return Error{Errc::NotModified, "container is already stopped"};
+    }
 
     entry->stopping = true;
     container.manually_stopped = true;
     (void)save(*entry);
     const std::uint64_t exits = entry->exits;
-    const int seconds = timeout_s.value_or(container.config.stop_timeout.value_or(stop_timeout_default_s));
+    const int seconds =
+        timeout_s.value_or(container.config.stop_timeout.value_or(stop_timeout_default_s));
     auto sent = send_signal(*entry, number);
     if (!sent && sent.error().code != Errc::NotFound) { co_return sent; }
-    const Deadline deadline = seconds < 0 ? Deadline::never() : Deadline::in(std::chrono::seconds(seconds));
+    const Deadline deadline =
+        seconds < 0 ? Deadline::never() : Deadline::in(std::chrono::seconds(seconds));
     const bool ended = co_await wait_exit(entry, exits, net::Until(deadline));
     if (!ended) { CO_TRY(co_await kill_hard(entry)); }
     publish(container, "stop");
@@ -118,13 +131,12 @@ net::Task<Result<void>> Containers::Impl::kill(EntryPtr entry, std::string signa
     if (signal.empty()) { signal = "SIGKILL"; }
     CO_TRY_LET(number, signal_number(signal));
     if (container.state.status == Status::Restarting) {
-        co_return conflict("Container " + container.id.text() + " is restarting, wait until the container is running");
+        co_return conflict("Container " + container.id.text() +
+                           " is restarting, wait until the container is running");
     }
-    if (!container.state.running()) {
-        co_return not_running(*entry);
-    }
-    const int stop_signal = container::parse_signal(container.config.stop_signal.empty() ? "SIGTERM"
-                                                                                         : container.config.stop_signal);
+    if (!container.state.running()) { co_return not_running(*entry); }
+    const int stop_signal = container::parse_signal(
+        container.config.stop_signal.empty() ? "SIGTERM" : container.config.stop_signal);
     if (number == SIGKILL || number == stop_signal) {
         entry->stopping = true;
         container.manually_stopped = true;
@@ -140,7 +152,8 @@ net::Task<Result<void>> Containers::Impl::pause(EntryPtr entry, bool frozen) {
     Container& container = *entry->record;
     const Status status = container.state.status;
     if (status == Status::Restarting) {
-        co_return conflict("Container " + container.id.text() + " is restarting, wait until the container is running");
+        co_return conflict("Container " + container.id.text() +
+                           " is restarting, wait until the container is running");
     }
     if (!container.state.running()) {
         co_return conflict("Container " + container.id.text() + " is not running");
@@ -149,7 +162,8 @@ net::Task<Result<void>> Containers::Impl::pause(EntryPtr entry, bool frozen) {
         co_return conflict("Container " + container.id.text() + " is already paused");
     }
     if (!frozen && status != Status::Paused) {
-        co_return internal("Container " + container.id.text() + " is not paused"); // 500 is Docker's
+        co_return internal("Container " + container.id.text() +
+                           " is not paused"); // 500 is Docker's
     }
     auto job = [group = cgroup(container), frozen] {
         return frozen ? container::pause_container(group) : container::resume_container(group);

@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::size_t log_lines_max = 512; ///< read in one go
 
-/// Reads a log in pieces on the pool. While following it sleeps until the log's directory or the container changes.
+/// Reads a log in pieces on the pool. While following it sleeps until the log's directory or the
+/// container changes.
 class FollowedLogs final : public Logs {
   public:
     FollowedLogs(Env& env, EntryPtr entry, container::LogCursor cursor, bool follow)
@@ -28,16 +29,21 @@ class FollowedLogs final : public Logs {
             auto job = [cursor = cursor_] { return cursor->read(log_lines_max); };
             CO_TRY_LET(lines, co_await env_.pool.run(std::move(job)));
             // Asked before reading: what was written before the end is read before the end is told.
-            if (!lines.empty() || !follow_ || !alive || cursor_->done()) { co_return std::move(lines); }
+            if (!lines.empty() || !follow_ || !alive || cursor_->done()) {
+                co_return std::move(lines);
+            }
             const net::Wake wake = co_await news_.wait(until);
-            if (wake != net::Wake::Raised) { co_return net::to_result(wake, "follow the log").error(); }
+            if (wake != net::Wake::Raised) {
+                co_return net::to_result(wake, "follow the log").error();
+            }
         }
     }
 
   private:
     bool is_alive() const {
         const Status status = entry_->record->state.status;
-        return !entry_->removed && (entry_->record->state.running() || status == Status::Restarting);
+        return !entry_->removed &&
+               (entry_->record->state.running() || status == Status::Restarting);
     }
     net::Task<void> watch_files() {
         const net::Until until(scope_.cancel());
@@ -72,10 +78,12 @@ net::Task<Result<AttachmentPtr>> Containers::attach(ContainerId id, AttachOption
     CO_TRY_LET(entry, impl_->entry(id));
     const Container& container = *entry->record;
     if (container.state.status == Status::Paused) {
-        co_return conflict("container " + id.text() + " is paused, unpause the container before attach");
+        co_return conflict("container " + id.text() +
+                           " is paused, unpause the container before attach");
     }
     if (container.state.status == Status::Restarting) {
-        co_return conflict("container " + id.text() + " is restarting, wait until the container is running before attach");
+        co_return conflict("container " + id.text() +
+                           " is restarting, wait until the container is running before attach");
     }
     options.input = options.input && container.config.open_stdin;
     const bool running = container.state.running();
@@ -94,12 +102,13 @@ net::Task<Result<void>> Containers::resize(ContainerId id, int height, int width
     if (!entry->record->state.running() || !entry->shim) {
         co_return conflict("container " + id.text() + " is not running");
     }
-    const std::string payload =
-        container::encode_resize({static_cast<std::uint16_t>(height), static_cast<std::uint16_t>(width)});
+    const std::string payload = container::encode_resize(
+        {static_cast<std::uint16_t>(height), static_cast<std::uint16_t>(width)});
     const std::shared_ptr<ShimChannel> shim = entry->shim;
     const net::Until until(Deadline::in(command_limit));
     CO_TRY(co_await shim->request(container::Frame::Resize, payload, until));
-    impl_->publish(*entry->record, "resize", {{"height", std::to_string(height)}, {"width", std::to_string(width)}});
+    impl_->publish(*entry->record, "resize",
+                   {{"height", std::to_string(height)}, {"width", std::to_string(width)}});
     co_return ok();
 }
 
@@ -123,7 +132,8 @@ net::Task<Result<LogsPtr>> Containers::logs(ContainerId id, LogRequest request) 
     }
     auto job = [query] { return container::LogCursor::open(query); };
     CO_TRY_LET(cursor, co_await impl_->env.pool.run(std::move(job)));
-    auto logs = std::make_unique<FollowedLogs>(impl_->env, entry, std::move(cursor), request.follow && inotify);
+    auto logs = std::make_unique<FollowedLogs>(impl_->env, entry, std::move(cursor),
+                                               request.follow && inotify);
     if (inotify) { logs->watch(std::move(*inotify)); }
     co_return LogsPtr(std::move(logs));
 }
@@ -151,9 +161,12 @@ net::Task<Result<container::ProcessTable>> Containers::top(ContainerId id, std::
     CO_TRY_LET(entry, impl_->entry(id));
     const Container& container = *entry->record;
     if (container.state.status == Status::Restarting) {
-        co_return conflict("Container " + id.text() + " is restarting, wait until the container is running");
+        co_return conflict("Container " + id.text() +
+                           " is restarting, wait until the container is running");
     }
-    if (!container.state.running()) { co_return conflict("container " + id.text() + " is not running"); }
+    if (!container.state.running()) {
+        co_return conflict("container " + id.text() + " is not running");
+    }
     auto job = [group = impl_->cgroup(container), ps_args] {
         return container::list_processes(group, ps_args, Deadline::in(command_limit));
     };

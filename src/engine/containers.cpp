@@ -13,8 +13,8 @@ Labels event_attributes(const Container& container) {
     return attributes;
 }
 
-Containers::Impl::Impl(Containers& owner, Env& shared, Images& image_service, Volumes& volume_service,
-                       Networks& network_service)
+Containers::Impl::Impl(Containers& owner, Env& shared, Images& image_service,
+                       Volumes& volume_service, Networks& network_service)
     : self(owner), env(shared), images(image_service), volumes(volume_service),
       networks(network_service), scope(shared.loop) {
     if (auto layout = os::detect_cgroups()) { cgroups = std::move(*layout); }
@@ -70,7 +70,8 @@ std::vector<ContainerPtr> Containers::all() const {
     std::vector<ContainerPtr> all;
     all.reserve(impl_->entries.size());
     for (const auto& [id, entry] : impl_->entries) { all.push_back(entry->record); }
-    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a->created > b->created; });
+    std::sort(all.begin(), all.end(),
+              [](const auto& a, const auto& b) { return a->created > b->created; });
     return all;
 }
 
@@ -79,9 +80,14 @@ Containers::Counts Containers::counts() const {
     for (const auto& [id, entry] : impl_->entries) {
         switch (entry->record->state.status) {
         case Status::Running:
-        case Status::Restarting: ++counts.running; break;
-        case Status::Paused: ++counts.paused; break;
-        default: ++counts.stopped;
+        case Status::Restarting:
+            ++counts.running;
+            break;
+        case Status::Paused:
+            ++counts.paused;
+            break;
+        default:
+            ++counts.stopped;
         }
     }
     return counts;
@@ -130,7 +136,9 @@ net::Task<Result<Sizes>> Containers::sizes(ContainerId id) {
 Result<void> Containers::Impl::save(Entry& entry) {
     ++entry.record->generation;
     auto saved = env.store.put("container", entry.id().text(), save_container(*entry.record));
-    if (!saved) { spdlog::error("container {}: {}", entry.id().short_text(), saved.error().message); }
+    if (!saved) {
+        spdlog::error("container {}: {}", entry.id().short_text(), saved.error().message);
+    }
     return saved;
 }
 
@@ -186,7 +194,8 @@ net::Task<Result<void>> Containers::start(ContainerId id) {
     CO_TRY_LET(entry, impl_->entry(id));
     co_return co_await impl_->start(entry);
 }
-net::Task<Result<void>> Containers::stop(ContainerId id, std::string signal, std::optional<int> timeout_s) {
+net::Task<Result<void>> Containers::stop(ContainerId id, std::string signal,
+                                         std::optional<int> timeout_s) {
     CO_TRY_LET(entry, impl_->entry(id));
     co_return co_await impl_->stop(entry, signal, timeout_s);
 }
@@ -223,7 +232,9 @@ net::Task<Result<void>> Containers::remove(ContainerId id, RemoveOptions options
 net::Task<Result<ContainersPruned>> Containers::prune(Filters filters) {
     return impl_->prune(std::move(filters));
 }
-net::Task<Result<void>> Containers::load() { return impl_->load(); }
+net::Task<Result<void>> Containers::load() {
+    return impl_->load();
+}
 
 net::Task<Result<ExecId>> Containers::exec_create(ContainerId id, container::ExecConfig config) {
     CO_TRY_LET(entry, impl_->entry(id));
@@ -243,8 +254,10 @@ bool is_over(const WaitTicket& ticket) {
     const Entry& entry = *ticket.entry;
     const Status status = entry.record->state.status;
     switch (ticket.condition) {
-    case WaitCondition::Removed: return entry.removed;
-    case WaitCondition::NextExit: return entry.removed || entry.exits > ticket.exits;
+    case WaitCondition::Removed:
+        return entry.removed;
+    case WaitCondition::NextExit:
+        return entry.removed || entry.exits > ticket.exits;
     case WaitCondition::NotRunning:
         return entry.removed || (!entry.record->state.running() && status != Status::Restarting);
     }
@@ -256,12 +269,15 @@ bool is_over(const WaitTicket& ticket) {
 net::Task<Result<WaitResult>> Containers::wait(WaitTicket ticket, net::Until until) {
     while (!is_over(ticket)) {
         const net::Wake wake = co_await ticket.entry->changed.wait(until);
-        if (wake != net::Wake::Raised) { co_return net::to_result(wake, "wait for the container").error(); }
+        if (wake != net::Wake::Raised) {
+            co_return net::to_result(wake, "wait for the container").error();
+        }
     }
     const State& state = ticket.entry->record->state;
     const bool exited = ticket.entry->exits > ticket.exits;
     WaitResult result = exited ? ticket.entry->last_exit : WaitResult{state.exit_code, state.error};
-    // Whoever waits for the end of a run hears of a failed start from the start itself; told twice, clients print it twice.
+    // Whoever waits for the end of a run hears of a failed start from the start itself; told twice,
+    // clients print it twice.
     if (ticket.condition != WaitCondition::NotRunning) { result.error.clear(); }
     co_return result;
 }

@@ -1,6 +1,7 @@
-// Containers: the life of containers on this node, from create to remove, and of the programs run inside them. It
-// puts image, volumes, networks and runtime together; it is the only service that knows the other three. Operations
-// that change a container's structure take turns per container; every half-done operation is undone.
+// Containers: the life of containers on this node, from create to remove, and of the programs run
+// inside them. It puts image, volumes, networks and runtime together; it is the only service that
+// knows the other three. Operations that change a container's structure take turns per container;
+// every half-done operation is undone.
 #pragma once
 
 #include "base/filters.h"
@@ -63,7 +64,8 @@ struct AttachOptions {
 class Attachment {
   public:
     virtual ~Attachment() = default;
-    /// The next piece of output; empty data when the program has ended. Waits for the start of a created container.
+    /// The next piece of output; empty data when the program has ended. Waits for the start of a
+    /// created container.
     virtual net::Task<Result<Output>> read(net::Until until) = 0;
     /// Fails: Unavailable when the program has ended.
     virtual net::Task<Result<void>> write(std::string data, net::Until until) = 0;
@@ -77,10 +79,11 @@ struct LogRequest {
     bool err = false;
     bool follow = false;
     Instant since{};
-    Instant until{};                     ///< never
+    Instant until{};                       ///< never
     std::optional<std::int64_t> tail = {}; ///< lines; nothing is all
 };
-/// A reading of a container's log. With `follow` it goes on until the container has stopped and all is read.
+/// A reading of a container's log. With `follow` it goes on until the container has stopped and all
+/// is read.
 class Logs {
   public:
     virtual ~Logs() = default;
@@ -121,13 +124,16 @@ struct Exec {
 };
 using ExecPtr = std::shared_ptr<const Exec>;
 
-/// The container's file system from the daemon's side, mounted while this lives; for cp, export and commit.
+/// The container's file system from the daemon's side, mounted while this lives; for cp, export and
+/// commit.
 class RootHold {
   public:
     virtual ~RootHold() = default;
     virtual const std::string& root() const = 0; ///< the merged directory; volumes are not in it
-    /// Where `path_in_container` really lies: (root directory, path beneath it), so that volumes and binds are seen.
-    virtual std::pair<std::string, std::string> locate(std::string_view path_in_container) const = 0;
+    /// Where `path_in_container` really lies: (root directory, path beneath it), so that volumes
+    /// and binds are seen.
+    virtual std::pair<std::string, std::string>
+    locate(std::string_view path_in_container) const = 0;
     /// False when writing there is refused: read-only root or mount.
     virtual bool writable(std::string_view path_in_container) const = 0;
 };
@@ -140,15 +146,16 @@ class Containers final : public ImageUsers, public VolumeUsers, public NetworkUs
     Containers(const Containers&) = delete;
     Containers& operator=(const Containers&) = delete;
 
-    /// Reads all records and makes them agree with the kernel: adopts what runs, buries what died, sweeps what is
-    /// half-made. Then restart policies are applied in the background. Called once.
+    /// Reads all records and makes them agree with the kernel: adopts what runs, buries what died,
+    /// sweeps what is half-made. Then restart policies are applied in the background. Called once.
     net::Task<Result<void>> load();
-    /// Ends the daemon's side. `stop_containers`: stops every container first, as without live-restore.
+    /// Ends the daemon's side. `stop_containers`: stops every container first, as without
+    /// live-restore.
     net::Task<void> shut_down(bool stop_containers, net::Until until);
 
     // Looking.
-    /// By full id, name (with or without slash) or unique id prefix, in that order. Fails: NotFound "No such
-    /// container: x"; Invalid when a prefix is ambiguous.
+    /// By full id, name (with or without slash) or unique id prefix, in that order. Fails: NotFound
+    /// "No such container: x"; Invalid when a prefix is ambiguous.
     Result<ContainerPtr> find(std::string_view text) const;
     std::vector<ContainerPtr> all() const; ///< newest first
     struct Counts {
@@ -157,17 +164,22 @@ class Containers final : public ImageUsers, public VolumeUsers, public NetworkUs
     Counts counts() const;
     net::Task<Result<Sizes>> sizes(ContainerId id);
 
-    // Life. Names are resolved by the caller through find(), so that each call acts on one container for sure.
-    net::Task<Result<Created>> create(container::CreateRequest request, std::string name, std::string platform);
+    // Life. Names are resolved by the caller through find(), so that each call acts on one
+    // container for sure.
+    net::Task<Result<Created>> create(container::CreateRequest request, std::string name,
+                                      std::string platform);
     net::Task<Result<void>> start(ContainerId id);
-    /// `signal` "" is the container's own; `timeout_s` nothing is the container's own, -1 waits for ever.
+    /// `signal` "" is the container's own; `timeout_s` nothing is the container's own, -1 waits for
+    /// ever.
     net::Task<Result<void>> stop(ContainerId id, std::string signal, std::optional<int> timeout_s);
-    net::Task<Result<void>> restart(ContainerId id, std::string signal, std::optional<int> timeout_s);
+    net::Task<Result<void>> restart(ContainerId id, std::string signal,
+                                    std::optional<int> timeout_s);
     net::Task<Result<void>> kill(ContainerId id, std::string signal);
     net::Task<Result<void>> pause(ContainerId id);
     net::Task<Result<void>> unpause(ContainerId id);
     net::Task<Result<void>> rename(ContainerId id, std::string name);
-    net::Task<Result<std::vector<std::string>>> update(ContainerId id, container::UpdateRequest request);
+    net::Task<Result<std::vector<std::string>>> update(ContainerId id,
+                                                       container::UpdateRequest request);
     net::Task<Result<void>> remove(ContainerId id, RemoveOptions options);
     net::Task<Result<ContainersPruned>> prune(Filters filters);
     /// Registers at once, so that no exit between this call and wait() is missed.
@@ -178,8 +190,8 @@ class Containers final : public ImageUsers, public VolumeUsers, public NetworkUs
     net::Task<Result<AttachmentPtr>> attach(ContainerId id, AttachOptions options);
     net::Task<Result<void>> resize(ContainerId id, int height, int width);
     net::Task<Result<LogsPtr>> logs(ContainerId id, LogRequest request);
-    /// What it uses now; a sample that was never read when it does not run. Two samples make Docker's document
-    /// (container::make_stats).
+    /// What it uses now; a sample that was never read when it does not run. Two samples make
+    /// Docker's document (container::make_stats).
     net::Task<Result<container::StatsSample>> sample(ContainerId id);
     container::StatsSubject stats_subject(const Container& container) const;
     net::Task<Result<container::ProcessTable>> top(ContainerId id, std::string ps_args);
@@ -200,7 +212,8 @@ class Containers final : public ImageUsers, public VolumeUsers, public NetworkUs
     std::vector<ContainerId> volume_users(const std::string& volume) const override;
     net::Task<Result<void>> network_connect(std::string container, NetworkId network,
                                             network::EndpointWish wish) override;
-    net::Task<Result<void>> network_disconnect(std::string container, NetworkId network, bool force) override;
+    net::Task<Result<void>> network_disconnect(std::string container, NetworkId network,
+                                               bool force) override;
 
   private:
     net::Task<void> stop_at_end(ContainerPtr record);

@@ -1,5 +1,6 @@
-// What Containers is made of: the living part of each container (Entry) and the steps of its life, one file each:
-// container_create, _start, _stop, _exit, _remove, _exec, _health, _streams, _root, _recover. Private to engine/.
+// What Containers is made of: the living part of each container (Entry) and the steps of its life,
+// one file each: container_create, _start, _stop, _exit, _remove, _exec, _health, _streams, _root,
+// _recover. Private to engine/.
 #pragma once
 
 #include "container/binds.h"
@@ -30,7 +31,8 @@ namespace shoal::engine {
 
 using EntryPtr = std::shared_ptr<Entry>;
 
-/// The living part of a container. `lock` is held while its structure changes (start, exit, remove, rename, ...).
+/// The living part of a container. `lock` is held while its structure changes (start, exit, remove,
+/// rename, ...).
 struct Entry {
     Entry(net::Loop& loop, Container value)
         : record(std::make_shared<Container>(std::move(value))), lock(loop), changed(loop),
@@ -44,7 +46,7 @@ struct Entry {
     bool removed = false;
     std::shared_ptr<ShimChannel> shim; ///< null when it does not run
     os::ProcessIdentity init;
-    std::unique_ptr<net::Cancel> run;  ///< fires when the present run has ended: health checks
+    std::unique_ptr<net::Cancel> run; ///< fires when the present run has ended: health checks
     std::unique_ptr<net::Cancel> restart_wait; ///< set while a restart is waiting for its time
     container::RestartState restart;
     int root_holds = 0;    ///< who looks at the root file system of the stopped container
@@ -76,7 +78,8 @@ struct Containers::Impl {
     // Looking (containers.cpp).
     Result<EntryPtr> entry(const ContainerId& id) const;
     Result<EntryPtr> find(std::string_view text) const;
-    /// Saves the record and bumps its generation. Failure of the store is reported, not fatal to the caller's work.
+    /// Saves the record and bumps its generation. Failure of the store is reported, not fatal to
+    /// the caller's work.
     Result<void> save(Entry& entry);
     void publish(const Container& container, std::string action, Labels extra = {});
     std::string data_dir(const ContainerId& id) const;
@@ -99,8 +102,8 @@ struct Containers::Impl {
     net::Task<Result<void>> launch(EntryPtr entry);
     net::Task<Result<void>> begin_run(EntryPtr entry);
     net::Task<Result<std::vector<container::ResolvedMount>>> prepare_mounts(EntryPtr entry);
-    net::Task<Result<container::ResolvedMount>> prepare_mount(EntryPtr entry, container::MountPoint mount,
-                                                              std::size_t index);
+    net::Task<Result<container::ResolvedMount>>
+    prepare_mount(EntryPtr entry, container::MountPoint mount, std::size_t index);
     Result<container::Namespaces> namespaces(const Container& container) const;
     Result<std::string> shm_source(const Container& container) const;
     container::ShimConfig shim_config(const Container& container) const;
@@ -111,7 +114,8 @@ struct Containers::Impl {
     // container_exit.cpp
     net::Task<void> watch(EntryPtr entry, std::shared_ptr<ShimChannel> shim);
     net::Task<void> bury(EntryPtr entry, container::ShimExit exit);
-    /// Gives back everything a run had: network, runtime state, volumes, root file system. Idempotent.
+    /// Gives back everything a run had: network, runtime state, volumes, root file system.
+    /// Idempotent.
     net::Task<void> release(EntryPtr entry);
     net::Task<void> release_network(EntryPtr entry);
     net::Task<void> after_exit(EntryPtr entry, container::RestartEnd end);
@@ -120,7 +124,8 @@ struct Containers::Impl {
 
     // container_stop.cpp
     net::Task<Result<void>> stop(EntryPtr entry, std::string signal, std::optional<int> timeout_s);
-    net::Task<Result<void>> restart(EntryPtr entry, std::string signal, std::optional<int> timeout_s);
+    net::Task<Result<void>> restart(EntryPtr entry, std::string signal,
+                                    std::optional<int> timeout_s);
     net::Task<Result<void>> kill(EntryPtr entry, std::string signal);
     net::Task<Result<void>> pause(EntryPtr entry, bool frozen);
     Result<void> send_signal(Entry& entry, int signal);
@@ -134,7 +139,8 @@ struct Containers::Impl {
     net::Task<Result<void>> remove_locked(EntryPtr entry, bool volumes);
     net::Task<Result<ContainersPruned>> prune(Filters filters);
     net::Task<Result<void>> rename(EntryPtr entry, std::string name);
-    net::Task<Result<std::vector<std::string>>> update(EntryPtr entry, container::UpdateRequest request);
+    net::Task<Result<std::vector<std::string>>> update(EntryPtr entry,
+                                                       container::UpdateRequest request);
 
     // container_exec.cpp
     net::Task<Result<ExecId>> exec_create(EntryPtr entry, container::ExecConfig config);
@@ -146,7 +152,8 @@ struct Containers::Impl {
 
     // container_health.cpp
     net::Task<void> watch_health(EntryPtr entry);
-    net::Task<container::HealthResult> probe(EntryPtr entry, container::HealthPlan plan, net::Cancel* cancel);
+    net::Task<container::HealthResult> probe(EntryPtr entry, container::HealthPlan plan,
+                                             net::Cancel* cancel);
 
     // container_recover.cpp
     net::Task<Result<void>> load();

@@ -10,13 +10,17 @@
 namespace shoal::engine {
 namespace {
 
-/// Eight letters that tell the daemons of one machine apart: a hash of the data root, stable over restarts.
+/// Eight letters that tell the daemons of one machine apart: a hash of the data root, stable over
+/// restarts.
 std::string instance_of(const std::string& data_root) {
     if (data_root == Settings{}.data_root) { return "0"; }
     std::uint64_t hash = 14695981039346656037ULL; // FNV-1a
-    for (const char c : data_root) { hash = (hash ^ static_cast<std::uint8_t>(c)) * 1099511628211ULL; }
-    const std::uint8_t bytes[] = {static_cast<std::uint8_t>(hash), static_cast<std::uint8_t>(hash >> 8),
-                                  static_cast<std::uint8_t>(hash >> 16), static_cast<std::uint8_t>(hash >> 24)};
+    for (const char c : data_root) {
+        hash = (hash ^ static_cast<std::uint8_t>(c)) * 1099511628211ULL;
+    }
+    const std::uint8_t bytes[] = {
+        static_cast<std::uint8_t>(hash), static_cast<std::uint8_t>(hash >> 8),
+        static_cast<std::uint8_t>(hash >> 16), static_cast<std::uint8_t>(hash >> 24)};
     return to_hex(bytes);
 }
 
@@ -39,7 +43,9 @@ network::Settings network_settings(const Settings& from) {
     settings.ip_masq = from.ip_masq;
     settings.firewall = from.firewall;
     for (const auto& pool : from.default_address_pools) {
-        if (const auto base = network::Subnet::parse(pool.base)) { settings.pools.push_back({*base, pool.size}); }
+        if (const auto base = network::Subnet::parse(pool.base)) {
+            settings.pools.push_back({*base, pool.size});
+        }
     }
     settings.dns = from.dns;
     settings.dns_search = from.dns_search;
@@ -53,7 +59,8 @@ network::Settings network_settings(const Settings& from) {
 } // namespace
 
 Engine::Engine(Env& shared)
-    : env(shared), images(shared), volumes(shared), networks(shared, network_settings(shared.settings)),
+    : env(shared), images(shared), volumes(shared),
+      networks(shared, network_settings(shared.settings)),
       containers(shared, images, volumes, networks) {}
 
 net::Task<Result<void>> Engine::start() {

@@ -1,5 +1,6 @@
-// Engine: one node put together. It owns the four services in the order in which they need each other, and starts
-// and stops them. It is not the daemon: sockets, signals and settings come from outside.
+// Engine: one node put together. It owns the four services in the order in which they need each
+// other, and starts and stops them. It is not the daemon: sockets, signals and settings come from
+// outside.
 #pragma once
 
 #include "engine/containers.h"
@@ -16,7 +17,8 @@ class Engine {
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
 
-    /// Makes the directories, reads the store, agrees with the kernel. After it the API may be served.
+    /// Makes the directories, reads the store, agrees with the kernel. After it the API may be
+    /// served.
     net::Task<Result<void>> start();
     net::Task<void> stop(net::Until until);
 

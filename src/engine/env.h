@@ -1,5 +1,5 @@
-// Env: what every service of the engine shares. It owns nothing; the daemon's main puts it together, and tests put
-// their own seams in.
+// Env: what every service of the engine shares. It owns nothing; the daemon's main puts it
+// together, and tests put their own seams in.
 #pragma once
 
 #include "base/clock.h"

@@ -10,14 +10,16 @@ std::string attribute(const Event& event, const char* name) {
     return found == event.attributes.end() ? "" : found->second;
 }
 
-/// A filter of an object's kind ("container", "volume", ...) matches its id or name, or how one of them begins.
+/// A filter of an object's kind ("container", "volume", ...) matches its id or name, or how one of
+/// them begins.
 bool names_object(const Event& event, const Filters& filters, const char* kind) {
     if (!filters.has(kind)) { return true; }
     if (event.type != kind) { return false; }
     const std::string name = attribute(event, "name");
-    return std::any_of(filters.values(kind).begin(), filters.values(kind).end(), [&](const auto& wanted) {
-        return name.starts_with(wanted) || "/" + name == wanted || event.id.starts_with(wanted);
-    });
+    return std::any_of(
+        filters.values(kind).begin(), filters.values(kind).end(), [&](const auto& wanted) {
+            return name.starts_with(wanted) || "/" + name == wanted || event.id.starts_with(wanted);
+        });
 }
 
 bool names_image(const Event& event, const Filters& filters) {
@@ -40,7 +42,8 @@ bool has_action(const Event& event, const Filters& filters) {
 } // namespace
 
 bool matches(const Event& event, const Filters& filters) {
-    for (const char* kind : {"container", "daemon", "volume", "network", "plugin", "node", "service", "secret", "config"}) {
+    for (const char* kind : {"container", "daemon", "volume", "network", "plugin", "node",
+                             "service", "secret", "config"}) {
         if (!names_object(event, filters, kind)) { return false; }
     }
     return filters.exact("type", event.type) && filters.exact("scope", event.scope) &&
@@ -71,7 +74,9 @@ Events::Subscription::Subscription(Events& events) : events_(events), arrived_(e
     events_.subscriptions_.insert(this);
 }
 
-Events::Subscription::~Subscription() { events_.subscriptions_.erase(this); }
+Events::Subscription::~Subscription() {
+    events_.subscriptions_.erase(this);
+}
 
 net::Task<std::optional<Event>> Events::Subscription::next(net::Until until) {
     while (queue_.empty()) {

@@ -1,5 +1,6 @@
-// Events: what happened to objects, told to whoever listens and kept in a short ring for late-comers. It is not a
-// log: the ring forgets, and a listener that is too slow loses the oldest events and is told so.
+// Events: what happened to objects, told to whoever listens and kept in a short ring for
+// late-comers. It is not a log: the ring forgets, and a listener that is too slow loses the oldest
+// events and is told so.
 #pragma once
 
 #include "base/clock.h"
@@ -22,7 +23,7 @@ struct Event {
     std::string action; ///< "start", "exec_create: ls", "health_status: healthy"
     std::string id;     ///< the actor's
     Labels attributes;
-    Instant at{};       ///< set by publish()
+    Instant at{}; ///< set by publish()
     std::string scope = "local";
 };
 

@@ -17,7 +17,9 @@ struct Ticks : Clock {
     Instant now() const override { return Instant(std::chrono::seconds(++seconds)); }
     Steady steady() const override { return {}; }
 };
-Instant second(int n) { return Instant(std::chrono::seconds(n)); }
+Instant second(int n) {
+    return Instant(std::chrono::seconds(n));
+}
 
 Event event(std::string type, std::string action, std::string id, Labels attributes = {}) {
     Event made;
@@ -27,7 +29,9 @@ Event event(std::string type, std::string action, std::string id, Labels attribu
     made.attributes = std::move(attributes);
     return made;
 }
-bool passes(const Event& event, const std::string& filters) { return matches(event, *Filters::parse(filters)); }
+bool passes(const Event& event, const std::string& filters) {
+    return matches(event, *Filters::parse(filters));
+}
 
 struct EventsTest : testing::Test {
     net::Loop loop;
@@ -40,7 +44,8 @@ struct EventsTest : testing::Test {
         return ids;
     }
     std::string next(Events::Subscription& subscription) {
-        const auto got = net::run_task(loop, subscription.next(Deadline::in(std::chrono::seconds(0))));
+        const auto got =
+            net::run_task(loop, subscription.next(Deadline::in(std::chrono::seconds(0))));
         return got ? got->id : "nothing";
     }
 };
@@ -50,7 +55,8 @@ struct EventsTest : testing::Test {
 TEST(EventFilters, choose_by_type_action_and_scope) {
     const auto start = event("container", "start", "0123456789ab");
     EXPECT_TRUE(passes(start, ""));
-    EXPECT_TRUE(passes(start, R"({"type":["container"],"event":["start","die"],"scope":["local"]})"));
+    EXPECT_TRUE(
+        passes(start, R"({"type":["container"],"event":["start","die"],"scope":["local"]})"));
     EXPECT_FALSE(passes(start, R"({"type":["image"]})"));
     EXPECT_FALSE(passes(start, R"({"event":["die"]})"));
     EXPECT_FALSE(passes(start, R"({"scope":["swarm"]})"));
@@ -64,7 +70,8 @@ TEST(EventFilters, take_an_action_without_what_follows_its_colon) {
 }
 
 TEST(EventFilters, choose_objects_by_name_and_id) {
-    const auto start = event("container", "start", "0123456789ab", {{"name", "web"}, {"image", "nginx:1"}});
+    const auto start =
+        event("container", "start", "0123456789ab", {{"name", "web"}, {"image", "nginx:1"}});
     for (const char* wanted : {"web", "/web", "0123456789ab", "01234"}) {
         EXPECT_TRUE(passes(start, std::string(R"({"container":[")") + wanted + "\"]}")) << wanted;
     }
@@ -91,7 +98,9 @@ TEST_F(EventsTest, are_kept_for_late_comers_by_time) {
 }
 
 TEST_F(EventsTest, are_forgotten_when_there_are_too_many) {
-    for (std::size_t i = 0; i <= Events::ring_max; ++i) { events.publish(event("volume", "create", std::to_string(i))); }
+    for (std::size_t i = 0; i <= Events::ring_max; ++i) {
+        events.publish(event("volume", "create", std::to_string(i)));
+    }
     const auto ids = history(Instant::min(), Instant::max());
     EXPECT_EQ(ids.size(), Events::ring_max);
     EXPECT_EQ(ids.front(), "1");
@@ -112,7 +121,9 @@ TEST_F(EventsTest, reach_those_who_listen_in_order) {
 
 TEST_F(EventsTest, lose_the_oldest_for_a_listener_that_is_too_slow) {
     Events::Subscription slow(events);
-    for (std::size_t i = 0; i < Events::queue_max + 3; ++i) { events.publish(event("volume", "create", std::to_string(i))); }
+    for (std::size_t i = 0; i < Events::queue_max + 3; ++i) {
+        events.publish(event("volume", "create", std::to_string(i)));
+    }
     EXPECT_EQ(next(slow), "3");
 }
 

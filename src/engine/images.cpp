@@ -13,7 +13,9 @@ namespace shoal::engine {
 Images::Images(Env& env) : state_(std::make_unique<State>(env)) {}
 Images::~Images() = default;
 
-void Images::set_users(const ImageUsers& users) { state_->users = &users; }
+void Images::set_users(const ImageUsers& users) {
+    state_->users = &users;
+}
 
 // --- start and end ---
 
@@ -91,7 +93,8 @@ net::Task<Result<void>> Images::load_state() {
     state.blobs = std::move(read.first->blobs);
     for (auto& row : read.second) {
         if (!row.image) {
-            spdlog::error("images: {} is not whole: {}, dropping it", prefixed(row.id), row.image.error().message);
+            spdlog::error("images: {} is not whole: {}, dropping it", prefixed(row.id),
+                          row.image.error().message);
             CO_TRY(state.env.store.remove(image_kind, row.id.text()));
             continue;
         }
@@ -139,7 +142,9 @@ net::Task<void> Images::State::collect_ghosts_later() {
     co_await collect_ghosts();
 }
 
-net::Task<void> Images::close() { co_await state_->background.close(); }
+net::Task<void> Images::close() {
+    co_await state_->background.close();
+}
 
 // --- for containers ---
 
@@ -154,7 +159,9 @@ Result<ImageInfo> Images::find(const ImageId& id) const {
     return state_->info_of(*record);
 }
 
-std::size_t Images::count() const { return state_->table.size(); }
+std::size_t Images::count() const {
+    return state_->table.size();
+}
 
 Result<RootFs> Images::mount_rootfs_now(const ImageId& id, const std::string& directory) {
     const auto* record = state_->known(id);
@@ -188,9 +195,12 @@ net::Task<Result<void>> Images::remove_rootfs(std::string directory) {
 net::Task<Result<std::vector<archive::Change>>> Images::changes(ImageId id, std::string directory) {
     const auto* record = state_->known(id);
     if (record == nullptr) { co_return not_found("image", prefixed(id)); }
-    auto job = [layers = *state_->layers, chain = record->layers, directory]() -> Result<std::vector<archive::Change>> {
+    auto job = [layers = *state_->layers, chain = record->layers,
+                directory]() -> Result<std::vector<archive::Change>> {
         // A container that never ran has no upper directory, and no changes.
-        if (!os::exists(image::rootfs_in(directory).upper)) { return std::vector<archive::Change>{}; }
+        if (!os::exists(image::rootfs_in(directory).upper)) {
+            return std::vector<archive::Change>{};
+        }
         return image::list_changes(layers, chain, directory);
     };
     co_return co_await state_->env.pool.run(std::move(job));
@@ -218,8 +228,11 @@ net::Task<Result<void>> Images::mount_image(ImageId id, std::string target) {
     co_return co_await state_->env.pool.run(std::move(job));
 }
 
-Images::Hold::Hold(Images& images, ImageId id) : images_(&images), id_(std::move(id)) { ++images_->state_->holds[id_]; }
-Images::Hold::Hold(Hold&& other) noexcept : images_(std::exchange(other.images_, nullptr)), id_(std::move(other.id_)) {}
+Images::Hold::Hold(Images& images, ImageId id) : images_(&images), id_(std::move(id)) {
+    ++images_->state_->holds[id_];
+}
+Images::Hold::Hold(Hold&& other) noexcept
+    : images_(std::exchange(other.images_, nullptr)), id_(std::move(other.id_)) {}
 Images::Hold& Images::Hold::operator=(Hold&& other) noexcept {
     std::swap(images_, other.images_);
     std::swap(id_, other.id_);
@@ -236,14 +249,19 @@ Images::Hold::~Hold() {
 
 Result<std::vector<ImageSummary>> Images::list(const ImageListRequest& request) const {
     const State& state = *state_;
-    TRY_LET(listed, image::list_images(state.table, {request.all, request.filters}, state.env.clock.now()));
+    TRY_LET(listed,
+            image::list_images(state.table, {request.all, request.filters}, state.env.clock.now()));
     const auto uses = state.uses();
     std::vector<ImageSummary> all;
     for (const auto& item : listed) {
         ImageSummary summary;
         summary.info = state.info_of(*item.image, item.references);
-        if (request.shared_size) { summary.shared_size_bytes = state.table.shared_size(*item.image); }
-        if (request.containers) { summary.containers = static_cast<std::int64_t>(uses(item.image->id).size()); }
+        if (request.shared_size) {
+            summary.shared_size_bytes = state.table.shared_size(*item.image);
+        }
+        if (request.containers) {
+            summary.containers = static_cast<std::int64_t>(uses(item.image->id).size());
+        }
         all.push_back(std::move(summary));
     }
     return all;
@@ -290,7 +308,9 @@ Result<std::vector<ImageHistoryItem>> Images::history(std::string_view name) con
     return items;
 }
 
-std::string Images::layer_path(const oci::ChainId& id) const { return state_->layers->diff_path(id); }
+std::string Images::layer_path(const oci::ChainId& id) const {
+    return state_->layers->diff_path(id);
+}
 
 // --- names and removal ---
 

@@ -1,6 +1,7 @@
-// Images: what containers are made of. It owns the table of images and tags, and unpacks, lists, tags, removes, loads,
-// saves, imports and commits them; it mounts root file systems of containers. Files are handled by image/, on the
-// pool. It does not know containers: who uses an image is asked through ImageUsers. It does not talk to registries.
+// Images: what containers are made of. It owns the table of images and tags, and unpacks, lists,
+// tags, removes, loads, saves, imports and commits them; it mounts root file systems of containers.
+// Files are handled by image/, on the pool. It does not know containers: who uses an image is asked
+// through ImageUsers. It does not talk to registries.
 #pragma once
 
 #include "archive/changes.h"
@@ -90,24 +91,24 @@ struct ImagesPruned {
 
 /// Work on a stream: bytes go through pipes, since the work is done by a thread that blocks.
 struct ImageStreamJob {
-    os::Fd input;    ///< read end of what comes in (load, import); empty otherwise
-    os::Fd output;   ///< write end of what goes out (save); empty otherwise
-    os::Fd progress; ///< write end for JSON progress messages; empty for none
+    os::Fd input;       ///< read end of what comes in (load, import); empty otherwise
+    os::Fd output;      ///< write end of what goes out (save); empty otherwise
+    os::Fd progress;    ///< write end for JSON progress messages; empty for none
     bool quiet = false; ///< only results are told
     std::shared_ptr<std::atomic<bool>> cancelled; ///< set by the caller to give up; may be null
 };
 
 struct ImageImportRequest {
-    std::string reference; ///< "" for an image without name
+    std::string reference;            ///< "" for an image without name
     std::vector<std::string> changes; ///< Dockerfile instructions
     std::string message;
-    oci::Platform platform; ///< empty members: this machine's
+    oci::Platform platform;   ///< empty members: this machine's
     std::string source = "-"; ///< for the history
 };
 
 struct ImageCommitRequest {
-    std::string upper;  ///< the container's upper directory
-    ImageId parent;     ///< the image it was made from; empty for none
+    std::string upper;     ///< the container's upper directory
+    ImageId parent;        ///< the image it was made from; empty for none
     oci::RunConfig config; ///< of the container, over which `changes` are applied
     std::vector<std::string> changes;
     std::string reference; ///< "repo[:tag]"; "" for an image without name
@@ -145,12 +146,14 @@ class Images {
 
     // --- for containers ---
 
-    /// By name, id or unique id prefix. Fails: NotFound "No such image: x:latest"; Invalid for an impossible name.
+    /// By name, id or unique id prefix. Fails: NotFound "No such image: x:latest"; Invalid for an
+    /// impossible name.
     Result<ImageInfo> resolve(std::string_view name_or_id) const;
     Result<ImageInfo> find(const ImageId& id) const;
     std::size_t count() const;
-    /// Mounts a container's root file system in `directory` (its own, existing directory). Called again after a
-    /// restart it finds the mount. The image must be held, or in use according to ImageUsers.
+    /// Mounts a container's root file system in `directory` (its own, existing directory). Called
+    /// again after a restart it finds the mount. The image must be held, or in use according to
+    /// ImageUsers.
     net::Task<Result<RootFs>> mount_rootfs(ImageId id, std::string directory);
     /// The same without hopping to the pool: well below a millisecond.
     Result<RootFs> mount_rootfs_now(const ImageId& id, const std::string& directory);
@@ -158,11 +161,13 @@ class Images {
     net::Task<Result<void>> remove_rootfs(std::string directory);
     net::Task<Result<std::vector<archive::Change>>> changes(ImageId id, std::string directory);
     net::Task<Result<std::int64_t>> upper_size(std::string directory); ///< SizeRw
-    std::int64_t image_size(const ImageId& id) const;                  ///< SizeRootFs without the upper directory; 0 when gone
+    std::int64_t
+    image_size(const ImageId& id) const; ///< SizeRootFs without the upper directory; 0 when gone
     /// For HostConfig.Mounts of type image.
     net::Task<Result<void>> mount_image(ImageId id, std::string target);
 
-    /// While a Hold lives, the image cannot be deleted (between resolve and the container's own entry).
+    /// While a Hold lives, the image cannot be deleted (between resolve and the container's own
+    /// entry).
     class Hold {
       public:
         Hold() = default;

@@ -1,5 +1,5 @@
-// Images in and out: load, save, import, commit, bootstrap. The work on bytes is done on a pool's thread; the table
-// changes afterwards, on the loop, row last.
+// Images in and out: load, save, import, commit, bootstrap. The work on bytes is done on a pool's
+// thread; the table changes afterwards, on the loop, row last.
 #include "engine/images_state.h"
 
 #include "image/bootstrap.h"
@@ -10,7 +10,9 @@
 namespace shoal::engine {
 namespace {
 
-const std::atomic<bool>* flag_of(const ImageStreamJob& job) { return job.cancelled.get(); }
+const std::atomic<bool>* flag_of(const ImageStreamJob& job) {
+    return job.cancelled.get();
+}
 
 /// Says lines on a pool's thread, because the pipe may be full.
 net::Task<void> say(Env& env, std::shared_ptr<ImageStreamJob> job, std::vector<std::string> lines) {
@@ -25,13 +27,18 @@ net::Task<void> say(Env& env, std::shared_ptr<ImageStreamJob> job, std::vector<s
 
 namespace {
 
-/// Of an index the reader has chosen; an archive of one image is what was asked for, or it is refused.
-Result<void> check_platforms(const std::vector<image::LoadedImage>& images, const oci::Platform& wanted) {
+/// Of an index the reader has chosen; an archive of one image is what was asked for, or it is
+/// refused.
+Result<void> check_platforms(const std::vector<image::LoadedImage>& images,
+                             const oci::Platform& wanted) {
     for (const auto& image : images) {
-        const oci::Platform have{image.config->architecture, image.config->os, "", {}, image.config->variant};
+        const oci::Platform have{
+            image.config->architecture, image.config->os, "", {}, image.config->variant};
         if (oci::satisfies(have, wanted)) { continue; }
-        const std::string name = image.tags.empty() ? prefixed(image.id) : image.tags.front().familiar();
-        return Error{Errc::NotFound, "image " + name + " of the archive is for " + oci::platform_text(have) + ", not for " +
+        const std::string name =
+            image.tags.empty() ? prefixed(image.id) : image.tags.front().familiar();
+        return Error{Errc::NotFound, "image " + name + " of the archive is for " +
+                                         oci::platform_text(have) + ", not for " +
                                          oci::platform_text(wanted)};
     }
     return ok();
@@ -53,7 +60,8 @@ net::Task<Result<void>> Images::load(ImageStreamJob job, oci::Platform platform)
     };
     auto loaded = co_await state.env.storage_pool.run(std::move(work));
     std::vector<std::string> lines;
-    Result<void> outcome = loaded ? check_platforms(*loaded, platform) : Result<void>(loaded.error());
+    Result<void> outcome =
+        loaded ? check_platforms(*loaded, platform) : Result<void>(loaded.error());
     if (outcome) {
         for (const auto& image : *loaded) {
             outcome = state.add(image, {});
@@ -61,16 +69,21 @@ net::Task<Result<void>> Images::load(ImageStreamJob job, oci::Platform platform)
             for (const auto& reference : image.tags) {
                 const ImageId before = state.table.tagged(reference);
                 if (!before.empty() && before != image.id) {
-                    lines.push_back(ImageReporter::stream_line("The image " + reference.familiar() +
-                                                               " already exists, renaming the old one with ID " +
-                                                               prefixed(before) + " to empty string\n"));
+                    lines.push_back(ImageReporter::stream_line(
+                        "The image " + reference.familiar() +
+                        " already exists, renaming the old one with ID " + prefixed(before) +
+                        " to empty string\n"));
                 }
                 outcome = state.tag(reference, image.id);
                 if (!outcome) { break; }
-                lines.push_back(ImageReporter::stream_line("Loaded image: " + reference.familiar() + "\n"));
+                lines.push_back(
+                    ImageReporter::stream_line("Loaded image: " + reference.familiar() + "\n"));
             }
             if (!outcome) { break; }
-            if (image.tags.empty()) { lines.push_back(ImageReporter::stream_line("Loaded image ID: " + prefixed(image.id) + "\n")); }
+            if (image.tags.empty()) {
+                lines.push_back(
+                    ImageReporter::stream_line("Loaded image ID: " + prefixed(image.id) + "\n"));
+            }
             state.publish("load", *state.table.find(image.id), prefixed(image.id));
         }
     }
@@ -86,7 +99,8 @@ struct Choice {
     std::vector<image::SavedImage> images;
 };
 
-/// One entry per image, with the names that were asked for. A repository without a tag stands for all its tags.
+/// One entry per image, with the names that were asked for. A repository without a tag stands for
+/// all its tags.
 Result<Choice> choose(const image::ImageTable& table, const std::vector<std::string>& names) {
     Choice choice;
     std::map<ImageId, std::size_t> place;
@@ -95,7 +109,9 @@ Result<Choice> choose(const image::ImageTable& table, const std::vector<std::str
         if (fresh) { choice.images.push_back({record.id, record.config, record.layers, {}}); }
         auto& tags = choice.images[found->second].tags;
         if (reference == nullptr || !reference->has_tag()) { return; }
-        if (std::find(tags.begin(), tags.end(), *reference) == tags.end()) { tags.push_back(*reference); }
+        if (std::find(tags.begin(), tags.end(), *reference) == tags.end()) {
+            tags.push_back(*reference);
+        }
     };
     for (const auto& name : names) {
         const auto reference = oci::Reference::parse(name);
@@ -105,7 +121,8 @@ Result<Choice> choose(const image::ImageTable& table, const std::vector<std::str
             if (!all.empty()) { continue; }
         }
         TRY_LET(record, table.resolve(name));
-        const bool by_name = reference && reference->has_tag() && table.tagged(*reference) == record->id;
+        const bool by_name =
+            reference && reference->has_tag() && table.tagged(*reference) == record->id;
         add(*record, by_name ? &*reference : nullptr);
     }
     return choice;
@@ -128,7 +145,9 @@ net::Task<Result<void>> Images::save(std::vector<std::string> names, ImageStream
         const auto* cancelled = flag_of(*shared);
         const archive::Sink out = archive::sink_into(shared->output);
         const archive::Sink sink = [&](std::string_view bytes) -> Result<void> {
-            if (cancelled != nullptr && *cancelled) { return Error{Errc::Cancelled, "save: cancelled"}; }
+            if (cancelled != nullptr && *cancelled) {
+                return Error{Errc::Cancelled, "save: cancelled"};
+            }
             return out(bytes);
         };
         auto saved = image::save_images(layers, blobs, images, sink);
@@ -138,7 +157,9 @@ net::Task<Result<void>> Images::save(std::vector<std::string> names, ImageStream
     auto saved = co_await state.env.storage_pool.run(std::move(work));
     if (!saved) { co_return saved; }
     for (const auto& image : choice.images) {
-        if (const auto* record = state.table.find(image.id)) { state.publish("save", *record, prefixed(image.id)); }
+        if (const auto* record = state.table.find(image.id)) {
+            state.publish("save", *record, prefixed(image.id));
+        }
     }
     co_return ok();
 }
@@ -179,7 +200,8 @@ net::Task<Result<ImageId>> Images::import(ImageImportRequest request, ImageStrea
 }
 
 Result<ImageId> Images::State::enter(const Result<image::LoadedImage>& made, const ImageId& parent,
-                                     const std::optional<oci::Reference>& reference, const std::string& event) {
+                                     const std::optional<oci::Reference>& reference,
+                                     const std::string& event) {
     if (!made) {
         orphans = true;
         return made.error();
@@ -242,7 +264,9 @@ net::Task<Result<ImageId>> Images::bootstrap(ImageBootstrapRequest request, Imag
     auto work = [shared, options, layers = *state.layers, blobs = *state.blobs]() mutable {
         ImageReporter reporter(shared->progress, shared->quiet);
         options.cancelled = flag_of(*shared);
-        options.log = [&](const std::string& line) { reporter.say(dump_json(Json{{"status", line}})); };
+        options.log = [&](const std::string& line) {
+            reporter.say(dump_json(Json{{"status", line}}));
+        };
         return image::bootstrap_image(layers, blobs, options);
     };
     auto made = co_await state.env.storage_pool.run(std::move(work));
@@ -250,7 +274,8 @@ net::Task<Result<ImageId>> Images::bootstrap(ImageBootstrapRequest request, Imag
     auto entered = state.enter(made, {}, name, "import");
     co_await state.end_adding();
     if (!entered) { co_return entered; }
-    std::vector<std::string> lines{ImageReporter::stream_line("Loaded image: " + reference.familiar() + "\n")};
+    std::vector<std::string> lines{
+        ImageReporter::stream_line("Loaded image: " + reference.familiar() + "\n")};
     co_await say(state.env, shared, std::move(lines));
     co_return entered;
 }

@@ -9,13 +9,15 @@
 
 namespace shoal::engine {
 
-Images::State::State(Env& shared) : env(shared), not_collecting(shared.loop), background(shared.loop) {
+Images::State::State(Env& shared)
+    : env(shared), not_collecting(shared.loop), background(shared.loop) {
     not_collecting.set();
 }
 
 // --- reading ---
 
-ImageInfo Images::State::info_of(const image::ImageRecord& record, const std::vector<oci::Reference>& references) const {
+ImageInfo Images::State::info_of(const image::ImageRecord& record,
+                                 const std::vector<oci::Reference>& references) const {
     ImageInfo info;
     info.id = record.id;
     info.parent = record.parent;
@@ -44,7 +46,9 @@ image::UsesOf Images::State::uses() const {
         std::vector<image::ImageUse> all;
         if (holds.contains(id)) { all.push_back({"that is being created", true}); }
         if (users == nullptr) { return all; }
-        for (const auto& user : users->image_users(id)) { all.push_back({user.container.short_text(), user.running}); }
+        for (const auto& user : users->image_users(id)) {
+            all.push_back({user.container.short_text(), user.running});
+        }
         return all;
     };
 }
@@ -119,7 +123,8 @@ Result<std::vector<oci::ChainId>> Images::State::erase(const ImageId& id) {
     return unused;
 }
 
-Result<std::vector<ImageRemoved>> Images::State::apply(const std::vector<image::RemoveStep>& steps) {
+Result<std::vector<ImageRemoved>>
+Images::State::apply(const std::vector<image::RemoveStep>& steps) {
     std::vector<ImageRemoved> removed;
     for (const auto& step : steps) {
         if (!step.untag.empty()) {
@@ -134,7 +139,8 @@ Result<std::vector<ImageRemoved>> Images::State::apply(const std::vector<image::
     return removed;
 }
 
-void Images::State::publish(const std::string& action, const image::ImageRecord& record, const std::string& name) {
+void Images::State::publish(const std::string& action, const image::ImageRecord& record,
+                            const std::string& name) {
     Event event;
     event.type = "image";
     event.action = action;
@@ -168,7 +174,8 @@ struct Garbage {
     bool orphans = false;
 };
 
-Result<void> remove_files(const image::LayerStore& layers, const blob::Store& blobs, Garbage garbage) {
+Result<void> remove_files(const image::LayerStore& layers, const blob::Store& blobs,
+                          Garbage garbage) {
     ErrorList errors;
     if (garbage.orphans) {
         if (const auto all = os::list_directory(layers.root())) {
@@ -199,16 +206,23 @@ net::Task<void> Images::State::collect() {
         garbage.orphans = std::exchange(orphans, false);
         if (garbage.layers.empty() && garbage.configs.empty() && !garbage.orphans) { break; }
         if (garbage.orphans) {
-            for (const auto& [id, record] : table.all()) { garbage.wanted.insert(record.layers.begin(), record.layers.end()); }
-            for (const auto& [id, record] : ghosts) { garbage.wanted.insert(record.layers.begin(), record.layers.end()); }
+            for (const auto& [id, record] : table.all()) {
+                garbage.wanted.insert(record.layers.begin(), record.layers.end());
+            }
+            for (const auto& [id, record] : ghosts) {
+                garbage.wanted.insert(record.layers.begin(), record.layers.end());
+            }
         }
         collecting = true;
         not_collecting.clear();
-        auto job = [layers_copy = *layers, blobs_copy = *blobs, garbage = std::move(garbage)]() mutable {
+        auto job = [layers_copy = *layers, blobs_copy = *blobs,
+                    garbage = std::move(garbage)]() mutable {
             return remove_files(layers_copy, blobs_copy, std::move(garbage));
         };
         auto removed = co_await env.pool.run(std::move(job));
-        if (!removed) { spdlog::warn("images: {}, leaving it until the next start", removed.error().message); }
+        if (!removed) {
+            spdlog::warn("images: {}, leaving it until the next start", removed.error().message);
+        }
         collecting = false;
         not_collecting.set();
     }
@@ -224,7 +238,8 @@ net::Task<void> Images::State::collect_ghosts() {
         const auto row = env.store.remove(image_kind, id.text());
         if (!row) { continue; }
         const auto record = ghosts.extract(id);
-        for (auto layer = record.mapped().layers.rbegin(); layer != record.mapped().layers.rend(); ++layer) {
+        for (auto layer = record.mapped().layers.rbegin(); layer != record.mapped().layers.rend();
+             ++layer) {
             if (!layer_wanted(*layer)) { garbage_layers.push_back(*layer); }
         }
         garbage_configs.push_back(id);
@@ -251,7 +266,9 @@ net::Task<void> Images::State::sync_layers() {
 
 // --- progress ---
 
-std::string ImageReporter::stream_line(const std::string& text) { return dump_json(Json{{"stream", text}}); }
+std::string ImageReporter::stream_line(const std::string& text) {
+    return dump_json(Json{{"stream", text}});
+}
 
 void ImageReporter::progress(const image::Progress& progress) {
     if (!fd_ || quiet_) { return; }
@@ -263,7 +280,8 @@ void ImageReporter::progress(const image::Progress& progress) {
     before = now;
     pollfd ready{fd_.raw(), POLLOUT, 0};
     if (::poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0) { return; }
-    // Clients print a line for a step without numbers, also where no terminal is; a total of 0 stands for unknown.
+    // Clients print a line for a step without numbers, also where no terminal is; a total of 0
+    // stands for unknown.
     Json line{{"status", progress.status}, {"progressDetail", Json{{"current", progress.current}}}};
     if (progress.total > 0) { line["progressDetail"]["total"] = progress.total; }
     if (!progress.id.empty()) { line["id"] = progress.id; }
@@ -278,7 +296,9 @@ void ImageReporter::say(const std::string& json) {
 
 Result<oci::Reference> parse_new_tag(std::string_view repo, std::string_view tag) {
     TRY_LET(reference, oci::Reference::parse(repo));
-    if (reference.has_digest()) { return invalid("refusing to create a tag with a digest reference"); }
+    if (reference.has_digest()) {
+        return invalid("refusing to create a tag with a digest reference");
+    }
     const std::string name = reference.familiar_name();
     if (name == "sha256" || name == "sha512") {
         return invalid("refusing to create an ambiguous tag using digest algorithm as name");

@@ -1,6 +1,6 @@
-// The insides of the image service, shared by its source files only: the table in memory, its documents in the store,
-// and who may remove what while others add. Everything here runs on the loop; files are touched by jobs on the pools
-// that take copies of the two stores.
+// The insides of the image service, shared by its source files only: the table in memory, its
+// documents in the store, and who may remove what while others add. Everything here runs on the
+// loop; files are touched by jobs on the pools that take copies of the two stores.
 #pragma once
 
 #include "base/codec.h"
@@ -26,7 +26,8 @@ inline constexpr const char* tag_kind = "tag";
 struct ImageDocument {
     oci::ImageId parent;
     Instant last_tagged;
-    bool removed = false; ///< deleted by force while containers were using it: kept for them, shown to nobody
+    bool removed =
+        false; ///< deleted by force while containers were using it: kept for them, shown to nobody
 };
 template <class V> void describe(V& v, ImageDocument& d) {
     v("Parent", d.parent);
@@ -47,7 +48,8 @@ struct Images::State {
 
     // --- reading ---
     ImageInfo info_of(const image::ImageRecord& record) const;
-    ImageInfo info_of(const image::ImageRecord& record, const std::vector<oci::Reference>& references) const;
+    ImageInfo info_of(const image::ImageRecord& record,
+                      const std::vector<oci::Reference>& references) const;
     const image::ImageRecord* known(const ImageId& id) const; ///< ghosts too
     image::UsesOf uses() const;
 
@@ -63,7 +65,8 @@ struct Images::State {
     Result<ImageId> enter(const Result<image::LoadedImage>& made, const ImageId& parent,
                           const std::optional<oci::Reference>& reference, const std::string& event);
     Result<void> put_row(const image::ImageRecord& record, bool removed);
-    void publish(const std::string& action, const image::ImageRecord& record, const std::string& name);
+    void publish(const std::string& action, const image::ImageRecord& record,
+                 const std::string& name);
 
     // --- files ---
     /// Between these two, layers and blobs that are on disk stay there, in the table or not.

@@ -10,21 +10,27 @@
 namespace shoal::engine {
 
 std::vector<std::string> link_environment(std::string_view owner, std::string_view alias,
-                                          const container::Config& linked, std::string_view address) {
+                                          const container::Config& linked,
+                                          std::string_view address) {
     if (address.empty()) { return {}; }
     const std::string prefix = replace_all(to_upper(alias), "-", "_");
     std::vector<container::Port> ports;
     for (const auto& [text, nothing] : linked.exposed_ports) {
-        if (const auto some = container::parse_exposed(text)) { ports.insert(ports.end(), some->begin(), some->end()); }
+        if (const auto some = container::parse_exposed(text)) {
+            ports.insert(ports.end(), some->begin(), some->end());
+        }
     }
     std::sort(ports.begin(), ports.end());
     std::vector<std::string> variables;
     if (!ports.empty()) {
-        variables.push_back(fmt::format("{}_PORT={}://{}:{}", prefix, ports[0].protocol, address, ports[0].number));
+        variables.push_back(
+            fmt::format("{}_PORT={}://{}:{}", prefix, ports[0].protocol, address, ports[0].number));
     }
     for (const auto& port : ports) {
-        const std::string stem = fmt::format("{}_PORT_{}_{}", prefix, port.number, to_upper(port.protocol));
-        variables.push_back(fmt::format("{}={}://{}:{}", stem, port.protocol, address, port.number));
+        const std::string stem =
+            fmt::format("{}_PORT_{}_{}", prefix, port.number, to_upper(port.protocol));
+        variables.push_back(
+            fmt::format("{}={}://{}:{}", stem, port.protocol, address, port.number));
         variables.push_back(fmt::format("{}_ADDR={}", stem, address));
         variables.push_back(fmt::format("{}_PORT={}", stem, port.number));
         variables.push_back(fmt::format("{}_PROTO={}", stem, port.protocol));

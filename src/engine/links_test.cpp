@@ -16,7 +16,9 @@ TEST(Links, tell_address_ports_name_and_environment) {
                   "MY_DB_PORT_5432_TCP_PROTO=tcp", "MY_DB_NAME=/web/my-db", "MY_DB_ENV_USER=me"}));
 }
 
-TEST(Links, tell_nothing_without_an_address) { EXPECT_TRUE(link_environment("web", "db", {}, "").empty()); }
+TEST(Links, tell_nothing_without_an_address) {
+    EXPECT_TRUE(link_environment("web", "db", {}, "").empty());
+}
 
 } // namespace
 } // namespace shoal::engine

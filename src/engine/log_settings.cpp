@@ -13,7 +13,8 @@ std::string option(const container::StringMap& options, const char* name) {
     return found == options.end() ? "" : found->second;
 }
 
-bool chosen(const std::string& name, const std::vector<std::string>& names, const std::string& pattern) {
+bool chosen(const std::string& name, const std::vector<std::string>& names,
+            const std::string& pattern) {
     if (std::find(names.begin(), names.end(), name) != names.end()) { return true; }
     if (pattern.empty() || name.size() > 256) { return false; }
     const auto parsed = Pattern::parse(pattern);
@@ -41,16 +42,17 @@ std::string expand_log_tag(std::string_view tag, const Container& container) {
     std::string text(tag.empty() ? "{{.ID}}" : tag);
     const std::string image = container.image_id.text();
     const std::pair<const char*, std::string> values[] = {
-        {"{{.ID}}", container.id.short_text()},       {"{{.FullID}}", container.id.text()},
-        {"{{.Name}}", container.name},                {"{{.ImageName}}", container.config.image},
-        {"{{.ImageID}}", image.substr(0, 12)},        {"{{.ImageFullID}}", "sha256:" + image},
+        {"{{.ID}}", container.id.short_text()}, {"{{.FullID}}", container.id.text()},
+        {"{{.Name}}", container.name},          {"{{.ImageName}}", container.config.image},
+        {"{{.ImageID}}", image.substr(0, 12)},  {"{{.ImageFullID}}", "sha256:" + image},
         {"{{.DaemonName}}", "docker"},
     };
     for (const auto& [name, value] : values) { text = replace_all(text, name, value); }
     return text;
 }
 
-void apply_log_settings(const Container& container, const Settings& settings, container::ShimConfig& shim) {
+void apply_log_settings(const Container& container, const Settings& settings,
+                        container::ShimConfig& shim) {
     (void)settings;
     const container::LogConfig& log = container.host_config.log_config;
     shim.log_driver = log.type;

@@ -1,5 +1,5 @@
-// What a container's monitor must know of its log and of legacy links: the driver's options with tags expanded,
-// the attributes that "labels" and "env" choose. Pure but for reading the settings.
+// What a container's monitor must know of its log and of legacy links: the driver's options with
+// tags expanded, the attributes that "labels" and "env" choose. Pure but for reading the settings.
 #pragma once
 
 #include "container/shim_protocol.h"
@@ -8,11 +8,14 @@
 
 namespace shoal::engine {
 
-void apply_log_settings(const Container& container, const Settings& settings, container::ShimConfig& shim);
+void apply_log_settings(const Container& container, const Settings& settings,
+                        container::ShimConfig& shim);
 
-/// The labels and environment variables that the log options labels, labels-regex, env and env-regex name.
+/// The labels and environment variables that the log options labels, labels-regex, env and
+/// env-regex name.
 container::StringMap log_attributes(const Container& container);
-/// "{{.Name}}/{{.ID}}" of the option `tag` with the container's values; the default is the short id.
+/// "{{.Name}}/{{.ID}}" of the option `tag` with the container's values; the default is the short
+/// id.
 std::string expand_log_tag(std::string_view tag, const Container& container);
 
 } // namespace shoal::engine

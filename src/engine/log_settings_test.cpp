@@ -26,14 +26,16 @@ TEST(LogAttributes, are_the_labels_and_variables_that_options_name) {
     auto container = made_up();
     EXPECT_TRUE(log_attributes(container).empty());
     container.host_config.log_config.config = {{"labels", "tier,none"}, {"env", "MODE,EMPTY"}};
-    EXPECT_EQ(log_attributes(container), (container::StringMap{{"tier", "front"}, {"MODE", "fast"}, {"EMPTY", ""}}));
+    EXPECT_EQ(log_attributes(container),
+              (container::StringMap{{"tier", "front"}, {"MODE", "fast"}, {"EMPTY", ""}}));
 }
 
 TEST(LogAttributes, are_chosen_by_pattern_too) {
     auto container = made_up();
     container.host_config.log_config.config = {{"labels-regex", "^tier"}, {"env-regex", "^MODE"}};
     EXPECT_EQ(log_attributes(container),
-              (container::StringMap{{"tier", "front"}, {"tier.sub", "x"}, {"MODE", "fast"}, {"MODEL", "9"}}));
+              (container::StringMap{
+                  {"tier", "front"}, {"tier.sub", "x"}, {"MODE", "fast"}, {"MODEL", "9"}}));
     container.host_config.log_config.config = {{"labels-regex", "("}};
     EXPECT_TRUE(log_attributes(container).empty()) << "a pattern that is none chooses nothing";
 }
@@ -51,7 +53,8 @@ TEST(LogTags, are_made_of_the_containers_values) {
 TEST(LogSettings, reach_the_monitor) {
     auto container = made_up();
     container.log_path = "/var/log/x";
-    container.host_config.log_config = {"json-file", {{"tag", "{{.Name}}"}, {"max-size", "1m"}, {"labels", "tier"}}};
+    container.host_config.log_config = {
+        "json-file", {{"tag", "{{.Name}}"}, {"max-size", "1m"}, {"labels", "tier"}}};
     container::ShimConfig shim;
     apply_log_settings(container, {}, shim);
     EXPECT_EQ(shim.log_driver, "json-file");
@@ -69,7 +72,9 @@ TEST(ContainerNames, are_two_words_and_get_a_number_when_taken) {
         const auto name = make_container_name(random, i / 20);
         const auto bar = name.find('_');
         ASSERT_NE(bar, std::string::npos) << name;
-        EXPECT_EQ(name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_0123456789"), std::string::npos) << name;
+        EXPECT_EQ(name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_0123456789"),
+                  std::string::npos)
+            << name;
         const bool numbered = name.find_first_of("0123456789") != std::string::npos;
         EXPECT_EQ(numbered, i >= 20) << name;
     }

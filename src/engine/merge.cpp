@@ -103,8 +103,9 @@ oci::RunConfig run_config(const container::Config& from) {
     config.args_escaped = from.args_escaped;
     if (from.healthcheck) {
         const auto& health = *from.healthcheck;
-        config.healthcheck = oci::HealthConfig{health.test,         health.interval,       health.timeout,
-                                               health.start_period, health.start_interval, health.retries};
+        config.healthcheck =
+            oci::HealthConfig{health.test,         health.interval,       health.timeout,
+                              health.start_period, health.start_interval, health.retries};
     }
     return config;
 }

@@ -1,4 +1,5 @@
-// How a container's settings come together: what the request leaves open is taken from the image. Pure.
+// How a container's settings come together: what the request leaves open is taken from the image.
+// Pure.
 #pragma once
 
 #include "container/config.h"

@@ -30,13 +30,19 @@ bool is_driver(const std::string& driver) {
 
 Result<void> check_driver(const Definition& wish) {
     if (wish.driver == "host" || wish.driver == "null" || wish.driver == "none") {
-        return Error{Errc::Forbidden, "only one instance of \"" + wish.driver + "\" network is allowed"};
+        return Error{Errc::Forbidden,
+                     "only one instance of \"" + wish.driver + "\" network is allowed"};
     }
-    if (wish.driver == "overlay" || wish.ingress || wish.scope == "swarm" || wish.scope == "global") {
+    if (wish.driver == "overlay" || wish.ingress || wish.scope == "swarm" ||
+        wish.scope == "global") {
         return Error{Errc::Forbidden, std::string(not_a_manager)};
     }
-    if (!is_driver(wish.driver)) { return Error{Errc::NotFound, "plugin \"" + wish.driver + "\" not found"}; }
-    if (!wish.scope.empty() && wish.scope != "local") { return invalid("invalid network scope " + go_quote(wish.scope)); }
+    if (!is_driver(wish.driver)) {
+        return Error{Errc::NotFound, "plugin \"" + wish.driver + "\" not found"};
+    }
+    if (!wish.scope.empty() && wish.scope != "local") {
+        return invalid("invalid network scope " + go_quote(wish.scope));
+    }
     return ok();
 }
 
@@ -45,7 +51,8 @@ Result<void> check_ipam(const Definition& wish) {
         return Error{Errc::NotFound, "plugin \"" + wish.ipam_driver + "\" not found"};
     }
     if (!wish.ipam_options.empty()) {
-        return invalid("unknown option " + go_quote(wish.ipam_options.begin()->first) + " for the default IPAM driver");
+        return invalid("unknown option " + go_quote(wish.ipam_options.begin()->first) +
+                       " for the default IPAM driver");
     }
     if (!wish.enable_ipv4 && !wish.enable_ipv6) { return invalid("IPv4 or IPv6 must be enabled"); }
     return check_pools(wish.pools, wish.enable_ipv6);
@@ -55,15 +62,20 @@ NetworkMember member_of(const Networks::Impl::Attached& attached, const Endpoint
     const auto address = [](const std::string& ip, int bits) {
         return ip.empty() ? std::string() : ip + "/" + std::to_string(bits);
     };
-    return {attached.id, attached.info.name, endpoint.endpoint, endpoint.mac,
-            address(endpoint.ipv4, endpoint.ipv4_bits), address(endpoint.ipv6, endpoint.ipv6_bits)};
+    return {attached.id,
+            attached.info.name,
+            endpoint.endpoint,
+            endpoint.mac,
+            address(endpoint.ipv4, endpoint.ipv4_bits),
+            address(endpoint.ipv6, endpoint.ipv6_bits)};
 }
 
 } // namespace
 
 Networks::Impl::Impl(Env& shared, network::Settings given)
-    : env(shared), settings(std::move(given)), table(table_name(settings.instance)), dns(shared.loop, shared.random),
-      firewall_turn(shared.loop), definition_turn(shared.loop), scope(shared.loop) {
+    : env(shared), settings(std::move(given)), table(table_name(settings.instance)),
+      dns(shared.loop, shared.random), firewall_turn(shared.loop), definition_turn(shared.loop),
+      scope(shared.loop) {
     if (settings.pools.empty()) { settings.pools = docker_address_pools(); }
 }
 
@@ -82,8 +94,8 @@ Result<Networks::Impl::NetworkPtr> Networks::Impl::find(std::string_view ref) co
     if (by_name) { return by_name; }
     if (by_prefix.size() == 1) { return by_prefix.front(); }
     if (by_prefix.size() > 1) {
-        return invalid("network " + std::string(ref) + " is ambiguous (" + std::to_string(by_prefix.size()) +
-                       " matches found based on ID prefix)");
+        return invalid("network " + std::string(ref) + " is ambiguous (" +
+                       std::to_string(by_prefix.size()) + " matches found based on ID prefix)");
     }
     return network_not_found(ref);
 }
@@ -95,13 +107,16 @@ NetworkView Networks::Impl::view(const Network& network) const {
         const auto attached = this->attached(id);
         if (!attached) { continue; }
         for (const auto& endpoint : attached->info.endpoints) {
-            if (endpoint.network == network.definition.id) { view.members.push_back(member_of(*attached, endpoint)); }
+            if (endpoint.network == network.definition.id) {
+                view.members.push_back(member_of(*attached, endpoint));
+            }
         }
     }
     return view;
 }
 
-void Networks::Impl::publish(const Network& network, const std::string& action, const std::string& container) const {
+void Networks::Impl::publish(const Network& network, const std::string& action,
+                             const std::string& container) const {
     Event event;
     event.type = "network";
     event.action = action;
@@ -118,7 +133,8 @@ Result<void> Networks::Impl::save(const Network& network) const {
 Result<void> Networks::Impl::load_definitions() {
     TRY_LET(documents, env.store.load_all(kind));
     for (const auto& [id, document] : documents) {
-        TRY_LET(definition, codec::parse<Definition>(document, codec::Unknown::Ignore).with("network " + id));
+        TRY_LET(definition,
+                codec::parse<Definition>(document, codec::Unknown::Ignore).with("network " + id));
         TRY_LET(network, make_network(std::move(definition)));
         dns.names().add_network(network->definition.id, network->definition.name);
         networks[network->definition.id] = network;
@@ -137,7 +153,8 @@ Result<Networks::Impl::NetworkPtr> Networks::Impl::make_network(Definition defin
     } else if (made.driver == "macvlan" || made.driver == "ipvlan") {
         TRY_LET(options, parse_vlan_options(made.driver, made.options));
         network->vlan = std::move(options);
-        network->link = network->vlan.parent.empty() ? "dm-" + made.id.short_text() : network->vlan.parent;
+        network->link =
+            network->vlan.parent.empty() ? "dm-" + made.id.short_text() : network->vlan.parent;
     }
     network->addresses = Addresses(made.pools);
     return network;
@@ -149,9 +166,13 @@ AddressPlan Networks::Impl::address_plan(const HostFacts& host, const NetworkId&
     plan.avoid = host.routes;
     plan.ula = ula_of(settings.exec_root + settings.instance);
     for (const auto& [id, network] : networks) {
-        if (id == except || network->definition.config_only) { continue; } // a template takes no addresses
+        if (id == except || network->definition.config_only) {
+            continue;
+        } // a template takes no addresses
         for (const auto& pool : network->definition.pools) {
-            if (const auto subnet = Subnet::parse(pool.subnet)) { plan.networks.push_back(*subnet); }
+            if (const auto subnet = Subnet::parse(pool.subnet)) {
+                plan.networks.push_back(*subnet);
+            }
         }
     }
     return plan;
@@ -161,10 +182,13 @@ Result<void> Networks::Impl::check_new(const Definition& wish) const {
     TRY(check_network_name(wish.name));
     const bool predefined = wish.name == "bridge" || wish.name == "host" || wish.name == "none";
     if (predefined || wish.name == "default" || wish.name == "container") {
-        return Error{Errc::Forbidden, "operation is not permitted on predefined " + wish.name + " network"};
+        return Error{Errc::Forbidden,
+                     "operation is not permitted on predefined " + wish.name + " network"};
     }
     for (const auto& [id, network] : networks) {
-        if (network->definition.name == wish.name) { return conflict("network with name " + wish.name + " already exists"); }
+        if (network->definition.name == wish.name) {
+            return conflict("network with name " + wish.name + " already exists");
+        }
     }
     if (wish.config_only && !wish.config_from.empty()) {
         return invalid("a configuration network cannot depend on another configuration network");
@@ -177,9 +201,14 @@ Result<void> Networks::Impl::inherit_config(Definition& wish) const {
     if (wish.config_from.empty()) { return ok(); }
     TRY_LET(source, find(wish.config_from));
     const auto& config = source->definition;
-    if (!config.config_only) { return Error{Errc::Forbidden, "network " + go_quote(config.name) + " is not a configuration network"}; }
+    if (!config.config_only) {
+        return Error{Errc::Forbidden,
+                     "network " + go_quote(config.name) + " is not a configuration network"};
+    }
     if (!wish.pools.empty() || !wish.options.empty() || !wish.ipam_options.empty()) {
-        return Error{Errc::Forbidden, "user specified configurations are not supported if the network depends on a configuration network"};
+        return Error{
+            Errc::Forbidden,
+            "user specified configurations are not supported if the network depends on a configuration network"};
     }
     wish.pools = config.pools;
     wish.options = config.options;
@@ -193,11 +222,15 @@ Result<void> Networks::Impl::inherit_config(Definition& wish) const {
 /// Two networks on one bridge would hand out each other's addresses.
 Result<void> Networks::Impl::refuse_shared_link(const Network& network) const {
     for (const auto& [id, other] : networks) {
-        if (other->link.empty() || other->link != network.link || other->definition.config_only) { continue; }
-        if (network.is_bridge()) {
-            return Error{Errc::Forbidden, "bridge name " + network.link + " is used by network " + other->definition.name};
+        if (other->link.empty() || other->link != network.link || other->definition.config_only) {
+            continue;
         }
-        return Error{Errc::Forbidden, "network " + other->definition.name + " is already using parent interface " + network.link};
+        if (network.is_bridge()) {
+            return Error{Errc::Forbidden, "bridge name " + network.link + " is used by network " +
+                                              other->definition.name};
+        }
+        return Error{Errc::Forbidden, "network " + other->definition.name +
+                                          " is already using parent interface " + network.link};
     }
     return ok();
 }
@@ -229,13 +262,15 @@ net::Task<Result<void>> Networks::Impl::ensure_links(NetworkPtr network) {
         CO_TRY(co_await env.pool.run(std::move(job)));
         CO_TRY(co_await add_bridge_rules(network));
     } else if (is_driver(network->definition.driver)) {
-        auto job = [parent = network->link, dummy = network->vlan.parent.empty()]() -> Result<bool> {
+        auto job = [parent = network->link,
+                    dummy = network->vlan.parent.empty()]() -> Result<bool> {
             if (!dummy) { return ensure_parent(parent); }
             auto made = ensure_dummy_parent(parent);
             if (made) { return true; }
             if (made.error().code != Errc::Unsupported) { return std::move(made).error(); }
-            return unsupported("a network without a parent interface needs a dummy link, which this kernel does not have: "
-                               "give one with -o parent=");
+            return unsupported(
+                "a network without a parent interface needs a dummy link, which this kernel does not have: "
+                "give one with -o parent=");
         };
         CO_TRY_LET(made, co_await env.pool.run(std::move(job)));
         network->definition.link_made = network->definition.link_made && made;
@@ -252,8 +287,11 @@ net::Task<Result<CreatedNetwork>> Networks::Impl::create(Definition wish) {
     wish.id = NetworkId::fresh(env.random);
     wish.created = env.clock.now();
     wish.scope = "local";
-    wish.pools_by_user = std::any_of(wish.pools.begin(), wish.pools.end(), [](const Pool& p) { return !p.subnet.empty(); });
-    if (wish.driver != "bridge" && !wish.options.contains("parent") && !wish.config_only) { wish.internal = true; }
+    wish.pools_by_user = std::any_of(wish.pools.begin(), wish.pools.end(),
+                                     [](const Pool& p) { return !p.subnet.empty(); });
+    if (wish.driver != "bridge" && !wish.options.contains("parent") && !wish.config_only) {
+        wish.internal = true;
+    }
     if (wish.config_only) {
         auto network = std::make_shared<Network>();
         network->definition = std::move(wish);
@@ -295,15 +333,18 @@ net::Task<Result<void>> Networks::Impl::remove(NetworkPtr network) {
     const auto& definition = network->definition;
     if (!networks.contains(definition.id)) { co_return network_not_found(definition.name); }
     if (network->is_predefined()) {
-        co_return Error{Errc::Forbidden, definition.name + " is a pre-defined network and cannot be removed"};
+        co_return Error{Errc::Forbidden,
+                        definition.name + " is a pre-defined network and cannot be removed"};
     }
     if (!network->users.empty()) {
-        co_return Error{Errc::Forbidden, "error while removing network: network " + definition.name + " id " +
-                                             definition.id.text() + " has active endpoints"};
+        co_return Error{Errc::Forbidden, "error while removing network: network " +
+                                             definition.name + " id " + definition.id.text() +
+                                             " has active endpoints"};
     }
     for (const auto& [id, other] : networks) {
         if (definition.config_only && other->definition.config_from == definition.name) {
-            co_return Error{Errc::Forbidden, "configuration network " + go_quote(definition.name) + " is in use"};
+            co_return Error{Errc::Forbidden,
+                            "configuration network " + go_quote(definition.name) + " is in use"};
         }
     }
     network->removing = true;
@@ -325,14 +366,19 @@ net::Task<Result<void>> Networks::Impl::remove(NetworkPtr network) {
 
 // --- the public face ---
 
-Networks::Networks(Env& env, network::Settings settings) : impl_(std::make_unique<Impl>(env, std::move(settings))) {}
+Networks::Networks(Env& env, network::Settings settings)
+    : impl_(std::make_unique<Impl>(env, std::move(settings))) {}
 Networks::~Networks() = default;
 
 net::Task<Result<void>> Networks::recover(std::vector<RunningSandbox> running) {
     co_return co_await impl_->recover(std::move(running));
 }
-net::Task<void> Networks::stop(bool keep_containers) { co_await impl_->stop(keep_containers); }
-void Networks::set_users(NetworkUsers& users) { impl_->users = &users; }
+net::Task<void> Networks::stop(bool keep_containers) {
+    co_await impl_->stop(keep_containers);
+}
+void Networks::set_users(NetworkUsers& users) {
+    impl_->users = &users;
+}
 
 net::Task<Result<CreatedNetwork>> Networks::create(CreateNetwork request) {
     co_return co_await impl_->create(std::move(request.definition));
@@ -349,7 +395,9 @@ Result<void> check_list_filters(const Filters& filters) {
     TRY_LET(dangling, filters.boolean("dangling", false));
     (void)dangling;
     for (const auto& type : filters.values("type")) {
-        if (type != "custom" && type != "builtin") { return invalid("invalid filter: 'type'='" + type + "'"); }
+        if (type != "custom" && type != "builtin") {
+            return invalid("invalid filter: 'type'='" + type + "'");
+        }
     }
     return ok();
 }
@@ -359,7 +407,8 @@ bool matches(const Networks::Impl::Network& network, const Filters& filters) {
     const auto dangling = filters.boolean("dangling", false);
     const bool unused = network.users.empty() && !network.is_predefined();
     if (filters.has("dangling") && dangling && *dangling != unused) { return false; }
-    return filters.exact("driver", definition.driver) && filters.prefix("id", definition.id.text()) &&
+    return filters.exact("driver", definition.driver) &&
+           filters.prefix("id", definition.id.text()) &&
            filters.labels("label", definition.labels) && filters.fuzzy("name", definition.name) &&
            filters.exact("scope", definition.scope) &&
            filters.exact("type", network.is_predefined() ? "builtin" : "custom");
@@ -403,8 +452,10 @@ net::Task<Result<std::vector<std::string>>> Networks::prune(Filters filters) {
     std::vector<Impl::NetworkPtr> candidates;
     for (const auto& [id, network] : impl_->networks) {
         const auto& definition = network->definition;
-        const bool wanted = !network->is_predefined() && network->users.empty() && definition.created < until &&
-                            filters.labels("label", definition.labels) && !kept_by_label(filters, definition.labels);
+        const bool wanted = !network->is_predefined() && network->users.empty() &&
+                            definition.created < until &&
+                            filters.labels("label", definition.labels) &&
+                            !kept_by_label(filters, definition.labels);
         if (wanted) { candidates.push_back(network); }
     }
     std::vector<std::string> removed;
@@ -423,33 +474,43 @@ net::Task<Result<std::vector<std::string>>> Networks::prune(Filters filters) {
     co_return removed;
 }
 
-net::Task<Result<void>> Networks::connect(std::string ref, std::string container, EndpointWish wish) {
+net::Task<Result<void>> Networks::connect(std::string ref, std::string container,
+                                          EndpointWish wish) {
     CO_TRY_LET(network, impl_->find(ref));
     if (network->definition.driver == "host") {
-        co_return invalid("container cannot be disconnected from host network or connected to host network");
+        co_return invalid(
+            "container cannot be disconnected from host network or connected to host network");
     }
     CO_TRY(impl_->check_wish(*network, wish));
     if (impl_->users == nullptr) { co_return internal("no containers to connect"); }
-    co_return co_await impl_->users->network_connect(std::move(container), network->definition.id, std::move(wish));
+    co_return co_await impl_->users->network_connect(std::move(container), network->definition.id,
+                                                     std::move(wish));
 }
 
 net::Task<Result<void>> Networks::disconnect(std::string ref, std::string container, bool force) {
     CO_TRY_LET(network, impl_->find(ref));
     if (network->definition.driver == "host") {
-        co_return invalid("container cannot be disconnected from host network or connected to host network");
+        co_return invalid(
+            "container cannot be disconnected from host network or connected to host network");
     }
     if (impl_->users == nullptr) { co_return internal("no containers to disconnect"); }
-    co_return co_await impl_->users->network_disconnect(std::move(container), network->definition.id, force);
+    co_return co_await impl_->users->network_disconnect(std::move(container),
+                                                        network->definition.id, force);
 }
 
-Result<void> Networks::validate_create(const AttachRequest& request) const { return impl_->validate(request); }
+Result<void> Networks::validate_create(const AttachRequest& request) const {
+    return impl_->validate(request);
+}
 
 net::Task<Result<SandboxInfo>> Networks::attach(AttachRequest request) {
     co_return co_await impl_->attach(std::move(request));
 }
-net::Task<Result<void>> Networks::detach(ContainerId container) { co_return co_await impl_->detach(container); }
+net::Task<Result<void>> Networks::detach(ContainerId container) {
+    co_return co_await impl_->detach(container);
+}
 
-net::Task<Result<SandboxInfo>> Networks::join(ContainerId container, NetworkId network, EndpointWish wish) {
+net::Task<Result<SandboxInfo>> Networks::join(ContainerId container, NetworkId network,
+                                              EndpointWish wish) {
     CO_TRY_LET(found, impl_->find(network.text()));
     co_return co_await impl_->join(container, found, std::move(wish));
 }

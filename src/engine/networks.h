@@ -1,6 +1,7 @@
-// Networks owns every network of the node and the network side of every running container: addresses, links,
-// published ports, names and the nftables table. It does not know container records: `Containers` calls attach
-// and detach, keeps the returned SandboxInfo, and gives it back to recover() after a restart of the daemon.
+// Networks owns every network of the node and the network side of every running container:
+// addresses, links, published ports, names and the nftables table. It does not know container
+// records: `Containers` calls attach and detach, keeps the returned SandboxInfo, and gives it back
+// to recover() after a restart of the daemon.
 #pragma once
 
 #include "base/filters.h"
@@ -26,7 +27,8 @@ struct AttachRequest {
     std::string name; ///< without the leading slash
     std::string hostname;
     std::string domainname;
-    /// HostConfig.NetworkMode: "", "default", "bridge", "none", "host", "container:<full id>", or a network.
+    /// HostConfig.NetworkMode: "", "default", "bridge", "none", "host", "container:<full id>", or a
+    /// network.
     std::string mode;
     /// By network name or id. Networks named here and not by `mode` are attached as well.
     std::map<std::string, network::EndpointWish> endpoints;
@@ -72,7 +74,8 @@ struct NetworkView {
 class NetworkUsers {
   public:
     virtual ~NetworkUsers() = default;
-    /// POST /networks/{id}/connect: records the endpoint, and for a running container calls Networks::join.
+    /// POST /networks/{id}/connect: records the endpoint, and for a running container calls
+    /// Networks::join.
     virtual net::Task<Result<void>> network_connect(std::string container, NetworkId network,
                                                     network::EndpointWish wish) = 0;
     /// The reverse; calls Networks::leave for a running container.
@@ -93,10 +96,12 @@ class Networks {
     Networks(const Networks&) = delete;
     Networks& operator=(const Networks&) = delete;
 
-    /// Loads the stored networks, makes the predefined ones, and brings kernel objects in line: bridges, the
-    /// table, namespaces of `running` adopted, all others of this daemon removed. Once, before requests.
+    /// Loads the stored networks, makes the predefined ones, and brings kernel objects in line:
+    /// bridges, the table, namespaces of `running` adopted, all others of this daemon removed.
+    /// Once, before requests.
     net::Task<Result<void>> recover(std::vector<RunningSandbox> running);
-    /// Ends the watch, the DNS and the relays. With `keep_containers` the table and reservations' rules stay.
+    /// Ends the watch, the DNS and the relays. With `keep_containers` the table and reservations'
+    /// rules stay.
     net::Task<void> stop(bool keep_containers);
     void set_users(NetworkUsers& users);
 
@@ -108,7 +113,8 @@ class Networks {
     net::Task<Result<void>> remove(std::string ref);
     /// The names removed.
     net::Task<Result<std::vector<std::string>>> prune(Filters filters);
-    net::Task<Result<void>> connect(std::string ref, std::string container, network::EndpointWish wish);
+    net::Task<Result<void>> connect(std::string ref, std::string container,
+                                    network::EndpointWish wish);
     net::Task<Result<void>> disconnect(std::string ref, std::string container, bool force);
 
     // For Containers.
@@ -125,9 +131,11 @@ class Networks {
     void rename(const ContainerId& container, const std::string& name);
     /// Null when the container is not attached.
     const SandboxInfo* sandbox(const ContainerId& container) const;
-    /// The name and id of the network `ref` means; fails: NotFound "network x not found", or ambiguous.
+    /// The name and id of the network `ref` means; fails: NotFound "network x not found", or
+    /// ambiguous.
     Result<network::Definition> find(std::string_view ref) const;
-    /// The address the legacy link environment needs; "" when the container is not on the default bridge.
+    /// The address the legacy link environment needs; "" when the container is not on the default
+    /// bridge.
     std::string default_bridge_address(const ContainerId& container) const;
 
     class Impl; ///< engine/networks_impl.h, for its own files

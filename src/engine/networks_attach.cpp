@@ -18,12 +18,15 @@ constexpr std::string_view container_mode = "container:";
 constexpr const char* local_stub = "127.0.0.53"; ///< systemd-resolved
 constexpr const char* stub_servers = "/run/systemd/resolve/resolv.conf";
 
-std::string resolved_mode(const std::string& mode) { return mode.empty() || mode == "default" ? "bridge" : mode; }
+std::string resolved_mode(const std::string& mode) {
+    return mode.empty() || mode == "default" ? "bridge" : mode;
+}
 
 /// Sysctls of one interface ("net.ipv4.conf.eth0.x") wait until it exists; "" for the others.
 std::string interface_of_sysctl(const std::string& name) {
     const auto parts = split(name, '.');
-    const bool per_link = parts.size() == 5 && parts[0] == "net" && (parts[2] == "conf" || parts[2] == "neigh");
+    const bool per_link =
+        parts.size() == 5 && parts[0] == "net" && (parts[2] == "conf" || parts[2] == "neigh");
     if (!per_link || parts[3] == "all" || parts[3] == "default" || parts[3] == "lo") { return {}; }
     return parts[3];
 }
@@ -38,7 +41,8 @@ std::vector<PortWish> all_wishes(const AttachRequest& request) {
     auto wishes = request.published;
     if (!request.publish_all) { return wishes; }
     for (const auto& key : request.exposed) {
-        const bool named = std::any_of(wishes.begin(), wishes.end(), [&](const PortWish& w) { return w.container == key; });
+        const bool named = std::any_of(wishes.begin(), wishes.end(),
+                                       [&](const PortWish& w) { return w.container == key; });
         if (!named) { wishes.push_back({key, "", 0, 0}); }
     }
     return wishes;
@@ -52,7 +56,9 @@ Resolver servers_behind_stub(const Resolver& host) {
     return text ? parse_resolv_conf(*text) : host;
 }
 
-Ip ip_of(const std::string& text) { return Ip::parse(text).value_or(Ip{}); }
+Ip ip_of(const std::string& text) {
+    return Ip::parse(text).value_or(Ip{});
+}
 
 std::vector<Ip> addresses_of(const EndpointState& endpoint) {
     std::vector<Ip> all;
@@ -69,50 +75,63 @@ std::vector<Ip> addresses_of(const EndpointState& endpoint) {
 Result<void> Networks::Impl::check_wish(const Network& network, const EndpointWish& wish) const {
     const auto& definition = network.definition;
     if (definition.config_only) {
-        return Error{Errc::Forbidden, "cannot use network " + go_quote(definition.name) + ": it is a configuration network"};
+        return Error{Errc::Forbidden, "cannot use network " + go_quote(definition.name) +
+                                          ": it is a configuration network"};
     }
     const bool user_defined = !network.is_predefined();
     if (!user_defined && (!wish.ipv4.empty() || !wish.ipv6.empty())) {
         return invalid("user specified IP address is supported on user defined networks only");
     }
     if (!user_defined && !wish.aliases.empty()) {
-        return invalid("network-scoped alias is supported only for containers in user defined networks");
+        return invalid(
+            "network-scoped alias is supported only for containers in user defined networks");
     }
     for (const bool v4 : {true, false}) {
         const auto& text = v4 ? wish.ipv4 : wish.ipv6;
         if (text.empty()) { continue; }
         const auto ip = Ip::parse(text);
         if (!ip || ip->is_v4() != v4) {
-            return invalid(std::string("invalid endpoint settings:\ninvalid IPv") + (v4 ? "4" : "6") + " address: " + text);
+            return invalid(std::string("invalid endpoint settings:\ninvalid IPv") +
+                           (v4 ? "4" : "6") + " address: " + text);
         }
         if (!definition.pools_by_user) {
-            return invalid("invalid endpoint settings:\nuser specified IP address is supported only when connecting to "
-                           "networks with user configured subnets");
+            return invalid(
+                "invalid endpoint settings:\nuser specified IP address is supported only when connecting to "
+                "networks with user configured subnets");
         }
         if (!network.addresses.contains(*ip)) {
-            return invalid("invalid endpoint settings:\nno configured subnet or ip-range contain the IP address " + text);
+            return invalid(
+                "invalid endpoint settings:\nno configured subnet or ip-range contain the IP address " +
+                text);
         }
     }
     for (const auto& text : wish.link_local) {
         const auto ip = Ip::parse(text);
-        if (!ip || !ip->is_link_local()) { return invalid("invalid endpoint settings:\ninvalid link-local IP address: " + text); }
+        if (!ip || !ip->is_link_local()) {
+            return invalid("invalid endpoint settings:\ninvalid link-local IP address: " + text);
+        }
     }
-    if (!wish.mac.empty() && !parse_mac(wish.mac)) { return invalid("invalid MAC address " + go_quote(wish.mac)); }
+    if (!wish.mac.empty() && !parse_mac(wish.mac)) {
+        return invalid("invalid MAC address " + go_quote(wish.mac));
+    }
     TRY_LET(options, parse_endpoint_options(wish.driver_options));
     (void)options;
     return ok();
 }
 
-Result<std::vector<Networks::Impl::Wanted>> Networks::Impl::wanted_networks(const AttachRequest& request) const {
+Result<std::vector<Networks::Impl::Wanted>>
+Networks::Impl::wanted_networks(const AttachRequest& request) const {
     std::vector<Wanted> wanted;
     const auto mode = resolved_mode(request.mode);
     if (mode == "none" || mode == "host" || mode.starts_with(container_mode)) {
         for (const auto& [ref, wish] : request.endpoints) {
             if (ref != mode && mode == "host") {
-                return invalid("conflicting options: cannot attach both user-defined and non-user-defined network-modes");
+                return invalid(
+                    "conflicting options: cannot attach both user-defined and non-user-defined network-modes");
             }
             if (ref == mode && (!wish.ipv4.empty() || !wish.ipv6.empty())) {
-                return invalid("user specified IP address is supported on user defined networks only");
+                return invalid(
+                    "user specified IP address is supported on user defined networks only");
             }
         }
         if (mode != "none") { return wanted; }
@@ -121,7 +140,8 @@ Result<std::vector<Networks::Impl::Wanted>> Networks::Impl::wanted_networks(cons
     const auto add = [&](const NetworkPtr& network, const EndpointWish& wish) -> Result<void> {
         if (network->definition.driver == "null") { return ok(); }
         if (network->definition.driver == "host") {
-            return invalid("conflicting options: cannot attach both user-defined and non-user-defined network-modes");
+            return invalid(
+                "conflicting options: cannot attach both user-defined and non-user-defined network-modes");
         }
         if (const auto known = seen.find(network->definition.id); known != seen.end()) {
             wanted[known->second].wish = wish;
@@ -151,7 +171,9 @@ Result<void> Networks::Impl::validate(const AttachRequest& request) const {
         }
     }
     for (const auto& server : request.dns) {
-        if (!Ip::parse(server)) { return invalid("invalid IP address: " + go_quote(server) + " for a DNS server"); }
+        if (!Ip::parse(server)) {
+            return invalid("invalid IP address: " + go_quote(server) + " for a DNS server");
+        }
     }
     TRY_LET(extra, parse_extra_hosts(request.extra_hosts, {"127.0.0.1"}));
     (void)extra;
@@ -180,11 +202,13 @@ Networks::Impl::AttachedPtr Networks::Impl::attached_by_name(const std::string& 
     return by_prefix;
 }
 
-std::string Networks::Impl::free_interface(const Attached& attached, const std::string& prefix) const {
+std::string Networks::Impl::free_interface(const Attached& attached,
+                                           const std::string& prefix) const {
     for (int number = 0;; ++number) {
         const auto name = prefix + std::to_string(number);
         const auto& all = attached.info.endpoints;
-        const bool taken = std::any_of(all.begin(), all.end(), [&](const EndpointState& e) { return e.interface == name; });
+        const bool taken = std::any_of(all.begin(), all.end(),
+                                       [&](const EndpointState& e) { return e.interface == name; });
         if (!taken) { return name; }
     }
 }
@@ -216,7 +240,9 @@ bool offers_gateway(const Networks::Impl::Network& network, Family family) {
 Result<void> Networks::Impl::allocate(Attached& attached, const Wanted& wanted) {
     auto& network = *wanted.network;
     const auto& definition = network.definition;
-    if (network.removing) { return Error{Errc::NotFound, "network " + definition.name + " not found"}; }
+    if (network.removing) {
+        return Error{Errc::NotFound, "network " + definition.name + " not found"};
+    }
     TRY(check_wish(network, wanted.wish));
     TRY_LET(options, parse_endpoint_options(wanted.wish.driver_options));
     EndpointState endpoint;
@@ -225,10 +251,14 @@ Result<void> Networks::Impl::allocate(Attached& attached, const Wanted& wanted) 
     endpoint.driver = definition.driver;
     endpoint.endpoint = env.random.hex(32);
     endpoint.wish = wanted.wish;
-    const auto& prefix = network.is_bridge() ? network.bridge.interface_prefix : network.vlan.interface_prefix;
-    endpoint.interface = options.interface.empty() ? free_interface(attached, prefix) : options.interface;
+    const auto& prefix =
+        network.is_bridge() ? network.bridge.interface_prefix : network.vlan.interface_prefix;
+    endpoint.interface =
+        options.interface.empty() ? free_interface(attached, prefix) : options.interface;
     for (const auto& other : attached.info.endpoints) {
-        if (other.interface == endpoint.interface) { return conflict("interface name " + endpoint.interface + " is used twice"); }
+        if (other.interface == endpoint.interface) {
+            return conflict("interface name " + endpoint.interface + " is used twice");
+        }
     }
     const auto context = [&](Error error) {
         if (error.code != Errc::Exhausted) { return error; }
@@ -242,7 +272,9 @@ Result<void> Networks::Impl::allocate(Attached& attached, const Wanted& wanted) 
         v4 = *taken;
         endpoint.ipv4 = v4.text();
         endpoint.ipv4_bits = network.addresses.bits_of(v4);
-        if (offers_gateway(network, Family::V4)) { endpoint.gateway = network.addresses.gateway_of(v4).text(); }
+        if (offers_gateway(network, Family::V4)) {
+            endpoint.gateway = network.addresses.gateway_of(v4).text();
+        }
     }
     if (network.addresses.has(Family::V6)) {
         auto taken = take_address(network.addresses, Family::V6, wanted.wish.ipv6);
@@ -253,13 +285,18 @@ Result<void> Networks::Impl::allocate(Attached& attached, const Wanted& wanted) 
         v6 = *taken;
         endpoint.ipv6 = v6.text();
         endpoint.ipv6_bits = network.addresses.bits_of(v6);
-        if (offers_gateway(network, Family::V6)) { endpoint.gateway6 = network.addresses.gateway_of(v6).text(); }
+        if (offers_gateway(network, Family::V6)) {
+            endpoint.gateway6 = network.addresses.gateway_of(v6).text();
+        }
     }
     if (definition.driver != "ipvlan") {
-        endpoint.mac = !wanted.wish.mac.empty() ? *parse_mac(wanted.wish.mac) : v4 ? mac_of(v4) : random_mac(env.random);
+        endpoint.mac = !wanted.wish.mac.empty() ? *parse_mac(wanted.wish.mac)
+                       : v4                     ? mac_of(v4)
+                                                : random_mac(env.random);
     }
     if (network.is_bridge()) { endpoint.host_link = "veth" + endpoint.endpoint.substr(0, 9); }
-    endpoint.dns_names = network.is_default_bridge() ? std::vector<std::string>{} : dns_names(attached, endpoint);
+    endpoint.dns_names =
+        network.is_default_bridge() ? std::vector<std::string>{} : dns_names(attached, endpoint);
     network.users.insert(attached.id);
     attached.info.endpoints.push_back(std::move(endpoint));
     return ok();
@@ -270,27 +307,34 @@ void Networks::Impl::release(Attached& attached, const EndpointState& endpoint) 
     const auto found = networks.find(endpoint.network);
     if (found == networks.end()) { return; }
     for (const auto& ip : addresses_of(endpoint)) { found->second->addresses.release(ip); }
-    if (const auto user = found->second->users.find(attached.id); user != found->second->users.end()) {
+    if (const auto user = found->second->users.find(attached.id);
+        user != found->second->users.end()) {
         found->second->users.erase(user);
     }
 }
 
-std::vector<std::string> Networks::Impl::dns_names(const Attached& attached, const EndpointState& endpoint) const {
+std::vector<std::string> Networks::Impl::dns_names(const Attached& attached,
+                                                   const EndpointState& endpoint) const {
     std::vector<std::string> names;
     const auto add = [&](const std::string& name) {
-        if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end()) { names.push_back(name); }
+        if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end()) {
+            names.push_back(name);
+        }
     };
     add(attached.info.name);
     for (const auto& alias : endpoint.wish.aliases) { add(alias); }
     add(attached.id.short_text());
     add(attached.info.hostname);
-    if (!attached.info.domainname.empty()) { add(attached.info.hostname + "." + attached.info.domainname); }
+    if (!attached.info.domainname.empty()) {
+        add(attached.info.hostname + "." + attached.info.domainname);
+    }
     return names;
 }
 
 void Networks::Impl::name_endpoint(const Attached& attached, const EndpointState& endpoint) {
     if (endpoint.dns_names.empty()) { return; }
-    dns.names().add(endpoint.network, {endpoint.endpoint, endpoint.dns_names, attached.info.name, addresses_of(endpoint)});
+    dns.names().add(endpoint.network, {endpoint.endpoint, endpoint.dns_names, attached.info.name,
+                                       addresses_of(endpoint)});
 }
 
 void Networks::Impl::refresh_names(Attached& attached) {
@@ -303,14 +347,17 @@ void Networks::Impl::refresh_names(Attached& attached) {
 
 bool Networks::Impl::needs_dns(const Attached& attached) const {
     const auto& all = attached.info.endpoints;
-    return std::any_of(all.begin(), all.end(), [](const EndpointState& e) { return !e.dns_names.empty(); });
+    return std::any_of(all.begin(), all.end(),
+                       [](const EndpointState& e) { return !e.dns_names.empty(); });
 }
 
 /// Docker's order: priority, then a gateway for both families, then the name.
-const EndpointState* Networks::Impl::gateway_endpoint(const Attached& attached, Family family) const {
+const EndpointState* Networks::Impl::gateway_endpoint(const Attached& attached,
+                                                      Family family) const {
     const EndpointState* best = nullptr;
     const auto rank = [](const EndpointState& e) {
-        return std::tuple(-e.wish.gw_priority, e.gateway.empty() || e.gateway6.empty(), e.network_name);
+        return std::tuple(-e.wish.gw_priority, e.gateway.empty() || e.gateway6.empty(),
+                          e.network_name);
     };
     for (const auto& endpoint : attached.info.endpoints) {
         if ((family == Family::V4 ? endpoint.gateway : endpoint.gateway6).empty()) { continue; }
@@ -338,13 +385,15 @@ DnsView Networks::Impl::dns_view(const Attached& attached) const {
     for (const auto& server : attached.info.upstream_dns) {
         if (const auto ip = ip_of(server)) { view.upstream.push_back(ip); }
     }
-    view.confined = gateway_endpoint(attached, Family::V4) == nullptr && gateway_endpoint(attached, Family::V6) == nullptr;
+    view.confined = gateway_endpoint(attached, Family::V4) == nullptr &&
+                    gateway_endpoint(attached, Family::V6) == nullptr;
     return view;
 }
 
 // --- plans ---
 
-InterfacePlan Networks::Impl::interface_plan(const Attached& attached, const EndpointState& endpoint) const {
+InterfacePlan Networks::Impl::interface_plan(const Attached& attached,
+                                             const EndpointState& endpoint) const {
     const auto& network = *networks.at(endpoint.network);
     InterfacePlan plan;
     plan.driver = endpoint.driver;
@@ -362,10 +411,16 @@ InterfacePlan Networks::Impl::interface_plan(const Attached& attached, const End
         plan.flag = network.vlan.flag;
         plan.mtu = network.vlan.mtu;
     }
-    if (const auto ip = ip_of(endpoint.ipv4)) { plan.addresses.emplace_back(ip, endpoint.ipv4_bits); }
-    if (const auto ip = ip_of(endpoint.ipv6)) { plan.addresses.emplace_back(ip, endpoint.ipv6_bits); }
+    if (const auto ip = ip_of(endpoint.ipv4)) {
+        plan.addresses.emplace_back(ip, endpoint.ipv4_bits);
+    }
+    if (const auto ip = ip_of(endpoint.ipv6)) {
+        plan.addresses.emplace_back(ip, endpoint.ipv6_bits);
+    }
     for (const auto& text : endpoint.wish.link_local) { plan.link_local.push_back(ip_of(text)); }
-    if (const auto options = parse_endpoint_options(endpoint.wish.driver_options)) { plan.sysctls = options->sysctls; }
+    if (const auto options = parse_endpoint_options(endpoint.wish.driver_options)) {
+        plan.sysctls = options->sysctls;
+    }
     for (const auto& entry : attached.info.sysctls) {
         auto parts = split(cut(entry, '=').first, '.');
         if (interface_of_sysctl(cut(entry, '=').first) != endpoint.interface) { continue; }
@@ -399,7 +454,8 @@ bool publishes(const Networks::Impl::Network& network) {
     return network.is_bridge() && !network.definition.internal;
 }
 bool is_routed(const Networks::Impl::Network& network, Family family) {
-    return (family == Family::V4 ? network.bridge.gateway_v4 : network.bridge.gateway_v6) == GatewayMode::Routed;
+    return (family == Family::V4 ? network.bridge.gateway_v4 : network.bridge.gateway_v6) ==
+           GatewayMode::Routed;
 }
 } // namespace
 
@@ -426,7 +482,9 @@ PortRequest Networks::Impl::port_request(const Attached& attached) const {
         if (network.bridge.host_binding_given) { request.default_v4 = network.bridge.host_binding; }
         if (is_routed(network, Family::V4)) { request.target.v4 = {}; }
     }
-    if (v6 != nullptr && is_routed(*networks.at(v6->network), Family::V6)) { request.target.v6 = {}; }
+    if (v6 != nullptr && is_routed(*networks.at(v6->network), Family::V6)) {
+        request.target.v6 = {};
+    }
     if (!request.target.v4 && !request.target.v6) { request.wishes.clear(); }
     return request;
 }
@@ -440,12 +498,14 @@ std::vector<PortBinding> Networks::Impl::taken_ports() const {
 }
 
 /// Translations for what is held, and open ports where routing does without.
-std::vector<RulePort> Networks::Impl::rule_ports(const Attached& attached, const std::vector<HeldPort>& held) const {
+std::vector<RulePort> Networks::Impl::rule_ports(const Attached& attached,
+                                                 const std::vector<HeldPort>& held) const {
     std::vector<RulePort> rules;
     for (const auto& port : held) {
         if (!port.target) { continue; }
         const auto& key = port.binding.container;
-        rules.push_back({key.protocol, port.host, port.binding.host_port, port.target, key.port, false});
+        rules.push_back(
+            {key.protocol, port.host, port.binding.host_port, port.target, key.port, false});
     }
     const auto open = [&](const EndpointState* endpoint, Family family) {
         if (endpoint == nullptr || !publishes(*networks.at(endpoint->network))) { return; }
@@ -478,7 +538,9 @@ Networks::Impl::Setup Networks::Impl::base_setup(const Attached& attached) const
 
 Result<Networks::Impl::SetupDone> Networks::Impl::run_setup(Setup setup) {
     SetupDone done;
-    if (const auto text = os::read_file(setup.resolv_conf)) { done.resolver = parse_resolv_conf(*text); }
+    if (const auto text = os::read_file(setup.resolv_conf)) {
+        done.resolver = parse_resolv_conf(*text);
+    }
     done.resolver_plain = servers_behind_stub(done.resolver);
     if (setup.with_ports && !setup.ports.wishes.empty()) {
         TRY_LET(held, hold_ports(setup.ports, setup.taken));
@@ -492,7 +554,9 @@ Result<Networks::Impl::SetupDone> Networks::Impl::run_setup(Setup setup) {
         done.sandbox.netns = std::move(netns);
     }
     const auto build = [&]() -> Result<void> {
-        for (const auto& interface : setup.interfaces) { TRY(add_interface(done.sandbox.netns, interface)); }
+        for (const auto& interface : setup.interfaces) {
+            TRY(add_interface(done.sandbox.netns, interface));
+        }
         if (setup.interfaces.empty()) { return ok(); }
         return set_default_routes(done.sandbox.netns, setup.routes);
     };
@@ -527,7 +591,9 @@ std::vector<HostsEntry> Networks::Impl::link_entries(const Attached& attached) c
             if (endpoint.network_name != "bridge" || endpoint.ipv4.empty()) { continue; }
             std::vector<std::string> names{alias.empty() ? other->info.name : alias};
             for (const auto& name : {other->info.hostname, other->info.name}) {
-                if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end()) { names.push_back(name); }
+                if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end()) {
+                    names.push_back(name);
+                }
             }
             out.push_back({endpoint.ipv4, names});
         }
@@ -537,10 +603,12 @@ std::vector<HostsEntry> Networks::Impl::link_entries(const Attached& attached) c
 
 void Networks::Impl::render_files(Attached& attached, const SetupDone& host) const {
     auto& info = attached.info;
-    const auto pick = [](const std::vector<std::string>& own, const std::vector<std::string>& daemon) {
+    const auto pick = [](const std::vector<std::string>& own,
+                         const std::vector<std::string>& daemon) {
         return own.empty() ? daemon : own;
     };
-    const ResolverWish wish{pick(info.dns, settings.dns), pick(info.dns_search, settings.dns_search),
+    const ResolverWish wish{pick(info.dns, settings.dns),
+                            pick(info.dns_search, settings.dns_search),
                             pick(info.dns_options, settings.dns_options)};
     const auto extra = parse_extra_hosts(info.extra_hosts, host_gateway()).value_or({});
     info.hostname_file = info.hostname + "\n";
@@ -598,7 +666,9 @@ Result<SandboxInfo> Networks::Impl::attach_shared(const AttachRequest& request) 
 net::Task<Result<SandboxInfo>> Networks::Impl::attach(AttachRequest request) {
     CO_TRY(validate(request));
     const auto mode = resolved_mode(request.mode);
-    if (attached(request.container)) { co_return conflict("container " + request.container.text() + " is attached already"); }
+    if (attached(request.container)) {
+        co_return conflict("container " + request.container.text() + " is attached already");
+    }
     auto attached = std::make_shared<Attached>(env.loop);
     attached->id = request.container;
     auto& info = attached->info;
@@ -629,7 +699,8 @@ net::Task<Result<SandboxInfo>> Networks::Impl::attach(AttachRequest request) {
     co_return made;
 }
 
-net::Task<Result<SandboxInfo>> Networks::Impl::attach_isolated(AttachedPtr attached, AttachRequest request) {
+net::Task<Result<SandboxInfo>> Networks::Impl::attach_isolated(AttachedPtr attached,
+                                                               AttachRequest request) {
     auto turn = co_await attached->turn.acquire();
     auto& info = attached->info;
     if (info.mode == "host") {
@@ -654,7 +725,9 @@ net::Task<Result<SandboxInfo>> Networks::Impl::attach_isolated(AttachedPtr attac
         const bool here = name.starts_with("net.") && interface_of_sysctl(name).empty();
         if (here) { setup.sandbox.sysctls.emplace_back(name, value); }
     }
-    for (const auto& endpoint : info.endpoints) { setup.interfaces.push_back(interface_plan(*attached, endpoint)); }
+    for (const auto& endpoint : info.endpoints) {
+        setup.interfaces.push_back(interface_plan(*attached, endpoint));
+    }
     setup.with_ports = true;
     setup.ports = port_request(*attached);
     if (!setup.ports.wishes.empty()) { setup.taken = taken_ports(); }
@@ -662,10 +735,15 @@ net::Task<Result<SandboxInfo>> Networks::Impl::attach_isolated(AttachedPtr attac
     auto ran = co_await env.pool.run(std::move(job));
     if (!ran) { // the part that people meet most is a port somebody else has
         const auto& cause = ran.error().message;
-        const bool port = cause.starts_with("Bind for ") || cause.starts_with("failed to bind host port");
-        if (!port || info.endpoints.empty()) { co_return std::move(ran).error().with("failed to set up container networking"); }
-        co_return std::move(ran).error().with("failed to set up container networking: driver failed programming external "
-                                              "connectivity on endpoint " + info.name + " (" + info.endpoints.front().endpoint + ")");
+        const bool port =
+            cause.starts_with("Bind for ") || cause.starts_with("failed to bind host port");
+        if (!port || info.endpoints.empty()) {
+            co_return std::move(ran).error().with("failed to set up container networking");
+        }
+        co_return std::move(ran).error().with(
+            "failed to set up container networking: driver failed programming external "
+            "connectivity on endpoint " +
+            info.name + " (" + info.endpoints.front().endpoint + ")");
     }
     attached->netns = std::move(ran->sandbox.netns);
     CO_TRY(co_await publish_ports(attached, std::move(ran->held)));
@@ -680,7 +758,8 @@ net::Task<Result<SandboxInfo>> Networks::Impl::attach_isolated(AttachedPtr attac
     co_return info;
 }
 
-net::Task<Result<void>> Networks::Impl::publish_ports(AttachedPtr attached, std::vector<HeldPort> held) {
+net::Task<Result<void>> Networks::Impl::publish_ports(AttachedPtr attached,
+                                                      std::vector<HeldPort> held) {
     auto rules = rule_ports(*attached, held);
     take_ports(*attached, std::move(held));
     if (rules.empty()) { co_return ok(); }
@@ -701,9 +780,12 @@ net::Task<Result<void>> Networks::Impl::detach(ContainerId container) {
     for (const auto& endpoint : attached->info.endpoints) {
         release(*attached, endpoint);
         const auto network = networks.find(endpoint.network);
-        if (network != networks.end()) { publish(*network->second, "disconnect", container.text()); }
+        if (network != networks.end()) {
+            publish(*network->second, "disconnect", container.text());
+        }
     }
-    const bool own = !attached->info.netns_path.empty() && attached->info.netns_path == netns_path(container);
+    const bool own =
+        !attached->info.netns_path.empty() && attached->info.netns_path == netns_path(container);
     if (own) {
         // The veths go with the namespace: deleting them one by one is a hundred times slower.
         auto job = [path = attached->info.netns_path, fd = std::move(attached->netns)]() mutable {
@@ -723,11 +805,14 @@ net::Task<Result<void>> Networks::Impl::detach(ContainerId container) {
 namespace {
 Result<void> check_own_sandbox(const SandboxInfo& info) {
     if (info.mode == "host") {
-        return Error{Errc::Forbidden, "container cannot be disconnected from host network or connected to host network"};
+        return Error{
+            Errc::Forbidden,
+            "container cannot be disconnected from host network or connected to host network"};
     }
     if (info.mode.starts_with(container_mode)) {
-        return Error{Errc::Forbidden, "container sharing network namespace with another container or host cannot be "
-                                      "connected to any other network"};
+        return Error{Errc::Forbidden,
+                     "container sharing network namespace with another container or host cannot be "
+                     "connected to any other network"};
     }
     return ok();
 }
@@ -736,18 +821,23 @@ Result<void> check_own_sandbox(const SandboxInfo& info) {
 /// Publishes anew when the endpoint that carries the ports has changed.
 net::Task<Result<void>> Networks::Impl::move_ports(AttachedPtr attached, PortTarget before) {
     const auto now = port_target(*attached);
-    if (attached->info.published.empty() || (now.v4 == before.v4 && now.v6 == before.v6)) { co_return ok(); }
+    if (attached->info.published.empty() || (now.v4 == before.v4 && now.v6 == before.v6)) {
+        co_return ok();
+    }
     auto request = port_request(*attached);
     request.fixed = attached->info.ports;
     CO_TRY(co_await remove_port_rules(attached));
     attached->relays.reset();
     attached->info.ports.clear();
-    auto job = [request = std::move(request), taken = taken_ports()] { return hold_ports(request, taken); };
+    auto job = [request = std::move(request), taken = taken_ports()] {
+        return hold_ports(request, taken);
+    };
     CO_TRY_LET(held, co_await env.pool.run(std::move(job)));
     co_return co_await publish_ports(attached, std::move(held));
 }
 
-net::Task<Result<SandboxInfo>> Networks::Impl::join(ContainerId container, NetworkPtr network, EndpointWish wish) {
+net::Task<Result<SandboxInfo>> Networks::Impl::join(ContainerId container, NetworkPtr network,
+                                                    EndpointWish wish) {
     auto attached = this->attached(container);
     if (!attached) { co_return conflict("container " + container.text() + " is not running"); }
     auto turn = co_await attached->turn.acquire();
@@ -756,10 +846,14 @@ net::Task<Result<SandboxInfo>> Networks::Impl::join(ContainerId container, Netwo
     CO_TRY(check_own_sandbox(info));
     const auto same = [&](const EndpointState& e) { return e.network == network->definition.id; };
     if (std::any_of(info.endpoints.begin(), info.endpoints.end(), same)) {
-        co_return Error{Errc::Forbidden, "endpoint with name " + info.name + " already exists in network " + network->definition.name};
+        co_return Error{Errc::Forbidden, "endpoint with name " + info.name +
+                                             " already exists in network " +
+                                             network->definition.name};
     }
     if (network->definition.driver == "null") {
-        co_return Error{Errc::Forbidden, "container cannot be connected to multiple networks with one of the networks in private (none) mode"};
+        co_return Error{
+            Errc::Forbidden,
+            "container cannot be connected to multiple networks with one of the networks in private (none) mode"};
     }
     const auto before = port_target(*attached);
     CO_TRY(allocate(*attached, Wanted{network, wish}));
@@ -781,7 +875,8 @@ net::Task<Result<SandboxInfo>> Networks::Impl::join(ContainerId container, Netwo
         const auto failed = info.endpoints.back();
         info.endpoints.pop_back();
         release(*attached, failed);
-        auto undo = [path = info.netns_path, name = failed.interface, routes = default_routes(*attached)]() -> Result<void> {
+        auto undo = [path = info.netns_path, name = failed.interface,
+                     routes = default_routes(*attached)]() -> Result<void> {
             TRY_LET(netns, os::open_netns(path));
             TRY(remove_interface(netns, name));
             return set_default_routes(netns, routes);
@@ -804,17 +899,20 @@ net::Task<Result<SandboxInfo>> Networks::Impl::leave(ContainerId container, Netw
     auto turn = co_await attached->turn.acquire();
     auto& info = attached->info;
     CO_TRY(check_own_sandbox(info));
-    const auto found = std::find_if(info.endpoints.begin(), info.endpoints.end(), [&](const EndpointState& e) {
-        return e.network == network->definition.id;
-    });
+    const auto found =
+        std::find_if(info.endpoints.begin(), info.endpoints.end(),
+                     [&](const EndpointState& e) { return e.network == network->definition.id; });
     if (attached->gone || found == info.endpoints.end()) {
-        co_return Error{Errc::Forbidden, "container " + container.text() + " is not connected to network " + network->definition.name};
+        co_return Error{Errc::Forbidden, "container " + container.text() +
+                                             " is not connected to network " +
+                                             network->definition.name};
     }
     const auto before = port_target(*attached);
     const auto endpoint = *found;
     info.endpoints.erase(found);
     release(*attached, endpoint);
-    auto job = [setup = base_setup(*attached), name = endpoint.interface]() mutable -> Result<SetupDone> {
+    auto job = [setup = base_setup(*attached),
+                name = endpoint.interface]() mutable -> Result<SetupDone> {
         TRY_LET(netns, os::open_netns(setup.sandbox.path));
         TRY(remove_interface(netns, name));
         TRY(set_default_routes(netns, setup.routes));

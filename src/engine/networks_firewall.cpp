@@ -24,7 +24,8 @@ RuleBridge Networks::Impl::rule_bridge(const Network& network) const {
     rule.internal = network.definition.internal;
     rule.routed_v4 = options.gateway_v4 == GatewayMode::Routed;
     rule.routed_v6 = options.gateway_v6 == GatewayMode::Routed;
-    rule.unprotected = options.gateway_v4 == GatewayMode::NatUnprotected || options.gateway_v6 == GatewayMode::NatUnprotected;
+    rule.unprotected = options.gateway_v4 == GatewayMode::NatUnprotected ||
+                       options.gateway_v6 == GatewayMode::NatUnprotected;
     for (const auto& pool : network.definition.pools) {
         const auto subnet = Subnet::parse(pool.subnet);
         if (!subnet || rule.internal || !options.masquerade) { continue; }
@@ -38,7 +39,9 @@ RuleState Networks::Impl::rule_state() const {
     RuleState state;
     state.guard_forward = guard_forward;
     for (const auto& [id, network] : networks) {
-        if (network->is_bridge() && !network->removing) { state.bridges.push_back(rule_bridge(*network)); }
+        if (network->is_bridge() && !network->removing) {
+            state.bridges.push_back(rule_bridge(*network));
+        }
     }
     for (const auto& [id, attached] : sandboxes) {
         state.ports.insert(state.ports.end(), attached->rules.begin(), attached->rules.end());
@@ -62,7 +65,8 @@ net::Task<Result<void>> Networks::Impl::open_firewall() {
 net::Task<Result<void>> Networks::Impl::rebuild_table() {
     if (!nft) { co_return ok(); }
     auto turn = co_await firewall_turn.acquire();
-    auto job = [nft = nft, table = table, state = rule_state(), remembered = user_rules]() -> Result<std::string> {
+    auto job = [nft = nft, table = table, state = rule_state(),
+                remembered = user_rules]() -> Result<std::string> {
         const auto listing = nft->query("list chain inet " + table + " user", os::Nft::Form::Text);
         const auto user = listing ? parse_user_rules(*listing) : remembered;
         auto applied = nft->apply(render_table(table, state, user));
@@ -77,7 +81,8 @@ net::Task<Result<void>> Networks::Impl::rebuild_table() {
     co_return ok();
 }
 
-/// A change to the table as it is; when that fails the table was tampered with, and is written anew.
+/// A change to the table as it is; when that fails the table was tampered with, and is written
+/// anew.
 net::Task<Result<void>> Networks::Impl::change_rules(std::string commands) {
     if (!nft || commands.empty()) { co_return ok(); }
     {
@@ -96,7 +101,8 @@ net::Task<Result<void>> Networks::Impl::remove_bridge_rules(NetworkPtr network) 
     if (!network->is_bridge()) { co_return ok(); }
     co_return co_await change_rules(render_remove_bridge(table, rule_bridge(*network)));
 }
-net::Task<Result<void>> Networks::Impl::add_port_rules(AttachedPtr attached, std::vector<RulePort> rules) {
+net::Task<Result<void>> Networks::Impl::add_port_rules(AttachedPtr attached,
+                                                       std::vector<RulePort> rules) {
     attached->rules = rules;
     co_return co_await change_rules(render_add_ports(table, rules));
 }

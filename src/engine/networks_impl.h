@@ -1,5 +1,6 @@
-// Inside of Networks, shared by the networks_*.cpp files only: the state on the loop's thread and the steps of each
-// operation. Kernel work is packed into values, done by a pool thread, and its outcome taken over here.
+// Inside of Networks, shared by the networks_*.cpp files only: the state on the loop's thread and
+// the steps of each operation. Kernel work is packed into values, done by a pool thread, and its
+// outcome taken over here.
 #pragma once
 
 #include "engine/env.h"
@@ -27,7 +28,7 @@ class Networks::Impl {
         network::Definition definition;
         network::BridgeOptions bridge;
         network::VlanOptions vlan;
-        std::string link;  ///< the bridge, or the parent of macvlan and ipvlan
+        std::string link; ///< the bridge, or the parent of macvlan and ipvlan
         network::Addresses addresses;
         std::multiset<ContainerId> users; ///< endpoints, those being made included
         bool removing = false;
@@ -80,10 +81,12 @@ class Networks::Impl {
     /// Options parsed and addresses counted; a plain value without kernel objects.
     Result<NetworkPtr> make_network(network::Definition definition) const;
     Result<void> refuse_shared_link(const Network& network) const;
-    network::AddressPlan address_plan(const network::HostFacts& facts, const NetworkId& except) const;
+    network::AddressPlan address_plan(const network::HostFacts& facts,
+                                      const NetworkId& except) const;
     net::Task<Result<void>> ensure_links(NetworkPtr network);
     network::BridgePlan bridge_plan(const Network& network) const;
-    void publish(const Network& network, const std::string& action, const std::string& container = {}) const;
+    void publish(const Network& network, const std::string& action,
+                 const std::string& container = {}) const;
     Result<void> save(const Network& network) const;
 
     // networks_attach.cpp: containers.
@@ -98,16 +101,20 @@ class Networks::Impl {
     net::Task<Result<SandboxInfo>> attach_isolated(AttachedPtr attached, AttachRequest request);
     Result<SandboxInfo> attach_shared(const AttachRequest& request) const;
     net::Task<Result<void>> detach(ContainerId container);
-    net::Task<Result<SandboxInfo>> join(ContainerId container, NetworkPtr network, network::EndpointWish wish);
+    net::Task<Result<SandboxInfo>> join(ContainerId container, NetworkPtr network,
+                                        network::EndpointWish wish);
     net::Task<Result<SandboxInfo>> leave(ContainerId container, NetworkPtr network);
 
     Result<void> allocate(Attached& attached, const Wanted& wanted);
     void release(Attached& attached, const network::EndpointState& endpoint);
     std::string free_interface(const Attached& attached, const std::string& prefix) const;
-    network::InterfacePlan interface_plan(const Attached& attached, const network::EndpointState& endpoint) const;
+    network::InterfacePlan interface_plan(const Attached& attached,
+                                          const network::EndpointState& endpoint) const;
     network::DefaultRoutes default_routes(const Attached& attached) const;
-    const network::EndpointState* gateway_endpoint(const Attached& attached, network::Family family) const;
-    std::vector<std::string> dns_names(const Attached& attached, const network::EndpointState& endpoint) const;
+    const network::EndpointState* gateway_endpoint(const Attached& attached,
+                                                   network::Family family) const;
+    std::vector<std::string> dns_names(const Attached& attached,
+                                       const network::EndpointState& endpoint) const;
     bool needs_dns(const Attached& attached) const;
     network::DnsView dns_view(const Attached& attached) const;
     void name_endpoint(const Attached& attached, const network::EndpointState& endpoint);
@@ -119,9 +126,11 @@ class Networks::Impl {
 
     network::PortRequest port_request(const Attached& attached) const;
     std::vector<network::PortBinding> taken_ports() const;
-    std::vector<network::RulePort> rule_ports(const Attached& attached, const std::vector<network::HeldPort>& held) const;
+    std::vector<network::RulePort> rule_ports(const Attached& attached,
+                                              const std::vector<network::HeldPort>& held) const;
     void take_ports(Attached& attached, std::vector<network::HeldPort> held);
-    net::Task<Result<void>> publish_ports(AttachedPtr attached, std::vector<network::HeldPort> held);
+    net::Task<Result<void>> publish_ports(AttachedPtr attached,
+                                          std::vector<network::HeldPort> held);
     net::Task<Result<void>> move_ports(AttachedPtr attached, network::PortTarget before);
     network::PortTarget port_target(const Attached& attached) const;
     Setup base_setup(const Attached& attached) const;
@@ -135,7 +144,8 @@ class Networks::Impl {
     net::Task<Result<void>> change_rules(std::string commands);
     net::Task<Result<void>> add_bridge_rules(NetworkPtr network);
     net::Task<Result<void>> remove_bridge_rules(NetworkPtr network);
-    net::Task<Result<void>> add_port_rules(AttachedPtr attached, std::vector<network::RulePort> rules);
+    net::Task<Result<void>> add_port_rules(AttachedPtr attached,
+                                           std::vector<network::RulePort> rules);
     net::Task<Result<void>> remove_port_rules(AttachedPtr attached);
     net::Task<Result<void>> tend_foreign_chains();
     net::Task<void> close_firewall(bool keep_table);
@@ -152,8 +162,9 @@ class Networks::Impl {
     net::Task<Result<void>> ensure_default_bridge();
     net::Task<Result<void>> adopt(RunningSandbox running);
     net::Task<void> sweep();
-    Result<network::Definition> default_bridge_definition(const network::HostFacts& facts,
-                                                          const std::vector<std::pair<network::Ip, int>>& present) const;
+    Result<network::Definition>
+    default_bridge_definition(const network::HostFacts& facts,
+                              const std::vector<std::pair<network::Ip, int>>& present) const;
 
     Env& env;
     network::Settings settings;
@@ -164,10 +175,10 @@ class Networks::Impl {
     std::map<ContainerId, AttachedPtr> sandboxes;
     network::HostFacts facts;
     std::shared_ptr<os::Nft> nft;
-    std::string user_rules;     ///< of chain `user`, as last seen
+    std::string user_rules; ///< of chain `user`, as last seen
     bool guard_forward = false;
     net::Lock firewall_turn;
-    net::Lock definition_turn;  ///< one network is created or removed at a time
+    net::Lock definition_turn; ///< one network is created or removed at a time
     net::TaskScope scope;
 };
 

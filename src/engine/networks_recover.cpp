@@ -16,18 +16,24 @@ namespace {
 
 constexpr int default_mtu = 1500;
 
-std::string guard_marker(const network::Settings& settings) { return settings.exec_root + "/forwarding-was-off"; }
+std::string guard_marker(const network::Settings& settings) {
+    return settings.exec_root + "/forwarding-was-off";
+}
 
 /// The default bridge of a daemon that is not the machine's first has a name of its own.
 std::string default_link(const network::Settings& settings) {
     const bool chosen = settings.bridge != network::Settings{}.bridge;
-    return chosen || settings.instance == "0" ? settings.bridge : "shoal" + settings.instance.substr(0, 6);
+    return chosen || settings.instance == "0" ? settings.bridge
+                                              : "shoal" + settings.instance.substr(0, 6);
 }
 
-std::string text_of(bool value) { return value ? "true" : "false"; }
+std::string text_of(bool value) {
+    return value ? "true" : "false";
+}
 
 /// bip or the addresses of a bridge that somebody made: subnet and gateway.
-Result<Pool> pool_of(const std::string& cidr, const std::string& range, const std::string& gateway) {
+Result<Pool> pool_of(const std::string& cidr, const std::string& range,
+                     const std::string& gateway) {
     const auto subnet = Subnet::parse(cidr);
     if (!subnet) { return invalid("invalid bridge address " + go_quote(cidr)); }
     Pool pool;
@@ -35,7 +41,9 @@ Result<Pool> pool_of(const std::string& cidr, const std::string& range, const st
     const auto own = cut(cidr, '/').first;
     if (Ip::parse(own) != subnet->base()) { pool.gateway = own; }
     if (!gateway.empty()) {
-        if (!pool.gateway.empty() && gateway != pool.gateway) { pool.aux["DefaultGatewayIPv4"] = pool.gateway; }
+        if (!pool.gateway.empty() && gateway != pool.gateway) {
+            pool.aux["DefaultGatewayIPv4"] = pool.gateway;
+        }
         pool.gateway = gateway;
     }
     if (!range.empty()) { pool.ip_range = range; }
@@ -44,8 +52,9 @@ Result<Pool> pool_of(const std::string& cidr, const std::string& range, const st
 
 } // namespace
 
-Result<Definition> Networks::Impl::default_bridge_definition(const HostFacts& host,
-                                                             const std::vector<std::pair<Ip, int>>& present) const {
+Result<Definition>
+Networks::Impl::default_bridge_definition(const HostFacts& host,
+                                          const std::vector<std::pair<Ip, int>>& present) const {
     Definition definition;
     const auto stored = find("bridge");
     definition.id = stored ? (*stored)->definition.id : NetworkId::fresh(env.random);
@@ -60,7 +69,8 @@ Result<Definition> Networks::Impl::default_bridge_definition(const HostFacts& ho
         {"com.docker.network.bridge.enable_ip_masquerade", text_of(settings.ip_masq)},
         {"com.docker.network.bridge.host_binding_ipv4", settings.ip},
         {"com.docker.network.bridge.name", link},
-        {"com.docker.network.driver.mtu", std::to_string(settings.mtu > 0 ? settings.mtu : default_mtu)},
+        {"com.docker.network.driver.mtu",
+         std::to_string(settings.mtu > 0 ? settings.mtu : default_mtu)},
     };
     std::string v4 = settings.bip, v6 = settings.bip6;
     for (const auto& [ip, bits] : present) {
@@ -78,7 +88,9 @@ Result<Definition> Networks::Impl::default_bridge_definition(const HostFacts& ho
         TRY_LET(pool, pool_of(v6, settings.fixed_cidr_v6, settings.default_gateway_v6));
         pools.push_back(pool);
     }
-    if (stored && v4.empty()) { pools = (*stored)->definition.pools; } // the same subnet at every start
+    if (stored && v4.empty()) {
+        pools = (*stored)->definition.pools;
+    } // the same subnet at every start
     TRY_LET(planned, plan_pools(std::move(pools), definition, address_plan(host, definition.id)));
     definition.pools = planned;
     return definition;
@@ -87,9 +99,7 @@ Result<Definition> Networks::Impl::default_bridge_definition(const HostFacts& ho
 net::Task<Result<void>> Networks::Impl::ensure_default_bridge() {
     const auto stored = find("bridge");
     if (settings.bridge == "none") {
-        if (stored) {
-            networks.erase((*stored)->definition.id);
-        }
+        if (stored) { networks.erase((*stored)->definition.id); }
         co_return ok();
     }
     auto look = [link = default_link(settings)] { return link_addresses(link); };
@@ -129,15 +139,23 @@ net::Task<Result<void>> Networks::Impl::recover(std::vector<RunningSandbox> runn
     std::vector<NetworkPtr> all;
     for (const auto& [id, network] : networks) { all.push_back(network); }
     for (const auto& network : all) {
-        if (network->definition.enable_ipv6 && network->is_bridge()) { CO_TRY(co_await forward(Family::V6)); }
+        if (network->definition.enable_ipv6 && network->is_bridge()) {
+            CO_TRY(co_await forward(Family::V6));
+        }
         auto linked = co_await ensure_links(network);
-        if (!linked && network->is_predefined()) { co_return std::move(linked).error().with("network " + network->definition.name); }
-        if (!linked) { spdlog::error("network {}: {}", network->definition.name, linked.error().message); }
+        if (!linked && network->is_predefined()) {
+            co_return std::move(linked).error().with("network " + network->definition.name);
+        }
+        if (!linked) {
+            spdlog::error("network {}: {}", network->definition.name, linked.error().message);
+        }
     }
     for (auto& sandbox : running) {
         const auto name = sandbox.name;
         auto adopted = co_await adopt(std::move(sandbox));
-        if (!adopted) { spdlog::error("network of container {}: {}", name, adopted.error().message); }
+        if (!adopted) {
+            spdlog::error("network of container {}: {}", name, adopted.error().message);
+        }
     }
     co_await sweep();
     co_return co_await open_firewall();
@@ -151,8 +169,12 @@ net::Task<Result<void>> Networks::Impl::adopt(RunningSandbox running) {
     attached->info.name = running.name;
     sandboxes[attached->id] = attached;
     auto& info = attached->info;
-    if (info.netns_path != netns_path(attached->id)) { co_return ok(); } // host, or another container's
-    std::erase_if(info.endpoints, [&](const EndpointState& endpoint) { return !networks.contains(endpoint.network); });
+    if (info.netns_path != netns_path(attached->id)) {
+        co_return ok();
+    } // host, or another container's
+    std::erase_if(info.endpoints, [&](const EndpointState& endpoint) {
+        return !networks.contains(endpoint.network);
+    });
     for (auto& endpoint : info.endpoints) {
         auto& network = *networks.at(endpoint.network);
         for (const auto& text : {endpoint.ipv4, endpoint.ipv6}) {
@@ -191,7 +213,9 @@ net::Task<void> Networks::Impl::sweep() {
         const auto entries = os::list_directory(directory);
         if (!entries) { return; }
         for (const auto& entry : *entries) {
-            if (!wanted.contains(entry.name)) { (void)os::remove_netns(directory + "/" + entry.name); }
+            if (!wanted.contains(entry.name)) {
+                (void)os::remove_netns(directory + "/" + entry.name);
+            }
         }
     };
     co_await env.pool.run(std::move(job));

@@ -1,4 +1,5 @@
-// Networks on a real kernel: each test is a machine of its own, a fresh network namespace with an outsider beside it.
+// Networks on a real kernel: each test is a machine of its own, a fresh network namespace with an
+// outsider beside it.
 #include "engine/networks.h"
 
 #include "engine/env.h"
@@ -36,7 +37,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 /// Bind mounts of namespaces stay inside this process.
-const bool own_mounts = ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+const bool own_mounts =
+    ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
 
 struct Address {
     sockaddr_storage storage{};
@@ -71,12 +73,15 @@ struct Address {
 };
 
 enum class Kind { Tcp, Udp };
-int type_of(Kind kind) { return kind == Kind::Tcp ? SOCK_STREAM : SOCK_DGRAM; }
+int type_of(Kind kind) {
+    return kind == Kind::Tcp ? SOCK_STREAM : SOCK_DGRAM;
+}
 
 /// Says its name and who asked, by TCP and UDP.
 class Server {
   public:
-    Server(const os::Fd& netns, std::string name, std::string address, int port) : name_(std::move(name)) {
+    Server(const os::Fd& netns, std::string name, std::string address, int port)
+        : name_(std::move(name)) {
         Address at(address, port);
         for (const auto kind : {Kind::Tcp, Kind::Udp}) {
             auto made = os::socket_in_netns(netns, {at.storage.ss_family, type_of(kind), 0});
@@ -119,13 +124,16 @@ constexpr int answer_ms = 2000;
 constexpr int silence_ms = 400;
 
 /// What a Server there says, or "" when nobody answers. Blocking.
-std::string ask_blocking(const os::Fd& netns, std::string address, int port, Kind kind, int wait_ms) {
+std::string ask_blocking(const os::Fd& netns, std::string address, int port, Kind kind,
+                         int wait_ms) {
     Address to(address, port);
     auto fd = os::socket_in_netns(netns, {to.storage.ss_family, type_of(kind) | SOCK_NONBLOCK, 0});
     if (!fd) { return ""; }
     if (::connect(fd->raw(), to.get(), to.size) != 0 && errno != EINPROGRESS) { return ""; }
     pollfd writable{fd->raw(), POLLOUT, 0};
-    if (::poll(&writable, 1, wait_ms) != 1 || (writable.revents & (POLLERR | POLLHUP)) != 0) { return ""; }
+    if (::poll(&writable, 1, wait_ms) != 1 || (writable.revents & (POLLERR | POLLHUP)) != 0) {
+        return "";
+    }
     if (kind == Kind::Udp) { (void)!::send(fd->raw(), "hi", 2, 0); }
     pollfd readable{fd->raw(), POLLIN, 0};
     if (::poll(&readable, 1, wait_ms) != 1) { return ""; }
@@ -141,7 +149,8 @@ struct DnsReply {
 };
 
 std::string dns_query(const std::string& name, ldns_rr_type type) {
-    ldns_pkt* packet = ldns_pkt_query_new(ldns_dname_new_frm_str(name.c_str()), type, LDNS_RR_CLASS_IN, LDNS_RD);
+    ldns_pkt* packet =
+        ldns_pkt_query_new(ldns_dname_new_frm_str(name.c_str()), type, LDNS_RR_CLASS_IN, LDNS_RD);
     ldns_pkt_set_id(packet, 4711);
     std::uint8_t* bytes = nullptr;
     std::size_t size = 0;
@@ -155,7 +164,8 @@ std::string dns_query(const std::string& name, ldns_rr_type type) {
 DnsReply dns_reply(std::string_view message) {
     DnsReply reply;
     ldns_pkt* packet = nullptr;
-    if (ldns_wire2pkt(&packet, reinterpret_cast<const std::uint8_t*>(message.data()), message.size()) != LDNS_STATUS_OK) {
+    if (ldns_wire2pkt(&packet, reinterpret_cast<const std::uint8_t*>(message.data()),
+                      message.size()) != LDNS_STATUS_OK) {
         return reply;
     }
     reply.rcode = ldns_pkt_get_rcode(packet);
@@ -178,12 +188,15 @@ DnsReply dns_blocking(const os::Fd& netns, std::string name, ldns_rr_type type, 
     ::setsockopt(fd->raw(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     if (::connect(fd->raw(), to.get(), to.size) != 0) { return {}; }
     auto message = dns_query(name, type);
-    if (kind == Kind::Tcp) { message = std::string("\0", 1) + static_cast<char>(message.size()) + message; }
+    if (kind == Kind::Tcp) {
+        message = std::string("\0", 1) + static_cast<char>(message.size()) + message;
+    }
     (void)!::send(fd->raw(), message.data(), message.size(), 0);
     std::string buffer(65536, '\0');
     const auto got = ::recv(fd->raw(), buffer.data(), buffer.size(), kind == Kind::Tcp ? 0 : 0);
     if (got <= 0) { return {}; }
-    return dns_reply(std::string_view(buffer).substr(kind == Kind::Tcp ? 2 : 0, static_cast<std::size_t>(got)));
+    return dns_reply(
+        std::string_view(buffer).substr(kind == Kind::Tcp ? 2 : 0, static_cast<std::size_t>(got)));
 }
 
 /// A name server of the outside world: every A question has the answer 203.0.113.7.
@@ -205,7 +218,8 @@ class FakeDns {
             char buffer[2048];
             Address peer;
             peer.size = sizeof peer.storage;
-            const auto got = ::recvfrom(fd_.raw(), buffer, sizeof buffer, 0, peer.get(), &peer.size);
+            const auto got =
+                ::recvfrom(fd_.raw(), buffer, sizeof buffer, 0, peer.get(), &peer.size);
             ++asked_;
             std::string reply(buffer, static_cast<std::size_t>(got));
             reply[2] = static_cast<char>(0x81);
@@ -233,7 +247,8 @@ struct Machine : ::testing::Test {
         wire(here, "10.99.0.1", "fd99::1");
         auto there = std::move(*os::Netlink::open_in(outsider));
         wire(there, "10.99.0.50", "fd99::50");
-        ASSERT_TRUE(os::write_file_atomic(directory.path() + "/resolv.conf", "nameserver 10.99.0.50\nsearch lan\n"));
+        ASSERT_TRUE(os::write_file_atomic(directory.path() + "/resolv.conf",
+                                          "nameserver 10.99.0.50\nsearch lan\n"));
         options.exec_root = directory.path();
         options.resolv_conf = directory.path() + "/resolv.conf";
         store.emplace(std::move(*Store::open(directory.path() + "/state.db")));
@@ -269,7 +284,8 @@ struct Machine : ::testing::Test {
     /// The end of kill -9: nothing is put away.
     void crash() { networks.reset(); }
 
-    NetworkId create(const std::string& name, std::map<std::string, std::string> driver_options = {},
+    NetworkId create(const std::string& name,
+                     std::map<std::string, std::string> driver_options = {},
                      std::function<void(Definition&)> change = {}) {
         CreateNetwork request;
         request.definition.name = name;
@@ -294,13 +310,17 @@ struct Machine : ::testing::Test {
         attached.push_back(id);
         return *info;
     }
-    SandboxInfo start(const std::string& name, const std::string& mode = "bridge") { return start(request(name, mode)); }
+    SandboxInfo start(const std::string& name, const std::string& mode = "bridge") {
+        return start(request(name, mode));
+    }
     os::Fd netns(const SandboxInfo& info) { return std::move(*os::open_netns(info.netns_path)); }
-    static PortWish port(std::uint16_t host, std::uint16_t inside, const std::string& ip = "", Protocol protocol = Protocol::Tcp) {
+    static PortWish port(std::uint16_t host, std::uint16_t inside, const std::string& ip = "",
+                         Protocol protocol = Protocol::Tcp) {
         return {{inside, protocol}, ip, host, host};
     }
     /// A container "name" with a server on port 80, published as tcp and udp.
-    SandboxInfo start_web(const std::string& name, const std::string& mode, std::uint16_t host_port) {
+    SandboxInfo start_web(const std::string& name, const std::string& mode,
+                          std::uint16_t host_port) {
         auto wish = request(name, mode);
         wish.published = {port(host_port, 80), port(host_port, 80, "", Protocol::Udp)};
         auto info = start(std::move(wish));
@@ -311,13 +331,20 @@ struct Machine : ::testing::Test {
         servers.push_back(std::make_unique<Server>(netns(info), name, "0.0.0.0", 80));
     }
 
-    std::string ask(const os::Fd& from, const std::string& address, int port, Kind kind = Kind::Tcp) {
-        return beside([&, address, port, kind] { return ask_blocking(from, address, port, kind, answer_ms); });
+    std::string ask(const os::Fd& from, const std::string& address, int port,
+                    Kind kind = Kind::Tcp) {
+        return beside([&, address, port, kind] {
+            return ask_blocking(from, address, port, kind, answer_ms);
+        });
     }
     bool silent(const os::Fd& from, const std::string& address, int port) {
-        return beside([&, address, port] { return ask_blocking(from, address, port, Kind::Tcp, silence_ms); }).empty();
+        return beside([&, address, port] {
+                   return ask_blocking(from, address, port, Kind::Tcp, silence_ms);
+               })
+            .empty();
     }
-    DnsReply dns(const SandboxInfo& info, const std::string& name, ldns_rr_type type = LDNS_RR_TYPE_A, Kind kind = Kind::Udp) {
+    DnsReply dns(const SandboxInfo& info, const std::string& name,
+                 ldns_rr_type type = LDNS_RR_TYPE_A, Kind kind = Kind::Udp) {
         const auto inside = netns(info);
         return beside([&, name, type, kind] { return dns_blocking(inside, name, type, kind); });
     }
@@ -326,7 +353,9 @@ struct Machine : ::testing::Test {
         const auto done = tool->apply(commands);
         EXPECT_TRUE(done) << done.error().message;
     }
-    std::string ruleset() { return std::move(*os::Nft::open()->query("list ruleset", os::Nft::Form::Text)); }
+    std::string ruleset() {
+        return std::move(*os::Nft::open()->query("list ruleset", os::Nft::Form::Text));
+    }
     std::string gateway() { return networks->inspect("bridge")->definition.pools.at(0).gateway; }
     void wait_ms(int ms) {
         net::run_task(loop, net::sleep(loop, Deadline::in(std::chrono::milliseconds(ms))));
@@ -398,7 +427,8 @@ TEST_F(Machine, lets_containers_use_published_ports_whereever_they_are) {
 
 TEST_F(Machine, binds_to_one_host_address_only_when_asked) {
     auto here = std::move(*os::Netlink::open());
-    ASSERT_TRUE(here.add_address({Ip::parse("10.99.0.201")->bytes(), 24, here.link("eth0")->index}));
+    ASSERT_TRUE(
+        here.add_address({Ip::parse("10.99.0.201")->bytes(), 24, here.link("eth0")->index}));
     auto wish = request("a2", "bridge");
     wish.published = {port(8081, 80, "10.99.0.201"), port(8082, 80, "127.0.0.1")};
     serve(start(std::move(wish)), "a2");
@@ -408,9 +438,11 @@ TEST_F(Machine, binds_to_one_host_address_only_when_asked) {
     EXPECT_TRUE(silent(outsider, "10.99.0.1", 8082));
     // 127.0.0.1 of the host is not for others, whatever they route.
     auto there = std::move(*os::Netlink::open_in(outsider));
-    ASSERT_TRUE(os::run_in_netns(outsider, [] { return os::write_sysctl("net.ipv4.conf.eth0.route_localnet", "1"); }));
+    ASSERT_TRUE(os::run_in_netns(
+        outsider, [] { return os::write_sysctl("net.ipv4.conf.eth0.route_localnet", "1"); }));
     ASSERT_TRUE(there.set_up(1, true));
-    (void)there.replace_route({Ip::parse("127.0.0.9")->bytes(), 32, Ip::parse("10.99.0.1")->bytes(), there.link("eth0")->index});
+    (void)there.replace_route({Ip::parse("127.0.0.9")->bytes(), 32, Ip::parse("10.99.0.1")->bytes(),
+                               there.link("eth0")->index});
     EXPECT_TRUE(silent(outsider, "127.0.0.9", 8082));
 }
 
@@ -427,7 +459,8 @@ TEST_F(Machine, keeps_bridges_apart_and_lets_one_bridge_talk) {
 TEST_F(Machine, does_not_route_outsiders_to_container_addresses) {
     const auto a1 = start_web("a1", "bridge", 8080);
     auto there = std::move(*os::Netlink::open_in(outsider));
-    ASSERT_TRUE(there.replace_route({Ip::parse("172.17.0.0")->bytes(), 16, Ip::parse("10.99.0.1")->bytes(), there.link("eth0")->index}));
+    ASSERT_TRUE(there.replace_route({Ip::parse("172.17.0.0")->bytes(), 16,
+                                     Ip::parse("10.99.0.1")->bytes(), there.link("eth0")->index}));
     EXPECT_TRUE(silent(outsider, a1.endpoints[0].ipv4, 80));
     EXPECT_EQ(ask(host, a1.endpoints[0].ipv4, 80), "a1 172.17.0.1");
 }
@@ -464,7 +497,8 @@ TEST_F(Machine, keeps_an_internal_network_inside) {
     // Not even with a route of its own making.
     auto inside = std::move(*os::Netlink::open_in(netns(a1)));
     const auto bridge = networks->inspect("inner")->definition.pools.at(0).gateway;
-    ASSERT_TRUE(inside.replace_route({"", 0, Ip::parse(bridge)->bytes(), inside.link("eth0")->index}));
+    ASSERT_TRUE(
+        inside.replace_route({"", 0, Ip::parse(bridge)->bytes(), inside.link("eth0")->index}));
     EXPECT_TRUE(silent(netns(a1), "10.99.0.50", 99));
 }
 
@@ -488,7 +522,8 @@ TEST_F(Machine, answers_names_aliases_ids_and_reverse_lookups) {
     const auto empty = dns(web2, "web.", LDNS_RR_TYPE_AAAA);
     EXPECT_EQ(empty.rcode, LDNS_RCODE_NOERROR);
     EXPECT_TRUE(empty.records.empty());
-    EXPECT_THAT(dns(web2, Ip::parse(ip)->reverse_name() + ".", LDNS_RR_TYPE_PTR).records, ElementsAre("web.app."));
+    EXPECT_THAT(dns(web2, Ip::parse(ip)->reverse_name() + ".", LDNS_RR_TYPE_PTR).records,
+                ElementsAre("web.app."));
     EXPECT_THAT(dns(web2, "web.", LDNS_RR_TYPE_A, Kind::Tcp).records, ElementsAre(ip));
     EXPECT_EQ(web.resolv_conf, "nameserver 127.0.0.11\nsearch lan\noptions ndots:0\n");
 }
@@ -533,11 +568,13 @@ TEST_F(Machine, speaks_ipv6) {
     EXPECT_EQ(ask(netns(a1), "fd99::50", 99), "x1 fd99::1") << "masquerade";
     auto there = std::move(*os::Netlink::open_in(outsider));
     const auto subnet = *Subnet::parse(networks->inspect("six")->definition.pools.at(1).subnet);
-    os::Route route{subnet.base().bytes(), 64, Ip::parse("fd99::1")->bytes(), there.link("eth0")->index};
+    os::Route route{subnet.base().bytes(), 64, Ip::parse("fd99::1")->bytes(),
+                    there.link("eth0")->index};
     route.v6 = true;
     ASSERT_TRUE(there.replace_route(route));
     EXPECT_TRUE(silent(outsider, a1.endpoints[0].ipv6, 86));
-    EXPECT_THAT(a1.ports, ElementsAre(PortBinding{{86, Protocol::Tcp}, "0.0.0.0", 8086}, PortBinding{{86, Protocol::Tcp}, "::", 8086}));
+    EXPECT_THAT(a1.ports, ElementsAre(PortBinding{{86, Protocol::Tcp}, "0.0.0.0", 8086},
+                                      PortBinding{{86, Protocol::Tcp}, "::", 8086}));
 }
 
 TEST_F(Machine, connects_and_disconnects_a_running_container) {
@@ -563,7 +600,8 @@ TEST_F(Machine, connects_and_disconnects_a_running_container) {
     const auto bridge = networks->find("bridge")->id;
     auto left = run(networks->leave(id, bridge));
     ASSERT_TRUE(left) << left.error().message;
-    EXPECT_EQ(ask(outsider, "10.99.0.1", 8080), "web 10.99.0.50") << "the port moved to the other network";
+    EXPECT_EQ(ask(outsider, "10.99.0.1", 8080), "web 10.99.0.50")
+        << "the port moved to the other network";
     left = run(networks->leave(id, app));
     ASSERT_TRUE(left);
     EXPECT_TRUE(left->endpoints.empty());
@@ -586,7 +624,8 @@ TEST_F(Machine, leaves_by_the_network_with_the_highest_priority) {
 }
 
 TEST_F(Machine, gives_static_addresses_macs_and_interface_names) {
-    create("fixed", {}, [](Definition& d) { d.pools = {{.subnet = "10.7.0.0/24", .gateway = "10.7.0.254"}}; });
+    create("fixed", {},
+           [](Definition& d) { d.pools = {{.subnet = "10.7.0.0/24", .gateway = "10.7.0.254"}}; });
     auto wish = request("c", "fixed");
     auto& endpoint = wish.endpoints["fixed"];
     endpoint.ipv4 = "10.7.0.77";
@@ -601,7 +640,9 @@ TEST_F(Machine, gives_static_addresses_macs_and_interface_names) {
     EXPECT_EQ(link->mac, "02:42:00:00:00:77");
     std::vector<std::string> addresses;
     for (const auto& address : inside.addresses().value_or({})) {
-        if (address.link == link->index) { addresses.push_back(Ip::from_bytes(address.bytes).text()); }
+        if (address.link == link->index) {
+            addresses.push_back(Ip::from_bytes(address.bytes).text());
+        }
     }
     EXPECT_THAT(addresses, ElementsAre("10.7.0.77", "169.254.7.7"));
     EXPECT_TRUE(os::run_in_netns(netns(info), []() -> Result<void> {
@@ -624,7 +665,8 @@ TEST_F(Machine, says_when_a_network_is_full) {
     start("a", "tiny");
     const auto refused = run(networks->attach(request("b", "tiny")));
     ASSERT_FALSE(refused);
-    EXPECT_THAT(refused.error().message, HasSubstr("no available IPv4 addresses on this network's address pools: tiny ("));
+    EXPECT_THAT(refused.error().message,
+                HasSubstr("no available IPv4 addresses on this network's address pools: tiny ("));
 }
 
 TEST_F(Machine, refuses_a_port_that_somebody_has_and_keeps_nothing_half_made) {
@@ -633,8 +675,10 @@ TEST_F(Machine, refuses_a_port_that_somebody_has_and_keeps_nothing_half_made) {
     wish.published = {port(9090, 80), port(8080, 80)};
     const auto refused = run(networks->attach(wish));
     ASSERT_FALSE(refused);
-    EXPECT_THAT(refused.error().message, HasSubstr("driver failed programming external connectivity on endpoint b ("));
-    EXPECT_THAT(refused.error().message, HasSubstr("Bind for 0.0.0.0:8080 failed: port is already allocated"));
+    EXPECT_THAT(refused.error().message,
+                HasSubstr("driver failed programming external connectivity on endpoint b ("));
+    EXPECT_THAT(refused.error().message,
+                HasSubstr("Bind for 0.0.0.0:8080 failed: port is already allocated"));
     EXPECT_FALSE(os::exists(directory.path() + "/netns/" + wish.container.text()));
     const Server own(host, "own", "0.0.0.0", 7070);
     auto other = request("c", "bridge");
@@ -642,7 +686,8 @@ TEST_F(Machine, refuses_a_port_that_somebody_has_and_keeps_nothing_half_made) {
     EXPECT_THAT(run(networks->attach(other)).error().message, HasSubstr("address already in use"));
     auto fine = request("d", "bridge");
     fine.published = {port(9090, 80)};
-    EXPECT_EQ(start(std::move(fine)).endpoints.at(0).ipv4, "172.17.0.3") << "the failed ones gave their addresses back";
+    EXPECT_EQ(start(std::move(fine)).endpoints.at(0).ipv4, "172.17.0.3")
+        << "the failed ones gave their addresses back";
 }
 
 TEST_F(Machine, picks_free_ports_from_nothing_and_from_a_range) {
@@ -679,10 +724,12 @@ TEST_F(Machine, obeys_the_operators_rules_about_published_ports) {
 TEST_F(Machine, passes_foreign_chains_that_drop_and_takes_its_rule_away_at_the_end) {
     start_web("a1", "bridge", 8080);
     nft("table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop;\n}\n}");
-    EXPECT_TRUE(comes_true([&] { return ruleset().find("shoal_0 accepted") != std::string::npos; }));
+    EXPECT_TRUE(
+        comes_true([&] { return ruleset().find("shoal_0 accepted") != std::string::npos; }));
     EXPECT_EQ(ask(outsider, "10.99.0.1", 8080), "a1 10.99.0.50");
     nft("flush chain ip filter FORWARD");
-    EXPECT_TRUE(comes_true([&] { return ruleset().find("shoal_0 accepted") != std::string::npos; }));
+    EXPECT_TRUE(
+        comes_true([&] { return ruleset().find("shoal_0 accepted") != std::string::npos; }));
     for (const auto& id : attached) { ASSERT_TRUE(run(networks->detach(id))); }
     attached.clear();
     run_void(networks->stop(false));
@@ -698,11 +745,14 @@ TEST_F(Machine, does_not_become_a_router_for_others) {
     ASSERT_TRUE(here.add_address({Ip::parse("10.98.0.1")->bytes(), 24, here.link("eth1")->index}));
     ASSERT_TRUE(here.set_up(here.link("eth1")->index, true));
     auto there = std::move(*os::Netlink::open_in(beyond));
-    ASSERT_TRUE(there.add_address({Ip::parse("10.98.0.2")->bytes(), 24, there.link("eth0")->index}));
+    ASSERT_TRUE(
+        there.add_address({Ip::parse("10.98.0.2")->bytes(), 24, there.link("eth0")->index}));
     ASSERT_TRUE(there.set_up(there.link("eth0")->index, true));
-    ASSERT_TRUE(there.replace_route({"", 0, Ip::parse("10.98.0.1")->bytes(), there.link("eth0")->index}));
+    ASSERT_TRUE(
+        there.replace_route({"", 0, Ip::parse("10.98.0.1")->bytes(), there.link("eth0")->index}));
     auto out = std::move(*os::Netlink::open_in(outsider));
-    ASSERT_TRUE(out.replace_route({Ip::parse("10.98.0.0")->bytes(), 24, Ip::parse("10.99.0.1")->bytes(), out.link("eth0")->index}));
+    ASSERT_TRUE(out.replace_route({Ip::parse("10.98.0.0")->bytes(), 24,
+                                   Ip::parse("10.99.0.1")->bytes(), out.link("eth0")->index}));
     const Server far(beyond, "far", "10.98.0.2", 99);
     EXPECT_EQ(*os::read_sysctl("net.ipv4.ip_forward"), "1");
     EXPECT_TRUE(silent(outsider, "10.98.0.2", 99));
@@ -726,7 +776,8 @@ TEST_F(Machine, comes_back_after_a_crash_with_everything_in_place) {
     EXPECT_THAT(dns(db, "web.").records, ElementsAre(web.endpoints[0].ipv4));
     auto wish = request("late", "app");
     wish.published = {port(8080, 80)};
-    EXPECT_THAT(run(networks->attach(wish)).error().message, HasSubstr("port is already allocated"));
+    EXPECT_THAT(run(networks->attach(wish)).error().message,
+                HasSubstr("port is already allocated"));
     EXPECT_EQ(start("next", "app").endpoints.at(0).ipv4, forgotten.endpoints.at(0).ipv4);
 }
 
@@ -735,12 +786,15 @@ TEST_F(Machine, leaves_nothing_behind) {
     const auto links_before = here.links()->size();
     const auto rules_before = ruleset();
     create("app");
-    for (const char* name : {"a", "b", "c"}) { start_web(name, "app", static_cast<std::uint16_t>(8000 + name[0])); }
+    for (const char* name : {"a", "b", "c"}) {
+        start_web(name, "app", static_cast<std::uint16_t>(8000 + name[0]));
+    }
     for (const auto& id : attached) { ASSERT_TRUE(run(networks->detach(id))); }
     attached.clear();
     servers.clear();
     ASSERT_TRUE(run(networks->remove("app")));
-    EXPECT_TRUE(comes_true([&] { return here.links()->size() == links_before; })) << "the kernel ends namespaces lazily";
+    EXPECT_TRUE(comes_true([&] { return here.links()->size() == links_before; }))
+        << "the kernel ends namespaces lazily";
     EXPECT_EQ(ruleset(), rules_before);
     EXPECT_TRUE(os::list_directory(directory.path() + "/netns")->empty());
     for (std::uint16_t port : {8097, 8098, 8099}) { const Server free(host, "x", "0.0.0.0", port); }
@@ -756,14 +810,22 @@ TEST_F(Machine, refuses_what_docker_refuses_in_its_words) {
         return created ? Error{} : created.error();
     };
     create("app");
-    EXPECT_EQ(refusal([](Definition& d) { d.name = "app"; }), conflict("network with name app already exists"));
+    EXPECT_EQ(refusal([](Definition& d) { d.name = "app"; }),
+              conflict("network with name app already exists"));
     EXPECT_EQ(refusal([](Definition& d) { d.name = "bridge"; }).code, Errc::Forbidden);
     EXPECT_EQ(refusal([](Definition& d) { d.driver = "overlay"; }).code, Errc::Forbidden);
-    EXPECT_EQ(refusal([](Definition& d) { d.driver = "host"; }).message, "only one instance of \"host\" network is allowed");
-    EXPECT_EQ(refusal([](Definition& d) { d.driver = "weave"; }).message, "plugin \"weave\" not found");
-    EXPECT_THAT(refusal([](Definition& d) { d.pools = {{.subnet = "172.17.3.0/24"}}; }).message, HasSubstr("Pool overlaps"));
-    EXPECT_THAT(refusal([](Definition& d) { d.options = {{"x", "y"}}; }).message, HasSubstr("\"x\""));
-    EXPECT_EQ(run(networks->remove("bridge")).error(), (Error{Errc::Forbidden, "bridge is a pre-defined network and cannot be removed"}));
+    EXPECT_EQ(refusal([](Definition& d) { d.driver = "host"; }).message,
+              "only one instance of \"host\" network is allowed");
+    EXPECT_EQ(refusal([](Definition& d) { d.driver = "weave"; }).message,
+              "plugin \"weave\" not found");
+    EXPECT_THAT(refusal([](Definition& d) { d.pools = {{.subnet = "172.17.3.0/24"}}; }).message,
+                HasSubstr("Pool overlaps"));
+    EXPECT_THAT(refusal([](Definition& d) {
+                    d.options = {{"x", "y"}};
+                }).message,
+                HasSubstr("\"x\""));
+    EXPECT_EQ(run(networks->remove("bridge")).error(),
+              (Error{Errc::Forbidden, "bridge is a pre-defined network and cannot be removed"}));
     EXPECT_EQ(run(networks->remove("nothing")).error().message, "network nothing not found");
     const auto a = start("a", "app");
     EXPECT_THAT(run(networks->remove("app")).error().message, HasSubstr("has active endpoints"));
@@ -773,7 +835,8 @@ TEST_F(Machine, refuses_what_docker_refuses_in_its_words) {
 TEST_F(Machine, refuses_drivers_the_kernel_lacks_by_name_and_makes_macvlan_where_it_can) {
     create("mac", {{"parent", "eth0"}}, [](Definition& d) {
         d.driver = "macvlan";
-        d.pools = {{.subnet = "10.99.0.0/24", .ip_range = "10.99.0.64/26", .gateway = "10.99.0.50"}};
+        d.pools = {
+            {.subnet = "10.99.0.0/24", .ip_range = "10.99.0.64/26", .gateway = "10.99.0.50"}};
     });
     const auto info = start("m", "mac");
     EXPECT_EQ(info.endpoints.at(0).ipv4, "10.99.0.64");
@@ -783,7 +846,8 @@ TEST_F(Machine, refuses_drivers_the_kernel_lacks_by_name_and_makes_macvlan_where
     second.definition.name = "mac2";
     second.definition.driver = "macvlan";
     second.definition.options = {{"parent", "eth0"}};
-    EXPECT_THAT(run(networks->create(second)).error().message, HasSubstr("already using parent interface eth0"));
+    EXPECT_THAT(run(networks->create(second)).error().message,
+                HasSubstr("already using parent interface eth0"));
     second.definition.options.clear();
     auto dummy = run(networks->create(second));
     if (!dummy) { EXPECT_THAT(dummy.error().message, HasSubstr("dummy link")); }
@@ -833,9 +897,11 @@ TEST_F(Machine, attaches_in_a_few_milliseconds) {
     for (const auto& id : attached) { ASSERT_TRUE(run(networks->detach(id))); }
     const auto end = std::chrono::steady_clock::now();
     attached.clear();
-    const auto each = [](auto span, int n) { return std::chrono::duration<double, std::milli>(span).count() / n; };
-    std::printf("attach %.2f ms, with DNS %.2f ms, detach %.2f ms\n", each(middle - begin, count), each(named - middle, count),
-                each(end - named, 2 * count));
+    const auto each = [](auto span, int n) {
+        return std::chrono::duration<double, std::milli>(span).count() / n;
+    };
+    std::printf("attach %.2f ms, with DNS %.2f ms, detach %.2f ms\n", each(middle - begin, count),
+                each(named - middle, count), each(end - named, 2 * count));
     EXPECT_LT(each(middle - begin, count), 40.0) << "ten times what it takes on a quiet machine";
 }
 

@@ -76,7 +76,9 @@ Result<void> put_exec_opts(Settings& settings, const Json& json) {
     for (const auto& option : options) {
         const auto [name, value] = cut(option, '=');
         if (name != "native.cgroupdriver") { return invalid("unknown option \"" + name + "\""); }
-        if (value == "systemd") { return invalid("native.cgroupdriver=systemd is not supported, only cgroupfs"); }
+        if (value == "systemd") {
+            return invalid("native.cgroupdriver=systemd is not supported, only cgroupfs");
+        }
         if (value != "cgroupfs") { return invalid("invalid cgroup driver \"" + value + "\""); }
         settings.cgroup_driver = value;
     }
@@ -244,7 +246,9 @@ const std::array keys{
 
 } // namespace
 
-std::span<const SettingKey> setting_keys() { return keys; }
+std::span<const SettingKey> setting_keys() {
+    return keys;
+}
 
 const SettingKey* find_setting_key(std::string_view name) {
     const auto found = std::ranges::find(keys, name, &SettingKey::name);
@@ -252,13 +256,16 @@ const SettingKey* find_setting_key(std::string_view name) {
 }
 
 Result<void> refuse_unknown_keys(const Json& document) {
-    if (!document.is_object()) { return invalid("expected an object, got " + std::string(codec::kind_of(document))); }
+    if (!document.is_object()) {
+        return invalid("expected an object, got " + std::string(codec::kind_of(document)));
+    }
     std::vector<std::string> unknown;
     for (const auto& [name, value] : document.items()) {
         if (find_setting_key(name) == nullptr) { unknown.push_back(name); }
     }
     if (unknown.empty()) { return ok(); }
-    return invalid("the following directives don't match any configuration option: " + join(unknown, ", "));
+    return invalid("the following directives don't match any configuration option: " +
+                   join(unknown, ", "));
 }
 
 Result<Settings> apply_settings_json(Settings base, const Json& document) {
@@ -267,10 +274,11 @@ Result<Settings> apply_settings_json(Settings base, const Json& document) {
         if (value.is_null()) { continue; }
         auto set = find_setting_key(name)->set(base, value);
         if (!set) {
-            // The codec's path has no name in front of it: ": expected ..." or ".nofile.Soft: expected ...".
+            // The codec's path has no name in front of it: ": expected ..." or ".nofile.Soft:
+            // expected ...".
             auto problem = std::move(set).error();
-            const bool path = problem.message.starts_with(':') || problem.message.starts_with('.') ||
-                              problem.message.starts_with('[');
+            const bool path = problem.message.starts_with(':') ||
+                              problem.message.starts_with('.') || problem.message.starts_with('[');
             problem.message = name + (path ? "" : ": ") + problem.message;
             return problem;
         }

@@ -1,7 +1,8 @@
-// Settings: what daemon.json and the command line of shoald say, with Docker's keys and meaning. Plain values, read
-// once and replaced on SIGHUP for the keys that may change then. Reading refuses unknown keys and wrong types by the
-// key's name; a known key asking for something this engine cannot do is refused with the reason. It does not act on
-// anything: whoever needs a value reads it here.
+// Settings: what daemon.json and the command line of shoald say, with Docker's keys and meaning.
+// Plain values, read once and replaced on SIGHUP for the keys that may change then. Reading refuses
+// unknown keys and wrong types by the key's name; a known key asking for something this engine
+// cannot do is refused with the reason. It does not act on anything: whoever needs a value reads it
+// here.
 #pragma once
 
 #include "base/json.h"
@@ -50,7 +51,7 @@ struct Settings {
 
     // The daemon.
     bool debug = false;
-    std::string log_level = "info"; ///< debug info warn error fatal
+    std::string log_level = "info";  ///< debug info warn error fatal
     std::string log_format = "text"; ///< text json
     bool live_restore = true;        ///< containers go on running when the daemon stops
     bool experimental = false;
@@ -65,25 +66,26 @@ struct Settings {
     // Containers.
     std::map<std::string, RuntimeEntry> runtimes; ///< "crun" and "runc" exist always
     std::string default_runtime = "crun";
-    std::string shim_path;   ///< "": beside the daemon's own binary
-    std::string init_path;   ///< "": shoal-shim, which is an init too
-    bool init = false;       ///< default of HostConfig.Init
+    std::string shim_path; ///< "": beside the daemon's own binary
+    std::string init_path; ///< "": shoal-shim, which is an init too
+    bool init = false;     ///< default of HostConfig.Init
     std::string cgroup_parent;
-    std::string cgroup_driver = "cgroupfs";        ///< cgroupfs systemd
-    std::string default_cgroupns_mode;             ///< host private; "": private on v2, host on v1
-    std::string default_ipc_mode = "private";      ///< private shareable
+    std::string cgroup_driver = "cgroupfs";   ///< cgroupfs systemd
+    std::string default_cgroupns_mode;        ///< host private; "": private on v2, host on v1
+    std::string default_ipc_mode = "private"; ///< private shareable
     std::int64_t default_shm_size_bytes = 64 << 20;
-    std::string seccomp_profile;                   ///< "" or "builtin": ours; "unconfined"; else a file
+    std::string seccomp_profile; ///< "" or "builtin": ours; "unconfined"; else a file
     bool no_new_privileges = false;
-    int oom_score_adjust = 0;                      ///< of the daemon
+    int oom_score_adjust = 0; ///< of the daemon
     std::map<std::string, UlimitSetting> default_ulimits;
     std::string log_driver = "json-file";
     TextMap log_opts;
     std::string storage_driver = "overlay2";
 
     // Networks.
-    std::string bridge;   ///< an existing bridge for the default network; "none": no default network; "": shoal0
-    std::string bip;      ///< "172.17.0.1/16"
+    std::string bridge; ///< an existing bridge for the default network; "none": no default network;
+                        ///< "": shoal0
+    std::string bip;    ///< "172.17.0.1/16"
     std::string bip6;
     std::string fixed_cidr, fixed_cidr_v6;
     std::string default_gateway, default_gateway_v6;
@@ -95,8 +97,8 @@ struct Settings {
     std::string host_gateway_ip;
     bool ip_forward = true;
     bool ip_masq = true;
-    bool firewall = true;       ///< the key `iptables`: whether we write firewall rules at all
-    bool firewall6 = true;      ///< the key `ip6tables`
+    bool firewall = true;  ///< the key `iptables`: whether we write firewall rules at all
+    bool firewall6 = true; ///< the key `ip6tables`
     bool userland_proxy = true;
     std::map<std::string, TextMap> default_network_opts; ///< by driver
     std::vector<std::string> dns, dns_opts, dns_search;
@@ -122,8 +124,8 @@ struct CommandLine {
     bool version = false;
     bool help = false;
 };
-/// The arguments after the program's name, with the file they name: flags and file may not both set a key.
-/// `read_file` gives a file's text; NotFound is allowed for the default config file only.
+/// The arguments after the program's name, with the file they name: flags and file may not both set
+/// a key. `read_file` gives a file's text; NotFound is allowed for the default config file only.
 using ReadFile = Result<std::string> (*)(const std::string& path);
 Result<CommandLine> parse_command_line(const std::vector<std::string>& args, ReadFile read_file);
 std::string command_line_help();
@@ -131,11 +133,13 @@ std::string command_line_help();
 /// An entry of `hosts`: where the API listens.
 struct HostAddress {
     enum class Kind { Unix, Tcp, Inherited } kind = Kind::Unix;
-    std::string path;     ///< Unix: the socket's path. Inherited: the systemd socket's name, "" for all of them
-    std::string host;     ///< Tcp: address or name, without brackets
+    std::string
+        path; ///< Unix: the socket's path. Inherited: the systemd socket's name, "" for all of them
+    std::string host; ///< Tcp: address or name, without brackets
     std::uint16_t port = 0;
 };
-/// "unix:///run/x.sock", "tcp://127.0.0.1:2375", "fd://", "fd://name", "127.0.0.1:2375". Fails: Invalid.
+/// "unix:///run/x.sock", "tcp://127.0.0.1:2375", "fd://", "fd://name", "127.0.0.1:2375". Fails:
+/// Invalid.
 Result<HostAddress> parse_host(std::string_view text);
 /// Reached from this machine alone: 127.0.0.0/8, ::1, localhost.
 bool is_loopback(const HostAddress& host);

@@ -21,7 +21,10 @@ Result<void> check_address(std::string_view key, const std::string& text, int fa
     const int got = address_family(text);
     if (got != 0 && (family == 0 || got == family)) { return ok(); }
     return invalid(std::string(key) + ": \"" + text + "\" is not an IP" +
-                   (family == AF_INET ? "v4" : family == AF_INET6 ? "v6" : "") + " address");
+                   (family == AF_INET    ? "v4"
+                    : family == AF_INET6 ? "v6"
+                                         : "") +
+                   " address");
 }
 
 Result<void> check_cidr(std::string_view key, const std::string& text, int family) {
@@ -29,13 +32,16 @@ Result<void> check_cidr(std::string_view key, const std::string& text, int famil
     const auto [address, length] = cut(text, '/');
     const auto bits = parse_number<int>(length);
     const int got = address_family(address);
-    if (got == 0 || (family != 0 && got != family) || !bits || *bits < 0 || *bits > (got == AF_INET ? 32 : 128)) {
-        return invalid(std::string(key) + ": \"" + text + "\" is not an address with prefix length");
+    if (got == 0 || (family != 0 && got != family) || !bits || *bits < 0 ||
+        *bits > (got == AF_INET ? 32 : 128)) {
+        return invalid(std::string(key) + ": \"" + text +
+                       "\" is not an address with prefix length");
     }
     return ok();
 }
 
-Result<void> one_of(std::string_view key, const std::string& value, std::initializer_list<std::string_view> allowed) {
+Result<void> one_of(std::string_view key, const std::string& value,
+                    std::initializer_list<std::string_view> allowed) {
     if (std::ranges::find(allowed, value) != allowed.end()) { return ok(); }
     std::vector<std::string> words(allowed.begin(), allowed.end());
     std::erase(words, "");
@@ -44,12 +50,16 @@ Result<void> one_of(std::string_view key, const std::string& value, std::initial
 
 Result<void> at_least(std::string_view key, int value, int least) {
     if (value >= least) { return ok(); }
-    return invalid(std::string(key) + ": must be " + std::to_string(least) + " or more, got " + std::to_string(value));
+    return invalid(std::string(key) + ": must be " + std::to_string(least) + " or more, got " +
+                   std::to_string(value));
 }
 
 Result<void> check_places(const Settings& s) {
-    for (const auto& [key, path] : {std::pair("data-root", s.data_root), {"exec-root", s.exec_root}}) {
-        if (!path.starts_with('/')) { return invalid(std::string(key) + ": \"" + path + "\" is not an absolute path"); }
+    for (const auto& [key, path] :
+         {std::pair("data-root", s.data_root), {"exec-root", s.exec_root}}) {
+        if (!path.starts_with('/')) {
+            return invalid(std::string(key) + ": \"" + path + "\" is not an absolute path");
+        }
     }
     if (!s.pidfile.empty() && !s.pidfile.starts_with('/')) {
         return invalid("pidfile: \"" + s.pidfile + "\" is not an absolute path");
@@ -67,9 +77,10 @@ Result<void> check_hosts(const Settings& s) {
     for (const auto& text : s.hosts) {
         TRY_LET(host, parse_host(text));
         if (host.kind == HostAddress::Kind::Tcp && !is_loopback(host) && !s.tls_verify) {
-            return invalid("hosts: " + text +
-                           " can be reached from other machines, and whoever reaches the API owns this one; use "
-                           "tlsverify with tlscacert, tlscert and tlskey, or listen on 127.0.0.1");
+            return invalid(
+                "hosts: " + text +
+                " can be reached from other machines, and whoever reaches the API owns this one; use "
+                "tlsverify with tlscacert, tlscert and tlskey, or listen on 127.0.0.1");
         }
     }
     if (s.metrics_addr.empty()) { return ok(); }
@@ -82,10 +93,13 @@ Result<void> check_labels(const Settings& s) {
     std::map<std::string, std::string> seen;
     for (const auto& label : s.labels) {
         const auto equals = label.find('=');
-        if (equals == std::string::npos || equals == 0) { return invalid("labels: \"" + label + "\" is not key=value"); }
+        if (equals == std::string::npos || equals == 0) {
+            return invalid("labels: \"" + label + "\" is not key=value");
+        }
         const auto [place, fresh] = seen.emplace(label.substr(0, equals), label);
         if (!fresh && place->second != label) {
-            return invalid("labels: conflict labels for " + place->first + ": " + place->second + ", " + label);
+            return invalid("labels: conflict labels for " + place->first + ": " + place->second +
+                           ", " + label);
         }
     }
     return ok();
@@ -111,10 +125,12 @@ Result<void> check_words(const Settings& s) {
 Result<void> check_runtimes(const Settings& s) {
     for (const std::string_view name : {"crun", "runc"}) {
         if (s.runtimes.contains(std::string(name))) {
-            return invalid("runtimes: '" + std::string(name) + "' exists always and cannot be replaced");
+            return invalid("runtimes: '" + std::string(name) +
+                           "' exists always and cannot be replaced");
         }
     }
-    if (s.default_runtime != "crun" && s.default_runtime != "runc" && !s.runtimes.contains(s.default_runtime)) {
+    if (s.default_runtime != "crun" && s.default_runtime != "runc" &&
+        !s.runtimes.contains(s.default_runtime)) {
         return invalid("default-runtime: '" + s.default_runtime + "' is not among the runtimes");
     }
     return ok();
@@ -131,7 +147,8 @@ Result<void> check_networks(const Settings& s) {
     TRY(check_address("host-gateway-ip", s.host_gateway_ip, 0));
     for (const auto& server : s.dns) { TRY(check_address("dns", server, 0)); }
     if (!s.bridge.empty() && !s.bip.empty()) {
-        return invalid("You specified -b & --bip, mutually exclusive options. Please specify only one");
+        return invalid(
+            "You specified -b & --bip, mutually exclusive options. Please specify only one");
     }
     for (const auto& pool : s.default_address_pools) {
         if (pool.base.empty()) { return invalid("default-address-pools: 'base' is needed"); }
@@ -139,7 +156,8 @@ Result<void> check_networks(const Settings& s) {
         const auto base_bits = *parse_number<int>(cut(pool.base, '/').second);
         const int bits_max = address_family(cut(pool.base, '/').first) == AF_INET ? 32 : 128;
         if (pool.size < base_bits || pool.size > bits_max) {
-            return invalid("default-address-pools: size " + std::to_string(pool.size) + " does not fit " + pool.base);
+            return invalid("default-address-pools: size " + std::to_string(pool.size) +
+                           " does not fit " + pool.base);
         }
     }
     return ok();
@@ -164,7 +182,9 @@ Result<HostAddress> parse_host(std::string_view text) {
     if (text.starts_with("unix://")) {
         host.path = text.substr(7);
         if (!host.path.starts_with('/')) { return bad("the path of the socket must be absolute"); }
-        if (host.path.size() > 107) { return bad("the path of the socket is longer than 107 bytes"); }
+        if (host.path.size() > 107) {
+            return bad("the path of the socket is longer than 107 bytes");
+        }
         return host;
     }
     if (text.starts_with("fd://")) {
@@ -173,7 +193,8 @@ Result<HostAddress> parse_host(std::string_view text) {
         if (host.path == "*") { host.path.clear(); }
         return host;
     }
-    if (const auto scheme = text.find("://"); scheme != std::string_view::npos && !text.starts_with("tcp://")) {
+    if (const auto scheme = text.find("://");
+        scheme != std::string_view::npos && !text.starts_with("tcp://")) {
         return bad("unsupported protocol");
     }
     const auto rest = text.starts_with("tcp://") ? text.substr(6) : text;
@@ -183,7 +204,9 @@ Result<HostAddress> parse_host(std::string_view text) {
     if (!port) { return bad("invalid port"); }
     auto name = rest.substr(0, colon);
     if (name.starts_with('[') && name.ends_with(']')) { name = name.substr(1, name.size() - 2); }
-    if (name.find_first_of("/?#") != std::string_view::npos) { return bad("should not contain a path element"); }
+    if (name.find_first_of("/?#") != std::string_view::npos) {
+        return bad("should not contain a path element");
+    }
     host.kind = HostAddress::Kind::Tcp;
     host.host = name.empty() ? "0.0.0.0" : std::string(name);
     host.port = *port;
@@ -194,7 +217,8 @@ bool is_loopback(const HostAddress& host) {
     if (host.kind != HostAddress::Kind::Tcp) { return true; }
     if (host.host == "localhost" || host.host == "::1") { return true; }
     in_addr address{};
-    return inet_pton(AF_INET, host.host.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
+    return inet_pton(AF_INET, host.host.c_str(), &address) == 1 &&
+           (ntohl(address.s_addr) >> 24) == 127;
 }
 
 } // namespace shoal::engine

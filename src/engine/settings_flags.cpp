@@ -16,8 +16,8 @@ struct Flags {
 };
 
 Error bad_flag(const SettingKey& key, std::string_view value, std::string_view why) {
-    return invalid("invalid argument \"" + std::string(value) + "\" for \"--" + std::string(key.flag) +
-                   "\" flag: " + std::string(why));
+    return invalid("invalid argument \"" + std::string(value) + "\" for \"--" +
+                   std::string(key.flag) + "\" flag: " + std::string(why));
 }
 
 Result<Json> pool_of(const SettingKey& key, std::string_view value) {
@@ -58,7 +58,9 @@ Result<void> add_named(const SettingKey& key, std::string_view value, Json& into
     }
     if (!has_value) { return bad_flag(key, value, "expected name=value"); }
     switch (key.form) {
-    case FlagForm::Runtimes: into[name] = Json{{"path", text}}; break;
+    case FlagForm::Runtimes:
+        into[name] = Json{{"path", text}};
+        break;
     case FlagForm::Ulimits: {
         TRY_LET(limit, ulimit_of(key, value, name));
         into[name] = limit;
@@ -70,7 +72,8 @@ Result<void> add_named(const SettingKey& key, std::string_view value, Json& into
         into[name][option] = setting;
         break;
     }
-    default: into[name] = text;
+    default:
+        into[name] = text;
     }
     return ok();
 }
@@ -89,14 +92,19 @@ Result<void> add_value(const SettingKey& key, std::string_view value, Json& into
         into = *number;
         return ok();
     }
-    case FlagForm::Text: into = std::string(value); return ok();
-    case FlagForm::List: into.push_back(std::string(value)); return ok();
+    case FlagForm::Text:
+        into = std::string(value);
+        return ok();
+    case FlagForm::List:
+        into.push_back(std::string(value));
+        return ok();
     case FlagForm::Pools: {
         TRY_LET(pool, pool_of(key, value));
         into.push_back(pool);
         return ok();
     }
-    default: return add_named(key, value, into);
+    default:
+        return add_named(key, value, into);
     }
 }
 
@@ -108,8 +116,8 @@ const SettingKey* key_of_flag(std::string_view flag) {
 }
 const SettingKey* key_of_letter(char letter) {
     const auto all = setting_keys();
-    const auto found =
-        std::ranges::find_if(all, [&](const SettingKey& key) { return key.letter != '\0' && key.letter == letter; });
+    const auto found = std::ranges::find_if(
+        all, [&](const SettingKey& key) { return key.letter != '\0' && key.letter == letter; });
     return found == all.end() ? nullptr : &*found;
 }
 
@@ -133,7 +141,9 @@ bool take_plain(Flags& flags, std::string_view name) {
 Result<void> parse_one(Flags& flags, const std::vector<std::string>& args, std::size_t& at) {
     const std::string& arg = args[at];
     const bool is_long = arg.starts_with("--");
-    if (!arg.starts_with('-') || arg == "-" || arg == "--") { return invalid("unknown argument: " + arg); }
+    if (!arg.starts_with('-') || arg == "-" || arg == "--") {
+        return invalid("unknown argument: " + arg);
+    }
     const auto name = is_long ? cut(arg.substr(2), '=').first : arg.substr(1, 1);
     if (is_long && take_plain(flags, name)) { return ok(); }
     if (!is_long && (name == "v" || name == "h")) {
@@ -141,29 +151,36 @@ Result<void> parse_one(Flags& flags, const std::vector<std::string>& args, std::
         return ok();
     }
     const SettingKey* key = is_long ? key_of_flag(name) : key_of_letter(arg[1]);
-    if (key == nullptr) { return invalid((is_long ? "unknown flag: --" : "unknown shorthand flag: -") + name); }
+    if (key == nullptr) {
+        return invalid((is_long ? "unknown flag: --" : "unknown shorthand flag: -") + name);
+    }
     const std::size_t head = is_long ? 2 + name.size() : 2;
     std::string value = arg.substr(head);
     const bool attached = !value.empty();
     if (value.starts_with('=')) { value.erase(0, 1); }
     if (!attached && key->form == FlagForm::Switch) { return take_flag(flags, *key, "true"); }
     if (!attached) {
-        if (at + 1 >= args.size()) { return invalid("flag needs an argument: --" + std::string(key->flag)); }
+        if (at + 1 >= args.size()) {
+            return invalid("flag needs an argument: --" + std::string(key->flag));
+        }
         value = args[++at];
     }
     return take_flag(flags, *key, value);
 }
 
-/// Docker's rule: a key set by both is an error, but for the keys that are maps of independent entries.
+/// Docker's rule: a key set by both is an error, but for the keys that are maps of independent
+/// entries.
 Result<void> refuse_conflicts(const Json& flags, const Json& file) {
     std::vector<std::string> both;
     for (const auto& [name, value] : flags.items()) {
         if (!file.contains(name) || name == "features" || name == "runtimes") { continue; }
-        both.push_back(name + ": (from flag: " + value.dump() + ", from file: " + file[name].dump() + ")");
+        both.push_back(name + ": (from flag: " + value.dump() +
+                       ", from file: " + file[name].dump() + ")");
     }
     if (both.empty()) { return ok(); }
-    return invalid("the following directives are specified both as a flag and in the configuration file: " +
-                   join(both, ", "));
+    return invalid(
+        "the following directives are specified both as a flag and in the configuration file: " +
+        join(both, ", "));
 }
 
 Json merged(const Json& file, const Json& flags) {
@@ -218,18 +235,23 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& args, Rea
 }
 
 std::string command_line_help() {
-    std::string text = "Usage: shoald [OPTIONS]\n\nThe Shoal daemon: runs containers and answers the Docker Engine API.\n\nOptions:\n";
+    std::string text =
+        "Usage: shoald [OPTIONS]\n\nThe Shoal daemon: runs containers and answers the Docker Engine API.\n\nOptions:\n";
     const auto row = [&](std::string left, std::string_view right) {
         left.resize(std::max<std::size_t>(left.size() + 2, 36), ' ');
         text += left + std::string(right) + "\n";
     };
     for (const auto& key : setting_keys()) {
         if (key.help.empty() || key.flag.empty()) { continue; }
-        std::string left = key.letter == '\0' ? "      --" : std::string("  -") + key.letter + ", --";
+        std::string left =
+            key.letter == '\0' ? "      --" : std::string("  -") + key.letter + ", --";
         left += key.flag;
         if (key.form == FlagForm::Number) { left += " int"; }
         if (key.form == FlagForm::Text) { left += " string"; }
-        if (key.form != FlagForm::Number && key.form != FlagForm::Text && key.form != FlagForm::Switch) { left += " list"; }
+        if (key.form != FlagForm::Number && key.form != FlagForm::Text &&
+            key.form != FlagForm::Switch) {
+            left += " list";
+        }
         row(left, key.help);
     }
     row("      --validate", "Check the configuration and exit");

@@ -1,5 +1,5 @@
-// The table of daemon.json keys and shoald's flags: one row says a key's name, flag, form and how it is set. Only the
-// settings_*.cpp files use it.
+// The table of daemon.json keys and shoald's flags: one row says a key's name, flag, form and how
+// it is set. Only the settings_*.cpp files use it.
 #pragma once
 
 #include "engine/settings.h"
@@ -10,7 +10,18 @@
 namespace shoal::engine {
 
 /// How a flag's text becomes the key's JSON.
-enum class FlagForm { Switch, Number, Text, List, Map, Pools, Runtimes, Ulimits, NetworkOpts, Features };
+enum class FlagForm {
+    Switch,
+    Number,
+    Text,
+    List,
+    Map,
+    Pools,
+    Runtimes,
+    Ulimits,
+    NetworkOpts,
+    Features
+};
 
 struct SettingKey {
     std::string_view name; ///< in daemon.json

@@ -5,17 +5,24 @@
 namespace shoal::engine {
 namespace {
 
-bool same(const std::map<std::string, RuntimeEntry>& a, const std::map<std::string, RuntimeEntry>& b) {
-    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](const auto& x, const auto& y) {
-               return x.first == y.first && x.second.path == y.second.path && x.second.args == y.second.args;
+bool same(const std::map<std::string, RuntimeEntry>& a,
+          const std::map<std::string, RuntimeEntry>& b) {
+    return a.size() == b.size() &&
+           std::equal(a.begin(), a.end(), b.begin(), [](const auto& x, const auto& y) {
+               return x.first == y.first && x.second.path == y.second.path &&
+                      x.second.args == y.second.args;
            });
 }
 
-std::string list_text(const std::vector<std::string>& list) { return dump_json(Json(list)); }
+std::string list_text(const std::vector<std::string>& list) {
+    return dump_json(Json(list));
+}
 
 std::string runtimes_text(const Settings& settings) {
     std::vector<std::string> words;
-    for (const auto& [name, entry] : settings.runtimes) { words.push_back(name + ":" + entry.path); }
+    for (const auto& [name, entry] : settings.runtimes) {
+        words.push_back(name + ":" + entry.path);
+    }
     return join(words, ", ");
 }
 
@@ -33,7 +40,8 @@ std::vector<std::string> apply_reload(Settings& current, const Settings& fresh) 
     take("labels", current.labels, fresh.labels);
     take("live-restore", current.live_restore, fresh.live_restore);
     take("shutdown-timeout", current.shutdown_timeout, fresh.shutdown_timeout);
-    take("max-concurrent-downloads", current.max_concurrent_downloads, fresh.max_concurrent_downloads);
+    take("max-concurrent-downloads", current.max_concurrent_downloads,
+         fresh.max_concurrent_downloads);
     take("max-concurrent-uploads", current.max_concurrent_uploads, fresh.max_concurrent_uploads);
     take("max-download-attempts", current.max_download_attempts, fresh.max_download_attempts);
     take("registry-mirrors", current.registry_mirrors, fresh.registry_mirrors);

@@ -26,7 +26,8 @@ std::string refusal(const std::string& json) {
     return parsed.error().message;
 }
 
-/// One key: a value that differs from the default, one of a wrong type, and where the value must have gone.
+/// One key: a value that differs from the default, one of a wrong type, and where the value must
+/// have gone.
 struct Key {
     std::string name;
     std::string value;
@@ -107,7 +108,9 @@ const std::vector<Key>& all_keys() {
 }
 // clang-format on
 
-std::string document(const Key& key) { return "{\"" + key.name + "\":" + key.value + key.with + "}"; }
+std::string document(const Key& key) {
+    return "{\"" + key.name + "\":" + key.value + key.with + "}";
+}
 
 std::string file_text; ///< of the configuration file, as the parser of the command line is given it
 Result<CommandLine> command_line(const Words& args, std::string file = "") {
@@ -142,7 +145,8 @@ TEST(Settings, have_a_test_for_every_key) {
 TEST(Settings, take_every_key_with_its_meaning) {
     for (const auto& key : all_keys()) {
         EXPECT_TRUE(key.took(settings_of(document(key)))) << key.name;
-        // A value that is the default would show nothing; maps and lists are empty by default, and exec-opts has one value.
+        // A value that is the default would show nothing; maps and lists are empty by default, and
+        // exec-opts has one value.
         const bool plain = key.value.front() != '{' && key.value.front() != '[';
         if (plain) { EXPECT_FALSE(key.took(Settings{})) << key.name; }
     }
@@ -150,14 +154,17 @@ TEST(Settings, take_every_key_with_its_meaning) {
 
 TEST(Settings, name_the_key_of_a_wrong_type) {
     for (const auto& key : all_keys()) {
-        EXPECT_THAT(refusal("{\"" + key.name + "\":" + key.wrong + "}"), StartsWith(key.name)) << key.wrong;
+        EXPECT_THAT(refusal("{\"" + key.name + "\":" + key.wrong + "}"), StartsWith(key.name))
+            << key.wrong;
     }
     EXPECT_EQ(refusal(R"({"debug":"true"})"), "debug: expected true or false, got a string");
-    EXPECT_EQ(refusal(R"({"hosts":["fd://",7]})"), "hosts[1]: expected a string, got a whole number");
+    EXPECT_EQ(refusal(R"({"hosts":["fd://",7]})"),
+              "hosts[1]: expected a string, got a whole number");
     EXPECT_EQ(refusal(R"({"default-ulimits":{"nofile":{"Soft":"x"}}})"),
               "default-ulimits.nofile.Soft: expected a whole number, got a string");
     EXPECT_EQ(refusal(R"({"mtu":99999999999})"), "mtu: out of range");
-    EXPECT_EQ(refusal(R"({"runtimes":{"a":{"path":"/a","nice":1}}})"), "runtimes.a.nice: unknown field");
+    EXPECT_EQ(refusal(R"({"runtimes":{"a":{"path":"/a","nice":1}}})"),
+              "runtimes.a.nice: unknown field");
 }
 
 TEST(Settings, name_every_unknown_key) {
@@ -199,27 +206,41 @@ TEST(Settings, check_values) {
     EXPECT_EQ(refusal(R"({"exec-root":""})"), "exec-root: \"\" is not an absolute path");
     EXPECT_EQ(refusal(R"({"pidfile":"x"})"), "pidfile: \"x\" is not an absolute path");
     EXPECT_EQ(settings_of(R"({"pidfile":""})").pidfile, "");
-    EXPECT_EQ(refusal(R"({"log-level":"loud"})"), "log-level: \"loud\" is none of debug, info, warn, error, fatal");
+    EXPECT_EQ(refusal(R"({"log-level":"loud"})"),
+              "log-level: \"loud\" is none of debug, info, warn, error, fatal");
     EXPECT_EQ(refusal(R"({"log-format":"xml"})"), "log-format: \"xml\" is none of text, json");
-    EXPECT_EQ(refusal(R"({"log-driver":"gelf"})"), "log-driver: \"gelf\" is none of json-file, local, journald, syslog, none");
-    EXPECT_EQ(refusal(R"({"storage-driver":"btrfs"})"), "storage-driver: \"btrfs\" is none of overlay2, overlay");
-    EXPECT_EQ(refusal(R"({"default-cgroupns-mode":"x"})"), "default-cgroupns-mode: \"x\" is none of host, private");
-    EXPECT_EQ(refusal(R"({"default-ipc-mode":"host"})"), "default-ipc-mode: \"host\" is none of private, shareable");
-    EXPECT_EQ(refusal(R"({"max-concurrent-downloads":0})"), "max-concurrent-downloads: must be 1 or more, got 0");
-    EXPECT_EQ(refusal(R"({"max-concurrent-uploads":-1})"), "max-concurrent-uploads: must be 1 or more, got -1");
-    EXPECT_EQ(refusal(R"({"max-download-attempts":0})"), "max-download-attempts: must be 1 or more, got 0");
+    EXPECT_EQ(refusal(R"({"log-driver":"gelf"})"),
+              "log-driver: \"gelf\" is none of json-file, local, journald, syslog, none");
+    EXPECT_EQ(refusal(R"({"storage-driver":"btrfs"})"),
+              "storage-driver: \"btrfs\" is none of overlay2, overlay");
+    EXPECT_EQ(refusal(R"({"default-cgroupns-mode":"x"})"),
+              "default-cgroupns-mode: \"x\" is none of host, private");
+    EXPECT_EQ(refusal(R"({"default-ipc-mode":"host"})"),
+              "default-ipc-mode: \"host\" is none of private, shareable");
+    EXPECT_EQ(refusal(R"({"max-concurrent-downloads":0})"),
+              "max-concurrent-downloads: must be 1 or more, got 0");
+    EXPECT_EQ(refusal(R"({"max-concurrent-uploads":-1})"),
+              "max-concurrent-uploads: must be 1 or more, got -1");
+    EXPECT_EQ(refusal(R"({"max-download-attempts":0})"),
+              "max-download-attempts: must be 1 or more, got 0");
     EXPECT_EQ(refusal(R"({"mtu":-1})"), "mtu: must be 0 or more, got -1");
-    EXPECT_EQ(refusal(R"({"oom-score-adjust":1001})"), "oom-score-adjust: must be from -1000 to 1000");
-    EXPECT_EQ(refusal(R"({"shutdown-timeout":-2})"), "shutdown-timeout: must be -1 or more seconds");
+    EXPECT_EQ(refusal(R"({"oom-score-adjust":1001})"),
+              "oom-score-adjust: must be from -1000 to 1000");
+    EXPECT_EQ(refusal(R"({"shutdown-timeout":-2})"),
+              "shutdown-timeout: must be -1 or more seconds");
     EXPECT_EQ(refusal(R"({"default-shm-size":"much"})"), "default-shm-size: invalid size: 'much'");
     EXPECT_EQ(refusal(R"({"default-shm-size":0})"), "default-shm-size: must be more than 0");
     EXPECT_EQ(settings_of(R"({"default-shm-size":1000})").default_shm_size_bytes, 1000);
-    EXPECT_EQ(refusal(R"({"min-api-version":"1.23"})"), "min-api-version: must be a version from 1.24 to 1.51, got \"1.23\"");
-    EXPECT_EQ(refusal(R"({"min-api-version":"2.30"})"), "min-api-version: must be a version from 1.24 to 1.51, got \"2.30\"");
-    EXPECT_EQ(refusal(R"({"registry-mirrors":["mirror"]})"), "registry-mirrors: \"mirror\" is not an http:// or https:// address");
+    EXPECT_EQ(refusal(R"({"min-api-version":"1.23"})"),
+              "min-api-version: must be a version from 1.24 to 1.51, got \"1.23\"");
+    EXPECT_EQ(refusal(R"({"min-api-version":"2.30"})"),
+              "min-api-version: must be a version from 1.24 to 1.51, got \"2.30\"");
+    EXPECT_EQ(refusal(R"({"registry-mirrors":["mirror"]})"),
+              "registry-mirrors: \"mirror\" is not an http:// or https:// address");
     EXPECT_EQ(refusal(R"({"exec-opts":["native.cgroupdriver=systemd"]})"),
               "exec-opts: native.cgroupdriver=systemd is not supported, only cgroupfs");
-    EXPECT_EQ(refusal(R"({"exec-opts":["isolation=process"]})"), "exec-opts: unknown option \"isolation\"");
+    EXPECT_EQ(refusal(R"({"exec-opts":["isolation=process"]})"),
+              "exec-opts: unknown option \"isolation\"");
 }
 
 TEST(Settings, check_labels) {
@@ -230,49 +251,70 @@ TEST(Settings, check_labels) {
 }
 
 TEST(Settings, check_runtimes) {
-    EXPECT_EQ(refusal(R"({"default-runtime":"mine"})"), "default-runtime: 'mine' is not among the runtimes");
+    EXPECT_EQ(refusal(R"({"default-runtime":"mine"})"),
+              "default-runtime: 'mine' is not among the runtimes");
     EXPECT_EQ(settings_of(R"({"default-runtime":"runc"})").default_runtime, "runc");
-    EXPECT_EQ(refusal(R"({"runtimes":{"crun":{"path":"/x"}}})"), "runtimes: 'crun' exists always and cannot be replaced");
+    EXPECT_EQ(refusal(R"({"runtimes":{"crun":{"path":"/x"}}})"),
+              "runtimes: 'crun' exists always and cannot be replaced");
     EXPECT_EQ(refusal(R"({"runtimes":{"mine":{}}})"), "runtimes: mine: 'path' is needed");
     EXPECT_EQ(refusal(R"({"runtimes":{"mine":{"runtimeType":"io.x"}}})"),
               "runtimes.mine.runtimeType: runtimes are OCI programs named by 'path'");
 }
 
 TEST(Settings, check_ulimits) {
-    EXPECT_EQ(refusal(R"({"default-ulimits":{"files":{"Soft":1,"Hard":1}}})"), "default-ulimits: invalid ulimit type: files");
+    EXPECT_EQ(refusal(R"({"default-ulimits":{"files":{"Soft":1,"Hard":1}}})"),
+              "default-ulimits: invalid ulimit type: files");
     EXPECT_EQ(refusal(R"({"default-ulimits":{"nofile":{"Name":"nproc","Soft":1,"Hard":1}}})"),
               "default-ulimits: nofile: Name is \"nproc\"");
     EXPECT_EQ(refusal(R"({"default-ulimits":{"nofile":{"Soft":2,"Hard":1}}})"),
               "default-ulimits: nofile: the soft limit is above the hard limit");
     EXPECT_EQ(refusal(R"({"default-ulimits":{"nofile":{"Soft":-1,"Hard":1}}})"),
               "default-ulimits: nofile: the soft limit is above the hard limit");
-    EXPECT_EQ(settings_of(R"({"default-ulimits":{"core":{"Soft":0,"Hard":-1}}})").default_ulimits.at("core").name, "core");
+    EXPECT_EQ(settings_of(R"({"default-ulimits":{"core":{"Soft":0,"Hard":-1}}})")
+                  .default_ulimits.at("core")
+                  .name,
+              "core");
 }
 
 TEST(Settings, check_networks) {
-    EXPECT_EQ(refusal(R"({"bip":"10.0.0.1"})"), "bip: \"10.0.0.1\" is not an address with prefix length");
-    EXPECT_EQ(refusal(R"({"bip":"fd00::1/64"})"), "bip: \"fd00::1/64\" is not an address with prefix length");
-    EXPECT_EQ(refusal(R"({"bip6":"fd00::1/129"})"), "bip6: \"fd00::1/129\" is not an address with prefix length");
-    EXPECT_EQ(refusal(R"({"fixed-cidr":"x/8"})"), "fixed-cidr: \"x/8\" is not an address with prefix length");
-    EXPECT_EQ(refusal(R"({"fixed-cidr-v6":"10.0.0.0/8"})"), "fixed-cidr-v6: \"10.0.0.0/8\" is not an address with prefix length");
-    EXPECT_EQ(refusal(R"({"default-gateway":"fd00::1"})"), "default-gateway: \"fd00::1\" is not an IPv4 address");
-    EXPECT_EQ(refusal(R"({"default-gateway-v6":"10.0.0.1"})"), "default-gateway-v6: \"10.0.0.1\" is not an IPv6 address");
+    EXPECT_EQ(refusal(R"({"bip":"10.0.0.1"})"),
+              "bip: \"10.0.0.1\" is not an address with prefix length");
+    EXPECT_EQ(refusal(R"({"bip":"fd00::1/64"})"),
+              "bip: \"fd00::1/64\" is not an address with prefix length");
+    EXPECT_EQ(refusal(R"({"bip6":"fd00::1/129"})"),
+              "bip6: \"fd00::1/129\" is not an address with prefix length");
+    EXPECT_EQ(refusal(R"({"fixed-cidr":"x/8"})"),
+              "fixed-cidr: \"x/8\" is not an address with prefix length");
+    EXPECT_EQ(refusal(R"({"fixed-cidr-v6":"10.0.0.0/8"})"),
+              "fixed-cidr-v6: \"10.0.0.0/8\" is not an address with prefix length");
+    EXPECT_EQ(refusal(R"({"default-gateway":"fd00::1"})"),
+              "default-gateway: \"fd00::1\" is not an IPv4 address");
+    EXPECT_EQ(refusal(R"({"default-gateway-v6":"10.0.0.1"})"),
+              "default-gateway-v6: \"10.0.0.1\" is not an IPv6 address");
     EXPECT_EQ(refusal(R"({"ip":"all"})"), "ip: \"all\" is not an IP address");
-    EXPECT_EQ(refusal(R"({"host-gateway-ip":"me"})"), "host-gateway-ip: \"me\" is not an IP address");
+    EXPECT_EQ(refusal(R"({"host-gateway-ip":"me"})"),
+              "host-gateway-ip: \"me\" is not an IP address");
     EXPECT_EQ(refusal(R"({"dns":["ns.lan"]})"), "dns: \"ns.lan\" is not an IP address");
-    EXPECT_THAT(refusal(R"({"bridge":"br0","bip":"10.0.0.1/24"})"), HasSubstr("mutually exclusive options"));
+    EXPECT_THAT(refusal(R"({"bridge":"br0","bip":"10.0.0.1/24"})"),
+                HasSubstr("mutually exclusive options"));
     EXPECT_TRUE(settings_of(R"({"bridge":"none"})").default_bridge_disabled());
 }
 
 TEST(Settings, check_address_pools) {
-    const auto pool = [](const std::string& text) { return refusal(R"({"default-address-pools":[{)" + text + "}]}"); };
+    const auto pool = [](const std::string& text) {
+        return refusal(R"({"default-address-pools":[{)" + text + "}]}");
+    };
     EXPECT_EQ(pool(R"("base":"10.0.0.0/16","size":16)"), "taken");
-    EXPECT_EQ(pool(R"("base":"10.0.0.0/16","size":15)"), "default-address-pools: size 15 does not fit 10.0.0.0/16");
-    EXPECT_EQ(pool(R"("base":"10.0.0.0/16","size":33)"), "default-address-pools: size 33 does not fit 10.0.0.0/16");
+    EXPECT_EQ(pool(R"("base":"10.0.0.0/16","size":15)"),
+              "default-address-pools: size 15 does not fit 10.0.0.0/16");
+    EXPECT_EQ(pool(R"("base":"10.0.0.0/16","size":33)"),
+              "default-address-pools: size 33 does not fit 10.0.0.0/16");
     EXPECT_EQ(pool(R"("base":"fd00::/48","size":64)"), "taken");
-    EXPECT_EQ(pool(R"("base":"10.0.0.0","size":24)"), "default-address-pools: \"10.0.0.0\" is not an address with prefix length");
+    EXPECT_EQ(pool(R"("base":"10.0.0.0","size":24)"),
+              "default-address-pools: \"10.0.0.0\" is not an address with prefix length");
     EXPECT_EQ(pool(R"("size":24)"), "default-address-pools: 'base' is needed");
-    EXPECT_EQ(pool(R"("base":"10.0.0.0/16","color":1)"), "default-address-pools[0].color: unknown field");
+    EXPECT_EQ(pool(R"("base":"10.0.0.0/16","color":1)"),
+              "default-address-pools[0].color: unknown field");
 }
 
 // --- hosts ---
@@ -299,12 +341,16 @@ TEST(Hosts, that_cannot_be_are_refused) {
         const auto host = parse_host(text);
         return host ? "taken" : host.error().message;
     };
-    EXPECT_EQ(why("unix://x.sock"), "invalid bind address (unix://x.sock): the path of the socket must be absolute");
+    EXPECT_EQ(why("unix://x.sock"),
+              "invalid bind address (unix://x.sock): the path of the socket must be absolute");
     EXPECT_THAT(why("unix:///" + std::string(107, 'x')), HasSubstr("longer than 107 bytes"));
-    EXPECT_EQ(why("npipe:////./pipe/x"), "invalid bind address (npipe:////./pipe/x): unsupported protocol");
+    EXPECT_EQ(why("npipe:////./pipe/x"),
+              "invalid bind address (npipe:////./pipe/x): unsupported protocol");
     EXPECT_EQ(why("tcp://127.0.0.1"), "invalid bind address (tcp://127.0.0.1): a port is needed");
-    EXPECT_EQ(why("tcp://127.0.0.1:99999"), "invalid bind address (tcp://127.0.0.1:99999): invalid port");
-    EXPECT_EQ(why("tcp://127.0.0.1/x:1"), "invalid bind address (tcp://127.0.0.1/x:1): should not contain a path element");
+    EXPECT_EQ(why("tcp://127.0.0.1:99999"),
+              "invalid bind address (tcp://127.0.0.1:99999): invalid port");
+    EXPECT_EQ(why("tcp://127.0.0.1/x:1"),
+              "invalid bind address (tcp://127.0.0.1/x:1): should not contain a path element");
     EXPECT_EQ(why(""), "invalid bind address (): a port is needed");
 }
 
@@ -319,20 +365,29 @@ TEST(Hosts, of_this_machine_alone_need_no_certificates) {
 }
 
 TEST(Hosts, open_to_others_are_refused_without_mutual_tls) {
-    EXPECT_THAT(refusal(R"({"hosts":["tcp://0.0.0.0:2375"]})"), StartsWith("hosts: tcp://0.0.0.0:2375 can be reached from other machines"));
-    EXPECT_THAT(refusal(R"({"hosts":["tcp://0.0.0.0:2375"],"tls":true,"tlscert":"c","tlskey":"k"})"), StartsWith("hosts: "));
-    EXPECT_EQ(refusal(R"({"hosts":["tcp://0.0.0.0:2376"],"tlsverify":true,"tlscacert":"a","tlscert":"c","tlskey":"k"})"), "taken");
-    EXPECT_EQ(refusal(R"({"tlsverify":true,"tlscert":"c","tlskey":"k"})"), "tlsverify: tlscacert, tlscert and tlskey are needed");
+    EXPECT_THAT(refusal(R"({"hosts":["tcp://0.0.0.0:2375"]})"),
+                StartsWith("hosts: tcp://0.0.0.0:2375 can be reached from other machines"));
+    EXPECT_THAT(
+        refusal(R"({"hosts":["tcp://0.0.0.0:2375"],"tls":true,"tlscert":"c","tlskey":"k"})"),
+        StartsWith("hosts: "));
+    EXPECT_EQ(
+        refusal(
+            R"({"hosts":["tcp://0.0.0.0:2376"],"tlsverify":true,"tlscacert":"a","tlscert":"c","tlskey":"k"})"),
+        "taken");
+    EXPECT_EQ(refusal(R"({"tlsverify":true,"tlscert":"c","tlskey":"k"})"),
+              "tlsverify: tlscacert, tlscert and tlskey are needed");
     EXPECT_EQ(refusal(R"({"tls":true})"), "tls: tlscert and tlskey are needed");
-    EXPECT_EQ(refusal(R"({"hosts":["ftp://x:1"]})"), "invalid bind address (ftp://x:1): unsupported protocol");
+    EXPECT_EQ(refusal(R"({"hosts":["ftp://x:1"]})"),
+              "invalid bind address (ftp://x:1): unsupported protocol");
     EXPECT_EQ(refusal(R"({"metrics-addr":"here"})"), "metrics-addr: \"here\" is not host:port");
 }
 
 // --- the command line ---
 
 TEST(CommandLine, sets_what_the_file_can) {
-    const auto settings = flags({"-D", "-H", "unix:///a", "--host=fd://", "-g", "/d", "--shutdown-timeout", "7", "--icc=false",
-                                 "--label", "a=1", "--label", "b=2", "-l", "warn", "--dns", "192.0.2.1", "-p", ""});
+    const auto settings = flags({"-D", "-H", "unix:///a", "--host=fd://", "-g", "/d",
+                                 "--shutdown-timeout", "7", "--icc=false", "--label", "a=1",
+                                 "--label", "b=2", "-l", "warn", "--dns", "192.0.2.1", "-p", ""});
     EXPECT_TRUE(settings.debug);
     EXPECT_EQ(settings.hosts, (Words{"unix:///a", "fd://"}));
     EXPECT_EQ(settings.data_root, "/d");
@@ -346,9 +401,11 @@ TEST(CommandLine, sets_what_the_file_can) {
 }
 
 TEST(CommandLine, sets_maps_entry_by_entry) {
-    const auto settings = flags({"--log-opt", "max-size=1m", "--log-opt=max-file=2", "--default-ulimit", "nofile=10:20", "--default-ulimit",
-                                 "core=0", "--add-runtime", "mine=/r", "--feature", "x", "--feature=y=false", "--default-network-opt",
-                                 "bridge=k=v", "--default-address-pool", "base=10.8.0.0/16,size=24"});
+    const auto settings =
+        flags({"--log-opt", "max-size=1m", "--log-opt=max-file=2", "--default-ulimit",
+               "nofile=10:20", "--default-ulimit", "core=0", "--add-runtime", "mine=/r",
+               "--feature", "x", "--feature=y=false", "--default-network-opt", "bridge=k=v",
+               "--default-address-pool", "base=10.8.0.0/16,size=24"});
     EXPECT_EQ(settings.log_opts, (TextMap{{"max-size", "1m"}, {"max-file", "2"}}));
     EXPECT_EQ(settings.default_ulimits.at("nofile").hard, 20);
     EXPECT_EQ(settings.default_ulimits.at("core").hard, 0);
@@ -364,59 +421,82 @@ TEST(CommandLine, refuses_what_it_does_not_know) {
     EXPECT_EQ(flag_refusal({"start"}), "unknown argument: start");
     EXPECT_EQ(flag_refusal({"--host"}), "flag needs an argument: --host");
     EXPECT_EQ(flag_refusal({"--userns-remap=x"}), "unknown flag: --userns-remap");
-    EXPECT_EQ(flag_refusal({"--mtu", "big"}), "invalid argument \"big\" for \"--mtu\" flag: expected a whole number");
-    EXPECT_EQ(flag_refusal({"--debug=maybe"}), "invalid argument \"maybe\" for \"--debug\" flag: expected true or false");
-    EXPECT_EQ(flag_refusal({"--log-opt", "x"}), "invalid argument \"x\" for \"--log-opt\" flag: expected name=value");
-    EXPECT_EQ(flag_refusal({"--add-runtime", "=x"}), "invalid argument \"=x\" for \"--add-runtime\" flag: a name is needed");
-    EXPECT_EQ(flag_refusal({"--default-ulimit", "nofile=many"}),
-              "invalid argument \"nofile=many\" for \"--default-ulimit\" flag: expected name=soft[:hard]");
-    EXPECT_EQ(flag_refusal({"--default-address-pool", "base=10.0.0.0/8"}),
-              "invalid argument \"base=10.0.0.0/8\" for \"--default-address-pool\" flag: expected base=CIDR,size=N");
-    EXPECT_EQ(flag_refusal({"--feature", "x=perhaps"}),
-              "invalid argument \"x=perhaps\" for \"--feature\" flag: expected name=true or name=false");
-    EXPECT_EQ(flag_refusal({"--default-network-opt", "bridge"}),
-              "invalid argument \"bridge\" for \"--default-network-opt\" flag: expected name=value");
+    EXPECT_EQ(flag_refusal({"--mtu", "big"}),
+              "invalid argument \"big\" for \"--mtu\" flag: expected a whole number");
+    EXPECT_EQ(flag_refusal({"--debug=maybe"}),
+              "invalid argument \"maybe\" for \"--debug\" flag: expected true or false");
+    EXPECT_EQ(flag_refusal({"--log-opt", "x"}),
+              "invalid argument \"x\" for \"--log-opt\" flag: expected name=value");
+    EXPECT_EQ(flag_refusal({"--add-runtime", "=x"}),
+              "invalid argument \"=x\" for \"--add-runtime\" flag: a name is needed");
+    EXPECT_EQ(
+        flag_refusal({"--default-ulimit", "nofile=many"}),
+        "invalid argument \"nofile=many\" for \"--default-ulimit\" flag: expected name=soft[:hard]");
+    EXPECT_EQ(
+        flag_refusal({"--default-address-pool", "base=10.0.0.0/8"}),
+        "invalid argument \"base=10.0.0.0/8\" for \"--default-address-pool\" flag: expected base=CIDR,size=N");
+    EXPECT_EQ(
+        flag_refusal({"--feature", "x=perhaps"}),
+        "invalid argument \"x=perhaps\" for \"--feature\" flag: expected name=true or name=false");
+    EXPECT_EQ(
+        flag_refusal({"--default-network-opt", "bridge"}),
+        "invalid argument \"bridge\" for \"--default-network-opt\" flag: expected name=value");
     EXPECT_EQ(flag_refusal({"--mtu", "-5"}), "mtu: must be 0 or more, got -5");
 }
 
 TEST(CommandLine, refuses_a_key_that_the_file_sets_too) {
-    EXPECT_THAT(flag_refusal({"--mtu", "1400", "-D"}, R"({"mtu":1300,"debug":true,"icc":false})"),
-                HasSubstr("the following directives are specified both as a flag and in the configuration file: "
-                          "mtu: (from flag: 1400, from file: 1300), debug: (from flag: true, from file: true)"));
-    EXPECT_THAT(flag_refusal({"-H", "fd://"}, R"({"hosts":["unix:///x"]})"), HasSubstr("hosts: (from flag: "));
+    EXPECT_THAT(
+        flag_refusal({"--mtu", "1400", "-D"}, R"({"mtu":1300,"debug":true,"icc":false})"),
+        HasSubstr(
+            "the following directives are specified both as a flag and in the configuration file: "
+            "mtu: (from flag: 1400, from file: 1300), debug: (from flag: true, from file: true)"));
+    EXPECT_THAT(flag_refusal({"-H", "fd://"}, R"({"hosts":["unix:///x"]})"),
+                HasSubstr("hosts: (from flag: "));
 }
 
 TEST(CommandLine, adds_runtimes_and_features_to_those_of_the_file) {
-    const auto settings = flags({"--add-runtime", "b=/b", "--feature", "y"}, R"({"runtimes":{"a":{"path":"/a"}},"features":{"x":true}})");
+    const auto settings = flags({"--add-runtime", "b=/b", "--feature", "y"},
+                                R"({"runtimes":{"a":{"path":"/a"}},"features":{"x":true}})");
     EXPECT_EQ(settings.runtimes.at("a").path, "/a");
     EXPECT_EQ(settings.runtimes.at("b").path, "/b");
     EXPECT_TRUE(settings.feature("x", false) && settings.feature("y", false));
 }
 
 TEST(CommandLine, takes_the_file_with_the_flags) {
-    const auto settings = flags({"--mtu", "1400", "--config-file", "/etc/mine.json"}, R"({"icc":false})");
+    const auto settings =
+        flags({"--mtu", "1400", "--config-file", "/etc/mine.json"}, R"({"icc":false})");
     EXPECT_EQ(settings.mtu, 1400);
     EXPECT_FALSE(settings.icc);
     EXPECT_EQ(settings.config_file, "/etc/mine.json");
 }
 
 TEST(CommandLine, names_the_file_whose_content_is_wrong) {
-    EXPECT_EQ(flag_refusal({}, R"({"colour":1})"), "unable to configure the daemon with file /etc/shoal/daemon.json: the following "
-                                                  "directives don't match any configuration option: colour");
-    EXPECT_EQ(flag_refusal({"--config-file=/x"}, R"({"mtu":"x"})"),
-              "unable to configure the daemon with file /x: mtu: expected a whole number, got a string");
-    EXPECT_THAT(flag_refusal({"-D"}, "{"), StartsWith("unable to configure the daemon with file /etc/shoal/daemon.json: invalid JSON"));
+    EXPECT_EQ(flag_refusal({}, R"({"colour":1})"),
+              "unable to configure the daemon with file /etc/shoal/daemon.json: the following "
+              "directives don't match any configuration option: colour");
+    EXPECT_EQ(
+        flag_refusal({"--config-file=/x"}, R"({"mtu":"x"})"),
+        "unable to configure the daemon with file /x: mtu: expected a whole number, got a string");
+    EXPECT_THAT(
+        flag_refusal({"-D"}, "{"),
+        StartsWith(
+            "unable to configure the daemon with file /etc/shoal/daemon.json: invalid JSON"));
 }
 
 TEST(CommandLine, needs_the_file_only_when_it_is_named) {
     EXPECT_EQ(flags({}).mtu, 1500);
-    EXPECT_EQ(flag_refusal({"--config-file", "/nowhere"}), "unable to configure the daemon with file /nowhere: no such file");
+    EXPECT_EQ(flag_refusal({"--config-file", "/nowhere"}),
+              "unable to configure the daemon with file /nowhere: no such file");
 }
 
 TEST(CommandLine, knows_the_flags_that_are_no_settings) {
     EXPECT_TRUE(command_line({"--validate"})->validate);
-    for (const char* flag : {"--version", "-v"}) { EXPECT_TRUE(command_line({flag})->version) << flag; }
-    for (const char* flag : {"--help", "-h"}) { EXPECT_TRUE(command_line({flag}, "{ broken")->help) << flag; }
+    for (const char* flag : {"--version", "-v"}) {
+        EXPECT_TRUE(command_line({flag})->version) << flag;
+    }
+    for (const char* flag : {"--help", "-h"}) {
+        EXPECT_TRUE(command_line({flag}, "{ broken")->help) << flag;
+    }
 }
 
 TEST(CommandLine, helps_with_every_flag) {
@@ -448,8 +528,8 @@ TEST(Reload, tells_nothing_when_nothing_changed) {
 }
 
 TEST(Reload, describes_the_settings_for_the_event) {
-    const auto attributes = reload_attributes(
-        settings_of(R"({"debug":true,"labels":["a=1"],"runtimes":{"mine":{"path":"/r"}},"features":{"x":true},"shutdown-timeout":3})"));
+    const auto attributes = reload_attributes(settings_of(
+        R"({"debug":true,"labels":["a=1"],"runtimes":{"mine":{"path":"/r"}},"features":{"x":true},"shutdown-timeout":3})"));
     EXPECT_EQ(attributes.at("debug"), "true");
     EXPECT_EQ(attributes.at("labels"), R"(["a=1"])");
     EXPECT_EQ(attributes.at("runtimes"), "mine:/r");

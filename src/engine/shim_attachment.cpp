@@ -40,13 +40,16 @@ net::Task<Result<void>> ShimAttachment::greet(net::Until until) {
     request.in = options_.input;
     request.out = options_.output;
     request.err = options_.error;
-    const std::string hello = container::encode_frame(Frame::Attach, container::encode_attach(request));
+    const std::string hello =
+        container::encode_frame(Frame::Attach, container::encode_attach(request));
     CO_TRY(co_await stream_->write_all(hello, until));
     CO_TRY_LET(whole, co_await fill(container::frame_header_bytes, until));
     if (!whole) { co_return Error{Errc::Unavailable, "the container's monitor is gone"}; }
     CO_TRY_LET(header, container::decode_frame_header(buffer_));
     CO_TRY_LET(payload, co_await fill(container::frame_header_bytes + header.length, until));
-    if (!payload || header.type != Frame::Done) { co_return internal("attach: refused by the monitor"); }
+    if (!payload || header.type != Frame::Done) {
+        co_return internal("attach: refused by the monitor");
+    }
     buffer_.erase(0, container::frame_header_bytes + header.length);
     if (input_closed_) { CO_TRY(co_await stream_->shutdown_write(until)); }
     co_return ok();

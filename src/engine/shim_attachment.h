@@ -1,6 +1,6 @@
-// ShimAttachment: a client's attachment to a container or exec, through its own connection to the monitor. It can be
-// made before there is a monitor; then it waits for connect(). It owns the connection and nothing else, and is shared:
-// the client may leave while a start is connecting it.
+// ShimAttachment: a client's attachment to a container or exec, through its own connection to the
+// monitor. It can be made before there is a monitor; then it waits for connect(). It owns the
+// connection and nothing else, and is shared: the client may leave while a start is connecting it.
 #pragma once
 
 #include "engine/containers.h"
@@ -14,12 +14,15 @@
 namespace shoal::engine {
 
 class ShimAttachment;
-/// Attachments that wait for the next start. An attachment takes itself out when it is connected or given up.
+/// Attachments that wait for the next start. An attachment takes itself out when it is connected or
+/// given up.
 using PendingAttachments = std::set<std::shared_ptr<ShimAttachment>>;
 
-class ShimAttachment final : public Attachment, public std::enable_shared_from_this<ShimAttachment> {
+class ShimAttachment final : public Attachment,
+                             public std::enable_shared_from_this<ShimAttachment> {
   public:
-    ShimAttachment(net::Loop& loop, AttachOptions options) : loop_(loop), options_(options), decided_(loop) {}
+    ShimAttachment(net::Loop& loop, AttachOptions options)
+        : loop_(loop), options_(options), decided_(loop) {}
 
     /// Until somebody calls connect() or give_up().
     void wait_in(std::shared_ptr<PendingAttachments> pending);
@@ -50,7 +53,8 @@ class ShimAttachment final : public Attachment, public std::enable_shared_from_t
 /// What the client holds: destroying it detaches.
 class ClientAttachment final : public Attachment {
   public:
-    explicit ClientAttachment(std::shared_ptr<ShimAttachment> streams) : streams_(std::move(streams)) {}
+    explicit ClientAttachment(std::shared_ptr<ShimAttachment> streams)
+        : streams_(std::move(streams)) {}
     ~ClientAttachment() override { streams_->give_up(); }
     net::Task<Result<Output>> read(net::Until until) override { return streams_->read(until); }
     net::Task<Result<void>> write(std::string data, net::Until until) override {

@@ -8,14 +8,15 @@ using container::ShimPhase;
 ShimChannel::ShimChannel(net::Loop& loop, net::StreamPtr stream)
     : stream_(std::move(stream)), changed_(loop), requests_(loop) {}
 
-std::shared_ptr<ShimChannel> ShimChannel::open(net::Loop& loop, net::TaskScope& scope, os::Fd socket,
-                                               bool watch) {
+std::shared_ptr<ShimChannel> ShimChannel::open(net::Loop& loop, net::TaskScope& scope,
+                                               os::Fd socket, bool watch) {
     auto channel = std::make_shared<ShimChannel>(loop, net::adopt_stream(loop, std::move(socket)));
     scope.spawn(read_loop(channel, watch, net::Until(scope.cancel())));
     return channel;
 }
 
-net::Task<void> ShimChannel::read_loop(std::shared_ptr<ShimChannel> self, bool watch, net::Until until) {
+net::Task<void> ShimChannel::read_loop(std::shared_ptr<ShimChannel> self, bool watch,
+                                       net::Until until) {
     if (watch) {
         const std::string frame = container::encode_frame(Frame::Watch);
         auto sent = co_await self->stream_->write_all(frame, until);
@@ -39,15 +40,20 @@ net::Task<void> ShimChannel::read_loop(std::shared_ptr<ShimChannel> self, bool w
 
 void ShimChannel::take(const container::FrameDecoder::Item& item) {
     switch (item.type) {
-    case Frame::Done: answers_.emplace_back(); break;
-    case Frame::Failed: answers_.emplace_back(internal(item.payload)); break;
+    case Frame::Done:
+        answers_.emplace_back();
+        break;
+    case Frame::Failed:
+        answers_.emplace_back(internal(item.payload));
+        break;
     case Frame::State:
         if (auto state = container::decode_state(item.payload)) { state_ = *state; }
         break;
     case Frame::Exited:
         if (auto exit = container::decode_exit(item.payload)) { exit_ = *exit; }
         break;
-    default: break;
+    default:
+        break;
     }
 }
 
@@ -60,10 +66,16 @@ net::Task<Result<container::ShimState>> ShimChannel::wait_created(net::Until unt
             if (!answer) { co_return std::move(answer).error(); }
         }
         if (exit_ && !exit_->error.empty()) { co_return internal(exit_->error); }
-        if (state_.phase == ShimPhase::Created || state_.phase == ShimPhase::Running) { co_return state_; }
-        if (ended_ || exit_) { co_return internal("the monitor ended before the container was created"); }
+        if (state_.phase == ShimPhase::Created || state_.phase == ShimPhase::Running) {
+            co_return state_;
+        }
+        if (ended_ || exit_) {
+            co_return internal("the monitor ended before the container was created");
+        }
         const net::Wake wake = co_await changed_.wait(until);
-        if (wake != net::Wake::Raised) { co_return net::to_result(wake, "create container").error(); }
+        if (wake != net::Wake::Raised) {
+            co_return net::to_result(wake, "create container").error();
+        }
     }
 }
 
@@ -92,6 +104,8 @@ net::Task<Result<void>> ShimChannel::request(Frame frame, std::string payload, n
     co_return answer;
 }
 
-void ShimChannel::close() { stream_->close(); }
+void ShimChannel::close() {
+    stream_->close();
+}
 
 } // namespace shoal::engine

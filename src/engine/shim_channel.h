@@ -1,5 +1,6 @@
-// ShimChannel: the daemon's control connection to one monitor, as coroutines see it. It reads the monitor's frames,
-// remembers the latest state and the exit, and answers requests in order. It does not act on what it learns.
+// ShimChannel: the daemon's control connection to one monitor, as coroutines see it. It reads the
+// monitor's frames, remembers the latest state and the exit, and answers requests in order. It does
+// not act on what it learns.
 #pragma once
 
 #include "container/shim_protocol.h"
@@ -17,9 +18,11 @@ namespace shoal::engine {
 class ShimChannel : public std::enable_shared_from_this<ShimChannel> {
   public:
     /// `watch`: asks the monitor for its state first (a connection made after the first one).
-    static std::shared_ptr<ShimChannel> open(net::Loop& loop, net::TaskScope& scope, os::Fd socket, bool watch);
+    static std::shared_ptr<ShimChannel> open(net::Loop& loop, net::TaskScope& scope, os::Fd socket,
+                                             bool watch);
 
-    /// The first state at or after Created. Fails with the runtime's own words when it could not create.
+    /// The first state at or after Created. Fails with the runtime's own words when it could not
+    /// create.
     net::Task<Result<container::ShimState>> wait_created(net::Until until);
     /// Waits until the monitor has said Exited or is gone.
     net::Task<net::Wake> wait_ended(net::Until until);
@@ -35,7 +38,8 @@ class ShimChannel : public std::enable_shared_from_this<ShimChannel> {
     ShimChannel(net::Loop& loop, net::StreamPtr stream);
 
   private:
-    static net::Task<void> read_loop(std::shared_ptr<ShimChannel> self, bool watch, net::Until until);
+    static net::Task<void> read_loop(std::shared_ptr<ShimChannel> self, bool watch,
+                                     net::Until until);
     void take(const container::FrameDecoder::Item& item);
 
     net::StreamPtr stream_;

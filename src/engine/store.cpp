@@ -22,20 +22,24 @@ Result<Store> Store::open(const std::string& path) {
     TRY_LET(database, os::Database::open(path));
     TRY_LET(version, version_of(database));
     if (version > schema_version) {
-        return unsupported(path + ": written by a newer release (schema " + std::to_string(version) + ")");
+        return unsupported(path + ": written by a newer release (schema " +
+                           std::to_string(version) + ")");
     }
     if (version < schema_version) {
-        TRY(database.execute("CREATE TABLE IF NOT EXISTS objects (kind TEXT NOT NULL, id TEXT NOT NULL, "
-                             "document TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID; "
-                             "PRAGMA user_version=" + std::to_string(schema_version)));
+        TRY(database.execute(
+            "CREATE TABLE IF NOT EXISTS objects (kind TEXT NOT NULL, id TEXT NOT NULL, "
+            "document TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID; "
+            "PRAGMA user_version=" +
+            std::to_string(schema_version)));
     }
     return Store(std::move(database));
 }
 
 Result<void> Store::put(std::string_view kind, std::string_view id, std::string_view document) {
     return database_
-        .query("INSERT INTO objects VALUES (?1, ?2, ?3) ON CONFLICT (kind, id) DO UPDATE SET document=?3",
-               {kind, id, document})
+        .query(
+            "INSERT INTO objects VALUES (?1, ?2, ?3) ON CONFLICT (kind, id) DO UPDATE SET document=?3",
+            {kind, id, document})
         .with("save " + std::string(kind));
 }
 
@@ -49,7 +53,8 @@ Result<std::vector<std::pair<std::string, std::string>>> Store::load_all(std::st
     const auto take = [&](const std::vector<std::string_view>& columns) {
         all.emplace_back(columns[0], columns[1]);
     };
-    TRY(database_.query("SELECT id, document FROM objects WHERE kind=?1 ORDER BY id", {kind}, take));
+    TRY(database_.query("SELECT id, document FROM objects WHERE kind=?1 ORDER BY id", {kind},
+                        take));
     return all;
 }
 

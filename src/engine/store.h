@@ -1,6 +1,7 @@
-// Store: the node's state on disk, a JSON document per object, keyed by kind and id. It knows nothing of what the
-// documents mean; each service reads all of its kind at start and writes one when it changes. Every call is one
-// atomic transaction and takes tens of microseconds, so it runs on the loop.
+// Store: the node's state on disk, a JSON document per object, keyed by kind and id. It knows
+// nothing of what the documents mean; each service reads all of its kind at start and writes one
+// when it changes. Every call is one atomic transaction and takes tens of microseconds, so it runs
+// on the loop.
 #pragma once
 
 #include "base/result.h"

@@ -44,12 +44,16 @@ template <class V> void describe(V& v, Document& d) {
     v("Anonymous", d.anonymous);
 }
 
-Error no_such_volume(const std::string& name) { return {Errc::NotFound, "get " + name + ": no such volume"}; }
+Error no_such_volume(const std::string& name) {
+    return {Errc::NotFound, "get " + name + ": no such volume"};
+}
 
 /// Stable and short: the place of a sub-path's bind mount.
 std::string place_name(const std::string& subpath) {
     std::uint64_t hash = 14695981039346656037ULL; // FNV-1a
-    for (const char c : subpath) { hash = (hash ^ static_cast<std::uint8_t>(c)) * 1099511628211ULL; }
+    for (const char c : subpath) {
+        hash = (hash ^ static_cast<std::uint8_t>(c)) * 1099511628211ULL;
+    }
     return fmt::format("{:016x}", hash);
 }
 
@@ -67,9 +71,9 @@ struct Volumes::State {
     struct Volume {
         explicit Volume(net::Loop& loop) : turn(loop) {}
         VolumeInfo info;
-        net::Lock turn;      ///< one change at a time
-        bool ready = false;  ///< on disk and in the store
-        bool gone = false;   ///< removed while somebody waited for his turn
+        net::Lock turn;     ///< one change at a time
+        bool ready = false; ///< on disk and in the store
+        bool gone = false;  ///< removed while somebody waited for his turn
         bool mounted = false;
         std::set<ContainerId> users; ///< that have it mounted now
     };
@@ -79,9 +83,13 @@ struct Volumes::State {
     const VolumeUsers* asked = nullptr;
     std::map<std::string, VolumePtr> all;
 
-    std::string directory(const std::string& name) const { return env.settings.data_root + "/volumes/" + name; }
+    std::string directory(const std::string& name) const {
+        return env.settings.data_root + "/volumes/" + name;
+    }
     std::string data(const std::string& name) const { return directory(name) + "/_data"; }
-    std::string places(const ContainerId& user) const { return env.settings.exec_root + "/volumes/" + user.text(); }
+    std::string places(const ContainerId& user) const {
+        return env.settings.exec_root + "/volumes/" + user.text();
+    }
 
     VolumePtr find(const std::string& name) const {
         const auto found = all.find(name);
@@ -98,8 +106,12 @@ struct Volumes::State {
         return {ids.begin(), ids.end()};
     }
 
-    void tell(const Volume& volume, std::string action, const ContainerId* user = nullptr, Labels extra = {}) {
-        Event event{.type = "volume", .action = std::move(action), .id = volume.info.name, .attributes = std::move(extra)};
+    void tell(const Volume& volume, std::string action, const ContainerId* user = nullptr,
+              Labels extra = {}) {
+        Event event{.type = "volume",
+                    .action = std::move(action),
+                    .id = volume.info.name,
+                    .attributes = std::move(extra)};
         event.attributes["driver"] = volume.info.driver;
         if (user != nullptr) { event.attributes["container"] = user->text(); }
         env.events.publish(std::move(event));
@@ -128,9 +140,12 @@ struct Volumes::State {
     }
 
     Result<void> check(const VolumeRequest& request) const {
-        if (!request.name.empty()) { TRY(volume::check_name(request.name).with("create " + request.name)); }
+        if (!request.name.empty()) {
+            TRY(volume::check_name(request.name).with("create " + request.name));
+        }
         if (!request.driver.empty() && request.driver != "local") {
-            return Error{Errc::NotFound, "create " + request.name + ": error looking up volume plugin " + request.driver +
+            return Error{Errc::NotFound, "create " + request.name +
+                                             ": error looking up volume plugin " + request.driver +
                                              ": plugin \"" + request.driver + "\" not found"};
         }
         return volume::check_options(request.options).with("create " + request.name);
@@ -152,13 +167,18 @@ struct Volumes::State {
 Volumes::Volumes(Env& env) : state_(std::make_unique<State>(env)) {}
 Volumes::~Volumes() = default;
 
-void Volumes::set_users(const VolumeUsers& users) { state_->asked = &users; }
+void Volumes::set_users(const VolumeUsers& users) {
+    state_->asked = &users;
+}
 
 // --- start ---
 
-Result<void> Volumes::State::load_one(const std::string& text, const std::vector<os::MountInfo>& mounts) {
+Result<void> Volumes::State::load_one(const std::string& text,
+                                      const std::vector<os::MountInfo>& mounts) {
     TRY_LET(document, codec::parse<Document>(text, codec::Unknown::Ignore));
-    if (!os::is_directory(directory(document.name))) { return env.store.remove(kind, document.name); }
+    if (!os::is_directory(directory(document.name))) {
+        return env.store.remove(kind, document.name);
+    }
     auto volume = std::make_shared<Volume>(env.loop);
     volume->info = {.name = document.name,
                     .driver = document.driver,
@@ -185,7 +205,9 @@ net::Task<Result<void>> Volumes::load() {
     }
     CO_TRY_LET(documents, state.env.store.load_all(kind));
     CO_TRY_LET(mounts, os::load_mountinfo());
-    for (const auto& [name, text] : documents) { CO_TRY(state.load_one(text, mounts).with("volume " + name)); }
+    for (const auto& [name, text] : documents) {
+        CO_TRY(state.load_one(text, mounts).with("volume " + name));
+    }
     co_return ok();
 }
 
@@ -207,7 +229,10 @@ net::Task<Result<VolumeInfo>> Volumes::State::make(VolumeRequest request, bool c
     if (!slot) { slot = std::make_shared<Volume>(env.loop); }
     const VolumePtr volume = slot;
     auto turn = co_await volume->turn.acquire();
-    if (volume->gone) { co_return conflict("create " + request.name + ": the volume was removed at the same moment"); }
+    if (volume->gone) {
+        co_return conflict("create " + request.name +
+                           ": the volume was removed at the same moment");
+    }
     if (volume->ready) {
         if (compare && !request.options.empty() && request.options != volume->info.options) {
             co_return conflict("create " + request.name + ": a volume named " + request.name +
@@ -235,8 +260,12 @@ net::Task<Result<VolumeInfo>> Volumes::State::make(VolumeRequest request, bool c
     co_return volume->info;
 }
 
-net::Task<Result<VolumeInfo>> Volumes::create(VolumeRequest request) { return state_->make(std::move(request), true); }
-net::Task<Result<VolumeInfo>> Volumes::ensure(VolumeRequest request) { return state_->make(std::move(request), false); }
+net::Task<Result<VolumeInfo>> Volumes::create(VolumeRequest request) {
+    return state_->make(std::move(request), true);
+}
+net::Task<Result<VolumeInfo>> Volumes::ensure(VolumeRequest request) {
+    return state_->make(std::move(request), false);
+}
 
 // --- mount ---
 
@@ -245,7 +274,10 @@ net::Task<Result<void>> Volumes::State::mount_device(Volume& volume) {
     const bool hangs = options_may_hang(volume.info.options);
     auto job = volume::mount_job(volume.info.mountpoint, volume.info.options);
     auto mounted = co_await run(std::move(job), hangs, mount_timeout);
-    if (!mounted) { co_return std::move(mounted).error().with("error while mounting volume '" + volume.info.mountpoint + "'"); }
+    if (!mounted) {
+        co_return std::move(mounted).error().with("error while mounting volume '" +
+                                                  volume.info.mountpoint + "'");
+    }
     volume.mounted = true;
     co_return ok();
 }
@@ -260,25 +292,30 @@ net::Task<Result<void>> Volumes::State::unmount_device(Volume& volume) {
 }
 
 /// First-use copy into `where`, when that is empty.
-net::Task<Result<void>> Volumes::State::fill(Volume& volume, std::string where, VolumeMountRequest request) {
+net::Task<Result<void>> Volumes::State::fill(Volume& volume, std::string where,
+                                             VolumeMountRequest request) {
     if (request.nocopy || request.copy_root.empty()) { co_return ok(); }
     if (volume.mounted) {
         const bool hangs = options_may_hang(volume.info.options);
-        auto job = volume::copy_job(std::move(where), std::move(request.copy_root), std::move(request.copy_path));
+        auto job = volume::copy_job(std::move(where), std::move(request.copy_root),
+                                    std::move(request.copy_path));
         CO_TRY(co_await run(std::move(job), hangs, copy_timeout));
         co_return ok();
     }
     CO_TRY_LET(empty, volume::is_empty_directory(where)); // on our own disk: quick
     if (!empty) { co_return ok(); }
-    volume::CopyUp copy{std::move(request.copy_root), std::move(request.copy_path), std::move(where)};
+    volume::CopyUp copy{std::move(request.copy_root), std::move(request.copy_path),
+                        std::move(where)};
     auto work = [copy = std::move(copy)] { return volume::copy_up(copy); };
     CO_TRY(co_await env.pool.run(std::move(work)));
     co_return ok();
 }
 
-net::Task<Result<std::string>> Volumes::State::bind_subpath(Volume& volume, VolumeMountRequest request) {
+net::Task<Result<std::string>> Volumes::State::bind_subpath(Volume& volume,
+                                                            VolumeMountRequest request) {
     CO_TRY(volume::check_subpath(request.subpath));
-    const auto target = places(request.user) + "/" + volume.info.name + "/" + place_name(request.subpath);
+    const auto target =
+        places(request.user) + "/" + volume.info.name + "/" + place_name(request.subpath);
     if (os::is_mount_point(target)) { co_return target; }
     const bool hangs = volume.mounted && options_may_hang(volume.info.options);
     auto job = volume::subpath_job(volume.info.mountpoint, request.subpath, target);
@@ -286,18 +323,22 @@ net::Task<Result<std::string>> Volumes::State::bind_subpath(Volume& volume, Volu
     co_return target;
 }
 
-/// Everything goes by this path: a link in its place would lead content of the image out of the volume.
+/// Everything goes by this path: a link in its place would lead content of the image out of the
+/// volume.
 Result<void> Volumes::State::check_place(const Volume& volume) const {
     if (volume.mounted) { return ok(); }
     const auto place = os::open_file(volume.info.mountpoint, O_PATH | O_DIRECTORY | O_NOFOLLOW);
     if (place) { return ok(); }
-    return internal("error while mounting volume '" + volume.info.mountpoint + "': " + place.error().message);
+    return internal("error while mounting volume '" + volume.info.mountpoint +
+                    "': " + place.error().message);
 }
 
-net::Task<Result<std::string>> Volumes::State::mount_locked(Volume& volume, VolumeMountRequest request) {
+net::Task<Result<std::string>> Volumes::State::mount_locked(Volume& volume,
+                                                            VolumeMountRequest request) {
     CO_TRY(check_place(volume));
     CO_TRY(co_await mount_device(volume));
-    if (volume.mounted && options_may_hang(volume.info.options)) { // better here than in the runtime
+    if (volume.mounted &&
+        options_may_hang(volume.info.options)) { // better here than in the runtime
         auto look = volume::probe_job(volume.info.mountpoint);
         CO_TRY(co_await run(std::move(look), true, look_timeout));
     }
@@ -315,7 +356,9 @@ net::Task<Result<std::string>> Volumes::mount(VolumeMountRequest request) {
     auto turn = co_await volume->turn.acquire();
     if (volume->gone) { co_return no_such_volume(request.name); }
     const auto user = request.user;
-    Labels told{{"destination", request.copy_path}, {"propagation", ""}, {"read/write", request.read_only ? "false" : "true"}};
+    Labels told{{"destination", request.copy_path},
+                {"propagation", ""},
+                {"read/write", request.read_only ? "false" : "true"}};
     auto path = co_await state.mount_locked(*volume, std::move(request));
     if (!path) {
         if (volume->users.empty()) {
@@ -329,11 +372,14 @@ net::Task<Result<std::string>> Volumes::mount(VolumeMountRequest request) {
     co_return std::move(path);
 }
 
-void Volumes::State::unbind_subpaths(const std::string& name, const ContainerId& user, ErrorList& problems) {
+void Volumes::State::unbind_subpaths(const std::string& name, const ContainerId& user,
+                                     ErrorList& problems) {
     const auto folder = places(user) + "/" + name;
     const auto entries = os::list_directory(folder);
     if (!entries) { return; }
-    for (const auto& entry : *entries) { problems.add(volume::unbind_subpath(folder + "/" + entry.name)); }
+    for (const auto& entry : *entries) {
+        problems.add(volume::unbind_subpath(folder + "/" + entry.name));
+    }
     if (problems.empty()) { problems.add(os::remove_tree(folder)); }
     const auto rest = os::list_directory(places(user));
     if (rest && rest->empty()) { (void)os::remove_tree(places(user)); }
@@ -366,11 +412,17 @@ void Volumes::adopt(const std::string& name, const ContainerId& user) {
 
 std::vector<VolumeInfo> Volumes::list(const Filters& filters) const {
     std::vector<VolumeInfo> shown;
-    const auto dangling = filters.has("dangling") ? filters.boolean("dangling", false) : Result<bool>(false);
+    const auto dangling =
+        filters.has("dangling") ? filters.boolean("dangling", false) : Result<bool>(false);
     for (const auto& [name, volume] : state_->all) {
-        if (!volume->ready || !filters.fuzzy("name", name) || !filters.exact("driver", volume->info.driver)) { continue; }
+        if (!volume->ready || !filters.fuzzy("name", name) ||
+            !filters.exact("driver", volume->info.driver)) {
+            continue;
+        }
         if (!filters.labels("label", volume->info.labels)) { continue; }
-        if (filters.has("dangling") && dangling && *dangling != state_->users_of(*volume).empty()) { continue; }
+        if (filters.has("dangling") && dangling && *dangling != state_->users_of(*volume).empty()) {
+            continue;
+        }
         shown.push_back(volume->info);
     }
     return shown;
@@ -382,7 +434,9 @@ Result<VolumeInfo> Volumes::inspect(const std::string& name) const {
     return volume->info;
 }
 
-bool Volumes::exists(const std::string& name) const { return state_->find(name) != nullptr; }
+bool Volumes::exists(const std::string& name) const {
+    return state_->find(name) != nullptr;
+}
 
 net::Task<Result<std::vector<VolumeInfo>>> Volumes::sized() {
     auto& state = *state_;
@@ -411,7 +465,9 @@ net::Task<Result<std::vector<VolumeInfo>>> Volumes::sized() {
 net::Task<Result<void>> Volumes::State::remove_locked(VolumePtr volume) {
     const auto name = volume->info.name;
     const auto users = users_of(*volume);
-    if (!users.empty()) { co_return conflict("remove " + name + ": volume is in use - [" + join(users, ", ") + "]"); }
+    if (!users.empty()) {
+        co_return conflict("remove " + name + ": volume is in use - [" + join(users, ", ") + "]");
+    }
     CO_TRY(co_await unmount_device(*volume));
     // Out of the way first, so that a half-removed volume is never seen; tmp/ is swept at start.
     const auto aside = env.settings.data_root + "/tmp/volume-" + env.random.hex(8);
@@ -442,7 +498,10 @@ net::Task<Result<VolumePruned>> Volumes::prune(Filters filters, bool all_by_defa
     VolumePruned pruned;
     CO_TRY_LET(volumes, co_await sized());
     for (const auto& info : volumes) {
-        if (info.usage->users != 0 || (!all && !info.anonymous) || !filters.labels("label", info.labels)) { continue; }
+        if (info.usage->users != 0 || (!all && !info.anonymous) ||
+            !filters.labels("label", info.labels)) {
+            continue;
+        }
         if (filters.has("label!") && filters.labels("label!", info.labels)) { continue; }
         auto removed = co_await remove(info.name, false);
         if (!removed) { continue; } // taken into use meanwhile
@@ -468,12 +527,18 @@ net::Task<Result<PathKind>> Volumes::probe_path(std::string path) {
     }
     if (!text) { co_return std::move(text).error(); }
     volume::PathKind found{};
-    if (!volume::from_text(*text, found)) { co_return internal("storage helper said " + go_quote(*text)); }
+    if (!volume::from_text(*text, found)) {
+        co_return internal("storage helper said " + go_quote(*text));
+    }
     switch (found) {
-    case volume::PathKind::Missing: co_return PathKind::Missing;
-    case volume::PathKind::Directory: co_return PathKind::Directory;
-    case volume::PathKind::File: co_return PathKind::File;
-    case volume::PathKind::Other: break;
+    case volume::PathKind::Missing:
+        co_return PathKind::Missing;
+    case volume::PathKind::Directory:
+        co_return PathKind::Directory;
+    case volume::PathKind::File:
+        co_return PathKind::File;
+    case volume::PathKind::Other:
+        break;
     }
     co_return PathKind::Other;
 }

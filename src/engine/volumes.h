@@ -1,7 +1,7 @@
-// Volumes: the named places where containers keep data. It owns their documents (name, driver, options, labels) and
-// mounts and unmounts them for containers. Work on storage that may hang runs in a helper process with a deadline,
-// so that a dead file server costs one request an error and never the daemon. It does not know containers: who uses
-// a volume is asked through VolumeUsers.
+// Volumes: the named places where containers keep data. It owns their documents (name, driver,
+// options, labels) and mounts and unmounts them for containers. Work on storage that may hang runs
+// in a helper process with a deadline, so that a dead file server costs one request an error and
+// never the daemon. It does not know containers: who uses a volume is asked through VolumeUsers.
 #pragma once
 
 #include "base/clock.h"
@@ -58,8 +58,8 @@ struct VolumeMountRequest {
     std::string subpath; ///< "" for the whole volume
     bool nocopy = false;
     bool read_only = false; ///< for the event alone
-    /// First-use copy: when the volume (or subpath) is empty, it is filled from `copy_path` inside `copy_root`, a
-    /// mounted root file system that cannot be left by links. "" for no copy.
+    /// First-use copy: when the volume (or subpath) is empty, it is filled from `copy_path` inside
+    /// `copy_root`, a mounted root file system that cannot be left by links. "" for no copy.
     std::string copy_root;
     std::string copy_path;
 };
@@ -83,32 +83,38 @@ class Volumes {
     /// Reads the documents and what is mounted from before; called once, before anything else.
     net::Task<Result<void>> load();
 
-    /// POST /volumes/create and the volumes that a container's mounts name: makes it, or gives the existing one when
-    /// driver, options and labels do not contradict. Fails: Invalid name or option, Conflict with another driver.
+    /// POST /volumes/create and the volumes that a container's mounts name: makes it, or gives the
+    /// existing one when driver, options and labels do not contradict. Fails: Invalid name or
+    /// option, Conflict with another driver.
     net::Task<Result<VolumeInfo>> create(VolumeRequest request);
-    /// Same as create, but an existing volume of the name is always taken as it is (container create).
+    /// Same as create, but an existing volume of the name is always taken as it is (container
+    /// create).
     net::Task<Result<VolumeInfo>> ensure(VolumeRequest request);
 
-    /// Mounts on first use, copies on first use, and gives the path to use as the source of a bind mount. The path
-    /// stays valid until unmount() for the same user. Calling twice for one user and subpath is harmless.
+    /// Mounts on first use, copies on first use, and gives the path to use as the source of a bind
+    /// mount. The path stays valid until unmount() for the same user. Calling twice for one user
+    /// and subpath is harmless.
     net::Task<Result<std::string>> mount(VolumeMountRequest request);
     /// Gives back everything that `user` has mounted of the volume; harmless when there is nothing.
     net::Task<Result<void>> unmount(std::string name, ContainerId user);
     /// After a restart of the daemon: `user` is running and holds the volume (no work is done).
     void adopt(const std::string& name, const ContainerId& user);
 
-    std::vector<VolumeInfo> list(const Filters& filters) const; ///< keys: dangling driver label name
+    std::vector<VolumeInfo>
+    list(const Filters& filters) const; ///< keys: dangling driver label name
     Result<VolumeInfo> inspect(const std::string& name) const;
     bool exists(const std::string& name) const;
     /// With sizes and reference counts, for system df.
     net::Task<Result<std::vector<VolumeInfo>>> sized();
 
-    /// Fails: Conflict "remove web: volume is in use - [id, ...]"; `force` forgives a missing volume only.
+    /// Fails: Conflict "remove web: volume is in use - [id, ...]"; `force` forgives a missing
+    /// volume only.
     net::Task<Result<void>> remove(std::string name, bool force);
     /// Keys: label, label!, all (bool; `all_by_default` is for API < 1.42).
     net::Task<Result<VolumePruned>> prune(Filters filters, bool all_by_default);
 
-    /// What is at `path` on user storage; Timeout after a deadline when the storage hangs. Links are followed.
+    /// What is at `path` on user storage; Timeout after a deadline when the storage hangs. Links
+    /// are followed.
     net::Task<Result<PathKind>> probe_path(std::string path);
     /// Makes a missing directory and its parents (source of `-v /host/path:/x`).
     net::Task<Result<void>> ensure_directory(std::string path);

@@ -28,7 +28,8 @@ using testing::IsEmpty;
 using Names = std::vector<std::string>;
 
 /// Mounts of volumes stay inside this process.
-const bool own_mounts = ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+const bool own_mounts =
+    ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
 
 /// The containers that name volumes.
 struct Users : VolumeUsers {
@@ -79,7 +80,8 @@ struct VolumesTest : testing::Test {
     }
     template <class T> T run(net::Task<T> task) { return net::run_task(loop, std::move(task)); }
 
-    static VolumeRequest named(std::string name, std::map<std::string, std::string> options = {}, Labels labels = {}) {
+    static VolumeRequest named(std::string name, std::map<std::string, std::string> options = {},
+                               Labels labels = {}) {
         VolumeRequest request;
         request.name = std::move(name);
         request.options = std::move(options);
@@ -93,7 +95,8 @@ struct VolumesTest : testing::Test {
     }
     std::string refusal(VolumeRequest request) {
         const auto made = run(volumes->create(std::move(request)));
-        return made ? "created" : std::string(name_of(made.error().code)) + ": " + made.error().message;
+        return made ? "created"
+                    : std::string(name_of(made.error().code)) + ": " + made.error().message;
     }
     std::string mount(VolumeMountRequest request) {
         auto path = run(volumes->mount(std::move(request)));
@@ -111,22 +114,31 @@ struct VolumesTest : testing::Test {
     }
     std::string remove(const std::string& name, bool force = false) {
         const auto removed = run(volumes->remove(name, force));
-        return removed ? "removed" : std::string(name_of(removed.error().code)) + ": " + removed.error().message;
+        return removed
+                   ? "removed"
+                   : std::string(name_of(removed.error().code)) + ": " + removed.error().message;
     }
     Names list(const std::string& filters = "") {
         Names names;
-        for (const auto& info : volumes->list(*Filters::parse(filters))) { names.push_back(info.name); }
+        for (const auto& info : volumes->list(*Filters::parse(filters))) {
+            names.push_back(info.name);
+        }
         return names;
     }
     Names happened() {
         Names all;
-        for (const auto& event : events.history(Instant::min(), Instant::max())) { all.push_back(event.action + " " + event.id); }
+        for (const auto& event : events.history(Instant::min(), Instant::max())) {
+            all.push_back(event.action + " " + event.id);
+        }
         return all;
     }
-    std::string folder(const std::string& name) const { return settings.data_root + "/volumes/" + name; }
+    std::string folder(const std::string& name) const {
+        return settings.data_root + "/volumes/" + name;
+    }
     static bool is_mounted(const std::string& path) {
         const auto mounts = os::load_mountinfo();
-        return std::ranges::any_of(*mounts, [&](const auto& mount) { return mount.target == path; });
+        return std::ranges::any_of(*mounts,
+                                   [&](const auto& mount) { return mount.target == path; });
     }
     static void write(const std::string& path, const std::string& text) {
         ASSERT_TRUE(os::ensure_directory(path.substr(0, path.rfind('/'))));
@@ -180,7 +192,8 @@ TEST_F(VolumesTest, gives_the_volume_that_is_there) {
     EXPECT_EQ(create(named("web", {{"type", "tmpfs"}, {"device", "tmpfs"}})).created, made.created);
     EXPECT_EQ(refusal(named("web", {{"type", "tmpfs"}, {"device", "tmpfs"}, {"o", "size=1m"}})),
               "conflict: create web: a volume named web already exists with other options");
-    const auto ensured = run(volumes->ensure(named("web", {{"type", "tmpfs"}, {"device", "tmpfs"}, {"o", "size=1m"}})));
+    const auto ensured = run(
+        volumes->ensure(named("web", {{"type", "tmpfs"}, {"device", "tmpfs"}, {"o", "size=1m"}})));
     ASSERT_TRUE(ensured) << "containers take it as it is";
     EXPECT_EQ(ensured->options, made.options);
     EXPECT_EQ(happened(), Names{"create web"});
@@ -191,9 +204,12 @@ TEST_F(VolumesTest, refuses_bad_names_drivers_and_options_and_leaves_nothing) {
     EXPECT_THAT(refusal(named("../x")), HasSubstr("invalid: create ../x: "));
     auto foreign = named("web");
     foreign.driver = "rexray";
-    EXPECT_EQ(refusal(foreign), "not found: create web: error looking up volume plugin rexray: plugin \"rexray\" not found");
+    EXPECT_EQ(
+        refusal(foreign),
+        "not found: create web: error looking up volume plugin rexray: plugin \"rexray\" not found");
     EXPECT_THAT(refusal(named("web", {{"colour", "red"}})), HasSubstr("invalid: create web: "));
-    EXPECT_THAT(refusal(named("web", {{"size", "1g"}})), HasSubstr("quota size requested but no quota support"));
+    EXPECT_THAT(refusal(named("web", {{"size", "1g"}})),
+                HasSubstr("quota size requested but no quota support"));
     EXPECT_THAT(list(), IsEmpty());
     EXPECT_TRUE(os::list_directory(settings.data_root + "/volumes")->empty());
     EXPECT_THAT(happened(), IsEmpty());
@@ -237,7 +253,8 @@ TEST_F(VolumesTest, gives_the_directory_to_its_users) {
 }
 
 TEST_F(VolumesTest, mounts_a_device_for_the_first_user_and_unmounts_after_the_last) {
-    const auto made = create(named("fast", {{"type", "tmpfs"}, {"device", "tmpfs"}, {"o", "size=1m,mode=700"}}));
+    const auto made =
+        create(named("fast", {{"type", "tmpfs"}, {"device", "tmpfs"}, {"o", "size=1m,mode=700"}}));
     EXPECT_FALSE(is_mounted(made.mountpoint));
     EXPECT_EQ(mount("fast", web), made.mountpoint);
     EXPECT_TRUE(is_mounted(made.mountpoint));
@@ -251,7 +268,8 @@ TEST_F(VolumesTest, mounts_a_device_for_the_first_user_and_unmounts_after_the_la
 
 TEST_F(VolumesTest, binds_a_directory_of_the_host) {
     write(dir.path() + "/host/file", "hello");
-    const auto made = create(named("host", {{"type", "none"}, {"device", dir.path() + "/host"}, {"o", "bind"}}));
+    const auto made =
+        create(named("host", {{"type", "none"}, {"device", dir.path() + "/host"}, {"o", "bind"}}));
     EXPECT_EQ(content(mount("host", web) + "/file"), "hello");
     unmount("host", web);
     EXPECT_TRUE(os::list_directory(made.mountpoint)->empty());
@@ -445,11 +463,16 @@ TEST_F(VolumesTest, are_pruned_by_label_and_with_the_word_named_ones_too) {
     create(named("web", {}, {{"keep", ""}}));
     create(named("db"));
     EXPECT_THAT(run(volumes->prune({}, false))->names, IsEmpty());
-    EXPECT_THAT(run(volumes->prune(*Filters::parse(R"({"all":["true"],"label!":["keep"]})"), false))->names, ElementsAre("db"));
-    EXPECT_THAT(run(volumes->prune(*Filters::parse(R"({"label":["other"]})"), true))->names, IsEmpty());
+    EXPECT_THAT(
+        run(volumes->prune(*Filters::parse(R"({"all":["true"],"label!":["keep"]})"), false))->names,
+        ElementsAre("db"));
+    EXPECT_THAT(run(volumes->prune(*Filters::parse(R"({"label":["other"]})"), true))->names,
+                IsEmpty());
     EXPECT_THAT(run(volumes->prune({}, true))->names, ElementsAre("web")) << "old clients mean all";
-    EXPECT_EQ(run(volumes->prune(*Filters::parse(R"({"name":["x"]})"), false)).error().message, "invalid filter 'name'");
-    EXPECT_EQ(run(volumes->prune(*Filters::parse(R"({"all":["maybe"]})"), false)).error().code, Errc::Invalid);
+    EXPECT_EQ(run(volumes->prune(*Filters::parse(R"({"name":["x"]})"), false)).error().message,
+              "invalid filter 'name'");
+    EXPECT_EQ(run(volumes->prune(*Filters::parse(R"({"all":["maybe"]})"), false)).error().code,
+              Errc::Invalid);
 }
 
 // --- paths of the host ---

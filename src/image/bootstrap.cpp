@@ -21,7 +21,8 @@ constexpr const char* policy_hook =
     R"(printf '#!/bin/sh\nexit 101\n' > "$1/usr/sbin/policy-rc.d" && chmod 755 "$1/usr/sbin/policy-rc.d")";
 
 bool is_of_suite(std::string_view word, std::string_view suite) {
-    return word == suite || (word.starts_with(suite) && (word[suite.size()] == '-' || word[suite.size()] == '/'));
+    return word == suite ||
+           (word.starts_with(suite) && (word[suite.size()] == '-' || word[suite.size()] == '/'));
 }
 
 std::vector<std::string> words_of(std::string_view text) {
@@ -35,7 +36,8 @@ std::vector<std::string> words_of(std::string_view text) {
 bool is_safe(std::string_view word, std::string_view also) {
     return !word.empty() && word.front() != '-' && word.size() <= 128 &&
            std::all_of(word.begin(), word.end(), [&](unsigned char c) {
-               return std::isalnum(c) != 0 || also.find(static_cast<char>(c)) != std::string_view::npos;
+               return std::isalnum(c) != 0 ||
+                      also.find(static_cast<char>(c)) != std::string_view::npos;
            });
 }
 
@@ -61,7 +63,9 @@ std::string select_stanzas(std::string_view text, std::string_view suite) {
     bool in_suites = false; // a field goes on in lines that begin with a blank
     bool disabled = false;
     const auto end_stanza = [&] {
-        if (!suites.empty() && !disabled) { chosen += stanza + "Suites: " + join(suites, " ") + "\n\n"; }
+        if (!suites.empty() && !disabled) {
+            chosen += stanza + "Suites: " + join(suites, " ") + "\n\n";
+        }
         stanza.clear();
         suites.clear();
         in_suites = disabled = false;
@@ -75,7 +79,10 @@ std::string select_stanzas(std::string_view text, std::string_view suite) {
         const bool goes_on = line.starts_with(' ') || line.starts_with('\t');
         const auto [key, value] = cut(line, ':');
         if (!goes_on) { in_suites = equals_ignore_case(key, "Suites"); }
-        if (!goes_on && equals_ignore_case(key, "Enabled") && equals_ignore_case(trim(value), "no")) { disabled = true; }
+        if (!goes_on && equals_ignore_case(key, "Enabled") &&
+            equals_ignore_case(trim(value), "no")) {
+            disabled = true;
+        }
         if (!in_suites) {
             stanza += line + "\n";
             continue;
@@ -89,11 +96,14 @@ std::string select_stanzas(std::string_view text, std::string_view suite) {
 }
 
 /// Writes what the machine's sources say about the suite into `directory`; gives the files.
-Result<std::vector<std::string>> write_sources(const BootstrapOptions& options, const std::string& suite,
+Result<std::vector<std::string>> write_sources(const BootstrapOptions& options,
+                                               const std::string& suite,
                                                const std::string& directory) {
     std::vector<std::string> from{options.apt_directory + "/sources.list"};
     if (auto entries = os::list_directory(options.apt_directory + "/sources.list.d")) {
-        for (const auto& entry : *entries) { from.push_back(options.apt_directory + "/sources.list.d/" + entry.name); }
+        for (const auto& entry : *entries) {
+            from.push_back(options.apt_directory + "/sources.list.d/" + entry.name);
+        }
     }
     std::vector<std::string> files;
     for (const auto& path : from) {
@@ -106,19 +116,24 @@ Result<std::vector<std::string>> write_sources(const BootstrapOptions& options, 
         files.push_back(directory + "/" + path.substr(path.rfind('/') + 1));
         TRY(os::write_file_atomic(files.back(), chosen));
     }
-    if (files.empty()) { return invalid("no package sources for " + go_quote(suite) + " in " + options.apt_directory); }
+    if (files.empty()) {
+        return invalid("no package sources for " + go_quote(suite) + " in " +
+                       options.apt_directory);
+    }
     return files;
 }
 
 /// How the machine reaches its mirrors: proxies and checks, as options for apt in the image too.
 std::vector<std::string> apt_options() {
-    const auto dump = os::run({"apt-config", "dump", "--no-empty"}, Deadline::in(std::chrono::seconds(10)));
+    const auto dump =
+        os::run({"apt-config", "dump", "--no-empty"}, Deadline::in(std::chrono::seconds(10)));
     std::vector<std::string> options;
     if (!dump || dump->status.code != 0) { return options; }
     for (const auto& line : split(dump->out, '\n')) {
         const std::string key = to_lower(line.substr(0, line.find(' ')));
         const bool wanted = key == "acquire::http::proxy" || key == "acquire::https::proxy" ||
-                            key == "acquire::check-valid-until" || key == "acquire::check-date" || key == "acquire::retries";
+                            key == "acquire::check-valid-until" || key == "acquire::check-date" ||
+                            key == "acquire::retries";
         if (wanted) { options.push_back("--aptopt=" + std::string(trim(line))); }
     }
     return options;
@@ -136,8 +151,8 @@ Result<std::string> own_suite() {
 /// mmdebstrap while it runs: its tar on one pipe, its words on another.
 class Maker {
   public:
-    static Result<std::unique_ptr<Maker>> start(std::vector<std::string> argv, const std::string& tmp,
-                                                const BootstrapOptions& options) {
+    static Result<std::unique_ptr<Maker>>
+    start(std::vector<std::string> argv, const std::string& tmp, const BootstrapOptions& options) {
         TRY_LET(out, os::make_pipe());
         TRY_LET(err, os::make_pipe());
         os::Spawn spawn;
@@ -148,7 +163,10 @@ class Maker {
         spawn.new_session = true;
         auto process = os::Process::spawn(spawn);
         if (!process) {
-            if (process.error().code == Errc::NotFound) { return Error{Errc::Unavailable, "bootstrap needs the program mmdebstrap, which is not installed"}; }
+            if (process.error().code == Errc::NotFound) {
+                return Error{Errc::Unavailable,
+                             "bootstrap needs the program mmdebstrap, which is not installed"};
+            }
             return std::move(process).error();
         }
         auto maker = std::unique_ptr<Maker>(new Maker(options));
@@ -156,7 +174,8 @@ class Maker {
         maker->out_ = std::move(out.read_end);
         maker->err_ = std::move(err.read_end);
         maker->listener_ = std::jthread([raw = maker.get()] { raw->listen(); });
-        maker->guard_ = std::jthread([raw = maker.get()](std::stop_token stop) { raw->guard(stop); });
+        maker->guard_ =
+            std::jthread([raw = maker.get()](std::stop_token stop) { raw->guard(stop); });
         return maker;
     }
     ~Maker() {
@@ -194,7 +213,8 @@ class Maker {
             if (got < 0 && errno == EINTR) { continue; }
             if (got <= 0) { return; }
             pending.append(piece, static_cast<std::size_t>(got));
-            for (auto end = pending.find_first_of("\r\n"); end != std::string::npos; end = pending.find_first_of("\r\n")) {
+            for (auto end = pending.find_first_of("\r\n"); end != std::string::npos;
+                 end = pending.find_first_of("\r\n")) {
                 say(pending.substr(0, end));
                 pending.erase(0, end + 1);
             }
@@ -210,7 +230,8 @@ class Maker {
         if (words_.size() > words_kept_max) { words_.erase(words_.begin()); }
     }
 
-    /// Ends the whole session when the caller gives up; mmdebstrap takes its mounts away on SIGTERM.
+    /// Ends the whole session when the caller gives up; mmdebstrap takes its mounts away on
+    /// SIGTERM.
     void guard(const std::stop_token& stop) {
         int rounds = 0;
         while (!stop.stop_requested()) {
@@ -240,16 +261,21 @@ std::string select_sources(std::string_view text, std::string_view suite) {
     return select_lines(text, suite);
 }
 
-Result<LoadedImage> bootstrap_image(const LayerStore& layers, const blob::Store& blobs, const BootstrapOptions& options) {
+Result<LoadedImage> bootstrap_image(const LayerStore& layers, const blob::Store& blobs,
+                                    const BootstrapOptions& options) {
     std::string suite = options.suite;
     if (suite.empty()) {
         TRY_LET(own, own_suite());
         suite = own;
     }
     if (!is_safe(suite, "-.")) { return invalid("bootstrap: invalid suite " + go_quote(suite)); }
-    if (!is_safe(options.variant, "-")) { return invalid("bootstrap: invalid variant " + go_quote(options.variant)); }
+    if (!is_safe(options.variant, "-")) {
+        return invalid("bootstrap: invalid variant " + go_quote(options.variant));
+    }
     for (const auto& package : options.include) {
-        if (!is_safe(package, "+-.:~=")) { return invalid("bootstrap: invalid package name " + go_quote(package)); }
+        if (!is_safe(package, "+-.:~=")) {
+            return invalid("bootstrap: invalid package name " + go_quote(package));
+        }
     }
     TRY_LET(scratch, os::TempDir::create(layers.tmp(), "bootstrap-"));
     TRY_LET(sources, write_sources(options, suite, scratch.path()));
@@ -263,7 +289,8 @@ Result<LoadedImage> bootstrap_image(const LayerStore& layers, const blob::Store&
     ImportOptions how;
     how.config.cmd = {"bash"};
     how.config.env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
-    how.message = "Debian " + suite + " (" + options.variant + ") from this machine's package sources";
+    how.message =
+        "Debian " + suite + " (" + options.variant + ") from this machine's package sources";
     how.now = options.now;
     how.cancelled = options.cancelled;
     Maker* running = maker.get();

@@ -40,20 +40,23 @@ Words command_of(std::string_view rest, const RunConfig& config) {
 }
 
 /// "K=V K2=V2", or the old form "K the rest".
-Result<std::vector<std::pair<std::string, std::string>>> pairs_of(std::string_view rest, const RunConfig& config,
-                                                                 const char* name) {
+Result<std::vector<std::pair<std::string, std::string>>>
+pairs_of(std::string_view rest, const RunConfig& config, const char* name) {
     TRY_LET(words, some_words(rest, config, name));
     std::vector<std::pair<std::string, std::string>> pairs;
     if (words.front().find('=') == std::string::npos) {
         const auto space = rest.find_first_of(" \t");
-        if (space == std::string_view::npos) { return invalid(std::string(name) + " must have two arguments"); }
+        if (space == std::string_view::npos) {
+            return invalid(std::string(name) + " must have two arguments");
+        }
         TRY_LET(values, split_words(trim(rest.substr(space)), config.env));
         pairs.emplace_back(rest.substr(0, space), join(values, " "));
         return pairs;
     }
     for (const auto& word : words) {
         if (word.find('=') == std::string::npos) {
-            return invalid("Syntax error - can't find = in " + go_quote(word) + ". Must be of the form: name=value");
+            return invalid("Syntax error - can't find = in " + go_quote(word) +
+                           ". Must be of the form: name=value");
         }
         auto pair = cut(word, '=');
         if (pair.first.empty()) { return invalid(std::string(name) + " names can not be blank"); }
@@ -66,8 +69,9 @@ Result<void> set_env(RunConfig& config, std::string_view rest) {
     TRY_LET(pairs, pairs_of(rest, config, "ENV"));
     for (const auto& [key, value] : pairs) {
         const std::string prefix = key + "=";
-        const auto same = std::find_if(config.env.begin(), config.env.end(),
-                                       [&](const std::string& entry) { return entry.starts_with(prefix); });
+        const auto same =
+            std::find_if(config.env.begin(), config.env.end(),
+                         [&](const std::string& entry) { return entry.starts_with(prefix); });
         const std::string entry = prefix + value;
         if (same == config.env.end()) {
             config.env.push_back(entry);
@@ -91,9 +95,12 @@ Result<void> expose(RunConfig& config, std::string_view rest) {
         protocol = protocol.empty() ? "tcp" : to_lower(protocol);
         const auto [first, last] = cut(ports, '-');
         const auto low = parse_number<std::uint16_t>(first);
-        const auto high = ports.find('-') == std::string::npos ? low : parse_number<std::uint16_t>(last);
+        const auto high =
+            ports.find('-') == std::string::npos ? low : parse_number<std::uint16_t>(last);
         const bool known = protocol == "tcp" || protocol == "udp" || protocol == "sctp";
-        if (!low || !high || *low == 0 || *high < *low || !known) { return invalid("Invalid containerPort: " + word); }
+        if (!low || !high || *low == 0 || *high < *low || !known) {
+            return invalid("Invalid containerPort: " + word);
+        }
         for (unsigned port = *low; port <= *high; ++port) {
             config.exposed_ports[std::to_string(port) + "/" + protocol] = {};
         }
@@ -128,7 +135,10 @@ Result<void> set_workdir(RunConfig& config, std::string_view rest) {
 
 Result<nanoseconds> health_time(const std::string& flag, const std::string& value) {
     TRY_LET(span, parse_duration(value).with("HEALTHCHECK --" + flag));
-    if (span < std::chrono::milliseconds(1)) { return invalid("HEALTHCHECK --" + flag + ": Interval " + go_quote(flag) + " cannot be less than 1ms"); }
+    if (span < std::chrono::milliseconds(1)) {
+        return invalid("HEALTHCHECK --" + flag + ": Interval " + go_quote(flag) +
+                       " cannot be less than 1ms");
+    }
     return span;
 }
 
@@ -150,7 +160,9 @@ Result<void> set_health(RunConfig& config, std::string_view rest) {
         }
         const auto retries = parse_number<int>(value);
         if (flag != "retries") { return invalid("Unknown flag: " + flag); }
-        if (!retries || *retries < 1) { return invalid("HEALTHCHECK --retries: must be at least 1 (not " + value + ")"); }
+        if (!retries || *retries < 1) {
+            return invalid("HEALTHCHECK --retries: must be at least 1 (not " + value + ")");
+        }
         health.retries = *retries;
     }
     const auto [kind, command] = cut(rest, ' ');
@@ -176,15 +188,21 @@ Result<void> add_on_build(RunConfig& config, std::string_view rest) {
     const auto [trigger, ignored] = cut(rest, ' ');
     const std::string name = to_upper(trigger);
     if (name.empty()) { return invalid("ONBUILD requires at least one argument"); }
-    if (name == "ONBUILD") { return invalid("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed"); }
-    if (name == "FROM" || name == "MAINTAINER") { return invalid(name + " isn't allowed as an ONBUILD trigger"); }
+    if (name == "ONBUILD") {
+        return invalid("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+    }
+    if (name == "FROM" || name == "MAINTAINER") {
+        return invalid(name + " isn't allowed as an ONBUILD trigger");
+    }
     config.on_build.emplace_back(rest);
     return ok();
 }
 
 Result<void> set_shell(RunConfig& config, std::string_view rest) {
     auto exec = exec_form(rest);
-    if (!exec || exec->empty()) { return invalid("SHELL requires the arguments to be in JSON form"); }
+    if (!exec || exec->empty()) {
+        return invalid("SHELL requires the arguments to be in JSON form");
+    }
     config.shell = std::move(*exec);
     return ok();
 }

@@ -31,10 +31,12 @@ Words words(const std::string& text, const Words& env = {}) {
 } // namespace
 
 TEST(Instructions, take_cmd_and_entrypoint_in_both_forms) {
-    EXPECT_EQ(after({R"(CMD ["nginx", "-g", "daemon off;"])"}).cmd, (Words{"nginx", "-g", "daemon off;"}));
+    EXPECT_EQ(after({R"(CMD ["nginx", "-g", "daemon off;"])"}).cmd,
+              (Words{"nginx", "-g", "daemon off;"}));
     EXPECT_EQ(after({"cmd echo $HOME | cat"}).cmd, (Words{"/bin/sh", "-c", "echo $HOME | cat"}));
     EXPECT_EQ(after({R"(ENTRYPOINT ["/entry"])"}).entrypoint, (Words{"/entry"}));
-    EXPECT_EQ(after({"ENTRYPOINT exec top -b"}).entrypoint, (Words{"/bin/sh", "-c", "exec top -b"}));
+    EXPECT_EQ(after({"ENTRYPOINT exec top -b"}).entrypoint,
+              (Words{"/bin/sh", "-c", "exec top -b"}));
     EXPECT_EQ(after({"CMD [not json]"}).cmd, (Words{"/bin/sh", "-c", "[not json]"}));
 }
 
@@ -58,15 +60,17 @@ TEST(Instructions, drop_the_old_command_with_the_old_entry_point) {
 TEST(Instructions, set_environment_and_labels) {
     RunConfig image;
     image.env = {"PATH=/bin", "LANG=C"};
-    const auto config = after({"ENV LANG=C.UTF-8 A=1 B='two words'", "ENV OLD the old  form", "ENV TWICE=$A$A",
-                               R"(LABEL org.example.a="x y" b=2)", "LABEL b=3"},
+    const auto config = after({"ENV LANG=C.UTF-8 A=1 B='two words'", "ENV OLD the old  form",
+                               "ENV TWICE=$A$A", R"(LABEL org.example.a="x y" b=2)", "LABEL b=3"},
                               image);
-    EXPECT_EQ(config.env,
-              (Words{"PATH=/bin", "LANG=C.UTF-8", "A=1", "B=two words", "OLD=the old form", "TWICE=11"}));
-    EXPECT_EQ(config.labels, (std::map<std::string, std::string>{{"org.example.a", "x y"}, {"b", "3"}}));
+    EXPECT_EQ(config.env, (Words{"PATH=/bin", "LANG=C.UTF-8", "A=1", "B=two words",
+                                 "OLD=the old form", "TWICE=11"}));
+    EXPECT_EQ(config.labels,
+              (std::map<std::string, std::string>{{"org.example.a", "x y"}, {"b", "3"}}));
     EXPECT_EQ(refusal("ENV"), "ENV requires at least one argument");
     EXPECT_EQ(refusal("ENV A"), "ENV must have two arguments");
-    EXPECT_EQ(refusal("ENV A=1 B"), "Syntax error - can't find = in \"B\". Must be of the form: name=value");
+    EXPECT_EQ(refusal("ENV A=1 B"),
+              "Syntax error - can't find = in \"B\". Must be of the form: name=value");
     EXPECT_EQ(refusal("LABEL =x"), "LABEL names can not be blank");
 }
 
@@ -76,7 +80,8 @@ TEST(Instructions, expose_ports_and_ranges) {
     for (const auto& [port, nothing] : config.exposed_ports) { ports.push_back(port); }
     EXPECT_EQ(ports, (Words{"53/udp", "7/sctp", "80/tcp", "9000/tcp", "9001/tcp", "9002/tcp"}));
     for (const char* bad : {"0", "65536", "80-79", "http", "80/icmp", "-1", "1-", "80-"}) {
-        EXPECT_EQ(refusal(std::string("EXPOSE ") + bad), std::string("Invalid containerPort: ") + bad);
+        EXPECT_EQ(refusal(std::string("EXPOSE ") + bad),
+                  std::string("Invalid containerPort: ") + bad);
     }
     EXPECT_EQ(refusal("EXPOSE"), "EXPOSE requires at least one argument");
 }
@@ -108,30 +113,36 @@ TEST(Instructions, set_user_and_stop_signal) {
 }
 
 TEST(Instructions, describe_health_checks) {
-    const auto config = after({"HEALTHCHECK --interval=5s --timeout=1m --start-period=2s --start-interval=100ms --retries=7 "
-                               "CMD curl -f http://localhost/ || exit 1"});
+    const auto config = after(
+        {"HEALTHCHECK --interval=5s --timeout=1m --start-period=2s --start-interval=100ms --retries=7 "
+         "CMD curl -f http://localhost/ || exit 1"});
     ASSERT_TRUE(config.healthcheck);
-    EXPECT_EQ(config.healthcheck->test, (Words{"CMD-SHELL", "curl -f http://localhost/ || exit 1"}));
+    EXPECT_EQ(config.healthcheck->test,
+              (Words{"CMD-SHELL", "curl -f http://localhost/ || exit 1"}));
     EXPECT_EQ(config.healthcheck->interval, std::chrono::seconds(5));
     EXPECT_EQ(config.healthcheck->timeout, std::chrono::minutes(1));
     EXPECT_EQ(config.healthcheck->start_period, std::chrono::seconds(2));
     EXPECT_EQ(config.healthcheck->start_interval, std::chrono::milliseconds(100));
     EXPECT_EQ(config.healthcheck->retries, 7);
-    EXPECT_EQ(after({R"(HEALTHCHECK CMD ["true", "-x"])"}).healthcheck->test, (Words{"CMD", "true", "-x"}));
+    EXPECT_EQ(after({R"(HEALTHCHECK CMD ["true", "-x"])"}).healthcheck->test,
+              (Words{"CMD", "true", "-x"}));
     EXPECT_EQ(after({"HEALTHCHECK none"}).healthcheck->test, Words{"NONE"});
     EXPECT_EQ(refusal("HEALTHCHECK CMD"), "Missing command after HEALTHCHECK CMD");
     EXPECT_EQ(refusal("HEALTHCHECK curl"), "Unknown type \"curl\" in HEALTHCHECK (try CMD)");
     EXPECT_EQ(refusal("HEALTHCHECK --often=1s CMD x"), "Unknown flag: often");
-    EXPECT_EQ(refusal("HEALTHCHECK --retries=0 CMD x"), "HEALTHCHECK --retries: must be at least 1 (not 0)");
+    EXPECT_EQ(refusal("HEALTHCHECK --retries=0 CMD x"),
+              "HEALTHCHECK --retries: must be at least 1 (not 0)");
     EXPECT_EQ(refusal("HEALTHCHECK --interval=1us CMD x"),
               "HEALTHCHECK --interval: Interval \"interval\" cannot be less than 1ms");
     EXPECT_NE(refusal("HEALTHCHECK --interval=soon CMD x"), "taken");
 }
 
 TEST(Instructions, keep_triggers_for_builds) {
-    EXPECT_EQ(after({"ONBUILD RUN make", "onbuild COPY . /src"}).on_build, (Words{"RUN make", "COPY . /src"}));
+    EXPECT_EQ(after({"ONBUILD RUN make", "onbuild COPY . /src"}).on_build,
+              (Words{"RUN make", "COPY . /src"}));
     EXPECT_EQ(refusal("ONBUILD"), "ONBUILD requires at least one argument");
-    EXPECT_EQ(refusal("ONBUILD onbuild RUN x"), "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+    EXPECT_EQ(refusal("ONBUILD onbuild RUN x"),
+              "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
     EXPECT_EQ(refusal("ONBUILD FROM x"), "FROM isn't allowed as an ONBUILD trigger");
 }
 
@@ -156,8 +167,10 @@ TEST(Words, are_split_with_quotes_and_escapes) {
     EXPECT_EQ(words(R"("a\"b\\c\d")"), Words{R"(a"b\c\d)"});
     EXPECT_EQ(words(R"('\n')"), Words{R"(\n)"});
     EXPECT_TRUE(words("").empty());
-    EXPECT_EQ(words("'a"), Words{"error: unexpected end of statement while looking for matching single-quote"});
-    EXPECT_EQ(words("\"a"), Words{"error: unexpected end of statement while looking for matching double-quote"});
+    EXPECT_EQ(words("'a"),
+              Words{"error: unexpected end of statement while looking for matching single-quote"});
+    EXPECT_EQ(words("\"a"),
+              Words{"error: unexpected end of statement while looking for matching double-quote"});
 }
 
 TEST(Words, take_variables_from_the_environment) {

@@ -17,7 +17,9 @@ constexpr const char* recipe_file = "/recipe";
 constexpr const char* info_file = "/layer.json";
 constexpr const char* unsynced_file = "/unsynced";
 
-Result<std::string> boot_id() { return os::read_file("/proc/sys/kernel/random/boot_id", 100); }
+Result<std::string> boot_id() {
+    return os::read_file("/proc/sys/kernel/random/boot_id", 100);
+}
 
 Result<std::string> make_tmp(const std::string& tmp, const char* kind) {
     std::string path = tmp + "/" + kind + "-XXXXXX";
@@ -33,7 +35,8 @@ struct Played {
 Result<Played> play(const std::string& layer, const archive::Sink& also) {
     TRY_LET(fd, os::open_file(layer + recipe_file, O_RDONLY));
     TRY_LET(root, os::open_directory(layer + "/diff"));
-    TRY_LET(recipe, archive::decompressed(archive::source_of(fd), archive::Limits{.ratio_max = UINT64_MAX}));
+    TRY_LET(recipe, archive::decompressed(archive::source_of(fd),
+                                          archive::Limits{.ratio_max = UINT64_MAX}));
     blob::Hasher hasher;
     Played played;
     const archive::Sink sink = [&](std::string_view bytes) -> Result<void> {
@@ -53,7 +56,8 @@ class RecipeFile {
         RecipeFile file;
         TRY_LET(fd, os::open_file(layer + recipe_file, O_WRONLY | O_CREAT | O_TRUNC, 0600));
         file.fd_ = std::make_unique<os::Fd>(std::move(fd));
-        auto compressor = archive::make_compressor(archive::Compression::Zstd, archive::sink_into(*file.fd_));
+        auto compressor =
+            archive::make_compressor(archive::Compression::Zstd, archive::sink_into(*file.fd_));
         if (!compressor) { return std::move(compressor).error(); }
         file.compressor_ = std::move(*compressor);
         archive::Compressor* target = file.compressor_.get();
@@ -92,7 +96,8 @@ struct Unpacked {
     std::int64_t tar_bytes = 0;
 };
 
-Result<Unpacked> unpack_into(const std::string& layer, archive::Source tar, const UnpackOptions& options) {
+Result<Unpacked> unpack_into(const std::string& layer, archive::Source tar,
+                             const UnpackOptions& options) {
     TRY(os::ensure_directory(layer + "/diff", 0755));
     TRY_LET(root, os::open_directory(layer + "/diff"));
     TRY_LET(plain, archive::decompressed(std::move(tar), options.limits));
@@ -109,11 +114,13 @@ Result<Unpacked> unpack_into(const std::string& layer, archive::Source tar, cons
     };
     TRY_LET(extracted, archive::extract(plain, root, how));
     TRY(recipe.finish());
-    return Unpacked{hasher.finish(), static_cast<std::int64_t>(extracted.bytes_files), recipe.writer().tar_bytes()};
+    return Unpacked{hasher.finish(), static_cast<std::int64_t>(extracted.bytes_files),
+                    recipe.writer().tar_bytes()};
 }
 
 /// Keeps the tar whole, where names alone are not enough to make it again.
-Result<void> keep_whole(const std::string& layer, const archive::Source& tar, const archive::Limits& limits) {
+Result<void> keep_whole(const std::string& layer, const archive::Source& tar,
+                        const archive::Limits& limits) {
     TRY_LET(plain, archive::decompressed(tar, limits));
     TRY_LET(recipe, RecipeFile::create(layer));
     recipe.writer().keep_all();
@@ -123,7 +130,8 @@ Result<void> keep_whole(const std::string& layer, const archive::Source& tar, co
 }
 
 /// Takes the unpacked tree as what the layer is: a new tar of it, and the recipe of that.
-Result<Unpacked> pack_again(const std::string& layer, std::int64_t size_bytes, const std::atomic<bool>* cancelled) {
+Result<Unpacked> pack_again(const std::string& layer, std::int64_t size_bytes,
+                            const std::atomic<bool>* cancelled) {
     TRY_LET(root, os::open_directory(layer + "/diff"));
     TRY_LET(recipe, RecipeFile::create(layer));
     blob::Hasher hasher;
@@ -155,8 +163,8 @@ Result<void> remove_whole(const std::string& path, const std::string& tmp) {
 } // namespace
 
 UnplacedLayer::UnplacedLayer(UnplacedLayer&& other) noexcept
-    : path_(std::exchange(other.path_, {})), diff_id_(std::move(other.diff_id_)), size_bytes_(other.size_bytes_),
-      tar_bytes_(other.tar_bytes_) {}
+    : path_(std::exchange(other.path_, {})), diff_id_(std::move(other.diff_id_)),
+      size_bytes_(other.size_bytes_), tar_bytes_(other.tar_bytes_) {}
 
 UnplacedLayer& UnplacedLayer::operator=(UnplacedLayer&& other) noexcept {
     std::swap(path_, other.path_);
@@ -178,17 +186,19 @@ Result<LayerStore> LayerStore::create(const std::string& data_root) {
     return store;
 }
 
-/// What the runtime and the engine mount on must exist below every image: made once, here, it is no change of the
-/// container. An image's own files of these names lie above it.
+/// What the runtime and the engine mount on must exist below every image: made once, here, it is no
+/// change of the container. An image's own files of these names lie above it.
 Result<void> LayerStore::ensure_base() const {
     const std::string base = base_path();
     if (os::exists(root_ + "/base/complete")) { return ok(); }
     for (const char* directory : {"/dev/pts", "/dev/shm", "/dev/mqueue", "/etc", "/proc", "/sys"}) {
         TRY(os::ensure_directory(base + directory, 0755));
     }
-    for (const char* file : {"/.dockerenv", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/dev/console"}) {
+    for (const char* file :
+         {"/.dockerenv", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/dev/console"}) {
         TRY(os::open_file(base + file, O_WRONLY | O_CREAT, 0755));
-        if (::chmod((base + file).c_str(), file == std::string_view("/.dockerenv") ? 0755 : 0644) != 0) {
+        if (::chmod((base + file).c_str(), file == std::string_view("/.dockerenv") ? 0755 : 0644) !=
+            0) {
             return os_error("chmod " + base + file, errno);
         }
     }
@@ -211,7 +221,9 @@ Result<UnplacedLayer> LayerStore::unpack(archive::Source tar, const UnpackOption
             TRY_LET(repacked, pack_again(path, unpacked.size_bytes, options.cancelled));
             unpacked = repacked;
         }
-        if (!plays_back(path, unpacked.diff_id)) { return internal("layer " + unpacked.diff_id.text() + ": cannot be made again"); }
+        if (!plays_back(path, unpacked.diff_id)) {
+            return internal("layer " + unpacked.diff_id.text() + ": cannot be made again");
+        }
     }
     layer.diff_id_ = unpacked.diff_id;
     layer.size_bytes_ = unpacked.size_bytes;
@@ -220,9 +232,9 @@ Result<UnplacedLayer> LayerStore::unpack(archive::Source tar, const UnpackOption
 }
 
 Result<LayerInfo> LayerStore::place(UnplacedLayer layer, const oci::ChainId& parent) const {
-    const std::string name = parent.empty()
-                                 ? layer.diff_id_.hex()
-                                 : blob::hash("sha256:" + parent.text() + " " + layer.diff_id_.text()).hex();
+    const std::string name =
+        parent.empty() ? layer.diff_id_.hex()
+                       : blob::hash("sha256:" + parent.text() + " " + layer.diff_id_.text()).hex();
     TRY_LET(id, oci::ChainId::parse(name));
     if (has(id)) { return info(id); }
     Document document{layer.diff_id_, parent.text(), layer.size_bytes_, layer.tar_bytes_};
@@ -240,11 +252,15 @@ Result<LayerInfo> LayerStore::place(UnplacedLayer layer, const oci::ChainId& par
     return LayerInfo{id, parent, document.diff_id, document.size, document.tar_size};
 }
 
-bool LayerStore::has(const oci::ChainId& id) const { return os::exists(path_of(id) + info_file); }
+bool LayerStore::has(const oci::ChainId& id) const {
+    return os::exists(path_of(id) + info_file);
+}
 
 Result<LayerInfo> LayerStore::info(const oci::ChainId& id) const {
     TRY_LET(text, os::read_file(path_of(id) + info_file, 4096).with("layer " + oci::prefixed(id)));
-    TRY_LET(document, codec::parse<Document>(text, codec::Unknown::Ignore).with("layer " + oci::prefixed(id)));
+    TRY_LET(
+        document,
+        codec::parse<Document>(text, codec::Unknown::Ignore).with("layer " + oci::prefixed(id)));
     LayerInfo info{id, {}, document.diff_id, document.size, document.tar_size};
     if (!document.parent.empty()) {
         TRY_LET(parent, oci::ChainId::parse(document.parent));
@@ -268,13 +284,19 @@ Result<std::vector<LayerInfo>> LayerStore::list() const {
 Result<void> LayerStore::write_tar(const oci::ChainId& id, const archive::Sink& sink) const {
     TRY_LET(known, info(id));
     TRY_LET(played, play(path_of(id), sink).with("layer " + oci::prefixed(id)));
-    if (played.digest != known.diff_id) { return internal("layer " + oci::prefixed(id) + " is damaged"); }
+    if (played.digest != known.diff_id) {
+        return internal("layer " + oci::prefixed(id) + " is damaged");
+    }
     return ok();
 }
 
-Result<void> LayerStore::remove(const oci::ChainId& id) const { return remove_whole(path_of(id), tmp_); }
+Result<void> LayerStore::remove(const oci::ChainId& id) const {
+    return remove_whole(path_of(id), tmp_);
+}
 
-std::string LayerStore::diff_path(const oci::ChainId& id) const { return path_of(id) + "/diff"; }
+std::string LayerStore::diff_path(const oci::ChainId& id) const {
+    return path_of(id) + "/diff";
+}
 
 Result<void> LayerStore::sync() const {
     // The marks are listed before the sync: one that comes later is for the next.

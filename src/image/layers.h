@@ -1,7 +1,8 @@
-// The store of unpacked layers, data-root/layers/<chain id>/: `diff` (the tree, an overlayfs lower directory), `recipe`
-// (how to make the layer's tar again, bit for bit, see recipe.h) and `layer.json`. A layer is unpacked under tmp/
-// and appears by one rename, so it is whole or absent. Blocking; safe for several threads as long as nobody removes
-// a layer that another uses: the image table decides that.
+// The store of unpacked layers, data-root/layers/<chain id>/: `diff` (the tree, an overlayfs lower
+// directory), `recipe` (how to make the layer's tar again, bit for bit, see recipe.h) and
+// `layer.json`. A layer is unpacked under tmp/ and appears by one rename, so it is whole or absent.
+// Blocking; safe for several threads as long as nobody removes a layer that another uses: the image
+// table decides that.
 #pragma once
 
 #include "archive/extract.h"
@@ -47,8 +48,9 @@ struct UnpackOptions {
     archive::ExtractMode mode = archive::ExtractMode::Layer;
     archive::Limits limits{};
     std::function<void(std::uint64_t)> progress; ///< bytes read of the source; on another thread
-    /// Opens the same bytes once more, for a tar that no recipe can make again (the same name twice, for example): it
-    /// is kept whole. Without this such a tar is replaced by one of the unpacked tree, with another diff id.
+    /// Opens the same bytes once more, for a tar that no recipe can make again (the same name
+    /// twice, for example): it is kept whole. Without this such a tar is replaced by one of the
+    /// unpacked tree, with another diff id.
     std::function<Result<archive::Source>()> again;
     const std::atomic<bool>* cancelled = nullptr;
 };
@@ -58,7 +60,8 @@ class LayerStore {
     /// Makes the directories under `data_root` when missing. `tmp/` is swept by sweep_tmp().
     static Result<LayerStore> create(const std::string& data_root);
 
-    /// Unpacks a layer's tar, plain or compressed. Fails: Invalid, Exhausted, Cancelled as archive::extract.
+    /// Unpacks a layer's tar, plain or compressed. Fails: Invalid, Exhausted, Cancelled as
+    /// archive::extract.
     Result<UnplacedLayer> unpack(archive::Source tar, const UnpackOptions& options) const;
     /// Gives it its name above `parent`. When that layer is there already, the new copy is dropped.
     Result<LayerInfo> place(UnplacedLayer layer, const oci::ChainId& parent) const;
@@ -66,21 +69,23 @@ class LayerStore {
     bool has(const oci::ChainId& id) const;
     Result<LayerInfo> info(const oci::ChainId& id) const;
     Result<std::vector<LayerInfo>> list() const;
-    /// Writes the layer's tar as it came in, and fails (Internal, "is damaged") when the bytes no longer have its diff id.
+    /// Writes the layer's tar as it came in, and fails (Internal, "is damaged") when the bytes no
+    /// longer have its diff id.
     Result<void> write_tar(const oci::ChainId& id, const archive::Sink& sink) const;
     Result<void> remove(const oci::ChainId& id) const;
 
     std::string diff_path(const oci::ChainId& id) const;
-    /// The lowest layer of every container: mount points and files that the engine fills (see rootfs.h).
+    /// The lowest layer of every container: mount points and files that the engine fills (see
+    /// rootfs.h).
     std::string base_path() const { return root_ + "/base/diff"; }
     const std::string& root() const { return root_; }
     const std::string& tmp() const { return tmp_; }
 
-    /// Writes what was unpacked to the disk and takes the marks of unwritten layers away. Takes as long as the disk
-    /// needs: off the path of requests.
+    /// Writes what was unpacked to the disk and takes the marks of unwritten layers away. Takes as
+    /// long as the disk needs: off the path of requests.
     Result<void> sync() const;
-    /// Layers that were not yet on disk when the machine (not the daemon) went down, and whose content is damaged.
-    /// They are removed. Called once at start.
+    /// Layers that were not yet on disk when the machine (not the daemon) went down, and whose
+    /// content is damaged. They are removed. Called once at start.
     Result<std::vector<oci::ChainId>> remove_damaged() const;
     /// Empties tmp/. Called once at start, before anything is unpacked.
     Result<void> sweep_tmp() const;

@@ -61,7 +61,8 @@ TEST_F(Layers, are_named_by_their_content_and_all_below) {
 }
 
 TEST_F(Layers, give_back_their_tar_bit_for_bit) {
-    const std::string tar = tar_of({{"d/a", std::string(3000, 'a')}, {"d/b", ""}, {".wh.gone", ""}});
+    const std::string tar =
+        tar_of({{"d/a", std::string(3000, 'a')}, {"d/b", ""}, {".wh.gone", ""}});
     const auto layer = add(tar);
     ASSERT_TRUE(layer) << layer.error().message;
     EXPECT_TRUE(saved(layer->id) == tar);
@@ -127,7 +128,9 @@ TEST_F(Layers, not_yet_on_disk_when_the_machine_went_down_are_checked) {
     const auto whole = add(tar_of({{"a", "hello"}}));
     const auto torn = add(tar_of({{"b", "hello"}}));
     const auto synced = add(tar_of({{"c", "hello"}}));
-    const auto mark = [&](const oci::ChainId& id) { return store.root() + "/" + id.text() + "/unsynced"; };
+    const auto mark = [&](const oci::ChainId& id) {
+        return store.root() + "/" + id.text() + "/unsynced";
+    };
     ASSERT_TRUE(os::exists(mark(whole->id)));
     EXPECT_TRUE(store.sync());
     EXPECT_FALSE(os::exists(mark(whole->id)));

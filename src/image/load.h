@@ -1,7 +1,8 @@
-// Reads images out of an archive: what `docker save` writes (manifest.json beside layers), and an OCI image layout
-// (index.json and blobs), in one tar, plain or compressed. Members are put under tmp/ as they come, because the list of
-// them may come last; then layers are unpacked, a few at a time. Every digest and size that the archive claims is
-// checked. Blocking; it starts a few threads of its own for the time of the call. It does not touch the image table.
+// Reads images out of an archive: what `docker save` writes (manifest.json beside layers), and an
+// OCI image layout (index.json and blobs), in one tar, plain or compressed. Members are put under
+// tmp/ as they come, because the list of them may come last; then layers are unpacked, a few at a
+// time. Every digest and size that the archive claims is checked. Blocking; it starts a few threads
+// of its own for the time of the call. It does not touch the image table.
 #pragma once
 
 #include "blob/store.h"
@@ -44,7 +45,7 @@ struct LoadedImage {
     std::vector<oci::Reference> tags;
 };
 
-Result<std::vector<LoadedImage>> load_images(const LayerStore& layers, const blob::Store& blobs, archive::Source input,
-                                             const LoadOptions& options);
+Result<std::vector<LoadedImage>> load_images(const LayerStore& layers, const blob::Store& blobs,
+                                             archive::Source input, const LoadOptions& options);
 
 } // namespace shoal::image

@@ -26,7 +26,9 @@ std::string packed(const std::string& plain, Compression how) {
     return out;
 }
 
-std::string blob_name(const oci::Digest& digest) { return "blobs/sha256/" + digest.hex(); }
+std::string blob_name(const oci::Digest& digest) {
+    return "blobs/sha256/" + digest.hex();
+}
 
 /// An image being made up: its layers' tars, and the documents around them.
 struct Model {
@@ -51,19 +53,24 @@ struct Model {
 
     Json entry(const Names& tags) const {
         Json entry{{"Config", id() + ".json"}, {"RepoTags", tags}, {"Layers", Json::array()}};
-        for (const auto& tar : tars) { entry["Layers"].push_back(blob::hash(tar).hex() + "/layer.tar"); }
+        for (const auto& tar : tars) {
+            entry["Layers"].push_back(blob::hash(tar).hex() + "/layer.tar");
+        }
         return entry;
     }
     std::vector<Item> members() const {
         std::vector<Item> items;
-        for (std::size_t i = 0; i < tars.size(); ++i) { items.push_back(file(blob::hash(tars[i]).hex() + "/layer.tar", layer(i))); }
+        for (std::size_t i = 0; i < tars.size(); ++i) {
+            items.push_back(file(blob::hash(tars[i]).hex() + "/layer.tar", layer(i)));
+        }
         items.push_back(file(id() + ".json", config()));
         return items;
     }
 
     // --- OCI layout ---
 
-    static oci::Descriptor put(std::vector<Item>& items, std::string_view type, const std::string& bytes) {
+    static oci::Descriptor put(std::vector<Item>& items, std::string_view type,
+                               const std::string& bytes) {
         oci::Descriptor descriptor;
         descriptor.media_type = type;
         descriptor.digest = blob::hash(bytes);
@@ -79,7 +86,11 @@ struct Model {
             manifest.layers.push_back(put(items, oci::media::oci_layer_gzip, layer(i)));
         }
         auto descriptor = put(items, oci::media::oci_manifest, oci::print_manifest(manifest));
-        descriptor.platform = oci::Platform{.architecture = architecture, .os = "linux", .os_version = {}, .os_features = {}, .variant = {}};
+        descriptor.platform = oci::Platform{.architecture = architecture,
+                                            .os = "linux",
+                                            .os_version = {},
+                                            .os_features = {},
+                                            .variant = {}};
         return descriptor;
     }
 };
@@ -100,12 +111,16 @@ struct Load : testing::Test {
     Model model{{first, second}};
     LoadOptions options;
 
-    void TearDown() override { EXPECT_EQ(os::list_directory(layers.tmp())->size(), 0u) << "half-made things are left"; }
+    void TearDown() override {
+        EXPECT_EQ(os::list_directory(layers.tmp())->size(), 0u) << "half-made things are left";
+    }
 
     Result<std::vector<LoadedImage>> load(const std::string& bytes) const {
         return load_images(layers, blobs, archive::source_of(bytes), options);
     }
-    Result<std::vector<LoadedImage>> load(const std::vector<Item>& items) const { return load(tar_of(items)); }
+    Result<std::vector<LoadedImage>> load(const std::vector<Item>& items) const {
+        return load(tar_of(items));
+    }
     std::string refusal(const std::vector<Item>& items, Errc code = Errc::Invalid) const {
         const auto loaded = load(items);
         if (loaded) { return "loaded"; }
@@ -165,8 +180,10 @@ TEST_F(Load, reads_an_oci_layout) {
 }
 
 TEST_F(Load, takes_whole_names_from_a_layout_and_leaves_bare_tags_alone) {
-    EXPECT_EQ(names(load(layout({{"org.opencontainers.image.ref.name", "host/web:2"}}))->front()), Names{"host/web:2"});
-    EXPECT_EQ(names(load(layout({{"org.opencontainers.image.ref.name", "latest"}}))->front()), Names{});
+    EXPECT_EQ(names(load(layout({{"org.opencontainers.image.ref.name", "host/web:2"}}))->front()),
+              Names{"host/web:2"});
+    EXPECT_EQ(names(load(layout({{"org.opencontainers.image.ref.name", "latest"}}))->front()),
+              Names{});
     EXPECT_EQ(names(load(layout())->front()), Names{});
     EXPECT_EQ(names(load(layout({{"io.containerd.image.name", "NOT a name"}}))->front()), Names{});
 }
@@ -186,7 +203,8 @@ TEST_F(Load, follows_links_between_members) {
     auto items = model.members();
     auto entry = model.entry({"web:1"});
     entry["Layers"][0] = "old/layer.tar";
-    items.push_back(archive::test::soft_link("old/layer.tar", "../" + blob::hash(first).hex() + "/layer.tar"));
+    items.push_back(
+        archive::test::soft_link("old/layer.tar", "../" + blob::hash(first).hex() + "/layer.tar"));
     items.push_back(file("manifest.json", Json::array({entry}).dump()));
     const auto loaded = load(items);
     ASSERT_TRUE(loaded) << loaded.error().message;
@@ -198,7 +216,8 @@ TEST_F(Load, shares_layers_between_images_of_one_archive_and_with_those_that_are
     auto items = model.members();
     items.push_back(file(blob::hash(other.tars[1]).hex() + "/layer.tar", other.tars[1]));
     items.push_back(file(other.id() + ".json", other.config()));
-    items.push_back(file("manifest.json", Json::array({model.entry({"web:1"}), other.entry({"web:2"})}).dump()));
+    items.push_back(file("manifest.json",
+                         Json::array({model.entry({"web:1"}), other.entry({"web:2"})}).dump()));
     const auto loaded = load(items);
     ASSERT_TRUE(loaded) << loaded.error().message;
     ASSERT_EQ(loaded->size(), 2u);
@@ -277,7 +296,9 @@ TEST_F(Load, takes_the_image_of_this_machine_from_an_index) {
 TEST_F(Load, refuses_indexes_nested_without_end) {
     std::vector<Item> items;
     auto inner = model.put_manifest(items);
-    for (int i = 0; i < 8; ++i) { inner = Model::put(items, oci::media::oci_index, index_of({inner})); }
+    for (int i = 0; i < 8; ++i) {
+        inner = Model::put(items, oci::media::oci_index, index_of({inner}));
+    }
     items.push_back(file("index.json", index_of({inner})));
     EXPECT_EQ(refusal(items), "index.json: indexes nested too deep");
 }
@@ -297,10 +318,12 @@ TEST_F(Load, refuses_images_for_other_systems) {
 // --- archives of strangers ---
 
 TEST_F(Load, refuses_what_is_no_archive_of_images) {
-    EXPECT_EQ(refusal({file("readme", "hello")}), "archive holds no images: neither manifest.json nor index.json is there");
+    EXPECT_EQ(refusal({file("readme", "hello")}),
+              "archive holds no images: neither manifest.json nor index.json is there");
     EXPECT_FALSE(load(std::string(4096, 'j')));
     EXPECT_FALSE(load(std::string()));
-    EXPECT_EQ(refusal({file("manifest.json", "{")}), "manifest.json: invalid JSON: syntax error at byte 2");
+    EXPECT_EQ(refusal({file("manifest.json", "{")}),
+              "manifest.json: invalid JSON: syntax error at byte 2");
     EXPECT_EQ(refusal({file("manifest.json", R"([{"Config":7}])")}),
               "manifest.json: [0].Config: expected a string, got a whole number");
     EXPECT_NE(refusal({file("index.json", R"({"schemaVersion":1})")}), "loaded");
@@ -309,7 +332,8 @@ TEST_F(Load, refuses_what_is_no_archive_of_images) {
 TEST_F(Load, names_the_member_that_is_missing) {
     auto items = docker();
     items.erase(items.begin());
-    EXPECT_EQ(refusal(items), "archive member \"" + blob::hash(first).hex() + "/layer.tar\" is missing");
+    EXPECT_EQ(refusal(items),
+              "archive member \"" + blob::hash(first).hex() + "/layer.tar\" is missing");
     auto without_config = docker();
     without_config.erase(without_config.begin() + 2);
     EXPECT_EQ(refusal(without_config), "archive member \"" + model.id() + ".json\" is missing");
@@ -319,14 +343,16 @@ TEST_F(Load, checks_the_content_of_every_layer) {
     auto items = docker();
     items[0].content = tar_of({file("a", "another")});
     items[0].entry.size = items[0].content.size();
-    EXPECT_EQ(refusal(items), "layer " + blob::hash(first).text() + ": content has digest " + blob::hash(items[0].content).text());
+    EXPECT_EQ(refusal(items), "layer " + blob::hash(first).text() + ": content has digest " +
+                                  blob::hash(items[0].content).text());
     EXPECT_FALSE(layers.has(blob::chain_ids({blob::hash(first)})[0]));
 }
 
 TEST_F(Load, checks_the_digest_of_every_blob) {
     model.compression = Compression::Gzip;
     auto items = layout();
-    for (auto& item : items) { // behind the end of the stream, where only the digest of the file tells
+    for (auto& item :
+         items) { // behind the end of the stream, where only the digest of the file tells
         if (item.entry.name != blob_name(blob::hash(model.layer(1)))) { continue; }
         item.content.back() = static_cast<char>(item.content.back() ^ 1);
     }
@@ -337,7 +363,8 @@ TEST_F(Load, checks_the_digest_of_every_blob) {
         if (item.entry.name != blob_name(blob::hash(model.config()))) { continue; }
         item.content[item.content.find("run")] = 'R';
     }
-    EXPECT_THAT(refusal(config_changed), testing::StartsWith("blob sha256:" + model.id() + ": has digest sha256:"));
+    EXPECT_THAT(refusal(config_changed),
+                testing::StartsWith("blob sha256:" + model.id() + ": has digest sha256:"));
 
     auto longer = layout();
     for (auto& item : longer) {
@@ -356,9 +383,11 @@ TEST_F(Load, refuses_a_config_that_tells_of_other_layers) {
 
 TEST_F(Load, refuses_names_that_are_no_tags) {
     EXPECT_EQ(refusal(docker({"web"})), "manifest.json: RepoTags: invalid tag \"web\"");
-    EXPECT_EQ(refusal(docker({"web@sha256:" + model.id()})), "manifest.json: RepoTags: invalid tag \"web@sha256:" + model.id() + "\"");
-    EXPECT_EQ(refusal(docker({"Web:1"})),
-              "manifest.json: RepoTags: invalid reference format: repository name (Web) must be lowercase");
+    EXPECT_EQ(refusal(docker({"web@sha256:" + model.id()})),
+              "manifest.json: RepoTags: invalid tag \"web@sha256:" + model.id() + "\"");
+    EXPECT_EQ(
+        refusal(docker({"Web:1"})),
+        "manifest.json: RepoTags: invalid reference format: repository name (Web) must be lowercase");
 }
 
 TEST_F(Load, refuses_members_that_leave_the_archive) {
@@ -374,8 +403,10 @@ TEST_F(Load, refuses_members_that_leave_the_archive) {
 }
 
 TEST_F(Load, gives_up_on_links_in_a_circle) {
-    std::vector<Item> items{archive::test::soft_link("manifest.json", "b"), archive::test::soft_link("b", "manifest.json")};
-    EXPECT_EQ(refusal(items), "archive holds no images: neither manifest.json nor index.json is there");
+    std::vector<Item> items{archive::test::soft_link("manifest.json", "b"),
+                            archive::test::soft_link("b", "manifest.json")};
+    EXPECT_EQ(refusal(items),
+              "archive holds no images: neither manifest.json nor index.json is there");
 }
 
 TEST_F(Load, keeps_to_its_limits) {

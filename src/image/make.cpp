@@ -11,7 +11,8 @@ namespace {
 
 constexpr const char* made_by = "shoal " SHOAL_VERSION;
 
-Result<LoadedImage> store_config(const LayerStore& layers, const blob::Store& blobs, oci::ImageConfig config) {
+Result<LoadedImage> store_config(const LayerStore& layers, const blob::Store& blobs,
+                                 oci::ImageConfig config) {
     LoadedImage image;
     for (const auto& id : blob::chain_ids(config.rootfs.diff_ids)) {
         TRY_LET(info, layers.info(id));
@@ -45,8 +46,8 @@ archive::Source from_start(const os::Fd& fd) {
 
 } // namespace
 
-Result<LoadedImage> import_image(const LayerStore& layers, const blob::Store& blobs, archive::Source tar,
-                                 const ImportOptions& options) {
+Result<LoadedImage> import_image(const LayerStore& layers, const blob::Store& blobs,
+                                 archive::Source tar, const ImportOptions& options) {
     UnpackOptions how;
     how.cancelled = options.cancelled;
     how.progress = options.progress;
@@ -56,7 +57,9 @@ Result<LoadedImage> import_image(const LayerStore& layers, const blob::Store& bl
     TRY_LET(layer, std::move(unpacked));
     TRY_LET(placed, layers.place(std::move(layer), {}));
     oci::ImageConfig config;
-    config.architecture = options.platform.architecture.empty() ? std::string(oci::host_architecture()) : options.platform.architecture;
+    config.architecture = options.platform.architecture.empty()
+                              ? std::string(oci::host_architecture())
+                              : options.platform.architecture;
     config.os = options.platform.os.empty() ? "linux" : options.platform.os;
     config.variant = options.platform.variant;
     config.created = options.now;
@@ -71,10 +74,14 @@ Result<LoadedImage> import_image(const LayerStore& layers, const blob::Store& bl
     return store_config(layers, blobs, std::move(config));
 }
 
-Result<LoadedImage> commit_image(const LayerStore& layers, const blob::Store& blobs, const CommitOptions& options) {
+Result<LoadedImage> commit_image(const LayerStore& layers, const blob::Store& blobs,
+                                 const CommitOptions& options) {
     oci::ImageConfig config;
     if (options.parent) { config = *options.parent; }
-    if (config.rootfs.diff_ids.size() >= oci::layers_max) { return invalid("commit: an image cannot have more than " + std::to_string(oci::layers_max) + " layers"); }
+    if (config.rootfs.diff_ids.size() >= oci::layers_max) {
+        return invalid("commit: an image cannot have more than " + std::to_string(oci::layers_max) +
+                       " layers");
+    }
     TRY_LET(upper, os::open_directory(options.upper));
     TRY_LET(file, unnamed_file(layers.tmp()));
     archive::PackOptions pack;
@@ -90,7 +97,8 @@ Result<LoadedImage> commit_image(const LayerStore& layers, const blob::Store& bl
         UnpackOptions how;
         how.again = [&]() -> Result<archive::Source> { return from_start(file); };
         TRY_LET(layer, layers.unpack(from_start(file), how));
-        const oci::ChainId parent = options.parent_layers.empty() ? oci::ChainId{} : options.parent_layers.back();
+        const oci::ChainId parent =
+            options.parent_layers.empty() ? oci::ChainId{} : options.parent_layers.back();
         TRY_LET(placed, layers.place(std::move(layer), parent));
         config.rootfs.diff_ids.push_back(placed.diff_id);
     }

@@ -22,7 +22,9 @@ struct Make : testing::Test {
     std::string upper = dir.path() + "/upper";
 
     void SetUp() override { ASSERT_TRUE(os::ensure_directory(upper)); }
-    void TearDown() override { EXPECT_EQ(os::list_directory(layers.tmp())->size(), 0u) << "half-made things are left"; }
+    void TearDown() override {
+        EXPECT_EQ(os::list_directory(layers.tmp())->size(), 0u) << "half-made things are left";
+    }
 
     Result<LoadedImage> import(const std::string& tar, ImportOptions options = {}) const {
         options.now = now;
@@ -83,7 +85,8 @@ TEST_F(Make, imports_for_this_machine_when_no_platform_is_named) {
 TEST_F(Make, imports_compressed_tars_and_tells_how_far_it_is) {
     const std::string tar = tar_of({file("a", std::string(200'000, 'x'))});
     std::string packed;
-    auto compressor = std::move(*archive::make_compressor(archive::Compression::Zstd, archive::sink_into(packed)));
+    auto compressor = std::move(
+        *archive::make_compressor(archive::Compression::Zstd, archive::sink_into(packed)));
     ASSERT_TRUE(compressor->write(tar));
     ASSERT_TRUE(compressor->finish());
     std::uint64_t read = 0;
@@ -111,7 +114,8 @@ TEST_F(Make, asks_the_maker_of_the_tar_before_anything_is_kept) {
     ImportOptions options;
     options.confirm = [] { return Result<void>(internal("the maker failed")); };
     EXPECT_EQ(import(tar_of({file("a", "x")}), options).error().message, "the maker failed");
-    EXPECT_EQ(import("no tar, since the maker failed", options).error().message, "the maker failed");
+    EXPECT_EQ(import("no tar, since the maker failed", options).error().message,
+              "the maker failed");
     EXPECT_TRUE(layers.list()->empty());
     EXPECT_TRUE(blobs.list()->empty());
 }

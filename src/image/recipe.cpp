@@ -14,20 +14,25 @@ namespace shoal::image {
 namespace {
 
 constexpr std::size_t block = 512;
-constexpr std::size_t kept_max = 64 * 1024;      // bytes before a record is written
-constexpr std::size_t meta_max = 1024 * 1024;    // a longer pax header is kept without being understood
+constexpr std::size_t kept_max = 64 * 1024; // bytes before a record is written
+constexpr std::size_t meta_max =
+    1024 * 1024; // a longer pax header is kept without being understood
 constexpr std::uint64_t payload_max = 1ull << 50;
 // Records: 'K' length bytes; 'F' size, length of name, name. Numbers are 8 bytes, little endian.
 constexpr char kept_record = 'K';
 constexpr char file_record = 'F';
 
 void append_number(std::string& text, std::uint64_t number) {
-    for (int shift = 0; shift < 64; shift += 8) { text += static_cast<char>(number >> shift & 0xff); }
+    for (int shift = 0; shift < 64; shift += 8) {
+        text += static_cast<char>(number >> shift & 0xff);
+    }
 }
 
 std::uint64_t read_number(std::string_view bytes) {
     std::uint64_t number = 0;
-    for (int i = 7; i >= 0; --i) { number = number << 8 | static_cast<unsigned char>(bytes[static_cast<std::size_t>(i)]); }
+    for (int i = 7; i >= 0; --i) {
+        number = number << 8 | static_cast<unsigned char>(bytes[static_cast<std::size_t>(i)]);
+    }
     return number;
 }
 
@@ -88,7 +93,8 @@ Result<void> RecipeWriter::feed(std::string_view bytes) {
             continue;
         }
         const std::uint64_t wanted = left_ > 0 ? left_ : padding_;
-        const auto part = bytes.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(wanted, bytes.size())));
+        const auto part = bytes.substr(
+            0, static_cast<std::size_t>(std::min<std::uint64_t>(wanted, bytes.size())));
         bytes.remove_prefix(part.size());
         if (left_ == 0 || state_ != State::Content) { TRY(keep(part)); }
         if (left_ > 0 && state_ == State::Meta) { meta_ += part; }
@@ -119,12 +125,15 @@ Result<void> RecipeWriter::take_header() {
     if (type == 'x' || type == 'L' || type == 'g' || type == 'K') {
         meta_.clear();
         meta_type_ = type;
-        const bool understood = (type == 'x' || type == 'L') && own_size <= meta_max && own_size > 0;
-        begin_payload(understood ? State::Meta : State::Kept, own_size, (block - own_size % block) % block);
+        const bool understood =
+            (type == 'x' || type == 'L') && own_size <= meta_max && own_size > 0;
+        begin_payload(understood ? State::Meta : State::Kept, own_size,
+                      (block - own_size % block) % block);
         return ok();
     }
     const std::uint64_t size = next_size_.value_or(own_size);
-    const std::string name = next_name_.empty() ? header_name(header) : std::exchange(next_name_, {});
+    const std::string name =
+        next_name_.empty() ? header_name(header) : std::exchange(next_name_, {});
     const bool sparse = std::exchange(next_sparse_, false);
     next_size_.reset();
     if (size > payload_max || type == 'S') {
@@ -132,15 +141,16 @@ Result<void> RecipeWriter::take_header() {
         return ok();
     }
     const std::uint64_t padding = (block - size % block) % block;
-    const bool is_file = (type == '0' || type == '\0' || type == '7') && !sparse && !name.ends_with('/');
+    const bool is_file =
+        (type == '0' || type == '\0' || type == '7') && !sparse && !name.ends_with('/');
     if (is_file && size > 0) {
         TRY(add_file(name, size));
         begin_payload(State::Content, size, padding);
     } else if (is_file || type == '0' || type == '\0' || type == '7') {
         begin_payload(State::Kept, size, padding);
     } else {
-        // Links, devices and directories have no payload, whatever their size field says (POSIX), except links
-        // of pax archives; a wrong guess is noticed by the next checksum.
+        // Links, devices and directories have no payload, whatever their size field says (POSIX),
+        // except links of pax archives; a wrong guess is noticed by the next checksum.
         begin_payload(State::Kept, 0, 0);
     }
     return ok();
@@ -155,7 +165,10 @@ Result<void> RecipeWriter::end_meta() {
     while (!rest.empty()) {
         const auto space = rest.find(' ');
         const auto length = parse_number<std::size_t>(rest.substr(0, space));
-        if (space == std::string_view::npos || !length || *length <= space + 1 || *length > rest.size()) { break; }
+        if (space == std::string_view::npos || !length || *length <= space + 1 ||
+            *length > rest.size()) {
+            break;
+        }
         const auto record = rest.substr(space + 1, *length - space - 2);
         rest.remove_prefix(*length);
         const auto equals = record.find('=');
@@ -204,7 +217,8 @@ namespace {
 
 class RecipeReader {
   public:
-    explicit RecipeReader(const archive::Source& source) : source_(source), buffer_(256 * 1024, '\0') {}
+    explicit RecipeReader(const archive::Source& source)
+        : source_(source), buffer_(256 * 1024, '\0') {}
 
     /// 0 bytes at the end of the recipe.
     Result<std::string_view> some(std::size_t most) {
@@ -213,7 +227,8 @@ class RecipeReader {
             at_ = 0;
             end_ = got;
         }
-        const std::string_view part = std::string_view(buffer_).substr(at_, std::min(most, end_ - at_));
+        const std::string_view part =
+            std::string_view(buffer_).substr(at_, std::min(most, end_ - at_));
         at_ += part.size();
         return part;
     }
@@ -236,11 +251,13 @@ class RecipeReader {
 
 class Player {
   public:
-    Player(const os::Fd& root, const archive::Sink& sink) : root_(root), sink_(sink), buffer_(256 * 1024, '\0') {}
+    Player(const os::Fd& root, const archive::Sink& sink)
+        : root_(root), sink_(sink), buffer_(256 * 1024, '\0') {}
 
     Result<void> kept(RecipeReader& reader, std::uint64_t length) {
         while (length > 0) {
-            TRY_LET(part, reader.some(static_cast<std::size_t>(std::min<std::uint64_t>(length, kept_max))));
+            TRY_LET(part, reader.some(
+                              static_cast<std::size_t>(std::min<std::uint64_t>(length, kept_max))));
             if (part.empty()) { return internal("layer recipe: ends too early"); }
             TRY(sink_(part));
             length -= part.size();
@@ -257,7 +274,8 @@ class Player {
         }
         TRY_LET(fd, archive::reopen(path, O_RDONLY | O_NOATIME | O_CLOEXEC));
         while (size > 0) {
-            const auto got = ::read(fd.raw(), buffer_.data(), std::min<std::uint64_t>(size, buffer_.size()));
+            const auto got =
+                ::read(fd.raw(), buffer_.data(), std::min<std::uint64_t>(size, buffer_.size()));
             if (got < 0 && errno == EINTR) { continue; }
             if (got < 0) { return os_error("read layer file " + name, errno); }
             if (got == 0) { return internal("layer file " + name + ": ends too early"); }
@@ -275,14 +293,17 @@ class Player {
 
 } // namespace
 
-Result<void> write_from_recipe(const archive::Source& recipe, const os::Fd& root, const archive::Sink& sink) {
+Result<void> write_from_recipe(const archive::Source& recipe, const os::Fd& root,
+                               const archive::Sink& sink) {
     RecipeReader reader(recipe);
     Player player(root, sink);
     while (true) {
         TRY_LET(type, reader.some(1));
         if (type.empty()) { return ok(); }
         const char record = type.front();
-        if (record != kept_record && record != file_record) { return internal("layer recipe: unknown record"); }
+        if (record != kept_record && record != file_record) {
+            return internal("layer recipe: unknown record");
+        }
         TRY_LET(raw, reader.exactly(8));
         const std::uint64_t number = read_number(raw);
         if (record == kept_record) {

@@ -1,7 +1,8 @@
-// The recipe of a layer: how to make its tar again, bit for bit, from the unpacked tree. It is the tar itself with
-// the content of files replaced by their names, so it costs a few percent of the layer. While a layer is unpacked a
-// RecipeWriter watches its bytes; write_from_recipe() plays it back. It understands just enough of tar to find files;
-// what it does not understand it keeps as it is. Whether the result is right is checked by its hash, not assumed.
+// The recipe of a layer: how to make its tar again, bit for bit, from the unpacked tree. It is the
+// tar itself with the content of files replaced by their names, so it costs a few percent of the
+// layer. While a layer is unpacked a RecipeWriter watches its bytes; write_from_recipe() plays it
+// back. It understands just enough of tar to find files; what it does not understand it keeps as it
+// is. Whether the result is right is checked by its hash, not assumed.
 #pragma once
 
 #include "archive/stream.h"
@@ -35,9 +36,9 @@ class RecipeWriter {
 
     archive::Sink out_;
     State state_ = State::Header;
-    std::string header_;        ///< block being collected
-    std::string kept_;          ///< bytes to write as they are
-    std::string meta_;          ///< payload of a pax or GNU header
+    std::string header_; ///< block being collected
+    std::string kept_;   ///< bytes to write as they are
+    std::string meta_;   ///< payload of a pax or GNU header
     char meta_type_ = 0;
     std::uint64_t left_ = 0;    ///< of the payload
     std::uint64_t padding_ = 0; ///< after it
@@ -48,6 +49,7 @@ class RecipeWriter {
 };
 
 /// Writes the tar. `root` is the layer's tree. Fails: Internal when a file is missing or too short.
-Result<void> write_from_recipe(const archive::Source& recipe, const os::Fd& root, const archive::Sink& sink);
+Result<void> write_from_recipe(const archive::Source& recipe, const os::Fd& root,
+                               const archive::Sink& sink);
 
 } // namespace shoal::image

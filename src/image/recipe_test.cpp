@@ -19,7 +19,9 @@ struct Recipe : testing::Test {
         entry.size = content.size();
         ASSERT_TRUE(writer.file(entry, content));
         const auto slash = name.rfind('/');
-        if (slash != std::string::npos) { ASSERT_TRUE(os::ensure_directory(dir.path() + "/" + name.substr(0, slash))); }
+        if (slash != std::string::npos) {
+            ASSERT_TRUE(os::ensure_directory(dir.path() + "/" + name.substr(0, slash)));
+        }
         ASSERT_TRUE(os::write_file_atomic(dir.path() + "/" + name, content));
     }
     static std::string recipe_of(const std::string& tar, std::size_t piece) {

@@ -10,9 +10,12 @@ namespace shoal::image {
 namespace {
 
 /// Topmost first, the engine's base last.
-std::vector<std::string> lower_paths(const LayerStore& store, const std::vector<oci::ChainId>& layers) {
+std::vector<std::string> lower_paths(const LayerStore& store,
+                                     const std::vector<oci::ChainId>& layers) {
     std::vector<std::string> paths;
-    for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) { paths.push_back(store.diff_path(*layer)); }
+    for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
+        paths.push_back(store.diff_path(*layer));
+    }
     paths.push_back(store.base_path());
     return paths;
 }
@@ -47,18 +50,23 @@ Result<RootFs> mount_rootfs(const LayerStore& store, const std::vector<oci::Chai
     return rootfs;
 }
 
-Result<void> unmount_rootfs(const std::string& directory) { return os::unmount_lazy(rootfs_in(directory).merged); }
+Result<void> unmount_rootfs(const std::string& directory) {
+    return os::unmount_lazy(rootfs_in(directory).merged);
+}
 
 Result<void> remove_rootfs(const std::string& directory) {
     const RootFs rootfs = rootfs_in(directory);
     if (os::exists(rootfs.merged)) { TRY(os::unmount_lazy(rootfs.merged)); }
     ErrorList errors;
-    for (const auto& path : {rootfs.merged, rootfs.upper, rootfs.work}) { errors.add(os::remove_tree(path)); }
+    for (const auto& path : {rootfs.merged, rootfs.upper, rootfs.work}) {
+        errors.add(os::remove_tree(path));
+    }
     if (!errors.empty()) { return errors.joined(); }
     return ok();
 }
 
-Result<void> mount_image(const LayerStore& store, const std::vector<oci::ChainId>& layers, const std::string& target) {
+Result<void> mount_image(const LayerStore& store, const std::vector<oci::ChainId>& layers,
+                         const std::string& target) {
     os::OverlayMount mount;
     mount.lowers = lower_paths(store, layers);
     mount.target = target;
@@ -67,7 +75,8 @@ Result<void> mount_image(const LayerStore& store, const std::vector<oci::ChainId
     return ok();
 }
 
-Result<std::vector<archive::Change>> list_changes(const LayerStore& store, const std::vector<oci::ChainId>& layers,
+Result<std::vector<archive::Change>> list_changes(const LayerStore& store,
+                                                  const std::vector<oci::ChainId>& layers,
                                                   const std::string& directory) {
     TRY_LET(upper, os::open_directory(rootfs_in(directory).upper));
     std::vector<os::Fd> lowers;

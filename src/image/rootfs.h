@@ -1,6 +1,6 @@
-// The root file system of a container: an overlay of an image's layers with a writable directory on top, in
-// containers/<id>/{upper,work,merged}. Mounting is one system call or a few, far below a millisecond. Blocking, and
-// without state: what is mounted, the kernel knows.
+// The root file system of a container: an overlay of an image's layers with a writable directory on
+// top, in containers/<id>/{upper,work,merged}. Mounting is one system call or a few, far below a
+// millisecond. Blocking, and without state: what is mounted, the kernel knows.
 #pragma once
 
 #include "archive/changes.h"
@@ -18,7 +18,8 @@ struct RootFs {
 /// The paths that a root file system in `directory` has.
 RootFs rootfs_in(const std::string& directory);
 
-/// Makes `upper`, `work`, `merged` where missing and mounts. Mounted already: success. `layers` is lowest first.
+/// Makes `upper`, `work`, `merged` where missing and mounts. Mounted already: success. `layers` is
+/// lowest first.
 Result<RootFs> mount_rootfs(const LayerStore& store, const std::vector<oci::ChainId>& layers,
                             const std::string& directory);
 /// Lazily; not mounted: success.
@@ -27,10 +28,12 @@ Result<void> unmount_rootfs(const std::string& directory);
 Result<void> remove_rootfs(const std::string& directory);
 
 /// Mounts the layers read-only on `target` (a mount of type image; a look into an image).
-Result<void> mount_image(const LayerStore& store, const std::vector<oci::ChainId>& layers, const std::string& target);
+Result<void> mount_image(const LayerStore& store, const std::vector<oci::ChainId>& layers,
+                         const std::string& target);
 
 /// What differs from the image, for GET /containers/{id}/changes.
-Result<std::vector<archive::Change>> list_changes(const LayerStore& store, const std::vector<oci::ChainId>& layers,
+Result<std::vector<archive::Change>> list_changes(const LayerStore& store,
+                                                  const std::vector<oci::ChainId>& layers,
                                                   const std::string& directory);
 /// SizeRw.
 Result<std::int64_t> upper_size(const std::string& directory);

@@ -36,7 +36,8 @@ struct Roots : testing::Test {
         ASSERT_TRUE(writer.finish());
         auto unpacked = store.unpack(archive::source_of(tar), {});
         ASSERT_TRUE(unpacked) << unpacked.error().message;
-        const auto placed = store.place(std::move(*unpacked), layers.empty() ? oci::ChainId{} : layers.back());
+        const auto placed =
+            store.place(std::move(*unpacked), layers.empty() ? oci::ChainId{} : layers.back());
         ASSERT_TRUE(placed) << placed.error().message;
         layers.push_back(placed->id);
     }
@@ -46,7 +47,12 @@ struct Roots : testing::Test {
 
 TEST_F(Roots, show_the_layers_with_whiteouts_and_opaque_directories) {
     layer({{"gone", "1"}, {"kept", "1"}, {"d/", ""}, {"d/low", "1"}, {"e/", ""}, {"e/low", "1"}});
-    layer({{".wh.gone", ""}, {"d/", ""}, {"d/.wh..wh..opq", ""}, {"d/high", "2"}, {"e/", ""}, {"e/high", "2"}});
+    layer({{".wh.gone", ""},
+           {"d/", ""},
+           {"d/.wh..wh..opq", ""},
+           {"d/high", "2"},
+           {"e/", ""},
+           {"e/high", "2"}});
     const auto rootfs = mount_rootfs(store, layers, container);
     ASSERT_TRUE(rootfs) << rootfs.error().message;
     EXPECT_FALSE(os::exists(rootfs->merged + "/gone"));

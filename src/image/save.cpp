@@ -30,7 +30,9 @@ class Saver {
         TRY(document("index.json", oci::print_index(index), {}));
         TRY(document("manifest.json", dump_json(manifest_), {}));
         TRY(document("oci-layout", R"({"imageLayoutVersion":"1.0.0"})", {}));
-        if (!repositories_.empty()) { TRY(document("repositories", dump_json(repositories_) + "\n", {})); }
+        if (!repositories_.empty()) {
+            TRY(document("repositories", dump_json(repositories_) + "\n", {}));
+        }
         return tar_.finish();
     }
 
@@ -60,7 +62,8 @@ class Saver {
         entry.size = static_cast<std::uint64_t>(info.tar_bytes);
         entry.mtime = at;
         TRY(tar_.begin(entry));
-        return layers_.write_tar(info.id, [this](std::string_view bytes) { return tar_.data(bytes); });
+        return layers_.write_tar(info.id,
+                                 [this](std::string_view bytes) { return tar_.data(bytes); });
     }
 
     Result<void> add(const SavedImage& image) {
@@ -70,20 +73,28 @@ class Saver {
         TRY(document(blob_name(config_digest), config, at));
         oci::Manifest manifest;
         manifest.media_type = oci::media::oci_manifest;
-        manifest.config = {std::string(oci::media::oci_config), config_digest, static_cast<std::int64_t>(config.size()), {}, {}};
+        manifest.config = {std::string(oci::media::oci_config),
+                           config_digest,
+                           static_cast<std::int64_t>(config.size()),
+                           {},
+                           {}};
         Json paths = Json::array();
         Json sources = Json::object();
         for (const auto& id : image.layers) {
             TRY_LET(info, layers_.info(id));
             TRY(layer(info, at));
             paths.push_back(blob_name(info.diff_id));
-            manifest.layers.push_back({std::string(oci::media::oci_layer), info.diff_id, info.tar_bytes, {}, {}});
-            sources[info.diff_id.text()] = Json{{"mediaType", oci::media::oci_layer}, {"size", info.tar_bytes}, {"digest", info.diff_id.text()}};
+            manifest.layers.push_back(
+                {std::string(oci::media::oci_layer), info.diff_id, info.tar_bytes, {}, {}});
+            sources[info.diff_id.text()] = Json{{"mediaType", oci::media::oci_layer},
+                                                {"size", info.tar_bytes},
+                                                {"digest", info.diff_id.text()}};
         }
         const std::string text = oci::print_manifest(manifest);
         const auto digest = blob::hash(text);
         TRY(document(blob_name(digest), text, at));
-        describe(image, {manifest.media_type, digest, static_cast<std::int64_t>(text.size()), {}, {}});
+        describe(image,
+                 {manifest.media_type, digest, static_cast<std::int64_t>(text.size()), {}, {}});
         Json tags = Json::array();
         for (const auto& tag : image.tags) { tags.push_back(tag.familiar()); }
         manifest_.push_back(Json{{"Config", blob_name(config_digest)},
@@ -97,7 +108,8 @@ class Saver {
         if (image.tags.empty()) { descriptors_.push_back(descriptor); }
         for (const auto& tag : image.tags) {
             oci::Descriptor named = descriptor;
-            named.annotations = {{"io.containerd.image.name", tag.text()}, {"org.opencontainers.image.ref.name", tag.tag()}};
+            named.annotations = {{"io.containerd.image.name", tag.text()},
+                                 {"org.opencontainers.image.ref.name", tag.tag()}};
             descriptors_.push_back(std::move(named));
             if (image.layers.empty()) { continue; }
             repositories_[tag.familiar_name()][tag.tag()] = image.layers.back().text();
@@ -115,8 +127,8 @@ class Saver {
 
 } // namespace
 
-Result<void> save_images(const LayerStore& layers, const blob::Store& blobs, const std::vector<SavedImage>& images,
-                         const archive::Sink& sink) {
+Result<void> save_images(const LayerStore& layers, const blob::Store& blobs,
+                         const std::vector<SavedImage>& images, const archive::Sink& sink) {
     return Saver(layers, blobs, sink).run(images);
 }
 

@@ -1,5 +1,6 @@
-// Writes images as one tar that `docker load`, podman and skopeo read: an OCI image layout (index.json, blobs) with
-// manifest.json and `repositories` beside it. The same images give the same bytes. Blocking.
+// Writes images as one tar that `docker load`, podman and skopeo read: an OCI image layout
+// (index.json, blobs) with manifest.json and `repositories` beside it. The same images give the
+// same bytes. Blocking.
 #pragma once
 
 #include "archive/stream.h"
@@ -19,7 +20,7 @@ struct SavedImage {
     std::vector<oci::Reference> tags; ///< with tag
 };
 
-Result<void> save_images(const LayerStore& layers, const blob::Store& blobs, const std::vector<SavedImage>& images,
-                         const archive::Sink& sink);
+Result<void> save_images(const LayerStore& layers, const blob::Store& blobs,
+                         const std::vector<SavedImage>& images, const archive::Sink& sink);
 
 } // namespace shoal::image

@@ -16,7 +16,9 @@ Result<std::string> clean_name(std::string_view name) {
     for (auto& part : split(name, '/')) {
         if (part.empty() || part == ".") { continue; }
         if (part == "..") {
-            if (parts.empty()) { return invalid("archive member " + go_quote(name) + ": leaves the archive"); }
+            if (parts.empty()) {
+                return invalid("archive member " + go_quote(name) + ": leaves the archive");
+            }
             parts.pop_back();
             continue;
         }
@@ -25,12 +27,14 @@ Result<std::string> clean_name(std::string_view name) {
     return join(parts, "/");
 }
 
-Result<std::int64_t> copy_member(archive::TarReader& tar, const std::string& path, std::string& buffer,
-                                 const std::atomic<bool>* cancelled) {
+Result<std::int64_t> copy_member(archive::TarReader& tar, const std::string& path,
+                                 std::string& buffer, const std::atomic<bool>* cancelled) {
     TRY_LET(fd, os::open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
     std::int64_t size = 0;
     while (true) {
-        if (cancelled != nullptr && *cancelled) { return Error{Errc::Cancelled, "load: cancelled"}; }
+        if (cancelled != nullptr && *cancelled) {
+            return Error{Errc::Cancelled, "load: cancelled"};
+        }
         TRY_LET(got, tar.read(std::span(buffer.data(), buffer.size())));
         if (got == 0) { return size; }
         TRY(os::write_all(fd, std::string_view(buffer).substr(0, got)));
@@ -50,7 +54,10 @@ Result<Spool> Spool::fill(const std::string& tmp, archive::Source input, const L
     for (std::size_t count = 0;; ++count) {
         TRY_LET(entry, tar.next());
         if (!entry) { break; }
-        if (count >= limits.members_max) { return Error{Errc::Exhausted, "load: more than " + std::to_string(limits.members_max) + " members"}; }
+        if (count >= limits.members_max) {
+            return Error{Errc::Exhausted,
+                         "load: more than " + std::to_string(limits.members_max) + " members"};
+        }
         TRY_LET(name, clean_name(entry->name));
         if (entry->type == archive::EntryType::File) {
             Member member{spool.directory_->path() + "/" + std::to_string(count), 0};
@@ -66,7 +73,8 @@ Result<Spool> Spool::fill(const std::string& tmp, archive::Source input, const L
             TRY_LET(target, clean_name(entry->link));
             spool.links_[name] = std::move(target);
         } else if (entry->type != archive::EntryType::Directory) {
-            return invalid("archive member " + go_quote(entry->name) + ": is neither file, directory nor link");
+            return invalid("archive member " + go_quote(entry->name) +
+                           ": is neither file, directory nor link");
         }
     }
     // What follows the archive is read too: a client that still sends must not be left waiting.

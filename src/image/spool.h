@@ -1,5 +1,6 @@
-// The members of an archive of images, put aside under tmp/ so that they can be read in any order. Removed with their
-// owner. Names are cleaned; nothing of the archive reaches the file system as a name.
+// The members of an archive of images, put aside under tmp/ so that they can be read in any order.
+// Removed with their owner. Names are cleaned; nothing of the archive reaches the file system as a
+// name.
 #pragma once
 
 #include "archive/tar_reader.h"
@@ -15,8 +16,8 @@ struct LoadLimits;
 class Spool {
   public:
     /// Fails: Invalid for names with "..", too many members, or an archive that is none.
-    static Result<Spool> fill(const std::string& tmp, archive::Source input, const LoadLimits& limits,
-                              const std::atomic<bool>* cancelled);
+    static Result<Spool> fill(const std::string& tmp, archive::Source input,
+                              const LoadLimits& limits, const std::atomic<bool>* cancelled);
 
     struct Member {
         std::string path; ///< under tmp/

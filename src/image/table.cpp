@@ -7,12 +7,15 @@
 namespace shoal::image {
 namespace {
 
-Error no_such_image(std::string_view shown) { return not_found("image", shown); }
+Error no_such_image(std::string_view shown) {
+    return not_found("image", shown);
+}
 
 /// "sha256:ab12", "ab12": the digits, or "" when it cannot be the start of an id.
 std::string id_digits(std::string_view text) {
     if (text.starts_with("sha256:")) { text.remove_prefix(7); }
-    return text.size() <= 64 && is_hex(text) && to_lower(text) == text ? std::string(text) : std::string();
+    return text.size() <= 64 && is_hex(text) && to_lower(text) == text ? std::string(text)
+                                                                       : std::string();
 }
 
 } // namespace
@@ -35,7 +38,8 @@ std::vector<ChainId> ImageTable::erase(const ImageId& id) {
     if (found == images_.end()) { return {}; }
     for (const auto& reference : references(id)) { untag(reference); }
     std::vector<ChainId> unused;
-    for (auto layer = found->second.layers.rbegin(); layer != found->second.layers.rend(); ++layer) {
+    for (auto layer = found->second.layers.rbegin(); layer != found->second.layers.rend();
+         ++layer) {
         const auto use = layers_.find(*layer);
         if (--use->second.images > 0) { continue; }
         layers_.erase(use);
@@ -57,7 +61,9 @@ Result<const ImageRecord*> ImageTable::resolve(std::string_view text) const {
     std::string named;
     if (!whole_id) {
         auto reference = Reference::parse(text);
-        if (!reference && (digits.empty() || !text.starts_with("sha256:"))) { return std::move(reference).error(); }
+        if (!reference && (digits.empty() || !text.starts_with("sha256:"))) {
+            return std::move(reference).error();
+        }
         if (reference) {
             const Reference full = reference->with_default_tag();
             // A name with tag and digest means the digest.
@@ -68,11 +74,13 @@ Result<const ImageRecord*> ImageTable::resolve(std::string_view text) const {
         }
     }
     if (!digits.empty()) {
-        const auto first = std::find_if(images_.begin(), images_.end(),
-                                        [&](const auto& entry) { return entry.first.text().starts_with(digits); });
+        const auto first = std::find_if(images_.begin(), images_.end(), [&](const auto& entry) {
+            return entry.first.text().starts_with(digits);
+        });
         if (first != images_.end()) {
             const auto second = std::next(first);
-            const bool unique = second == images_.end() || !second->first.text().starts_with(digits);
+            const bool unique =
+                second == images_.end() || !second->first.text().starts_with(digits);
             if (unique) { return &first->second; }
         }
     }
@@ -118,7 +126,9 @@ std::vector<Reference> ImageTable::references(const ImageId& id) const {
 std::vector<Reference> ImageTable::references_of_name(const Reference& name) const {
     std::vector<Reference> all;
     for (const auto& [reference, id] : tags_) {
-        if (reference.domain() == name.domain() && reference.path() == name.path()) { all.push_back(reference); }
+        if (reference.domain() == name.domain() && reference.path() == name.path()) {
+            all.push_back(reference);
+        }
     }
     return all;
 }
@@ -157,7 +167,9 @@ std::vector<HistoryLine> history_of(const ImageTable& table, const ImageRecord& 
     for (const auto& entry : record.config->history) {
         HistoryLine line;
         line.entry = &entry;
-        if (!entry.empty_layer && layer < record.layers.size()) { line.size_bytes = table.layer_size(record.layers[layer++]); }
+        if (!entry.empty_layer && layer < record.layers.size()) {
+            line.size_bytes = table.layer_size(record.layers[layer++]);
+        }
         lines.push_back(std::move(line));
     }
     for (; layer < record.layers.size(); ++layer) { // made by tools that write no history

@@ -1,6 +1,6 @@
-// The table of images: which images are here, which names they have, which layers they share. It lives in memory on
-// one thread and decides (what a name means, what a list shows, what a removal takes away) without touching a file;
-// the engine keeps it on disk and acts.
+// The table of images: which images are here, which names they have, which layers they share. It
+// lives in memory on one thread and decides (what a name means, what a list shows, what a removal
+// takes away) without touching a file; the engine keeps it on disk and acts.
 #pragma once
 
 #include "base/filters.h"
@@ -32,13 +32,15 @@ struct ImageRecord {
 
 class ImageTable {
   public:
-    /// `sizes` are those of the record's layers, in its order; they also fill size_bytes. An image that is there stays.
+    /// `sizes` are those of the record's layers, in its order; they also fill size_bytes. An image
+    /// that is there stays.
     void add(ImageRecord record, const std::vector<std::int64_t>& sizes);
     /// Removes image and names; gives the layers that no image uses any more, topmost first.
     std::vector<ChainId> erase(const ImageId& id);
 
     const ImageRecord* find(const ImageId& id) const;
-    /// By reference, id or unique id prefix, as Docker. Fails: NotFound "No such image: x:latest"; Invalid.
+    /// By reference, id or unique id prefix, as Docker. Fails: NotFound "No such image: x:latest";
+    /// Invalid.
     Result<const ImageRecord*> resolve(std::string_view text) const;
     std::size_t size() const { return images_.size(); }
     const std::map<ImageId, ImageRecord>& all() const { return images_; }
@@ -80,8 +82,10 @@ struct Listed {
     const ImageRecord* image = nullptr;
     std::vector<Reference> references; ///< those that the filter lets through
 };
-/// Newest first. Keys: dangling label label! before since reference until. Fails: Invalid, NotFound (before, since).
-Result<std::vector<Listed>> list_images(const ImageTable& table, const ListOptions& options, Instant now);
+/// Newest first. Keys: dangling label label! before since reference until. Fails: Invalid, NotFound
+/// (before, since).
+Result<std::vector<Listed>> list_images(const ImageTable& table, const ListOptions& options,
+                                        Instant now);
 
 // --- what a removal takes away ---
 
@@ -100,18 +104,20 @@ struct RemoveOptions {
     bool force = false;
     bool prune_parents = true;
 };
-/// Docker's rules for DELETE /images/{name}: a name is only taken away while others are left; an image goes with its
-/// last name, and with it the unnamed parents nobody uses. Fails: Conflict with Docker's sentences, NotFound.
-Result<std::vector<RemoveStep>> plan_remove(const ImageTable& table, const RemoveOptions& options, const UsesOf& uses);
+/// Docker's rules for DELETE /images/{name}: a name is only taken away while others are left; an
+/// image goes with its last name, and with it the unnamed parents nobody uses. Fails: Conflict with
+/// Docker's sentences, NotFound.
+Result<std::vector<RemoveStep>> plan_remove(const ImageTable& table, const RemoveOptions& options,
+                                            const UsesOf& uses);
 
 /// The names or ids that POST /images/prune removes one by one. Keys: dangling until label label!.
-Result<std::vector<std::string>> plan_prune(const ImageTable& table, const Filters& filters, Instant now,
-                                            const UsesOf& uses);
+Result<std::vector<std::string>> plan_prune(const ImageTable& table, const Filters& filters,
+                                            Instant now, const UsesOf& uses);
 
 // --- an image's past ---
 
 struct HistoryLine {
-    ImageId image; ///< empty: not known here ("<missing>")
+    ImageId image;                       ///< empty: not known here ("<missing>")
     const oci::History* entry = nullptr; ///< null: a layer without history
     std::int64_t size_bytes = 0;
     std::vector<Reference> tags;

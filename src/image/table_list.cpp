@@ -15,7 +15,9 @@ struct Bounds {
 
 Result<Bounds> bounds_of(const ImageTable& table, const Filters& filters, Instant now) {
     Bounds bounds;
-    const auto earlier = [&bounds](Instant at) { bounds.before = bounds.before ? std::min(*bounds.before, at) : at; };
+    const auto earlier = [&bounds](Instant at) {
+        bounds.before = bounds.before ? std::min(*bounds.before, at) : at;
+    };
     for (const auto& value : filters.values("until")) {
         TRY_LET(at, parse_timestamp(value, now).with("until"));
         earlier(at);
@@ -33,7 +35,8 @@ Result<Bounds> bounds_of(const ImageTable& table, const Filters& filters, Instan
 }
 
 bool within(const Bounds& bounds, Instant created) {
-    return (!bounds.before || created < *bounds.before) && (!bounds.since || created > *bounds.since);
+    return (!bounds.before || created < *bounds.before) &&
+           (!bounds.since || created > *bounds.since);
 }
 
 bool has_labels(const Filters& filters, const Labels& labels) {
@@ -41,7 +44,8 @@ bool has_labels(const Filters& filters, const Labels& labels) {
     return !filters.has("label!") || !filters.labels("label!", labels);
 }
 
-Result<std::vector<Reference>> matching(const std::vector<Reference>& references, const Filters& filters) {
+Result<std::vector<Reference>> matching(const std::vector<Reference>& references,
+                                        const Filters& filters) {
     if (!filters.has("reference")) { return references; }
     std::vector<Reference> matched;
     for (const auto& reference : references) {
@@ -57,14 +61,19 @@ Result<std::vector<Reference>> matching(const std::vector<Reference>& references
 
 } // namespace
 
-Result<std::vector<Listed>> list_images(const ImageTable& table, const ListOptions& options, Instant now) {
+Result<std::vector<Listed>> list_images(const ImageTable& table, const ListOptions& options,
+                                        Instant now) {
     const Filters& filters = options.filters;
-    TRY(filters.allow_only({"dangling", "label", "label!", "before", "since", "reference", "until"}));
+    TRY(filters.allow_only(
+        {"dangling", "label", "label!", "before", "since", "reference", "until"}));
     TRY_LET(dangling, filters.boolean("dangling", false));
     TRY_LET(bounds, bounds_of(table, filters, now));
     std::vector<Listed> all;
     for (const auto& [id, record] : table.all()) {
-        if (!within(bounds, record.config->created) || !has_labels(filters, record.config->config.labels)) { continue; }
+        if (!within(bounds, record.config->created) ||
+            !has_labels(filters, record.config->config.labels)) {
+            continue;
+        }
         const bool is_parent = !table.children(id).empty();
         const auto references = table.references(id);
         TRY_LET(shown, matching(references, filters));
@@ -85,15 +94,18 @@ Result<std::vector<Listed>> list_images(const ImageTable& table, const ListOptio
     return all;
 }
 
-Result<std::vector<std::string>> plan_prune(const ImageTable& table, const Filters& filters, Instant now,
-                                            const UsesOf& uses) {
+Result<std::vector<std::string>> plan_prune(const ImageTable& table, const Filters& filters,
+                                            Instant now, const UsesOf& uses) {
     TRY(filters.allow_only({"dangling", "label", "label!", "until"}));
     TRY_LET(dangling_only, filters.boolean("dangling", true));
     TRY_LET(bounds, bounds_of(table, filters, now));
     std::vector<std::string> names;
     for (const auto& [id, record] : table.all()) {
         const auto references = table.references(id);
-        if (!within(bounds, record.config->created) || !has_labels(filters, record.config->config.labels)) { continue; }
+        if (!within(bounds, record.config->created) ||
+            !has_labels(filters, record.config->config.labels)) {
+            continue;
+        }
         if (!uses(id).empty()) { continue; }
         if (references.empty()) {
             if (table.children(id).empty()) { names.push_back(prefixed(id)); }

@@ -8,7 +8,9 @@
 namespace shoal::image {
 namespace {
 
-std::string brief(const ImageId& id) { return id.short_text(); }
+std::string brief(const ImageId& id) {
+    return id.short_text();
+}
 
 bool is_id_prefix(const ImageId& id, std::string_view text) {
     if (text.starts_with("sha256:")) { text.remove_prefix(7); }
@@ -18,10 +20,12 @@ bool is_id_prefix(const ImageId& id, std::string_view text) {
 /// One name, or one tag and any number of digests of the same repository.
 bool is_single(const std::vector<Reference>& references) {
     if (references.size() <= 1) { return true; }
-    const auto tags = std::count_if(references.begin(), references.end(), [](const auto& r) { return r.has_tag(); });
-    return tags <= 1 && std::all_of(references.begin(), references.end(), [&](const Reference& reference) {
-        return reference.name() == references.front().name();
-    });
+    const auto tags = std::count_if(references.begin(), references.end(),
+                                    [](const auto& r) { return r.has_tag(); });
+    return tags <= 1 &&
+           std::all_of(references.begin(), references.end(), [&](const Reference& reference) {
+               return reference.name() == references.front().name();
+           });
 }
 
 struct Conflict {
@@ -53,7 +57,8 @@ class Planner {
   private:
     std::vector<Reference> left(const ImageId& id) const {
         std::vector<Reference> all = table_.references(id);
-        std::erase_if(all, [&](const Reference& reference) { return untagged_.contains(reference); });
+        std::erase_if(all,
+                      [&](const Reference& reference) { return untagged_.contains(reference); });
         return all;
     }
 
@@ -66,21 +71,24 @@ class Planner {
     Result<bool> take_name(const ImageId& id) {
         const auto uses = uses_(id);
         if (!options_.force && is_single(left(id)) && !uses.empty()) {
-            return conflict("conflict: unable to remove repository reference " + go_quote(options_.name) +
-                            " (must force) - container " + uses.front().container +
-                            " is using its referenced image " + brief(id));
+            return conflict("conflict: unable to remove repository reference " +
+                            go_quote(options_.name) + " (must force) - container " +
+                            uses.front().container + " is using its referenced image " + brief(id));
         }
         TRY_LET(parsed, Reference::parse(options_.name));
         const Reference full = parsed.with_default_tag();
         const Reference wanted = full.has_digest() ? full.with_digest(full.digest()) : full;
         untag(wanted, id);
         const auto others = left(id);
-        const bool has_tag = std::any_of(others.begin(), others.end(), [&](const Reference& reference) {
-            return reference.has_tag() && reference.name() == wanted.name();
-        });
+        const bool has_tag =
+            std::any_of(others.begin(), others.end(), [&](const Reference& reference) {
+                return reference.has_tag() && reference.name() == wanted.name();
+            });
         if (wanted.has_tag() && !has_tag) {
             for (const auto& reference : others) {
-                if (reference.has_digest() && reference.name() == wanted.name()) { untag(reference, id); }
+                if (reference.has_digest() && reference.name() == wanted.name()) {
+                    untag(reference, id);
+                }
             }
         }
         return !left(id).empty();
@@ -120,20 +128,30 @@ class Planner {
     }
 
     std::optional<Conflict> hard_conflict(const ImageId& id) const {
-        if (live_children(id) > 0) { return make(id, true, false, "image has dependent child images"); }
+        if (live_children(id) > 0) {
+            return make(id, true, false, "image has dependent child images");
+        }
         for (const auto& use : uses_(id)) {
-            if (use.running) { return make(id, true, true, "image is being used by running container " + use.container); }
+            if (use.running) {
+                return make(id, true, true,
+                            "image is being used by running container " + use.container);
+            }
         }
         return std::nullopt;
     }
     std::optional<Conflict> stopped_conflict(const ImageId& id) const {
         for (const auto& use : uses_(id)) {
-            if (!use.running) { return make(id, false, true, "image is being used by stopped container " + use.container); }
+            if (!use.running) {
+                return make(id, false, true,
+                            "image is being used by stopped container " + use.container);
+            }
         }
         return std::nullopt;
     }
     std::optional<Conflict> soft_conflict(const ImageId& id) const {
-        if (!left(id).empty()) { return make(id, false, false, "image is referenced in multiple repositories"); }
+        if (!left(id).empty()) {
+            return make(id, false, false, "image is referenced in multiple repositories");
+        }
         return stopped_conflict(id);
     }
     static Conflict make(const ImageId& id, bool hard, bool used, const std::string& why) {
@@ -152,7 +170,8 @@ class Planner {
 
 } // namespace
 
-Result<std::vector<RemoveStep>> plan_remove(const ImageTable& table, const RemoveOptions& options, const UsesOf& uses) {
+Result<std::vector<RemoveStep>> plan_remove(const ImageTable& table, const RemoveOptions& options,
+                                            const UsesOf& uses) {
     return Planner(table, options, uses).plan();
 }
 

@@ -15,10 +15,18 @@ std::string digits(std::string_view pattern) {
     while (text.size() < 64) { text += pattern; }
     return text.substr(0, 64);
 }
-ImageId id(std::string_view pattern) { return *ImageId::parse(digits(pattern)); }
-ChainId layer(std::string_view pattern) { return *ChainId::parse(digits(pattern)); }
-Reference reference(std::string_view text) { return Reference::parse(text)->with_default_tag(); }
-Instant second(int n) { return from_unix_nanos((1'700'000'000LL + n) * 1'000'000'000); }
+ImageId id(std::string_view pattern) {
+    return *ImageId::parse(digits(pattern));
+}
+ChainId layer(std::string_view pattern) {
+    return *ChainId::parse(digits(pattern));
+}
+Reference reference(std::string_view text) {
+    return Reference::parse(text)->with_default_tag();
+}
+Instant second(int n) {
+    return from_unix_nanos((1'700'000'000LL + n) * 1'000'000'000);
+}
 
 struct Table : testing::Test {
     ImageTable table;
@@ -47,7 +55,9 @@ struct Table : testing::Test {
             sizes.push_back(size);
         }
         table.add(std::move(record), sizes);
-        for (const auto& tag : wish.tags) { table.tag(reference(tag), id(wish.pattern), second(100)); }
+        for (const auto& tag : wish.tags) {
+            table.tag(reference(tag), id(wish.pattern), second(100));
+        }
     }
     std::string found(std::string_view text) const {
         const auto record = table.resolve(text);
@@ -211,7 +221,8 @@ TEST_F(Table, filters_by_time_and_by_other_images) {
     EXPECT_EQ(listed(R"({"since":["two"]})"), Names{"c three:latest"});
     EXPECT_EQ(listed(R"({"before":["three"],"since":["one"]})"), Names{"b two:latest"});
     EXPECT_EQ(listed(R"({"until":["1700000002"]})"), Names{"a one:latest"});
-    EXPECT_EQ(listed(R"({"until":["998s"]})"), Names{"a one:latest"}) << "before now, 1000 s after the first second";
+    EXPECT_EQ(listed(R"({"until":["998s"]})"), Names{"a one:latest"})
+        << "before now, 1000 s after the first second";
     EXPECT_EQ(list(R"({"before":["nine"]})").error().code, Errc::NotFound);
     EXPECT_EQ(list(R"({"colour":["red"]})").error().message, "invalid filter 'colour'");
 }
@@ -242,8 +253,9 @@ TEST_F(Table, takes_the_digests_of_a_repository_with_its_last_tag) {
 
 TEST_F(Table, removes_by_id_only_what_has_one_name_unless_forced) {
     add({.pattern = "a", .tags = {"web:1", "db:1"}});
-    EXPECT_EQ(removal(digits("a")), Names{"conflict: conflict: unable to delete aaaaaaaaaaaa (must be forced) - image is "
-                                          "referenced in multiple repositories"});
+    EXPECT_EQ(removal(digits("a")),
+              Names{"conflict: conflict: unable to delete aaaaaaaaaaaa (must be forced) - image is "
+                    "referenced in multiple repositories"});
     EXPECT_EQ(removal("aaaa", true), (Names{"untag db:1", "untag web:1", "delete a"}));
     table.untag(reference("db:1"));
     EXPECT_EQ(removal("aaaa"), (Names{"untag web:1", "delete a"}));
@@ -252,14 +264,20 @@ TEST_F(Table, removes_by_id_only_what_has_one_name_unless_forced) {
 TEST_F(Table, keeps_what_containers_use) {
     add({.pattern = "a", .tags = {"web:1"}});
     used[id("a")] = {{"0123456789ab", false}};
-    EXPECT_EQ(removal("web:1"), Names{"conflict: conflict: unable to remove repository reference \"web:1\" (must force) - "
-                                      "container 0123456789ab is using its referenced image aaaaaaaaaaaa"});
-    EXPECT_EQ(removal("aaaa"), Names{"conflict: conflict: unable to delete aaaaaaaaaaaa (must be forced) - image is being "
-                                     "used by stopped container 0123456789ab"});
+    EXPECT_EQ(
+        removal("web:1"),
+        Names{"conflict: conflict: unable to remove repository reference \"web:1\" (must force) - "
+              "container 0123456789ab is using its referenced image aaaaaaaaaaaa"});
+    EXPECT_EQ(
+        removal("aaaa"),
+        Names{"conflict: conflict: unable to delete aaaaaaaaaaaa (must be forced) - image is being "
+              "used by stopped container 0123456789ab"});
     EXPECT_EQ(removal("web:1", true), (Names{"untag web:1", "delete a"}));
     used[id("a")] = {{"0123456789ab", true}};
-    EXPECT_EQ(removal("aaaa", true), Names{"conflict: conflict: unable to delete aaaaaaaaaaaa (cannot be forced) - image is "
-                                           "being used by running container 0123456789ab"});
+    EXPECT_EQ(
+        removal("aaaa", true),
+        Names{"conflict: conflict: unable to delete aaaaaaaaaaaa (cannot be forced) - image is "
+              "being used by running container 0123456789ab"});
     EXPECT_EQ(removal("web:1", true), Names{"untag web:1"}) << "the name goes, the image stays";
     table.tag(reference("web:2"), id("a"), second(1));
     EXPECT_EQ(removal("web:2"), Names{"untag web:2"}) << "a second name may go without force";
@@ -281,8 +299,10 @@ TEST_F(Table, removes_unnamed_parents_that_nobody_uses) {
 TEST_F(Table, keeps_what_other_images_are_made_from) {
     add({.pattern = "a"});
     add({.pattern = "b", .tags = {"web"}, .parent = "a"});
-    EXPECT_EQ(removal("aaaa", true), Names{"conflict: conflict: unable to delete aaaaaaaaaaaa (cannot be forced) - image has "
-                                           "dependent child images"});
+    EXPECT_EQ(
+        removal("aaaa", true),
+        Names{"conflict: conflict: unable to delete aaaaaaaaaaaa (cannot be forced) - image has "
+              "dependent child images"});
 }
 
 TEST_F(Table, says_what_is_not_there_to_remove) {
@@ -298,7 +318,8 @@ TEST_F(Table, prunes_dangling_images_and_with_the_word_unused_ones) {
     used[id("d")] = {{"0123456789ab", false}};
     EXPECT_EQ(pruned("{}"), Names{"sha256:" + digits("c")});
     EXPECT_EQ(pruned(R"({"dangling":["false"]})"), (Names{"web:latest", "sha256:" + digits("c")}));
-    EXPECT_EQ(pruned(R"({"dangling":["false"],"label!":["keep"]})"), Names{"sha256:" + digits("c")});
+    EXPECT_EQ(pruned(R"({"dangling":["false"],"label!":["keep"]})"),
+              Names{"sha256:" + digits("c")});
     EXPECT_EQ(pruned(R"({"dangling":["false"],"label":["keep"]})"), Names{"web:latest"});
     EXPECT_TRUE(pruned(R"({"until":["1700000003"]})").empty());
     EXPECT_EQ(pruned(R"({"reference":["x"]})"), Names{"error: invalid filter 'reference'"});

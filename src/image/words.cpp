@@ -7,7 +7,8 @@ namespace shoal::image {
 namespace {
 
 bool is_name_char(char c, bool first) {
-    return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (!first && c >= '0' && c <= '9');
+    return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (!first && c >= '0' && c <= '9');
 }
 
 class Lexer {
@@ -44,7 +45,9 @@ class Lexer {
 
     Result<void> single_quoted() {
         const auto end = text_.find('\'', at_ + 1);
-        if (end == std::string_view::npos) { return invalid("unexpected end of statement while looking for matching single-quote"); }
+        if (end == std::string_view::npos) {
+            return invalid("unexpected end of statement while looking for matching single-quote");
+        }
         word_ += text_.substr(at_ + 1, end - at_ - 1);
         at_ = end + 1;
         return ok();
@@ -53,7 +56,9 @@ class Lexer {
     Result<void> double_quoted() {
         ++at_;
         while (at_ < text_.size() && text_[at_] != '"') { TRY(plain(true)); }
-        if (at_ >= text_.size()) { return invalid("unexpected end of statement while looking for matching double-quote"); }
+        if (at_ >= text_.size()) {
+            return invalid("unexpected end of statement while looking for matching double-quote");
+        }
         ++at_;
         return ok();
     }
@@ -87,7 +92,9 @@ class Lexer {
             return ok();
         }
         const auto close = text_.find('}', at_);
-        if (close == std::string_view::npos || name.empty()) { return invalid("syntax error: bad variable in '" + std::string(text_) + "'"); }
+        if (close == std::string_view::npos || name.empty()) {
+            return invalid("syntax error: bad variable in '" + std::string(text_) + "'");
+        }
         const auto rest = text_.substr(at_, close - at_);
         const auto value = value_of(name);
         const bool filled = value && !value->empty();
@@ -106,7 +113,8 @@ class Lexer {
 
     std::optional<std::string> value_of(std::string_view name) const {
         for (const auto& entry : env_) {
-            if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=') {
+            if (entry.size() > name.size() && entry.starts_with(name) &&
+                entry[name.size()] == '=') {
                 return entry.substr(name.size() + 1);
             }
         }
@@ -123,7 +131,8 @@ class Lexer {
 
 } // namespace
 
-Result<std::vector<std::string>> split_words(std::string_view text, const std::vector<std::string>& env) {
+Result<std::vector<std::string>> split_words(std::string_view text,
+                                             const std::vector<std::string>& env) {
     return Lexer(text, env).run();
 }
 

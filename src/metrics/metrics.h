@@ -1,5 +1,6 @@
-// Metrics: named counters, gauges and histograms, and their text form for Prometheus. Handles are cheap and thread
-// safe and live as long as the Metrics they come from. It serves nothing itself: whoever has a socket asks for text().
+// Metrics: named counters, gauges and histograms, and their text form for Prometheus. Handles are
+// cheap and thread safe and live as long as the Metrics they come from. It serves nothing itself:
+// whoever has a socket asks for text().
 #pragma once
 
 #include <map>
@@ -51,10 +52,13 @@ class Metrics {
     Metrics(const Metrics&) = delete;
     Metrics& operator=(const Metrics&) = delete;
 
-    /// The same name and labels give the same counter; a name belongs to one kind and one help text.
-    Counter counter(const std::string& name, const std::string& help, const MetricLabels& labels = {});
+    /// The same name and labels give the same counter; a name belongs to one kind and one help
+    /// text.
+    Counter counter(const std::string& name, const std::string& help,
+                    const MetricLabels& labels = {});
     Gauge gauge(const std::string& name, const std::string& help, const MetricLabels& labels = {});
-    Histogram histogram(const std::string& name, const std::string& help, const MetricLabels& labels = {});
+    Histogram histogram(const std::string& name, const std::string& help,
+                        const MetricLabels& labels = {});
 
     /// The exposition format, text/plain version 0.0.4.
     std::string text() const;

@@ -15,7 +15,9 @@ int hex_value(char byte) {
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-Error bad_chunk() { return invalid("malformed HTTP message: bad chunk"); }
+Error bad_chunk() {
+    return invalid("malformed HTTP message: bad chunk");
+}
 } // namespace
 
 Result<void> ChunkedDecoder::add_digit(char byte) {
@@ -49,19 +51,28 @@ Result<void> ChunkedDecoder::step(char byte) {
         return ok();
     };
     switch (state_) {
-    case State::Size: return add_digit(byte);
-    case State::Extension: return skip_until_cr(State::Extension, State::SizeLf);
+    case State::Size:
+        return add_digit(byte);
+    case State::Extension:
+        return skip_until_cr(State::Extension, State::SizeLf);
     case State::SizeLf:
         digits_ = 0;
         return expect('\n', left_ == 0 ? State::Trailer : State::Data);
-    case State::DataCr: return expect('\r', State::DataLf);
-    case State::DataLf: return expect('\n', State::Size);
-    case State::Trailer: return skip_until_cr(State::TrailerText, State::EndLf);
-    case State::TrailerText: return skip_until_cr(State::TrailerText, State::TrailerLf);
-    case State::TrailerLf: return expect('\n', State::Trailer);
-    case State::EndLf: return expect('\n', State::Done);
+    case State::DataCr:
+        return expect('\r', State::DataLf);
+    case State::DataLf:
+        return expect('\n', State::Size);
+    case State::Trailer:
+        return skip_until_cr(State::TrailerText, State::EndLf);
+    case State::TrailerText:
+        return skip_until_cr(State::TrailerText, State::TrailerLf);
+    case State::TrailerLf:
+        return expect('\n', State::Trailer);
+    case State::EndLf:
+        return expect('\n', State::Done);
     case State::Data:
-    case State::Done: break;
+    case State::Done:
+        break;
     }
     ASSERT(false);
     return ok();

@@ -24,10 +24,14 @@ Result<UnixAddress> UnixAddress::of(const std::string& path) {
     // Too long for the kernel's structure: name it by way of its folder's descriptor.
     const auto slash = path.rfind('/');
     if (slash == std::string::npos) { return invalid("the socket path " + path + " is too long"); }
-    address.folder = os::Fd(::open(path.substr(0, slash).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    address.folder =
+        os::Fd(::open(path.substr(0, slash).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!address.folder) { return os_error("open " + path.substr(0, slash), errno); }
-    const auto shorter = "/proc/self/fd/" + std::to_string(address.folder.raw()) + path.substr(slash);
-    if (shorter.size() >= sizeof address.name.sun_path) { return invalid("the socket path " + path + " is too long"); }
+    const auto shorter =
+        "/proc/self/fd/" + std::to_string(address.folder.raw()) + path.substr(slash);
+    if (shorter.size() >= sizeof address.name.sun_path) {
+        return invalid("the socket path " + path + " is too long");
+    }
     shorter.copy(address.name.sun_path, shorter.size());
     return address;
 }
@@ -48,7 +52,8 @@ Error connect_error(const std::string& what, int error) {
     return made;
 }
 
-Task<Result<StreamPtr>> connect_socket(Loop& loop, sockaddr_storage to, socklen_t size, std::string what, Until until) {
+Task<Result<StreamPtr>> connect_socket(Loop& loop, sockaddr_storage to, socklen_t size,
+                                       std::string what, Until until) {
     CO_TRY_LET(socket, make_socket(to.ss_family));
     auto state = std::make_shared<FdState>(loop, std::move(socket), os::Fd(), what);
     const int raw = state->raw(Side::Write);
@@ -66,7 +71,8 @@ Task<Result<StreamPtr>> connect_socket(Loop& loop, sockaddr_storage to, socklen_
     co_return std::make_unique<FdStream>(std::move(state));
 }
 
-/// What the resolver's handler and the waiting task share; the task may be gone when the answer comes.
+/// What the resolver's handler and the waiting task share; the task may be gone when the answer
+/// comes.
 struct Resolving {
     explicit Resolving(Loop& loop) : resolver(loop.impl().io), ended(loop) {}
     tcp::resolver resolver;
@@ -75,7 +81,8 @@ struct Resolving {
     Flag ended;
 };
 
-Task<Result<tcp::resolver::results_type>> resolve(Loop& loop, std::string host, std::uint16_t port, Until until) {
+Task<Result<tcp::resolver::results_type>> resolve(Loop& loop, std::string host, std::uint16_t port,
+                                                  Until until) {
     auto work = std::make_shared<Resolving>(loop);
     const auto flags = tcp::resolver::numeric_service;
     auto on_end = [work](boost::system::error_code error, tcp::resolver::results_type results) {
@@ -86,7 +93,9 @@ Task<Result<tcp::resolver::results_type>> resolve(Loop& loop, std::string host, 
     work->resolver.async_resolve(host, std::to_string(port), flags, std::move(on_end));
     const Wake wake = co_await work->ended.wait(until);
     CO_TRY(to_result(wake, "resolve " + host));
-    if (work->error) { co_return Error{Errc::NotFound, "resolve " + host + ": " + work->error.message()}; }
+    if (work->error) {
+        co_return Error{Errc::NotFound, "resolve " + host + ": " + work->error.message()};
+    }
     co_return std::move(work->results);
 }
 
@@ -96,7 +105,9 @@ Task<Result<StreamPtr>> connect_unix(Loop& loop, std::string path, Until until) 
     for (;;) {
         CO_TRY_LET(address, UnixAddress::of(path));
         CO_TRY_LET(socket, make_socket(AF_UNIX));
-        if (::connect(socket.raw(), address.get(), address.size()) == 0) { co_return make_socket_stream(loop, std::move(socket)); }
+        if (::connect(socket.raw(), address.get(), address.size()) == 0) {
+            co_return make_socket_stream(loop, std::move(socket));
+        }
         if (errno != EAGAIN) { co_return connect_error(path, errno); }
         // The backlog is full, and the kernel has no way to wait for room without blocking.
         const auto soon = until.no_later_than(Deadline::in(std::chrono::milliseconds(5)));
@@ -114,7 +125,8 @@ Task<Result<StreamPtr>> connect_tcp(Loop& loop, std::string host, std::uint16_t 
         sockaddr_storage to{};
         std::memcpy(&to, endpoint.data(), endpoint.size());
         auto what = host + ":" + std::to_string(port);
-        auto stream = co_await connect_socket(loop, to, static_cast<socklen_t>(endpoint.size()), std::move(what), until);
+        auto stream = co_await connect_socket(loop, to, static_cast<socklen_t>(endpoint.size()),
+                                              std::move(what), until);
         if (stream) { co_return std::move(stream); }
         last = std::move(stream).error();
         if (last.code == Errc::Cancelled || last.code == Errc::Timeout) { break; }
@@ -123,7 +135,9 @@ Task<Result<StreamPtr>> connect_tcp(Loop& loop, std::string host, std::uint16_t 
 }
 
 Task<Result<StreamPtr>> connect(Loop& loop, Address address, Until until) {
-    if (address.kind == Address::Kind::Unix) { return connect_unix(loop, std::move(address.host), until); }
+    if (address.kind == Address::Kind::Unix) {
+        return connect_unix(loop, std::move(address.host), until);
+    }
     return connect_tcp(loop, std::move(address.host), address.port, until);
 }
 

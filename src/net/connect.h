@@ -1,4 +1,5 @@
-// Names of unix sockets of any length, for connecting and listening. Only .cpp files of net/ include this.
+// Names of unix sockets of any length, for connecting and listening. Only .cpp files of net/
+// include this.
 #pragma once
 
 #include "os/fd.h"

@@ -10,7 +10,9 @@ namespace {
 constexpr int redirects_max = 10;
 constexpr std::size_t url_bytes_max = 8192;
 
-std::uint16_t usual_port(bool tls) { return tls ? 443 : 80; }
+std::uint16_t usual_port(bool tls) {
+    return tls ? 443 : 80;
+}
 
 /// The host as it stands in an address: IPv6 in brackets, the port only where it is unusual.
 std::string authority(const Url& url) {
@@ -33,13 +35,16 @@ bool read_authority(std::string_view text, Url& url) {
         if (colon != std::string_view::npos) { port = text.substr(colon); }
     }
     if (port.empty() || port == ":") { return !url.host.empty(); }
-    const auto number = port.starts_with(':') ? parse_number<std::uint16_t>(port.substr(1)) : std::nullopt;
+    const auto number =
+        port.starts_with(':') ? parse_number<std::uint16_t>(port.substr(1)) : std::nullopt;
     if (!number || *number == 0) { return false; }
     url.port = *number;
     return !url.host.empty();
 }
 
-bool is_redirect(int status) { return status == 301 || status == 302 || status == 303 || status == 307 || status == 308; }
+bool is_redirect(int status) {
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
 
 Task<Result<std::unique_ptr<HttpClient>>> client_for(Loop& loop, Url url) {
     std::shared_ptr<TlsClient> tls;
@@ -53,18 +58,28 @@ Task<Result<std::unique_ptr<HttpClient>>> client_for(Loop& loop, Url url) {
 
 } // namespace
 
-std::string Url::text() const { return (tls ? "https://" : "http://") + authority(*this) + target; }
+std::string Url::text() const {
+    return (tls ? "https://" : "http://") + authority(*this) + target;
+}
 
 Result<Url> parse_url(std::string_view text) {
-    const auto bad = [&](const std::string& why) { return invalid("invalid address " + go_quote(text) + ": " + why); };
+    const auto bad = [&](const std::string& why) {
+        return invalid("invalid address " + go_quote(text) + ": " + why);
+    };
     const auto odd = [](unsigned char c) { return c <= ' ' || c == 0x7f; };
-    if (text.size() > url_bytes_max) { return invalid("an address may have " + std::to_string(url_bytes_max) + " bytes"); }
-    if (std::any_of(text.begin(), text.end(), odd)) { return bad("it has blanks or control characters"); }
+    if (text.size() > url_bytes_max) {
+        return invalid("an address may have " + std::to_string(url_bytes_max) + " bytes");
+    }
+    if (std::any_of(text.begin(), text.end(), odd)) {
+        return bad("it has blanks or control characters");
+    }
     Url url;
     auto rest = text;
     if (const auto colon = text.find("://"); colon != std::string_view::npos) {
         const auto scheme = to_lower(text.substr(0, colon));
-        if (scheme != "http" && scheme != "https") { return bad("only http and https are supported"); }
+        if (scheme != "http" && scheme != "https") {
+            return bad("only http and https are supported");
+        }
         url.tls = scheme == "https";
         rest = text.substr(colon + 3);
     }
@@ -85,7 +100,9 @@ Result<Url> parse_url(std::string_view text) {
 Result<Url> follow_redirect(const Url& from, std::string_view location) {
     location = location.substr(0, location.find('#'));
     if (location.empty()) { return invalid("a redirect of " + from.text() + " leads nowhere"); }
-    if (location.starts_with("//")) { return follow_redirect(from, (from.tls ? "https:" : "http:") + std::string(location)); }
+    if (location.starts_with("//")) {
+        return follow_redirect(from, (from.tls ? "https:" : "http:") + std::string(location));
+    }
     if (location.find("://") != std::string_view::npos) {
         TRY_LET(to, parse_url(location));
         if (from.tls && !to.tls) { return invalid("a redirect leads from https to " + to.text()); }
@@ -97,8 +114,9 @@ Result<Url> follow_redirect(const Url& from, std::string_view location) {
     to.target = location;
     if (!location.starts_with('/')) { // beside the page that named it
         const auto path = from.target.substr(0, from.target.find('?'));
-        to.target = location.starts_with('?') ? path + std::string(location)
-                                              : path.substr(0, path.rfind('/') + 1) + std::string(location);
+        to.target = location.starts_with('?')
+                        ? path + std::string(location)
+                        : path.substr(0, path.rfind('/') + 1) + std::string(location);
     }
     return to;
 }
@@ -109,7 +127,9 @@ Task<Result<std::unique_ptr<Download>>> Download::start(Loop& loop, Url url, Unt
         ClientRequest request;
         request.target = url.target;
         request.headers.add("User-Agent", "shoal");
-        if (!url.user.empty()) { request.headers.add("Authorization", "Basic " + base64(url.user)); }
+        if (!url.user.empty()) {
+            request.headers.add("Authorization", "Basic " + base64(url.user));
+        }
         CO_TRY_LET(exchange, co_await client->send(std::move(request), until));
         CO_TRY_LET(head, co_await exchange->head(until));
         if (is_redirect(head.status)) {
@@ -118,7 +138,8 @@ Task<Result<std::unique_ptr<Download>>> Download::start(Loop& loop, Url url, Unt
             continue;
         }
         if (head.status != 200) {
-            co_return internal(url.text() + " answered " + std::to_string(head.status) + " " + head.reason);
+            co_return internal(url.text() + " answered " + std::to_string(head.status) + " " +
+                               head.reason);
         }
         co_return std::unique_ptr<Download>(new Download(std::move(client), std::move(exchange)));
     }

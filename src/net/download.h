@@ -1,5 +1,6 @@
-// One file by http or https: a GET whose redirects are followed, its answer as bytes. It is for archives that somebody
-// names by an address; it is not a registry client, keeps no connection for later and decodes no Content-Encoding.
+// One file by http or https: a GET whose redirects are followed, its answer as bytes. It is for
+// archives that somebody names by an address; it is not a registry client, keeps no connection for
+// later and decodes no Content-Encoding.
 #pragma once
 
 #include "net/http_client.h"
@@ -8,8 +9,8 @@ namespace shoal::net {
 
 struct Url {
     bool tls = false;
-    std::string user;     ///< "name:password", decoded; "" for none
-    std::string host;     ///< without brackets
+    std::string user; ///< "name:password", decoded; "" for none
+    std::string host; ///< without brackets
     std::uint16_t port = 80;
     std::string target = "/"; ///< path and query, encoded
     /// What may be shown: without name and password, and without a port that goes without saying.
@@ -19,18 +20,20 @@ struct Url {
 
 /// "http://host/x", "https://[::1]:8443/x?y"; without a scheme it is http. Fails: Invalid.
 Result<Url> parse_url(std::string_view text);
-/// Where `location`, an answer's header, leads from `from`. Name and password go only to the same host and port, and
-/// https does not lead to http. Fails: Invalid.
+/// Where `location`, an answer's header, leads from `from`. Name and password go only to the same
+/// host and port, and https does not lead to http. Fails: Invalid.
 Result<Url> follow_redirect(const Url& from, std::string_view location);
 
 class Download {
   public:
-    /// Connects, follows redirects, and reads the head of the answer. Fails: Internal when the server says anything
-    /// but 200.
+    /// Connects, follows redirects, and reads the head of the answer. Fails: Internal when the
+    /// server says anything but 200.
     static Task<Result<std::unique_ptr<Download>>> start(Loop& loop, Url url, Until until);
 
     /// The next piece, 0 at the end.
-    Task<Result<std::size_t>> read_some(std::span<char> into, Until until) { return exchange_->read_some(into, until); }
+    Task<Result<std::size_t>> read_some(std::span<char> into, Until until) {
+        return exchange_->read_some(into, until);
+    }
 
   private:
     Download(std::unique_ptr<HttpClient> client, std::unique_ptr<ClientExchange> exchange)

@@ -24,8 +24,8 @@ TEST(Url, has_a_scheme_a_host_a_port_and_a_target) {
 }
 
 TEST(Url, is_refused_when_it_cannot_be_one) {
-    for (const auto* bad : {"", "http://", "ftp://a/x", "http://a:0/", "http://a:x/", "http://[::1/", "http://a/ b",
-                            "http://a/\r\nX: y", "http://user@/x"}) {
+    for (const auto* bad : {"", "http://", "ftp://a/x", "http://a:0/", "http://a:x/",
+                            "http://[::1/", "http://a/ b", "http://a/\r\nX: y", "http://user@/x"}) {
         EXPECT_EQ(shown(bad), "invalid") << bad;
     }
 }
@@ -54,7 +54,9 @@ TEST(Redirect, neither_gives_up_encryption_nor_gives_away_a_password) {
     EXPECT_EQ(follow_redirect(from, "http://a:81/y")->user, "");
 }
 
-Deadline late() { return Deadline::in(std::chrono::seconds(20)); }
+Deadline late() {
+    return Deadline::in(std::chrono::seconds(20));
+}
 
 Task<void> serve(Exchange& exchange) {
     const auto& request = exchange.request();
@@ -98,7 +100,9 @@ struct World {
             all.append(buffer, *got);
         }
     }
-    std::string get(const std::string& path) { return run_task(loop, fetch("http://" + base + path)); }
+    std::string get(const std::string& path) {
+        return run_task(loop, fetch("http://" + base + path));
+    }
 
     Loop loop;
     HttpServer server;

@@ -15,7 +15,9 @@ namespace {
 constexpr int streak_max = 64;
 constexpr auto gone_poll_interval = std::chrono::seconds(1);
 
-bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
+bool would_block(int error) {
+    return error == EAGAIN || error == EWOULDBLOCK;
+}
 
 bool is_socket(int raw) {
     struct stat about {};
@@ -56,14 +58,15 @@ ssize_t write_pieces(int raw, bool socket, const Pieces& pieces) {
 
 Error io_error(std::string_view what, int os_errno) {
     Error error = os_error(std::string(what), os_errno);
-    const bool peer_left = os_errno == ECONNRESET || os_errno == EPIPE || os_errno == ESHUTDOWN || os_errno == ENOTCONN;
+    const bool peer_left = os_errno == ECONNRESET || os_errno == EPIPE || os_errno == ESHUTDOWN ||
+                           os_errno == ENOTCONN;
     if (peer_left) { error.code = Errc::Cancelled; }
     return error;
 }
 
 FdState::FdState(Loop& loop, os::Fd read_end, os::Fd write_end, std::string peer)
-    : loop_(loop), read_end_(std::move(read_end)), write_end_(std::move(write_end)), peer_(std::move(peer)),
-      socket_(is_socket(read_end_.raw())) {
+    : loop_(loop), read_end_(std::move(read_end)), write_end_(std::move(write_end)),
+      peer_(std::move(peer)), socket_(is_socket(read_end_.raw())) {
     restore_flags_ = make_non_blocking(read_end_.raw());
     if (write_end_) { make_non_blocking(write_end_.raw()); }
 }
@@ -94,7 +97,8 @@ Result<std::shared_ptr<Readiness>> FdState::readiness(Side side) {
     return ready;
 }
 
-Task<Result<void>> FdState::wait(std::shared_ptr<FdState> self, Side side, Until until, std::string_view what) {
+Task<Result<void>> FdState::wait(std::shared_ptr<FdState> self, Side side, Until until,
+                                 std::string_view what) {
     if (self->closed_) { co_return Error{Errc::Cancelled, std::string(what) + ": closed"}; }
     CO_TRY_LET(ready, self->readiness(side));
     self->streak_ = 0;
@@ -104,7 +108,8 @@ Task<Result<void>> FdState::wait(std::shared_ptr<FdState> self, Side side, Until
     co_return to_result(wake, what);
 }
 
-Task<Result<std::size_t>> FdState::read_some(std::shared_ptr<FdState> self, std::span<char> into, Until until) {
+Task<Result<std::size_t>> FdState::read_some(std::shared_ptr<FdState> self, std::span<char> into,
+                                             Until until) {
     if (until.cancelled()) { co_return Error{Errc::Cancelled, "read: cancelled"}; }
     if (self->too_busy()) { co_await yield(self->loop_); }
     for (;;) {
@@ -113,14 +118,16 @@ Task<Result<std::size_t>> FdState::read_some(std::shared_ptr<FdState> self, std:
         if (got >= 0) { co_return static_cast<std::size_t>(got); }
         const int error = errno;
         if (error == EINTR) { continue; }
-        if (error == EIO && !self->socket_) { co_return std::size_t{0}; } // a terminal whose other side has closed
+        if (error == EIO && !self->socket_) {
+            co_return std::size_t{0};
+        } // a terminal whose other side has closed
         if (!would_block(error)) { co_return io_error("read", error); }
         CO_TRY(co_await wait(self, Side::Read, until, "read"));
     }
 }
 
-Task<Result<void>> FdState::write_all(std::shared_ptr<FdState> self, std::string_view head, std::string_view body,
-                                      Until until) {
+Task<Result<void>> FdState::write_all(std::shared_ptr<FdState> self, std::string_view head,
+                                      std::string_view body, Until until) {
     if (until.cancelled()) { co_return Error{Errc::Cancelled, "write: cancelled"}; }
     if (self->too_busy()) { co_await yield(self->loop_); }
     Pieces pieces{head, body};
@@ -142,7 +149,9 @@ Task<Result<void>> FdState::write_all(std::shared_ptr<FdState> self, std::string
 Result<void> FdState::shutdown_write() {
     if (closed_) { return Error{Errc::Cancelled, "shut down writing: closed"}; }
     if (socket_) {
-        if (::shutdown(raw(Side::Write), SHUT_WR) != 0) { return io_error("shut down writing", errno); }
+        if (::shutdown(raw(Side::Write), SHUT_WR) != 0) {
+            return io_error("shut down writing", errno);
+        }
         return ok();
     }
     if (!write_end_) {
@@ -159,7 +168,8 @@ bool FdState::peer_has_gone() const {
     return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
-// Unread bytes make the descriptor readable all the time; behind them only a look now and then helps.
+// Unread bytes make the descriptor readable all the time; behind them only a look now and then
+// helps.
 Task<Wake> FdState::wait_gone(std::shared_ptr<FdState> self, Until until) {
     for (;;) {
         if (self->closed_) { co_return Wake::Cancelled; }

@@ -1,5 +1,6 @@
-// Inside of streams on descriptors: the state that plain and TLS streams share. The public Stream objects are handles;
-// operations under way hold the state, so closing and destroying the handle is safe. Only .cpp files of net/ include this.
+// Inside of streams on descriptors: the state that plain and TLS streams share. The public Stream
+// objects are handles; operations under way hold the state, so closing and destroying the handle is
+// safe. Only .cpp files of net/ include this.
 #pragma once
 
 #include "net/stream.h"
@@ -13,16 +14,20 @@ class FdState {
     ~FdState() { close(); }
 
     /// Waits for the descriptor of that side; errors say `what`.
-    static Task<Result<void>> wait(std::shared_ptr<FdState> self, Side side, Until until, std::string_view what);
-    static Task<Result<std::size_t>> read_some(std::shared_ptr<FdState> self, std::span<char> into, Until until);
-    static Task<Result<void>> write_all(std::shared_ptr<FdState> self, std::string_view head, std::string_view body,
-                                        Until until);
+    static Task<Result<void>> wait(std::shared_ptr<FdState> self, Side side, Until until,
+                                   std::string_view what);
+    static Task<Result<std::size_t>> read_some(std::shared_ptr<FdState> self, std::span<char> into,
+                                               Until until);
+    static Task<Result<void>> write_all(std::shared_ptr<FdState> self, std::string_view head,
+                                        std::string_view body, Until until);
     static Task<Wake> wait_gone(std::shared_ptr<FdState> self, Until until);
     Result<void> shutdown_write();
     void close();
     bool closed() const { return closed_; }
 
-    int raw(Side side) const { return side == Side::Write && write_end_ ? write_end_.raw() : read_end_.raw(); }
+    int raw(Side side) const {
+        return side == Side::Write && write_end_ ? write_end_.raw() : read_end_.raw();
+    }
     Loop& loop() const { return loop_; }
     const std::string& peer() const { return peer_; }
     /// Counts operations that did not have to wait; true when others should have their turn.
@@ -54,7 +59,8 @@ class FdStream : public Stream {
     Task<Result<void>> write_all(std::string_view bytes, Until until) override {
         return FdState::write_all(state_, bytes, {}, until);
     }
-    Task<Result<void>> write_all(std::string_view head, std::string_view body, Until until) override {
+    Task<Result<void>> write_all(std::string_view head, std::string_view body,
+                                 Until until) override {
         return FdState::write_all(state_, head, body, until);
     }
     Task<Result<void>> shutdown_write(Until) override { return shut(state_); }
@@ -68,7 +74,9 @@ class FdStream : public Stream {
     std::shared_ptr<FdState> take_state() { return std::move(state_); }
 
   private:
-    static Task<Result<void>> shut(std::shared_ptr<FdState> state) { co_return state->shutdown_write(); }
+    static Task<Result<void>> shut(std::shared_ptr<FdState> state) {
+        co_return state->shutdown_write();
+    }
     std::shared_ptr<FdState> state_;
 };
 

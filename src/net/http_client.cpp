@@ -12,7 +12,8 @@ constexpr std::size_t kept_connections_max = 4;
 
 bool is_still_open(const Stream& stream) {
     pollfd look{stream.raw(), POLLIN | POLLRDHUP, 0};
-    return stream.raw() >= 0 && ::poll(&look, 1, 0) == 0; // bytes nobody asked for are as bad as an end
+    return stream.raw() >= 0 &&
+           ::poll(&look, 1, 0) == 0; // bytes nobody asked for are as bad as an end
 }
 } // namespace
 
@@ -20,7 +21,8 @@ struct HttpClient::Impl : std::enable_shared_from_this<Impl> {
     Impl(Loop& on, Address address_, std::shared_ptr<TlsClient> tls_, std::string host_)
         : loop(on), address(std::move(address_)), tls(std::move(tls_)), host(std::move(host_)) {
         if (!host.empty()) { return; }
-        host = address.kind == Address::Kind::Unix ? "docker" : address.text().substr(6); // behind "tcp://"
+        host = address.kind == Address::Kind::Unix ? "docker"
+                                                   : address.text().substr(6); // behind "tcp://"
     }
     Loop& loop;
     Address address;
@@ -31,7 +33,8 @@ struct HttpClient::Impl : std::enable_shared_from_this<Impl> {
     static Task<Result<StreamPtr>> open(std::shared_ptr<Impl> self, Until until) {
         CO_TRY_LET(stream, co_await net::connect(self->loop, self->address, until));
         if (!self->tls) { co_return std::move(stream); }
-        co_return co_await connect_tls(self->loop, std::move(stream), self->tls, self->address.host, until);
+        co_return co_await connect_tls(self->loop, std::move(stream), self->tls, self->address.host,
+                                       until);
     }
     StreamPtr take_kept() {
         while (!kept.empty()) {
@@ -42,7 +45,9 @@ struct HttpClient::Impl : std::enable_shared_from_this<Impl> {
         return nullptr;
     }
     void keep(StreamPtr stream) {
-        if (kept.size() < kept_connections_max && is_still_open(*stream)) { kept.push_back(std::move(stream)); }
+        if (kept.size() < kept_connections_max && is_still_open(*stream)) {
+            kept.push_back(std::move(stream));
+        }
     }
 };
 
@@ -88,7 +93,9 @@ class ClientExchange::Impl {
                 CO_TRY(co_await retry(until));
                 continue;
             }
-            if (!got) { co_return std::move(got).error().with(request_.method + " " + request_.target); }
+            if (!got) {
+                co_return std::move(got).error().with(request_.method + " " + request_.target);
+            }
             const int status = reader_->parser().response().status;
             if (status < 200 && status != 101) { reader_->next_message(kind()); }
         }
@@ -108,25 +115,32 @@ class ClientExchange::Impl {
         std::string body;
         std::size_t used = 0;
         for (;;) {
-            body.resize(std::max<std::size_t>(used + 4096, std::min<std::size_t>(2 * used, bytes_max)));
+            body.resize(
+                std::max<std::size_t>(used + 4096, std::min<std::size_t>(2 * used, bytes_max)));
             const std::span<char> into(body.data() + used, body.size() - used);
             CO_TRY_LET(got, co_await read_some(into, until));
             if (got == 0) { break; }
             used += got;
-            if (used > bytes_max) { co_return Error{Errc::Exhausted, "the answer is larger than " + std::to_string(bytes_max) + " bytes"}; }
+            if (used > bytes_max) {
+                co_return Error{Errc::Exhausted, "the answer is larger than " +
+                                                     std::to_string(bytes_max) + " bytes"};
+            }
         }
         body.resize(used);
         co_return body;
     }
 
     Result<StreamPtr> upgrade() {
-        if (!reader_ || !reader_->parser().head_done() || !stream_) { return internal("upgrade: there is no answer yet"); }
+        if (!reader_ || !reader_->parser().head_done() || !stream_) {
+            return internal("upgrade: there is no answer yet");
+        }
         return with_prefix(reader_->take_left(), std::move(stream_));
     }
 
   private:
     HttpParser::Kind kind() const {
-        return request_.method == "HEAD" ? HttpParser::Kind::ResponseToHead : HttpParser::Kind::Response;
+        return request_.method == "HEAD" ? HttpParser::Kind::ResponseToHead
+                                         : HttpParser::Kind::Response;
     }
     void use(StreamPtr stream) {
         stream_ = std::move(stream);
@@ -144,7 +158,9 @@ class ClientExchange::Impl {
     }
     Task<Result<void>> read_head(Until until) {
         CO_TRY_LET(first, co_await reader_->wait_first(until));
-        if (!first) { co_return Error{Errc::Cancelled, "the server closed the connection without an answer"}; }
+        if (!first) {
+            co_return Error{Errc::Cancelled, "the server closed the connection without an answer"};
+        }
         answered_ = true;
         co_return co_await reader_->read_head(until);
     }
@@ -156,7 +172,8 @@ class ClientExchange::Impl {
         std::string head = request_.method + " " + request_.target + " HTTP/1.1\r\n";
         if (!request_.headers.has("Host")) { append_header(head, "Host", client_->host); }
         for (const auto& [name, value] : request_.headers) { append_header(head, name, value); }
-        const bool must_say_length = request_.method == "POST" || request_.method == "PUT" || !request_.body.empty();
+        const bool must_say_length =
+            request_.method == "POST" || request_.method == "PUT" || !request_.body.empty();
         if (request_.streamed) {
             append_header(head, "Transfer-Encoding", "chunked");
         } else if (must_say_length) {
@@ -166,7 +183,8 @@ class ClientExchange::Impl {
         return head;
     }
     void give_back() {
-        const bool clean = reader_->idle() && reader_->parser().keep_alive() && (!request_.streamed || body_ended_) &&
+        const bool clean = reader_->idle() && reader_->parser().keep_alive() &&
+                           (!request_.streamed || body_ended_) &&
                            reader_->parser().response().status != 101;
         if (clean) { client_->keep(std::move(stream_)); }
         if (reader_->parser().response().status != 101) { stream_.reset(); }
@@ -183,19 +201,28 @@ class ClientExchange::Impl {
 
 ClientExchange::ClientExchange(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ClientExchange::~ClientExchange() = default;
-Task<Result<void>> ClientExchange::write(std::string_view bytes, Until until) { return impl_->write(bytes, until); }
-Task<Result<void>> ClientExchange::end_body(Until until) { return impl_->end_body(until); }
-Task<Result<ResponseHead>> ClientExchange::head(Until until) { return impl_->head(until); }
+Task<Result<void>> ClientExchange::write(std::string_view bytes, Until until) {
+    return impl_->write(bytes, until);
+}
+Task<Result<void>> ClientExchange::end_body(Until until) {
+    return impl_->end_body(until);
+}
+Task<Result<ResponseHead>> ClientExchange::head(Until until) {
+    return impl_->head(until);
+}
 Task<Result<std::size_t>> ClientExchange::read_some(std::span<char> into, Until until) {
     return impl_->read_some(into, until);
 }
 Task<Result<std::string>> ClientExchange::read_body(std::size_t bytes_max, Until until) {
     return impl_->read_body(bytes_max, until);
 }
-Result<StreamPtr> ClientExchange::upgrade() { return impl_->upgrade(); }
+Result<StreamPtr> ClientExchange::upgrade() {
+    return impl_->upgrade();
+}
 
 namespace {
-Task<Result<std::unique_ptr<ClientExchange>>> start_exchange(std::unique_ptr<ClientExchange::Impl> impl, Until until) {
+Task<Result<std::unique_ptr<ClientExchange>>>
+start_exchange(std::unique_ptr<ClientExchange::Impl> impl, Until until) {
     CO_TRY(co_await impl->start(until));
     co_return std::make_unique<ClientExchange>(std::move(impl));
 }
@@ -209,16 +236,22 @@ Task<Result<ClientResponse>> whole_exchange(std::unique_ptr<ClientExchange::Impl
 }
 } // namespace
 
-HttpClient::HttpClient(Loop& loop, Address address, std::shared_ptr<TlsClient> tls, std::string host_header)
-    : impl_(std::make_shared<Impl>(loop, std::move(address), std::move(tls), std::move(host_header))) {}
+HttpClient::HttpClient(Loop& loop, Address address, std::shared_ptr<TlsClient> tls,
+                       std::string host_header)
+    : impl_(std::make_shared<Impl>(loop, std::move(address), std::move(tls),
+                                   std::move(host_header))) {}
 HttpClient::~HttpClient() = default;
 
 Task<Result<std::unique_ptr<ClientExchange>>> HttpClient::send(ClientRequest request, Until until) {
     return start_exchange(std::make_unique<ClientExchange::Impl>(impl_, std::move(request)), until);
 }
-Task<Result<ClientResponse>> HttpClient::request(ClientRequest request, Until until, std::size_t bytes_max) {
-    return whole_exchange(std::make_unique<ClientExchange::Impl>(impl_, std::move(request)), until, bytes_max);
+Task<Result<ClientResponse>> HttpClient::request(ClientRequest request, Until until,
+                                                 std::size_t bytes_max) {
+    return whole_exchange(std::make_unique<ClientExchange::Impl>(impl_, std::move(request)), until,
+                          bytes_max);
 }
-Task<Result<StreamPtr>> HttpClient::connect(Until until) { return Impl::open(impl_, until); }
+Task<Result<StreamPtr>> HttpClient::connect(Until until) {
+    return Impl::open(impl_, until);
+}
 
 } // namespace shoal::net

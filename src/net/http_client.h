@@ -1,5 +1,5 @@
-// HTTP/1.1 client over a unix socket, tcp or TLS, with connections kept for reuse. It follows no redirects, keeps no
-// cookies and decodes no Content-Encoding: callers see what the server sent.
+// HTTP/1.1 client over a unix socket, tcp or TLS, with connections kept for reuse. It follows no
+// redirects, keeps no cookies and decodes no Content-Encoding: callers see what the server sent.
 #pragma once
 
 #include "net/http.h"
@@ -27,24 +27,28 @@ struct ClientResponse {
     std::string body;
 };
 
-/// One request under way. Destroying it before the answer was read to its end closes the connection.
+/// One request under way. Destroying it before the answer was read to its end closes the
+/// connection.
 class ClientExchange {
   public:
     class Impl;
     explicit ClientExchange(std::unique_ptr<Impl> impl);
     ~ClientExchange();
 
-    /// Streamed bodies only. When the server has answered early (an error status), writing may fail: read the head then.
+    /// Streamed bodies only. When the server has answered early (an error status), writing may
+    /// fail: read the head then.
     Task<Result<void>> write(std::string_view bytes, Until until);
     Task<Result<void>> end_body(Until until);
 
     /// Waits for the answer's head; 1xx other than 101 are skipped. May be called again.
     Task<Result<ResponseHead>> head(Until until);
-    /// The next piece of the answer's body, 0 at its end. Reads the head first if that was not done.
+    /// The next piece of the answer's body, 0 at its end. Reads the head first if that was not
+    /// done.
     Task<Result<std::size_t>> read_some(std::span<char> into, Until until);
     /// The whole (rest of the) body; Errc::Exhausted when larger than `bytes_max`.
     Task<Result<std::string>> read_body(std::size_t bytes_max, Until until);
-    /// After head() said 101, or 200 to a request that hijacks: the raw connection. Bytes already read come first.
+    /// After head() said 101, or 200 to a request that hijacks: the raw connection. Bytes already
+    /// read come first.
     Result<StreamPtr> upgrade();
 
   private:
@@ -53,15 +57,19 @@ class ClientExchange {
 
 class HttpClient {
   public:
-    /// `tls` makes every connection a TLS one. `host_header` defaults to the address (tcp) or "docker" (unix).
-    HttpClient(Loop& loop, Address address, std::shared_ptr<TlsClient> tls = nullptr, std::string host_header = "");
+    /// `tls` makes every connection a TLS one. `host_header` defaults to the address (tcp) or
+    /// "docker" (unix).
+    HttpClient(Loop& loop, Address address, std::shared_ptr<TlsClient> tls = nullptr,
+               std::string host_header = "");
     ~HttpClient();
 
-    /// Connects, or takes a kept connection, and sends head and fixed body. A kept connection that turns out to be dead before
-    /// anything was answered is replaced once, for requests whose body is fixed.
+    /// Connects, or takes a kept connection, and sends head and fixed body. A kept connection that
+    /// turns out to be dead before anything was answered is replaced once, for requests whose body
+    /// is fixed.
     Task<Result<std::unique_ptr<ClientExchange>>> send(ClientRequest request, Until until);
     /// send() and the whole answer.
-    Task<Result<ClientResponse>> request(ClientRequest request, Until until, std::size_t bytes_max = 64 << 20);
+    Task<Result<ClientResponse>> request(ClientRequest request, Until until,
+                                         std::size_t bytes_max = 64 << 20);
     /// A raw connection of the same kind, for those who speak something else on it.
     Task<Result<StreamPtr>> connect(Until until);
 

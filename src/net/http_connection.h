@@ -1,4 +1,5 @@
-// One connection of the HTTP server: its bytes, its parser, and the exchange on it. Only .cpp files of net/ include this.
+// One connection of the HTTP server: its bytes, its parser, and the exchange on it. Only .cpp files
+// of net/ include this.
 #pragma once
 
 #include "net/http_parser.h"
@@ -6,10 +7,12 @@
 
 namespace shoal::net {
 
-/// Incoming messages from a stream. Bytes that were read too far wait in `left`; an idle connection holds none.
+/// Incoming messages from a stream. Bytes that were read too far wait in `left`; an idle connection
+/// holds none.
 class MessageReader {
   public:
-    MessageReader(Stream& stream, HttpParser::Kind kind, ParserLimits limits) : stream_(&stream), parser_(kind, limits) {}
+    MessageReader(Stream& stream, HttpParser::Kind kind, ParserLimits limits)
+        : stream_(&stream), parser_(kind, limits) {}
 
     HttpParser& parser() { return parser_; }
     /// Waits for a message's first byte: true, or false when the peer has ended instead.
@@ -32,7 +35,8 @@ class MessageReader {
     std::string left_;
 };
 
-/// The text before an answer's or request's body: start line and headers, without values that would break the framing.
+/// The text before an answer's or request's body: start line and headers, without values that would
+/// break the framing.
 void append_header(std::string& head, std::string_view name, std::string_view value);
 
 } // namespace shoal::net

@@ -14,7 +14,9 @@ using boost::system::error_code;
 
 namespace {
 
-std::string_view std_view(string_view text) { return {text.data(), text.size()}; }
+std::string_view std_view(string_view text) {
+    return {text.data(), text.size()};
+}
 
 /// What the two Beast parsers report to.
 struct Sink {
@@ -34,7 +36,8 @@ struct Sink {
 };
 
 bool has_control(std::string_view text) {
-    return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+    return std::any_of(text.begin(), text.end(),
+                       [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
 template <bool IsRequest> class BeastParser final : public http::basic_parser<IsRequest> {
@@ -45,9 +48,14 @@ template <bool IsRequest> class BeastParser final : public http::basic_parser<Is
     }
 
   private:
-    void on_request_impl(http::verb, string_view method, string_view target, int version, error_code& code) override {
-        if (target.size() > sink_.limits.target_bytes_max) { return sink_.refuse(414, "request target too long", code); }
-        if (has_control(std_view(target))) { return sink_.refuse(400, "malformed request target", code); }
+    void on_request_impl(http::verb, string_view method, string_view target, int version,
+                         error_code& code) override {
+        if (target.size() > sink_.limits.target_bytes_max) {
+            return sink_.refuse(414, "request target too long", code);
+        }
+        if (has_control(std_view(target))) {
+            return sink_.refuse(400, "malformed request target", code);
+        }
         sink_.request.method = method;
         sink_.request.target = target;
         sink_.request.version = version;
@@ -57,14 +65,19 @@ template <bool IsRequest> class BeastParser final : public http::basic_parser<Is
         sink_.response.reason = std::string(std_view(reason));
         sink_.response.version = version;
     }
-    void on_field_impl(http::field name, string_view name_text, string_view value, error_code& code) override {
+    void on_field_impl(http::field name, string_view name_text, string_view value,
+                       error_code& code) override {
         Headers& headers = IsRequest ? sink_.request.headers : sink_.response.headers;
-        if (headers.size() >= sink_.limits.headers_max) { return sink_.refuse(431, "too many header fields", code); }
+        if (headers.size() >= sink_.limits.headers_max) {
+            return sink_.refuse(431, "too many header fields", code);
+        }
         // Any other coding would leave the end of the message in doubt.
-        const bool other_coding =
-            name == http::field::transfer_encoding && !equals_ignore_case(trim(std_view(value)), "chunked");
+        const bool other_coding = name == http::field::transfer_encoding &&
+                                  !equals_ignore_case(trim(std_view(value)), "chunked");
         if (other_coding) { return sink_.refuse(501, "transfer encoding not supported", code); }
-        if (name == http::field::host && ++sink_.hosts > 1) { return sink_.refuse(400, "more than one Host", code); }
+        if (name == http::field::host && ++sink_.hosts > 1) {
+            return sink_.refuse(400, "more than one Host", code);
+        }
         headers.add(std::string(std_view(name_text)), std::string(std_view(value)));
     }
     void on_header_impl(error_code& code) override {
@@ -131,7 +144,9 @@ struct HttpParser::Impl {
             sink.refusal = status_of(code);
             return fail(Error{Errc::Invalid, "malformed HTTP message: " + code.message()});
         }
-        if (sink.head_done) { with([this](auto& parser) { choose_body(parser); }); }
+        if (sink.head_done) {
+            with([this](auto& parser) { choose_body(parser); });
+        }
         return Step{used, 0};
     }
 
@@ -159,7 +174,9 @@ struct HttpParser::Impl {
 
     Result<Step> feed_plain(std::string_view input, std::span<char> into) {
         auto count = std::min(input.size(), into.size());
-        if (body == Body::Length) { count = static_cast<std::size_t>(std::min<std::uint64_t>(count, left)); }
+        if (body == Body::Length) {
+            count = static_cast<std::size_t>(std::min<std::uint64_t>(count, left));
+        }
         if (count > 0) { std::memmove(into.data(), input.data(), count); }
         if (body == Body::Length) {
             left -= count;
@@ -198,7 +215,8 @@ Result<HttpParser::Step> HttpParser::feed(std::string_view input, std::span<char
     if (impl_->failed) { return invalid("malformed HTTP message"); }
     if (done() || input.empty()) { return Step{}; }
     if (!head_done()) { return impl_->feed_head(input); }
-    return impl_->body == Impl::Body::Chunked ? impl_->feed_chunks(input, into) : impl_->feed_plain(input, into);
+    return impl_->body == Impl::Body::Chunked ? impl_->feed_chunks(input, into)
+                                              : impl_->feed_plain(input, into);
 }
 
 Result<void> HttpParser::feed_end() {
@@ -207,9 +225,15 @@ Result<void> HttpParser::feed_end() {
     return Error{Errc::Cancelled, "the connection was closed in the middle of a message"};
 }
 
-bool HttpParser::head_done() const { return impl_->sink.head_done; }
-bool HttpParser::done() const { return impl_->done; }
-int HttpParser::refusal() const { return impl_->sink.refusal; }
+bool HttpParser::head_done() const {
+    return impl_->sink.head_done;
+}
+bool HttpParser::done() const {
+    return impl_->done;
+}
+int HttpParser::refusal() const {
+    return impl_->sink.refusal;
+}
 bool HttpParser::keep_alive() const {
     return head_done() && impl_->with([](auto& parser) { return parser.keep_alive(); });
 }
@@ -226,7 +250,11 @@ std::optional<std::uint64_t> HttpParser::length() const {
     const auto length = impl_->with([](auto& parser) { return parser.content_length(); });
     return length ? *length : std::uint64_t{0};
 }
-RequestHead& HttpParser::request() { return impl_->sink.request; }
-ResponseHead& HttpParser::response() { return impl_->sink.response; }
+RequestHead& HttpParser::request() {
+    return impl_->sink.request;
+}
+ResponseHead& HttpParser::response() {
+    return impl_->sink.response;
+}
 
 } // namespace shoal::net

@@ -1,5 +1,6 @@
-// HTTP/1 messages from bytes, in pieces of any size; a thin cover of Beast's parser that adds limits and our own types. It
-// does no input or output. Only .cpp files of net/ and the fuzz target include this.
+// HTTP/1 messages from bytes, in pieces of any size; a thin cover of Beast's parser that adds
+// limits and our own types. It does no input or output. Only .cpp files of net/ and the fuzz target
+// include this.
 #pragma once
 
 #include "net/http.h"
@@ -26,9 +27,10 @@ class HttpParser {
     ~HttpParser();
     void reset(Kind kind);
 
-    /// Takes what it can use: one element (head, chunk header, piece of the body). Nothing used and no body means that more input is
-    /// needed, together with what was not taken. `into` may be the input itself: the body is never longer than what it came in.
-    /// An error is final; refusal() is then the status to answer with.
+    /// Takes what it can use: one element (head, chunk header, piece of the body). Nothing used and
+    /// no body means that more input is needed, together with what was not taken. `into` may be the
+    /// input itself: the body is never longer than what it came in. An error is final; refusal() is
+    /// then the status to answer with.
     Result<Step> feed(std::string_view input, std::span<char> into);
     /// The peer has ended: fine after a body without length, an error elsewhere.
     Result<void> feed_end();
@@ -41,7 +43,7 @@ class HttpParser {
     bool wants_continue() const; ///< Expect: 100-continue
     std::optional<std::uint64_t> length() const;
 
-    RequestHead& request();   ///< without peer, tcp and peer_name
+    RequestHead& request(); ///< without peer, tcp and peer_name
     ResponseHead& response();
 
     struct Impl;

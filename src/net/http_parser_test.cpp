@@ -43,8 +43,9 @@ Parsed parse(std::string text, std::size_t step, ParserLimits limits = {}) {
 }
 
 TEST(HttpParser, reads_a_request_in_pieces_of_any_size) {
-    const std::string text = "POST /v1.51/x%20y?a=1&a=b%2Bc+d&flag HTTP/1.1\r\nHost: h\r\nX-Thing: value\r\n"
-                             "Transfer-Encoding: chunked\r\n\r\n5;ext=1\r\nhello\r\n6\r\n world\r\n0\r\nTrailer: t\r\n\r\nGET /";
+    const std::string text =
+        "POST /v1.51/x%20y?a=1&a=b%2Bc+d&flag HTTP/1.1\r\nHost: h\r\nX-Thing: value\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n5;ext=1\r\nhello\r\n6\r\n world\r\n0\r\nTrailer: t\r\n\r\nGET /";
     for (const std::size_t step : {1, 2, 3, 7, 50, 1000}) {
         const auto parsed = parse(text, step);
         ASSERT_FALSE(parsed.error) << parsed.error->message;
@@ -93,9 +94,13 @@ TEST(HttpParser, refuses_what_leaves_the_framing_in_doubt) {
 
 TEST(HttpParser, names_the_limit_that_was_passed) {
     const ParserLimits limits{300, 3, 100};
-    EXPECT_EQ(parse("GET /" + std::string(150, 'a') + " HTTP/1.1\r\n\r\n", 1000, limits).refusal, 414);
-    EXPECT_EQ(parse("GET / HTTP/1.1\r\nA: " + std::string(400, 'a') + "\r\n\r\n", 10, limits).refusal, 431);
-    EXPECT_EQ(parse("GET / HTTP/1.1\r\nA: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\n\r\n", 1000, limits).refusal, 431);
+    EXPECT_EQ(parse("GET /" + std::string(150, 'a') + " HTTP/1.1\r\n\r\n", 1000, limits).refusal,
+              414);
+    EXPECT_EQ(
+        parse("GET / HTTP/1.1\r\nA: " + std::string(400, 'a') + "\r\n\r\n", 10, limits).refusal,
+        431);
+    EXPECT_EQ(parse("GET / HTTP/1.1\r\nA: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\n\r\n", 1000, limits).refusal,
+              431);
     EXPECT_FALSE(parse("GET / HTTP/1.1\r\nA: 1\r\nB: 1\r\nC: 1\r\n\r\n", 1000, limits).error);
 }
 

@@ -13,19 +13,23 @@ namespace {
 
 constexpr std::size_t unread_body_max = 256 * 1024; ///< read away to keep a connection
 constexpr auto unread_body_timeout = std::chrono::seconds(5);
-constexpr std::size_t slice_bytes = 256 * 1024; ///< of a whole answer, each with its own stall timeout
+constexpr std::size_t slice_bytes =
+    256 * 1024; ///< of a whole answer, each with its own stall timeout
 constexpr std::size_t small_chunk_bytes = 16 * 1024;
 constexpr auto shortage_pause = std::chrono::milliseconds(100);
 constexpr auto linger_timeout = std::chrono::seconds(2);
 
-bool may_have_body(int status) { return status >= 200 && status != 204 && status != 304; }
+bool may_have_body(int status) {
+    return status >= 200 && status != 204 && status != 304;
+}
 
 } // namespace
 
 struct HttpServer::Impl {
-    Impl(Loop& on, Handler handler_, ServerLimits limits_, std::function<void(std::string)> on_error_)
-        : loop(on), handler(std::move(handler_)), limits(limits_), on_error(std::move(on_error_)), left(on), accepts(on),
-          connections(on) {}
+    Impl(Loop& on, Handler handler_, ServerLimits limits_,
+         std::function<void(std::string)> on_error_)
+        : loop(on), handler(std::move(handler_)), limits(limits_), on_error(std::move(on_error_)),
+          left(on), accepts(on), connections(on) {}
 
     Loop& loop;
     Handler handler;
@@ -40,7 +44,9 @@ struct HttpServer::Impl {
     TaskScope accepts; // last: destroyed first
     TaskScope connections;
 
-    ParserLimits parser_limits() const { return {limits.header_bytes_max, limits.headers_max, limits.target_bytes_max}; }
+    ParserLimits parser_limits() const {
+        return {limits.header_bytes_max, limits.headers_max, limits.target_bytes_max};
+    }
     void report(std::string what) const {
         if (on_error) { on_error(std::move(what)); }
     }
@@ -50,7 +56,8 @@ struct HttpServer::Impl {
             std::tm parts{};
             char text[40];
             ::gmtime_r(&now, &parts);
-            date_text.assign(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts));
+            date_text.assign(text,
+                             std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts));
             date_second = now;
         }
         return date_text;
@@ -63,7 +70,8 @@ class Exchange::Impl {
 
     Impl(HttpServer::Impl& server, StreamPtr& stream, MessageReader& reader)
         : server_(server), stream_(stream), reader_(reader), request_(reader.parser().request()),
-          keep_alive_(reader.parser().keep_alive()), expects_continue_(reader.parser().wants_continue()) {}
+          keep_alive_(reader.parser().keep_alive()),
+          expects_continue_(reader.parser().wants_continue()) {}
 
     const RequestHead& request() const { return request_; }
     Loop& loop() const { return server_.loop; }
@@ -143,9 +151,13 @@ class Exchange::Impl {
     }
 
     Task<Result<void>> write(std::string_view bytes, Until until) {
-        if (state_ != State::Streaming) { co_return Error{Errc::Cancelled, "write: the answer was broken off"}; }
+        if (state_ != State::Streaming) {
+            co_return Error{Errc::Cancelled, "write: the answer was broken off"};
+        }
         if (bytes.empty() || silent_) { co_return ok(); }
-        if (remaining_ && bytes.size() > *remaining_) { co_return internal("write: more bytes than Content-Length says"); }
+        if (remaining_ && bytes.size() > *remaining_) {
+            co_return internal("write: more bytes than Content-Length says");
+        }
         state_ = State::Broken;
         if (chunked_) {
             CO_TRY(co_await write_chunk(bytes, until));
@@ -158,10 +170,14 @@ class Exchange::Impl {
     }
 
     Task<Result<void>> end() {
-        if (state_ != State::Streaming) { co_return Error{Errc::Cancelled, "end: the answer was broken off"}; }
+        if (state_ != State::Streaming) {
+            co_return Error{Errc::Cancelled, "end: the answer was broken off"};
+        }
         state_ = State::Broken;
         if (chunked_) { CO_TRY(co_await stream_->write_all("0\r\n\r\n", stall_deadline())); }
-        if (!silent_ && remaining_.value_or(0) > 0) { co_return internal("end: fewer bytes than Content-Length says"); }
+        if (!silent_ && remaining_.value_or(0) > 0) {
+            co_return internal("end: fewer bytes than Content-Length says");
+        }
         state_ = State::Ended;
         co_return ok();
     }
@@ -184,7 +200,9 @@ class Exchange::Impl {
         std::size_t total = 0;
         const Until until(Deadline::in(unread_body_timeout));
         while (!reader_.parser().done()) {
-            if (expects_continue_ || total > unread_body_max) { co_return invalid("unread request body"); }
+            if (expects_continue_ || total > unread_body_max) {
+                co_return invalid("unread request body");
+            }
             char buffer[4096];
             CO_TRY_LET(got, co_await reader_.read_body(buffer, until));
             total += got;
@@ -208,14 +226,20 @@ class Exchange::Impl {
     std::string start_line(int status) const {
         std::string head;
         head.reserve(512);
-        head.append("HTTP/1.1 ").append(std::to_string(status)).append(" ").append(reason_phrase(status)).append("\r\n");
+        head.append("HTTP/1.1 ")
+            .append(std::to_string(status))
+            .append(" ")
+            .append(reason_phrase(status))
+            .append("\r\n");
         return head;
     }
 
     std::string begin_head(int status, const Headers& headers) {
         std::string head = start_line(status);
         for (const auto& [name, value] : headers) {
-            if (equals_ignore_case(name, "Connection") && equals_ignore_case(value, "close")) { keep_alive_ = false; }
+            if (equals_ignore_case(name, "Connection") && equals_ignore_case(value, "close")) {
+                keep_alive_ = false;
+            }
             if (!is_framing(name)) { append_header(head, name, value); }
         }
         append_header(head, "Date", server_.date());
@@ -231,7 +255,8 @@ class Exchange::Impl {
     }
 
     static bool is_framing(std::string_view name) {
-        return equals_ignore_case(name, "Connection") || equals_ignore_case(name, "Content-Length") ||
+        return equals_ignore_case(name, "Connection") ||
+               equals_ignore_case(name, "Content-Length") ||
                equals_ignore_case(name, "Transfer-Encoding");
     }
 
@@ -274,31 +299,53 @@ class Exchange::Impl {
     std::optional<TaskScope> watch_;
 };
 
-const RequestHead& Exchange::request() const { return impl_->request(); }
-Loop& Exchange::loop() const { return impl_->loop(); }
-Task<Result<std::size_t>> Exchange::read_some(std::span<char> into, Until until) { return impl_->read_some(into, until); }
+const RequestHead& Exchange::request() const {
+    return impl_->request();
+}
+Loop& Exchange::loop() const {
+    return impl_->loop();
+}
+Task<Result<std::size_t>> Exchange::read_some(std::span<char> into, Until until) {
+    return impl_->read_some(into, until);
+}
 Task<Result<std::string>> Exchange::read_body(std::size_t bytes_max, Until until) {
     return impl_->read_body(bytes_max, until);
 }
-std::optional<std::uint64_t> Exchange::body_length() const { return impl_->body_length(); }
-Task<Result<void>> Exchange::respond(Response response) { return impl_->respond(std::move(response)); }
+std::optional<std::uint64_t> Exchange::body_length() const {
+    return impl_->body_length();
+}
+Task<Result<void>> Exchange::respond(Response response) {
+    return impl_->respond(std::move(response));
+}
 Task<Result<void>> Exchange::respond(int status, Headers headers, std::string_view body) {
     return impl_->respond(status, std::move(headers), body);
 }
-Task<Result<void>> Exchange::begin(int status, Headers headers) { return impl_->begin(status, std::move(headers)); }
-Task<Result<void>> Exchange::write(std::string_view bytes, Until until) { return impl_->write(bytes, until); }
-Task<Result<void>> Exchange::end() { return impl_->end(); }
+Task<Result<void>> Exchange::begin(int status, Headers headers) {
+    return impl_->begin(status, std::move(headers));
+}
+Task<Result<void>> Exchange::write(std::string_view bytes, Until until) {
+    return impl_->write(bytes, until);
+}
+Task<Result<void>> Exchange::end() {
+    return impl_->end();
+}
 Task<Result<StreamPtr>> Exchange::upgrade(int status, Headers headers) {
     return impl_->upgrade(status, std::move(headers));
 }
-bool Exchange::begun() const { return impl_->state() != Impl::State::Open; }
-Cancel& Exchange::gone() { return impl_->gone(); }
+bool Exchange::begun() const {
+    return impl_->state() != Impl::State::Open;
+}
+Cancel& Exchange::gone() {
+    return impl_->gone();
+}
 
 namespace {
 
 using Server = HttpServer::Impl;
 
-std::string message_json(const std::string& message) { return dump_json(Json{{"message", message}}) + "\n"; }
+std::string message_json(const std::string& message) {
+    return dump_json(Json{{"message", message}}) + "\n";
+}
 
 /// The peer gets to read the answer before a reset can destroy it (RFC 9112 section 9.6).
 Task<void> close_gently(StreamPtr& stream) {
@@ -332,9 +379,7 @@ Task<std::optional<std::string>> run_handler(Server& server, Exchange& exchange)
     try {
         Task<void> task = server.handler(exchange);
         co_await std::move(task);
-    } catch (const std::exception& error) {
-        failure = error.what();
-    } catch (...) {
+    } catch (const std::exception& error) { failure = error.what(); } catch (...) {
         failure = "unknown exception";
     }
     co_return failure;
@@ -346,7 +391,9 @@ Task<bool> answer(Server& server, StreamPtr& stream, MessageReader& reader) {
     Exchange::Impl impl(server, stream, reader);
     Exchange exchange(impl);
     const auto failure = co_await run_handler(server, exchange);
-    if (failure) { server.report(impl.request().method + " " + impl.request().path + ": " + *failure); }
+    if (failure) {
+        server.report(impl.request().method + " " + impl.request().path + ": " + *failure);
+    }
     if (impl.state() == State::Upgraded) { co_return false; }
     if (impl.state() == State::Open) {
         const auto body = message_json(failure.value_or("no answer was given"));
@@ -368,7 +415,8 @@ Task<bool> answer(Server& server, StreamPtr& stream, MessageReader& reader) {
 }
 
 /// Reads one request and has it answered; true when the connection goes on.
-Task<bool> serve_one(Server& server, StreamPtr& stream, MessageReader& reader, bool tcp, std::string peer_name) {
+Task<bool> serve_one(Server& server, StreamPtr& stream, MessageReader& reader, bool tcp,
+                     std::string peer_name) {
     const Until idle(Deadline::in(server.limits.idle_timeout), server.stopping);
     const auto first = co_await reader.wait_first(idle);
     if (!first || !*first) { co_return false; }
@@ -398,7 +446,8 @@ struct Leaving {
     ~Leaving() { server.left.raise(); }
 };
 
-Task<void> serve_connection(Server& server, StreamPtr stream, std::shared_ptr<TlsServer> tls, bool tcp) {
+Task<void> serve_connection(Server& server, StreamPtr stream, std::shared_ptr<TlsServer> tls,
+                            bool tcp) {
     const Leaving leaving{server};
     if (tls) {
         const Until until(Deadline::in(server.limits.header_timeout), server.stopping);
@@ -424,7 +473,8 @@ Task<void> accept_connections(Server& server, Listener& listener, std::shared_pt
         }
         auto stream = co_await listener.accept(until);
         if (stream) {
-            server.connections.spawn(serve_connection(server, std::move(*stream), tls, listener.is_tcp()));
+            server.connections.spawn(
+                serve_connection(server, std::move(*stream), tls, listener.is_tcp()));
             continue;
         }
         if (stream.error().code == Errc::Cancelled) { co_return; }
@@ -436,7 +486,8 @@ Task<void> accept_connections(Server& server, Listener& listener, std::shared_pt
 
 } // namespace
 
-HttpServer::HttpServer(Loop& loop, Handler handler, ServerLimits limits, std::function<void(std::string)> on_error)
+HttpServer::HttpServer(Loop& loop, Handler handler, ServerLimits limits,
+                       std::function<void(std::string)> on_error)
     : impl_(std::make_shared<Impl>(loop, std::move(handler), limits, std::move(on_error))) {}
 
 HttpServer::~HttpServer() = default;
@@ -450,7 +501,9 @@ void HttpServer::serve_stream(StreamPtr stream) {
     impl_->connections.spawn(serve_connection(*impl_, std::move(stream), nullptr, false));
 }
 
-std::size_t HttpServer::connections() const { return impl_->connections.size(); }
+std::size_t HttpServer::connections() const {
+    return impl_->connections.size();
+}
 
 Task<void> HttpServer::stop(Deadline deadline, std::chrono::milliseconds grace) {
     Impl& impl = *impl_;

@@ -11,7 +11,9 @@ namespace shoal::net {
 namespace {
 
 using std::chrono::milliseconds;
-Deadline late() { return Deadline::in(std::chrono::seconds(20)); }
+Deadline late() {
+    return Deadline::in(std::chrono::seconds(20));
+}
 
 Task<Result<std::string>> read_all(Stream& stream) {
     std::string all;
@@ -26,8 +28,9 @@ Task<Result<std::string>> read_all(Stream& stream) {
 /// A server on both kinds of sockets, with a handler that shows every ability by its path.
 struct World {
     explicit World(ServerLimits limits = {})
-        : server(loop, [this](Exchange& exchange) { return handle(*this, exchange); }, limits,
-                 [this](std::string what) { reports.push_back(std::move(what)); }) {
+        : server(
+              loop, [this](Exchange& exchange) { return handle(*this, exchange); }, limits,
+              [this](std::string what) { reports.push_back(std::move(what)); }) {
         auto listener = Listener::listen_tcp(loop, "127.0.0.1", 0);
         EXPECT_TRUE(listener);
         address = *parse_address((*listener)->text());
@@ -117,7 +120,9 @@ struct World {
     HttpServer server;
 };
 
-Task<Result<StreamPtr>> raw_connection(World& world) { return connect(world.loop, world.address, late()); }
+Task<Result<StreamPtr>> raw_connection(World& world) {
+    return connect(world.loop, world.address, late());
+}
 
 /// Sends bytes, half-closes if told to, and gives everything that comes back.
 Task<std::string> raw_exchange(World& world, std::string bytes) {
@@ -221,10 +226,12 @@ TEST(Http, streams_both_ways_at_once) {
 
 TEST(Http, answers_pipelined_requests_in_order) {
     World world;
-    const auto all = run_task(world.loop, raw_exchange(world, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n1"
-                                                              "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n"
-                                                              "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n"
-                                                              "Connection: close\r\n\r\n2"));
+    const auto all =
+        run_task(world.loop,
+                 raw_exchange(world, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n1"
+                                     "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n"
+                                     "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n"
+                                     "Connection: close\r\n\r\n2"));
     const auto one = all.find("POST 1");
     const auto two = all.find("ignored");
     const auto three = all.find("POST 2");
@@ -256,7 +263,8 @@ TEST(Http, refuses_malformed_requests_with_a_message) {
 }
 
 TEST(Http, gives_up_on_slow_heads_and_idle_connections) {
-    World world({.header_timeout = std::chrono::seconds(1), .idle_timeout = std::chrono::seconds(1)});
+    World world(
+        {.header_timeout = std::chrono::seconds(1), .idle_timeout = std::chrono::seconds(1)});
     const auto slow = run_task(world.loop, raw_exchange(world, "GET / HTTP/1.1\r\nHost"));
     EXPECT_TRUE(slow.starts_with("HTTP/1.1 408")) << slow;
     EXPECT_EQ(run_task(world.loop, raw_exchange(world, "")), "");
@@ -265,9 +273,10 @@ TEST(Http, gives_up_on_slow_heads_and_idle_connections) {
 Task<std::string> expect_continue(World& world) {
     auto connected = co_await raw_connection(world);
     StreamPtr stream = std::move(*connected);
-    co_await stream->write_all("POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n"
-                               "Connection: close\r\n\r\n",
-                               late());
+    co_await stream->write_all(
+        "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n"
+        "Connection: close\r\n\r\n",
+        late());
     char buffer[100];
     const auto got = co_await stream->read_some(buffer, late());
     const std::string first(buffer, got ? *got : 0);
@@ -283,17 +292,24 @@ TEST(Http, tells_a_waiting_client_to_continue) {
     EXPECT_TRUE(answer.ends_with("POST body")) << answer;
     // A handler that does not want the body does not ask for it, and the connection ends.
     const auto refused = run_task(
-        world.loop, raw_exchange(world, "POST /ignore HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"));
+        world.loop,
+        raw_exchange(
+            world,
+            "POST /ignore HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"));
     EXPECT_TRUE(refused.starts_with("HTTP/1.1 200") && refused.ends_with("ignored")) << refused;
 }
 
 TEST(Http, keeps_the_connection_after_a_body_nobody_read) {
     World world;
     HttpClient client(world.loop, world.address);
-    EXPECT_EQ(run_task(world.loop, ask(client, make("POST", "/ignore", std::string(100'000, 'x')))).body, "ignored");
+    EXPECT_EQ(
+        run_task(world.loop, ask(client, make("POST", "/ignore", std::string(100'000, 'x')))).body,
+        "ignored");
     EXPECT_EQ(run_task(world.loop, ask(client, make("POST", "/echo", "y"))).body, "POST y");
     EXPECT_EQ(world.server.connections(), 1U);
-    EXPECT_EQ(run_task(world.loop, ask(client, make("POST", "/echo", std::string(2 << 20, 'x')))).status, 400);
+    EXPECT_EQ(
+        run_task(world.loop, ask(client, make("POST", "/echo", std::string(2 << 20, 'x')))).status,
+        400);
 }
 
 Task<std::string> hijack(World& world, bool upgrade, std::string early) {
@@ -324,7 +340,9 @@ TEST(Http, hands_the_connection_over_with_half_close) {
 Task<std::string> hijack_with_early_bytes(World& world) {
     auto connected = co_await raw_connection(world);
     StreamPtr stream = std::move(*connected);
-    co_await stream->write_all("POST /hijack HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n", "early", late());
+    co_await stream->write_all(
+        "POST /hijack HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n", "early",
+        late());
     co_await stream->shutdown_write(late());
     auto all = co_await read_all(*stream);
     co_return std::move(all).value_or("failed");
@@ -333,7 +351,8 @@ Task<std::string> hijack_with_early_bytes(World& world) {
 TEST(Http, gives_bytes_behind_the_request_to_the_upgraded_stream) {
     World world;
     const auto all = run_task(world.loop, hijack_with_early_bytes(world));
-    EXPECT_TRUE(all.starts_with("HTTP/1.1 101 UPGRADED\r\n") && all.ends_with("\r\n\r\ngot early")) << all;
+    EXPECT_TRUE(all.starts_with("HTTP/1.1 101 UPGRADED\r\n") && all.ends_with("\r\n\r\ngot early"))
+        << all;
 }
 
 Task<void> leave_while_waiting(World& world) {
@@ -391,7 +410,9 @@ TEST(Http, limits_the_number_of_connections) {
     HttpClient client(world.loop, world.address);
     EXPECT_EQ(run_task(world.loop, ask(client, make("GET", "/echo"))).status, 200);
     HttpClient other(world.loop, world.address);
-    auto request = [&]() { return other.request(make("GET", "/echo"), Deadline::in(milliseconds(50))); };
+    auto request = [&]() {
+        return other.request(make("GET", "/echo"), Deadline::in(milliseconds(50)));
+    };
     const auto waiting = run_task(world.loop, request());
     ASSERT_FALSE(waiting);
     EXPECT_EQ(waiting.error().code, Errc::Timeout);
@@ -408,31 +429,40 @@ std::string masked(std::string_view payload, unsigned char first_byte) {
     }
     const std::string mask = "\x01\x02\x03\x04";
     frame += mask;
-    for (std::size_t i = 0; i < payload.size(); ++i) { frame.push_back(static_cast<char>(payload[i] ^ mask[i % 4])); }
+    for (std::size_t i = 0; i < payload.size(); ++i) {
+        frame.push_back(static_cast<char>(payload[i] ^ mask[i % 4]));
+    }
     return frame;
 }
 
-const std::string ws_request = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
-                               "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const std::string ws_request =
+    "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 TEST(WebSocket, echoes_frames_answers_pings_and_closes) {
     World world;
     const std::string large(300, 'x');
-    const auto all = run_task(world.loop, raw_exchange(world, ws_request + masked("ab", 0x01) + masked("cd", 0x80) +
-                                                                  masked("ping", 0x89) + masked(large, 0x82) +
-                                                                  masked("\x03\xe8", 0x88)));
-    EXPECT_NE(all.find("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), std::string::npos); // RFC 6455, 1.3
+    const auto all = run_task(
+        world.loop, raw_exchange(world, ws_request + masked("ab", 0x01) + masked("cd", 0x80) +
+                                            masked("ping", 0x89) + masked(large, 0x82) +
+                                            masked("\x03\xe8", 0x88)));
+    EXPECT_NE(all.find("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"),
+              std::string::npos); // RFC 6455, 1.3
     const auto frames = all.substr(all.find("\r\n\r\n") + 4);
-    const std::string expected = std::string("\x82\x02") + "ab" + "\x82\x02" + "cd" + "\x8a\x04" + "ping" +
-                                 std::string("\x82\x7e\x01\x2c", 4) + large + "\x88\x02\x03\xe8";
+    const std::string expected = std::string("\x82\x02") + "ab" + "\x82\x02" + "cd" + "\x8a\x04" +
+                                 "ping" + std::string("\x82\x7e\x01\x2c", 4) + large +
+                                 "\x88\x02\x03\xe8";
     EXPECT_EQ(frames, expected);
 }
 
 TEST(WebSocket, refuses_broken_handshakes_and_unmasked_frames) {
     World world;
-    const auto wrong = run_task(world.loop, raw_exchange(world, "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"));
+    const auto wrong =
+        run_task(world.loop,
+                 raw_exchange(world, "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"));
     EXPECT_TRUE(wrong.starts_with("HTTP/1.1 400")) << wrong;
-    const auto unmasked = run_task(world.loop, raw_exchange(world, ws_request + std::string("\x82\x01x")));
+    const auto unmasked =
+        run_task(world.loop, raw_exchange(world, ws_request + std::string("\x82\x01x")));
     EXPECT_TRUE(unmasked.ends_with(std::string("\x88\x02\x03\xe8"))) << unmasked;
 }
 

@@ -39,7 +39,9 @@ constexpr int backlog = 1024;
 std::string unix_path_of(const sockaddr_storage& address, socklen_t size) {
     const auto& name = reinterpret_cast<const sockaddr_un&>(address);
     const auto length = size - offsetof(sockaddr_un, sun_path);
-    return size <= offsetof(sockaddr_un, sun_path) ? "" : std::string(name.sun_path, ::strnlen(name.sun_path, length));
+    return size <= offsetof(sockaddr_un, sun_path)
+               ? ""
+               : std::string(name.sun_path, ::strnlen(name.sun_path, length));
 }
 
 /// Reads the socket's own address into the description.
@@ -66,7 +68,8 @@ Result<void> describe_socket(Listener::Impl& impl) {
         named.port = ntohs(v6.sin6_port);
         impl.loopback = IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
     } else {
-        return unsupported("a listening socket of address family " + std::to_string(address.ss_family));
+        return unsupported("a listening socket of address family " +
+                           std::to_string(address.ss_family));
     }
     impl.tcp = true;
     impl.port = named.port;
@@ -75,7 +78,8 @@ Result<void> describe_socket(Listener::Impl& impl) {
 }
 
 Result<std::unique_ptr<Listener>> finish(Loop& loop, os::Fd fd, std::string unlink_path) {
-    auto impl = std::shared_ptr<Listener::Impl>(new Listener::Impl{loop, std::move(fd), nullptr, std::move(unlink_path)});
+    auto impl = std::shared_ptr<Listener::Impl>(
+        new Listener::Impl{loop, std::move(fd), nullptr, std::move(unlink_path)});
     ::fcntl(impl->fd.raw(), F_SETFL, O_NONBLOCK);
     ::fcntl(impl->fd.raw(), F_SETFD, FD_CLOEXEC);
     TRY(describe_socket(*impl));
@@ -94,15 +98,18 @@ Result<void> bind_unix(const os::Fd& fd, const UnixAddress& address, const std::
     if (::bind(fd.raw(), address.get(), UnixAddress::size()) == 0) { return ok(); }
     if (errno != EADDRINUSE) { return os_error("listen on " + path, errno); }
     struct stat about {};
-    const bool stale = ::lstat(path.c_str(), &about) == 0 && S_ISSOCK(about.st_mode) &&
-                       !is_alive(address);
-    if (!stale) { return Error{Errc::Conflict, "listen on " + path + ": address already in use", EADDRINUSE}; }
+    const bool stale =
+        ::lstat(path.c_str(), &about) == 0 && S_ISSOCK(about.st_mode) && !is_alive(address);
+    if (!stale) {
+        return Error{Errc::Conflict, "listen on " + path + ": address already in use", EADDRINUSE};
+    }
     ::unlink(path.c_str());
     if (::bind(fd.raw(), address.get(), UnixAddress::size()) == 0) { return ok(); }
     return os_error("listen on " + path, errno);
 }
 
-Result<os::Fd> open_tcp(int family, const sockaddr* address, socklen_t size, const std::string& text) {
+Result<os::Fd> open_tcp(int family, const sockaddr* address, socklen_t size,
+                        const std::string& text) {
     os::Fd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) { return os_error("listen on " + text, errno); }
     const int on = 1;
@@ -125,7 +132,8 @@ Task<Result<StreamPtr>> accept_on(std::shared_ptr<Listener::Impl> impl, Until un
         const int error = errno;
         if (fd) { co_return make_socket_stream(impl->loop, std::move(fd)); }
         if (is_shortage(error)) {
-            co_return Error{Errc::Exhausted, "accept on " + impl->text + ": " + std::strerror(error), error};
+            co_return Error{Errc::Exhausted,
+                            "accept on " + impl->text + ": " + std::strerror(error), error};
         }
         // Anything else is about one connection that failed before it was accepted (accept(2)).
         if (error != EAGAIN && error != EWOULDBLOCK) { continue; }
@@ -137,11 +145,13 @@ Task<Result<StreamPtr>> accept_on(std::shared_ptr<Listener::Impl> impl, Until un
 
 } // namespace
 
-Result<std::unique_ptr<Listener>> Listener::listen_unix(Loop& loop, std::string path, UnixSocketOptions options) {
+Result<std::unique_ptr<Listener>> Listener::listen_unix(Loop& loop, std::string path,
+                                                        UnixSocketOptions options) {
     TRY_LET(address, UnixAddress::of(path));
     os::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) { return os_error("listen on " + path, errno); }
-    ::fchmod(fd.raw(), 0600); // the file begins with this mode; nobody can connect before listen() anyway
+    ::fchmod(fd.raw(),
+             0600); // the file begins with this mode; nobody can connect before listen() anyway
     TRY(bind_unix(fd, address, path));
     const auto fail = [&](const char* what) {
         const int error = errno;
@@ -158,7 +168,8 @@ Result<std::unique_ptr<Listener>> Listener::listen_unix(Loop& loop, std::string 
     return std::move(made);
 }
 
-Result<std::unique_ptr<Listener>> Listener::listen_tcp(Loop& loop, std::string host, std::uint16_t port) {
+Result<std::unique_ptr<Listener>> Listener::listen_tcp(Loop& loop, std::string host,
+                                                       std::uint16_t port) {
     const auto text = Address{Address::Kind::Tcp, host, port}.text();
     if (host == "localhost") { host = "127.0.0.1"; }
     sockaddr_in v4{};
@@ -180,14 +191,30 @@ Result<std::unique_ptr<Listener>> Listener::listen_tcp(Loop& loop, std::string h
     return finish(loop, std::move(*fd), "");
 }
 
-Result<std::unique_ptr<Listener>> Listener::adopt(Loop& loop, os::Fd fd) { return finish(loop, std::move(fd), ""); }
+Result<std::unique_ptr<Listener>> Listener::adopt(Loop& loop, os::Fd fd) {
+    return finish(loop, std::move(fd), "");
+}
 
-Listener::~Listener() { close(); }
-void Listener::close() { impl_->close(); }
-Task<Result<StreamPtr>> Listener::accept(Until until) { return accept_on(impl_, until); }
-bool Listener::is_tcp() const { return impl_->tcp; }
-bool Listener::is_loopback() const { return impl_->loopback; }
-std::uint16_t Listener::port() const { return impl_->port; }
-std::string Listener::text() const { return impl_->text; }
+Listener::~Listener() {
+    close();
+}
+void Listener::close() {
+    impl_->close();
+}
+Task<Result<StreamPtr>> Listener::accept(Until until) {
+    return accept_on(impl_, until);
+}
+bool Listener::is_tcp() const {
+    return impl_->tcp;
+}
+bool Listener::is_loopback() const {
+    return impl_->loopback;
+}
+std::uint16_t Listener::port() const {
+    return impl_->port;
+}
+std::string Listener::text() const {
+    return impl_->text;
+}
 
 } // namespace shoal::net

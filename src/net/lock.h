@@ -1,5 +1,5 @@
-// Lock: mutual exclusion between coroutines of one loop, for critical sections that wait. First come, first served;
-// not recursive, not thread safe. Code that does not co_await needs no lock.
+// Lock: mutual exclusion between coroutines of one loop, for critical sections that wait. First
+// come, first served; not recursive, not thread safe. Code that does not co_await needs no lock.
 #pragma once
 
 #include "net/wait_queue.h"

@@ -6,7 +6,9 @@
 
 namespace shoal::net {
 
-Loop::Impl::Impl() { std::signal(SIGPIPE, SIG_IGN); }
+Loop::Impl::Impl() {
+    std::signal(SIGPIPE, SIG_IGN);
+}
 
 Loop::Impl::~Impl() = default;
 
@@ -24,7 +26,8 @@ void Loop::Impl::arm(Steady at) {
     });
 }
 
-// A timer that was removed leaves the Asio timer armed for its moment; firing for nothing is cheaper than re-arming.
+// A timer that was removed leaves the Asio timer armed for its moment; firing for nothing is
+// cheaper than re-arming.
 void Loop::Impl::fire() {
     armed = Steady::max();
     const auto now = std::chrono::steady_clock::now();
@@ -74,15 +77,21 @@ void Loop::run() {
     impl_->io.run();
 }
 
-void Loop::stop() { impl_->io.stop(); }
+void Loop::stop() {
+    impl_->io.stop();
+}
 
-void Loop::post(std::function<void()> job) { boost::asio::post(impl_->io, std::move(job)); }
+void Loop::post(std::function<void()> job) {
+    boost::asio::post(impl_->io, std::move(job));
+}
 
 namespace {
 /// A coroutine that nobody awaits; its frame belongs to whoever holds the handle.
 struct Root {
     struct promise_type {
-        Root get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+        Root get_return_object() {
+            return {std::coroutine_handle<promise_type>::from_promise(*this)};
+        }
         std::suspend_always initial_suspend() noexcept { return {}; }
         std::suspend_always final_suspend() noexcept { return {}; }
         void return_void() {}

@@ -1,5 +1,6 @@
-// Loop: the one thread that owns all state, as an event loop. Coroutines, timers and sockets run on it. It is not a
-// thread pool: a function that blocks stalls everything, so blocking work goes to a Pool (net/pool.h).
+// Loop: the one thread that owns all state, as an event loop. Coroutines, timers and sockets run on
+// it. It is not a thread pool: a function that blocks stalls everything, so blocking work goes to a
+// Pool (net/pool.h).
 #pragma once
 
 #include "base/clock.h"
@@ -24,7 +25,8 @@ class Loop {
     void run();
     /// From any thread; run() returns after the job that is running now.
     void stop();
-    /// From any thread: runs `job` later on the loop's thread, in order of posting. Never runs it at once.
+    /// From any thread: runs `job` later on the loop's thread, in order of posting. Never runs it
+    /// at once.
     void post(std::function<void()> job);
 
     Steady now() const { return std::chrono::steady_clock::now(); }
@@ -45,13 +47,12 @@ void run_to_end(Loop& loop, Task<void> task);
 template <class T> Task<void> store_outcome(Task<T> task, Outcome<T>* outcome) {
     try {
         outcome->value.emplace(co_await std::move(task));
-    } catch (...) {
-        outcome->exception = std::current_exception();
-    }
+    } catch (...) { outcome->exception = std::current_exception(); }
 }
 } // namespace detail
 
-/// For main() and tests: runs the loop until `task` has ended and gives its value or rethrows its exception.
+/// For main() and tests: runs the loop until `task` has ended and gives its value or rethrows its
+/// exception.
 template <class T> T run_task(Loop& loop, Task<T> task) {
     if constexpr (std::is_void_v<T>) {
         detail::run_to_end(loop, std::move(task));

@@ -1,5 +1,5 @@
-// Inside of Loop: Asio's io_context, one Asio timer for all deadlines, and the list of coroutines that are ready to go on.
-// Only .cpp files of net/ include this.
+// Inside of Loop: Asio's io_context, one Asio timer for all deadlines, and the list of coroutines
+// that are ready to go on. Only .cpp files of net/ include this.
 #pragma once
 
 #include "net/loop.h"
@@ -18,7 +18,8 @@ struct Loop::Impl {
     void remove_timer(Waiter::TimerMap::iterator timer) { timers.erase(timer); }
     void push_ready(Waiter* waiter);
     void unlink_ready(Waiter* waiter);
-    /// Resumes what is ready now. Only from the bottom of a handler of the loop, never inside a coroutine.
+    /// Resumes what is ready now. Only from the bottom of a handler of the loop, never inside a
+    /// coroutine.
     void drain();
 
     boost::asio::io_context io{1};
@@ -27,7 +28,8 @@ struct Loop::Impl {
     void arm(Steady at);
     void fire();
 
-    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running{io.get_executor()};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running{
+        io.get_executor()};
     boost::asio::steady_timer timer{io};
     Waiter::TimerMap timers;
     Steady armed = Steady::max();

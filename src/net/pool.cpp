@@ -1,8 +1,8 @@
 #include "net/pool.h"
 
 #include <condition_variable>
-#include <mutex>
 #include <csignal>
+#include <mutex>
 #include <pthread.h>
 
 namespace shoal::net {
@@ -40,7 +40,8 @@ struct Pool::Shared {
         const bool woken = changed.wait_for(lock, idle_max, ready);
         --idle;
         if (!woken || stopping) {
-            // In the same breath as the decision to leave, so that submit() never counts on a worker that has left.
+            // In the same breath as the decision to leave, so that submit() never counts on a
+            // worker that has left.
             --threads;
             changed.notify_all();
             return std::nullopt;
@@ -81,7 +82,8 @@ bool start_thread(const SharedPtr& shared) {
     pthread_attr_setstacksize(&attributes, stack_bytes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     auto argument = std::make_unique<SharedPtr>(shared);
-    // Signals are the loop's business: a new thread inherits the mask of its maker, so all are blocked meanwhile.
+    // Signals are the loop's business: a new thread inherits the mask of its maker, so all are
+    // blocked meanwhile.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);

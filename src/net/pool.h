@@ -1,5 +1,6 @@
-// Pool: worker threads for blocking work, called from the loop. Values go in and values come out; a job never touches
-// state of the loop. Threads are made when needed, up to a limit, with small stacks (256 KiB), and leave when idle.
+// Pool: worker threads for blocking work, called from the loop. Values go in and values come out; a
+// job never touches state of the loop. Threads are made when needed, up to a limit, with small
+// stacks (256 KiB), and leave when idle.
 #pragma once
 
 #include "net/signal.h"
@@ -12,8 +13,9 @@ namespace shoal::net {
 
 class Pool {
   public:
-    /// What the destructor does about jobs that are running: wait for them, or leave them to themselves (storage
-    /// that may hang for ever). Jobs that have not begun are dropped either way.
+    /// What the destructor does about jobs that are running: wait for them, or leave them to
+    /// themselves (storage that may hang for ever). Jobs that have not begun are dropped either
+    /// way.
     enum class AtEnd { Join, Leave };
 
     Pool(Loop& loop, std::size_t threads_max, AtEnd at_end = AtEnd::Join);
@@ -21,12 +23,14 @@ class Pool {
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
 
-    /// Runs `job()` on a worker and gives back its value, or rethrows its exception. `job` is a plain function object
-    /// (never a coroutine), may be move-only, and is destroyed on the worker. If the waiting task is destroyed, the job goes on.
+    /// Runs `job()` on a worker and gives back its value, or rethrows its exception. `job` is a
+    /// plain function object (never a coroutine), may be move-only, and is destroyed on the worker.
+    /// If the waiting task is destroyed, the job goes on.
     template <class F> Task<std::invoke_result_t<F>> run(F job);
 
-    /// The same, but stops waiting at `until` with Timeout or Cancelled, while the job goes on and its value is
-    /// dropped. A job that returns Result<T> gives Result<T>; one that returns T gives Result<T> too.
+    /// The same, but stops waiting at `until` with Timeout or Cancelled, while the job goes on and
+    /// its value is dropped. A job that returns Result<T> gives Result<T>; one that returns T gives
+    /// Result<T> too.
     template <class F> auto run_until(F job, Until until);
 
     std::size_t running() const; ///< jobs that have begun and not ended
@@ -72,9 +76,7 @@ template <class F, class R> std::shared_ptr<Pool::State<R>> Pool::start(F job) {
             } else {
                 state->value.emplace((**work)());
             }
-        } catch (...) {
-            state->exception = std::current_exception();
-        }
+        } catch (...) { state->exception = std::current_exception(); }
         work->reset();
     };
     auto on_loop = [state] { state->ended.set(); };

@@ -10,16 +10,26 @@ namespace {
 
 using std::chrono::milliseconds;
 
-Deadline soon() { return Deadline::in(milliseconds(20)); }
-Deadline late() { return Deadline::in(std::chrono::seconds(20)); }
+Deadline soon() {
+    return Deadline::in(milliseconds(20));
+}
+Deadline late() {
+    return Deadline::in(std::chrono::seconds(20));
+}
 
-Task<int> answer() { co_return 42; }
+Task<int> answer() {
+    co_return 42;
+}
 Task<int> broken() {
     throw std::runtime_error("broken");
     co_return 1;
 }
-Task<Wake> wait_signal(Signal& signal, Until until) { co_return co_await signal.wait(until); }
-Task<Wake> wait_flag(Flag& flag, Until until) { co_return co_await flag.wait(until); }
+Task<Wake> wait_signal(Signal& signal, Until until) {
+    co_return co_await signal.wait(until);
+}
+Task<Wake> wait_flag(Flag& flag, Until until) {
+    co_return co_await flag.wait(until);
+}
 Task<void> push(std::vector<int>& into, int value) {
     into.push_back(value);
     co_return;
@@ -44,7 +54,9 @@ TEST(Loop, runs_posted_jobs_in_order_from_any_thread) {
     Loop loop;
     std::vector<int> order;
     std::thread other([&] {
-        for (int i = 0; i < 100; ++i) { loop.post([&order, i] { order.push_back(i); }); }
+        for (int i = 0; i < 100; ++i) {
+            loop.post([&order, i] { order.push_back(i); });
+        }
         loop.post([&] { loop.stop(); });
     });
     loop.run();

@@ -41,9 +41,7 @@ namespace {
         std::rethrow_exception(exception);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "an exception left a task: %s\n", error.what());
-    } catch (...) {
-        std::fprintf(stderr, "an exception left a task\n");
-    }
+    } catch (...) { std::fprintf(stderr, "an exception left a task\n"); }
     std::abort();
 }
 
@@ -52,11 +50,15 @@ struct Runner {
     struct Ended {
         TaskScope::Node* node;
         bool await_ready() const noexcept { return false; }
-        void await_suspend(std::coroutine_handle<>) const noexcept { TaskScope::Node::remove(node); }
+        void await_suspend(std::coroutine_handle<>) const noexcept {
+            TaskScope::Node::remove(node);
+        }
         void await_resume() const noexcept {}
     };
     struct promise_type {
-        Runner get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+        Runner get_return_object() {
+            return {std::coroutine_handle<promise_type>::from_promise(*this)};
+        }
         std::suspend_always initial_suspend() const noexcept { return {}; }
         Ended final_suspend() const noexcept { return {node}; }
         void return_void() const {}
@@ -73,7 +75,9 @@ Runner run_spawned(Loop& loop, Task<void> task) {
 
 } // namespace
 
-TaskScope::~TaskScope() { destroy_all(); }
+TaskScope::~TaskScope() {
+    destroy_all();
+}
 
 void TaskScope::destroy_all() {
     while (first_ != nullptr) { Node::remove(first_); }

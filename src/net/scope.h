@@ -1,6 +1,7 @@
-// TaskScope owns tasks that run beside each other. Nothing runs detached: a task belongs to a scope, and the scope's
-// owner waits for it with close() or drain(), or destroys the scope and with it whatever is still suspended. An exception that
-// leaves a spawned task is a bug of ours: it is printed and the program aborts.
+// TaskScope owns tasks that run beside each other. Nothing runs detached: a task belongs to a
+// scope, and the scope's owner waits for it with close() or drain(), or destroys the scope and with
+// it whatever is still suspended. An exception that leaves a spawned task is a bug of ours: it is
+// printed and the program aborts.
 #pragma once
 
 #include "net/loop.h"
@@ -30,7 +31,8 @@ class TaskScope {
     /// Waits until no task is left, without cancelling: Raised when that is so.
     Task<Wake> drain(Until until);
 
-    /// What the destructor does; for owners that have waited long enough. Must not run inside one of the tasks.
+    /// What the destructor does; for owners that have waited long enough. Must not run inside one
+    /// of the tasks.
     void destroy_all();
 
     struct Node;

@@ -1,13 +1,14 @@
-// Signal: "something changed, look again", from one coroutine to others on the same loop. Flag: "this has happened",
-// for good. Neither is thread safe; another thread posts to the loop (Loop::post). Unix signals are in unix_signals.h.
+// Signal: "something changed, look again", from one coroutine to others on the same loop. Flag:
+// "this has happened", for good. Neither is thread safe; another thread posts to the loop
+// (Loop::post). Unix signals are in unix_signals.h.
 #pragma once
 
 #include "net/wait_queue.h"
 
 namespace shoal::net {
 
-/// raise() wakes everybody who waits now; when nobody waits, the next wait returns at once. Several raises with
-/// nobody waiting count as one.
+/// raise() wakes everybody who waits now; when nobody waits, the next wait returns at once. Several
+/// raises with nobody waiting count as one.
 class Signal {
   public:
     explicit Signal(Loop& loop) : queue_(loop) {}

@@ -1,4 +1,5 @@
-// sleep: waits until the deadline or the cancel token, whichever is first. Returns Timeout or Cancelled, never Raised.
+// sleep: waits until the deadline or the cancel token, whichever is first. Returns Timeout or
+// Cancelled, never Raised.
 #pragma once
 
 #include "net/loop.h"

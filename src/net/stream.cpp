@@ -14,7 +14,8 @@ namespace {
 
 class PrefixStream : public Stream {
   public:
-    PrefixStream(std::string prefix, StreamPtr inner) : prefix_(std::move(prefix)), inner_(std::move(inner)) {}
+    PrefixStream(std::string prefix, StreamPtr inner)
+        : prefix_(std::move(prefix)), inner_(std::move(inner)) {}
     Task<Result<std::size_t>> read_some(std::span<char> into, Until until) override {
         if (used_ == prefix_.size()) { return inner_->read_some(into, until); }
         const auto count = prefix_.copy(into.data(), into.size(), used_);
@@ -25,11 +26,16 @@ class PrefixStream : public Stream {
         }
         return ready(count);
     }
-    Task<Result<void>> write_all(std::string_view bytes, Until until) override { return inner_->write_all(bytes, until); }
-    Task<Result<void>> write_all(std::string_view head, std::string_view body, Until until) override {
+    Task<Result<void>> write_all(std::string_view bytes, Until until) override {
+        return inner_->write_all(bytes, until);
+    }
+    Task<Result<void>> write_all(std::string_view head, std::string_view body,
+                                 Until until) override {
         return inner_->write_all(head, body, until);
     }
-    Task<Result<void>> shutdown_write(Until until) override { return inner_->shutdown_write(until); }
+    Task<Result<void>> shutdown_write(Until until) override {
+        return inner_->shutdown_write(until);
+    }
     void close() override { inner_->close(); }
     Task<Wake> wait_gone(Until until) override { return inner_->wait_gone(until); }
     int raw() const override { return inner_->raw(); }
@@ -47,7 +53,8 @@ std::string host_port(const std::string& host, std::uint16_t port) {
     return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
-Result<Address> parse_host_port(std::string_view whole, std::string_view rest, std::uint16_t default_port) {
+Result<Address> parse_host_port(std::string_view whole, std::string_view rest,
+                                std::uint16_t default_port) {
     const auto bad = [&] { return invalid("invalid address " + go_quote(whole)); };
     while (rest.ends_with('/')) { rest.remove_suffix(1); }
     Address address{Address::Kind::Tcp, "", default_port};
@@ -75,12 +82,14 @@ Result<Address> parse_host_port(std::string_view whole, std::string_view rest, s
 
 } // namespace
 
-StreamPtr adopt_stream(Loop& loop, os::Fd fd) { return adopt_stream(loop, std::move(fd), {}); }
+StreamPtr adopt_stream(Loop& loop, os::Fd fd) {
+    return adopt_stream(loop, std::move(fd), {});
+}
 
 StreamPtr adopt_stream(Loop& loop, os::Fd read_end, os::Fd write_end) {
     auto peer = peer_name_of(read_end.raw());
-    return std::make_unique<FdStream>(
-        std::make_shared<FdState>(loop, std::move(read_end), std::move(write_end), std::move(peer)));
+    return std::make_unique<FdStream>(std::make_shared<FdState>(
+        loop, std::move(read_end), std::move(write_end), std::move(peer)));
 }
 
 StreamPtr with_prefix(std::string already_read, StreamPtr inner) {
@@ -99,7 +108,8 @@ std::string peer_name_of(int socket) {
     }
     if (storage.ss_family == AF_INET6) {
         const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);
-        return host_port(::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text), ntohs(v6.sin6_port));
+        return host_port(::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text),
+                         ntohs(v6.sin6_port));
     }
     if (storage.ss_family != AF_UNIX) { return ""; }
     ucred credentials{};
@@ -125,7 +135,9 @@ Result<Address> parse_address(std::string_view text, std::uint16_t default_port)
         return Address{Address::Kind::Unix, std::string(text.substr(7)), 0};
     }
     for (const std::string_view scheme : {"tcp://", "http://", "https://"}) {
-        if (text.starts_with(scheme)) { return parse_host_port(text, text.substr(scheme.size()), default_port); }
+        if (text.starts_with(scheme)) {
+            return parse_host_port(text, text.substr(scheme.size()), default_port);
+        }
     }
     return invalid("invalid address " + go_quote(text) + ": expected unix:// or tcp://");
 }

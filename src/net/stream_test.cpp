@@ -6,8 +6,8 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <fstream>
 #include <fcntl.h>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -19,8 +19,12 @@ namespace shoal::net {
 namespace {
 
 using std::chrono::milliseconds;
-Deadline soon() { return Deadline::in(milliseconds(20)); }
-Deadline late() { return Deadline::in(std::chrono::seconds(20)); }
+Deadline soon() {
+    return Deadline::in(milliseconds(20));
+}
+Deadline late() {
+    return Deadline::in(std::chrono::seconds(20));
+}
 
 struct Pair {
     StreamPtr a;
@@ -137,7 +141,9 @@ TEST(Stream, tells_that_the_peer_went_away) {
     EXPECT_EQ(run_task(loop, write_to_closed(loop)), Errc::Cancelled);
 }
 
-Task<void> note_gone(Stream& stream, Until until, std::optional<Wake>& wake) { wake = co_await stream.wait_gone(until); }
+Task<void> note_gone(Stream& stream, Until until, std::optional<Wake>& wake) {
+    wake = co_await stream.wait_gone(until);
+}
 
 Task<std::optional<Wake>> gone(Loop& loop, bool with_unread_bytes) {
     auto pair = make_pair(loop);
@@ -194,7 +200,8 @@ TEST(Stream, gives_a_prefix_first) {
 }
 
 Task<void> echo_one(Listener& listener) {
-    for (std::uint64_t total = 0; total == 0;) { // whoever only looked whether we are alive sends nothing
+    for (std::uint64_t total = 0;
+         total == 0;) { // whoever only looked whether we are alive sends nothing
         auto accepted = co_await listener.accept(late());
         EXPECT_TRUE(accepted);
         if (!accepted) { co_return; }
@@ -281,8 +288,10 @@ Task<Errc> connect_to(Loop& loop, Address address) {
 
 TEST(Connect, names_what_is_wrong) {
     Loop loop;
-    EXPECT_EQ(run_task(loop, connect_to(loop, {Address::Kind::Unix, "/nonexistent/s", 0})), Errc::NotFound);
-    EXPECT_EQ(run_task(loop, connect_to(loop, {Address::Kind::Tcp, "127.0.0.1", 1})), Errc::Unavailable);
+    EXPECT_EQ(run_task(loop, connect_to(loop, {Address::Kind::Unix, "/nonexistent/s", 0})),
+              Errc::NotFound);
+    EXPECT_EQ(run_task(loop, connect_to(loop, {Address::Kind::Tcp, "127.0.0.1", 1})),
+              Errc::Unavailable);
 }
 
 TEST(Address, is_parsed_in_all_forms) {
@@ -291,7 +300,8 @@ TEST(Address, is_parsed_in_all_forms) {
     EXPECT_EQ(parse_address("tcp://host")->port, 2375);
     EXPECT_EQ(parse_address("https://host", 2376)->port, 2376);
     EXPECT_EQ(parse_address("tcp://:80/")->host, "");
-    for (const auto* bad : {"unix://", "host:80", "tcp://h:99999", "tcp://[::1", "tcp://a:b:c", "tcp://h/p:1", "fd://"}) {
+    for (const auto* bad : {"unix://", "host:80", "tcp://h:99999", "tcp://[::1", "tcp://a:b:c",
+                            "tcp://h/p:1", "fd://"}) {
         EXPECT_FALSE(parse_address(bad)) << bad;
     }
 }

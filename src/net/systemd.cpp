@@ -18,7 +18,9 @@ Result<void> notify_systemd(std::string_view state) {
     const std::string path = variable;
     sockaddr_un name{};
     name.sun_family = AF_UNIX;
-    if (path.size() >= sizeof name.sun_path) { return invalid("NOTIFY_SOCKET: the path is too long"); }
+    if (path.size() >= sizeof name.sun_path) {
+        return invalid("NOTIFY_SOCKET: the path is too long");
+    }
     path.copy(name.sun_path, path.size());
     if (path.front() == '@') { name.sun_path[0] = 0; } // the abstract namespace
     const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());

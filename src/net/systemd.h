@@ -1,5 +1,5 @@
-// What a service says to systemd and gets from it, spoken directly: sd_notify(3) datagrams and listening sockets handed over
-// (sd_listen_fds(3)). Without systemd all of it does nothing.
+// What a service says to systemd and gets from it, spoken directly: sd_notify(3) datagrams and
+// listening sockets handed over (sd_listen_fds(3)). Without systemd all of it does nothing.
 #pragma once
 
 #include "base/result.h"
@@ -18,7 +18,8 @@ struct InheritedSocket {
     std::string name; ///< of $LISTEN_FDNAMES, or ""
     os::Fd fd;
 };
-/// The sockets of $LISTEN_FDS when $LISTEN_PID is this process; now close-on-exec. Takes them: a second call, and children, get none.
+/// The sockets of $LISTEN_FDS when $LISTEN_PID is this process; now close-on-exec. Takes them: a
+/// second call, and children, get none.
 std::vector<InheritedSocket> take_inherited_sockets();
 
 } // namespace shoal::net

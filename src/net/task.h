@@ -1,6 +1,7 @@
-// Task<T>: a lazy coroutine that starts when it is awaited and resumes its awaiter when it ends. It is the only
-// coroutine type of the project. It is not a thread and not a future: nobody runs it but the loop, and a Task that
-// is never awaited never starts. Long-running work is started in a TaskScope (net/scope.h).
+// Task<T>: a lazy coroutine that starts when it is awaited and resumes its awaiter when it ends. It
+// is the only coroutine type of the project. It is not a thread and not a future: nobody runs it
+// but the loop, and a Task that is never awaited never starts. Long-running work is started in a
+// TaskScope (net/scope.h).
 #pragma once
 
 #include "base/assert.h"

@@ -35,17 +35,21 @@ Result<ContextPtr> make_context(const SSL_METHOD* method, const TlsFiles& files)
     if (!context) { return tls_error("make a TLS context"); }
     SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
     SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    // Idle connections give their buffers back; a write that had to wait may go on from another place.
+    // Idle connections give their buffers back; a write that had to wait may go on from another
+    // place.
     SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                         SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     const bool has_cert = !files.cert_file.empty();
-    if (has_cert && SSL_CTX_use_certificate_chain_file(context.get(), files.cert_file.c_str()) != 1) {
+    if (has_cert &&
+        SSL_CTX_use_certificate_chain_file(context.get(), files.cert_file.c_str()) != 1) {
         return tls_error("certificate " + files.cert_file);
     }
-    if (has_cert && SSL_CTX_use_PrivateKey_file(context.get(), files.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
+    if (has_cert &&
+        SSL_CTX_use_PrivateKey_file(context.get(), files.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
         return tls_error("key " + files.key_file);
     }
-    if (!files.ca_file.empty() && SSL_CTX_load_verify_locations(context.get(), files.ca_file.c_str(), nullptr) != 1) {
+    if (!files.ca_file.empty() &&
+        SSL_CTX_load_verify_locations(context.get(), files.ca_file.c_str(), nullptr) != 1) {
         return tls_error("certificate authority " + files.ca_file);
     }
     return context;
@@ -59,7 +63,8 @@ Result<ContextPtr> make_server_context(const TlsFiles& files, ClientCertificates
     TRY_LET(context, make_context(TLS_server_method(), files));
     SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
     if (clients == ClientCertificates::Required) {
-        SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+        SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                           nullptr);
         SSL_CTX_set_client_CA_list(context.get(), SSL_load_client_CA_file(files.ca_file.c_str()));
     }
     return std::move(context);
@@ -83,7 +88,8 @@ TlsClient::~TlsClient() = default;
 
 Result<std::shared_ptr<TlsServer>> TlsServer::create(TlsFiles files, ClientCertificates clients) {
     TRY_LET(context, make_server_context(files, clients));
-    return std::make_shared<TlsServer>(std::unique_ptr<Impl>(new Impl{clients, std::move(context)}));
+    return std::make_shared<TlsServer>(
+        std::unique_ptr<Impl>(new Impl{clients, std::move(context)}));
 }
 
 Result<void> TlsServer::reload(TlsFiles files) {
@@ -109,7 +115,8 @@ struct TlsState {
 };
 using TlsStatePtr = std::shared_ptr<TlsState>;
 
-/// What an OpenSSL call wants next: nothing (it succeeded, or the stream is at its end), or to wait for a side.
+/// What an OpenSSL call wants next: nothing (it succeeded, or the stream is at its end), or to wait
+/// for a side.
 struct Turn {
     int value = 0;
     bool end = false;
@@ -123,13 +130,17 @@ template <class F> Result<Turn> take_turn(TlsState& state, const char* what, F c
     if (value > 0) { return Turn{value}; }
     const int error = errno;
     switch (SSL_get_error(state.ssl.get(), value)) {
-    case SSL_ERROR_WANT_READ: return Turn{0, false, Side::Read};
-    case SSL_ERROR_WANT_WRITE: return Turn{0, false, Side::Write};
-    case SSL_ERROR_ZERO_RETURN: return Turn{0, true};
+    case SSL_ERROR_WANT_READ:
+        return Turn{0, false, Side::Read};
+    case SSL_ERROR_WANT_WRITE:
+        return Turn{0, false, Side::Write};
+    case SSL_ERROR_ZERO_RETURN:
+        return Turn{0, true};
     case SSL_ERROR_SYSCALL:
         if (error != 0) { return io_error(what, error); }
         return Error{Errc::Cancelled, std::string(what) + ": the connection was broken"};
-    default: break;
+    default:
+        break;
     }
     const auto code = ERR_peek_error();
     if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
@@ -147,7 +158,9 @@ Task<Result<std::size_t>> drive(TlsStatePtr state, const char* what, F call, Unt
     if (until.cancelled()) { co_return Error{Errc::Cancelled, std::string(what) + ": cancelled"}; }
     if (state->fd->too_busy()) { co_await yield(state->fd->loop()); }
     for (;;) {
-        if (state->fd->closed()) { co_return Error{Errc::Cancelled, std::string(what) + ": closed"}; }
+        if (state->fd->closed()) {
+            co_return Error{Errc::Cancelled, std::string(what) + ": closed"};
+        }
         CO_TRY_LET(turn, take_turn(*state, what, call));
         if (!turn.wait_for) { co_return static_cast<std::size_t>(turn.value); }
         CO_TRY(co_await FdState::wait(state->fd, *turn.wait_for, until, what));
@@ -157,7 +170,8 @@ Task<Result<std::size_t>> drive(TlsStatePtr state, const char* what, F call, Unt
 Task<Result<void>> write_piece(TlsStatePtr state, std::string_view bytes, Until until) {
     while (!bytes.empty()) {
         const auto call = [bytes](SSL* ssl) {
-            return SSL_write(ssl, bytes.data(), static_cast<int>(std::min<std::size_t>(bytes.size(), 1 << 20)));
+            return SSL_write(ssl, bytes.data(),
+                             static_cast<int>(std::min<std::size_t>(bytes.size(), 1 << 20)));
         };
         CO_TRY_LET(put, co_await drive(state, "write", call, until));
         if (put == 0) { co_return Error{Errc::Cancelled, "write: the connection was closed"}; }
@@ -167,7 +181,8 @@ Task<Result<void>> write_piece(TlsStatePtr state, std::string_view bytes, Until 
 }
 
 // One record for the answer's head and the beginning of its body.
-Task<Result<void>> write_pieces(TlsStatePtr state, std::string_view head, std::string_view body, Until until) {
+Task<Result<void>> write_pieces(TlsStatePtr state, std::string_view head, std::string_view body,
+                                Until until) {
     if (body.empty()) { co_return co_await write_piece(std::move(state), head, until); }
     const auto with_head = body.substr(0, 8 * 1024);
     std::string first;
@@ -201,13 +216,16 @@ class TlsStream : public Stream {
     explicit TlsStream(TlsStatePtr state) : state_(std::move(state)) {}
     ~TlsStream() override { close(); }
     Task<Result<std::size_t>> read_some(std::span<char> into, Until until) override {
-        const auto call = [into](SSL* ssl) { return SSL_read(ssl, into.data(), static_cast<int>(into.size())); };
+        const auto call = [into](SSL* ssl) {
+            return SSL_read(ssl, into.data(), static_cast<int>(into.size()));
+        };
         return drive(state_, "read", call, until);
     }
     Task<Result<void>> write_all(std::string_view bytes, Until until) override {
         return write_piece(state_, bytes, until);
     }
-    Task<Result<void>> write_all(std::string_view head, std::string_view body, Until until) override {
+    Task<Result<void>> write_all(std::string_view head, std::string_view body,
+                                 Until until) override {
         return write_pieces(state_, head, body, until);
     }
     Task<Result<void>> shutdown_write(Until until) override { return shutdown_tls(state_, until); }
@@ -227,7 +245,8 @@ class TlsStream : public Stream {
         X509* const certificate = SSL_get0_peer_certificate(state_->ssl.get());
         if (certificate == nullptr) { return ""; }
         char name[256] = {};
-        const int size = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name, sizeof name);
+        const int size = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate),
+                                                   NID_commonName, name, sizeof name);
         return size > 0 ? std::string(name, static_cast<std::size_t>(size)) : "";
     }
 
@@ -248,7 +267,8 @@ Result<TlsStatePtr> begin_tls(StreamPtr stream, SSL_CTX* context) {
 
 void expect_name(SSL* ssl, const std::string& name) {
     in6_addr address{};
-    const bool numeric = ::inet_pton(AF_INET, name.c_str(), &address) == 1 || ::inet_pton(AF_INET6, name.c_str(), &address) == 1;
+    const bool numeric = ::inet_pton(AF_INET, name.c_str(), &address) == 1 ||
+                         ::inet_pton(AF_INET6, name.c_str(), &address) == 1;
     if (numeric) {
         X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name.c_str());
         return;
@@ -264,26 +284,32 @@ template <class F> Task<Result<StreamPtr>> shake_hands(TlsStatePtr state, F call
         state->fd->close();
         Error error = std::move(shaken).error();
         if (verdict != X509_V_OK) {
-            error = Error{Errc::Unauthorized, std::string("TLS handshake: ") + X509_verify_cert_error_string(verdict)};
+            error = Error{Errc::Unauthorized,
+                          std::string("TLS handshake: ") + X509_verify_cert_error_string(verdict)};
         }
         co_return error;
     }
-    if (*shaken == 0) { co_return Error{Errc::Cancelled, "TLS handshake: the connection was closed"}; }
+    if (*shaken == 0) {
+        co_return Error{Errc::Cancelled, "TLS handshake: the connection was closed"};
+    }
     co_return std::make_unique<TlsStream>(std::move(state));
 }
 
 } // namespace
 
-Task<Result<StreamPtr>> accept_tls(Loop&, StreamPtr stream, std::shared_ptr<TlsServer> tls, Until until) {
+Task<Result<StreamPtr>> accept_tls(Loop&, StreamPtr stream, std::shared_ptr<TlsServer> tls,
+                                   Until until) {
     CO_TRY_LET(state, begin_tls(std::move(stream), tls->impl().context.get()));
     const auto call = [](SSL* ssl) { return SSL_accept(ssl); };
     co_return co_await shake_hands(std::move(state), call, until);
 }
 
-Task<Result<StreamPtr>> connect_tls(Loop&, StreamPtr stream, std::shared_ptr<TlsClient> tls, std::string server_name,
-                                    Until until) {
+Task<Result<StreamPtr>> connect_tls(Loop&, StreamPtr stream, std::shared_ptr<TlsClient> tls,
+                                    std::string server_name, Until until) {
     CO_TRY_LET(state, begin_tls(std::move(stream), tls->impl().context.get()));
-    if (tls->impl().server == ServerCertificate::Verify) { expect_name(state->ssl.get(), server_name); }
+    if (tls->impl().server == ServerCertificate::Verify) {
+        expect_name(state->ssl.get(), server_name);
+    }
     const auto call = [](SSL* ssl) { return SSL_connect(ssl); };
     co_return co_await shake_hands(std::move(state), call, until);
 }

@@ -1,5 +1,6 @@
-// TLS (1.2 and newer) over any socket stream, both sides, with certificates in PEM files. It is the transport of the tcp
-// endpoints and of the client; certificate authorities and their rotation are somebody else's.
+// TLS (1.2 and newer) over any socket stream, both sides, with certificates in PEM files. It is the
+// transport of the tcp endpoints and of the client; certificate authorities and their rotation are
+// somebody else's.
 #pragma once
 
 #include "net/stream.h"
@@ -13,9 +14,13 @@ struct TlsFiles {
 };
 
 enum class ClientCertificates { Ignore, Required };
-enum class ServerCertificate { Verify, Trust }; ///< Trust: any certificate and name (tlsverify=false)
+enum class ServerCertificate {
+    Verify,
+    Trust
+}; ///< Trust: any certificate and name (tlsverify=false)
 
-/// Shared by all connections of an endpoint; reload() concerns the handshakes that begin afterwards.
+/// Shared by all connections of an endpoint; reload() concerns the handshakes that begin
+/// afterwards.
 class TlsServer {
   public:
     static Result<std::shared_ptr<TlsServer>> create(TlsFiles files, ClientCertificates clients);
@@ -32,7 +37,8 @@ class TlsServer {
 
 class TlsClient {
   public:
-    static Result<std::shared_ptr<TlsClient>> create(TlsFiles files, ServerCertificate server = ServerCertificate::Verify);
+    static Result<std::shared_ptr<TlsClient>>
+    create(TlsFiles files, ServerCertificate server = ServerCertificate::Verify);
     ~TlsClient();
     struct Impl;
     Impl& impl() { return *impl_; }
@@ -42,10 +48,13 @@ class TlsClient {
     std::unique_ptr<Impl> impl_;
 };
 
-/// Both take a stream made by connect_*() or Listener::accept() and do the handshake. Errc::Unauthorized when a
-/// certificate is missing or not trusted. shutdown_write() sends close_notify; reading goes on afterwards.
-Task<Result<StreamPtr>> accept_tls(Loop& loop, StreamPtr stream, std::shared_ptr<TlsServer> tls, Until until);
-Task<Result<StreamPtr>> connect_tls(Loop& loop, StreamPtr stream, std::shared_ptr<TlsClient> tls, std::string server_name, Until until);
+/// Both take a stream made by connect_*() or Listener::accept() and do the handshake.
+/// Errc::Unauthorized when a certificate is missing or not trusted. shutdown_write() sends
+/// close_notify; reading goes on afterwards.
+Task<Result<StreamPtr>> accept_tls(Loop& loop, StreamPtr stream, std::shared_ptr<TlsServer> tls,
+                                   Until until);
+Task<Result<StreamPtr>> connect_tls(Loop& loop, StreamPtr stream, std::shared_ptr<TlsClient> tls,
+                                    std::string server_name, Until until);
 /// The common name of the peer's certificate; "" without one or without TLS.
 std::string peer_common_name(const Stream& stream);
 

@@ -12,7 +12,9 @@
 namespace shoal::net {
 namespace {
 
-Deadline late() { return Deadline::in(std::chrono::seconds(20)); }
+Deadline late() {
+    return Deadline::in(std::chrono::seconds(20));
+}
 
 struct Key {
     EVP_PKEY* key = EVP_EC_gen("P-256");
@@ -49,7 +51,8 @@ class Authority {
         X509_gmtime_adj(X509_getm_notAfter(made), 3600);
         X509_set_pubkey(made, key);
         const auto* text = reinterpret_cast<const unsigned char*>(name.c_str());
-        X509_NAME_add_entry_by_txt(X509_get_subject_name(made), "CN", MBSTRING_ASC, text, -1, -1, 0);
+        X509_NAME_add_entry_by_txt(X509_get_subject_name(made), "CN", MBSTRING_ASC, text, -1, -1,
+                                   0);
         const bool self = certificate_ == nullptr;
         X509_set_issuer_name(made, X509_get_subject_name(self ? made : certificate_));
         add_extension(made, NID_basic_constraints, self ? "critical,CA:TRUE" : "CA:FALSE");
@@ -98,7 +101,8 @@ Task<void> handle(Exchange& exchange) {
         co_return;
     }
     auto body = co_await exchange.read_body(10 << 20);
-    const std::string text = exchange.request().peer_name + ":" + std::to_string(body ? body->size() : 0);
+    const std::string text =
+        exchange.request().peer_name + ":" + std::to_string(body ? body->size() : 0);
     co_await exchange.respond(200, {}, text);
 }
 
@@ -132,14 +136,18 @@ TEST(Tls, asks_for_client_certificates_and_names_the_client) {
     Authority authority("ca");
     Authority stranger("other");
     const auto client = authority.issue("alice", nullptr);
-    World world(authority.issue("server", "IP:127.0.0.1,DNS:localhost"), ClientCertificates::Required);
-    EXPECT_EQ(run_task(world.loop, ask(world, client, std::string(1'000'000, 'x'))), "alice:1000000");
+    World world(authority.issue("server", "IP:127.0.0.1,DNS:localhost"),
+                ClientCertificates::Required);
+    EXPECT_EQ(run_task(world.loop, ask(world, client, std::string(1'000'000, 'x'))),
+              "alice:1000000");
     const std::string unauthorized(name_of(Errc::Unauthorized));
-    EXPECT_EQ(run_task(world.loop, ask(world, {authority.file("ca.pem"), "", ""}, "")), unauthorized);
+    EXPECT_EQ(run_task(world.loop, ask(world, {authority.file("ca.pem"), "", ""}, "")),
+              unauthorized);
     auto foreign = stranger.issue("alice", nullptr);
     foreign.ca_file = authority.file("ca.pem");
     EXPECT_EQ(run_task(world.loop, ask(world, foreign, "")), unauthorized);
-    EXPECT_EQ(run_task(world.loop, ask(world, {stranger.file("ca.pem"), "", ""}, "")), unauthorized);
+    EXPECT_EQ(run_task(world.loop, ask(world, {stranger.file("ca.pem"), "", ""}, "")),
+              unauthorized);
 }
 
 TEST(Tls, checks_the_name_of_the_server_and_reloads) {

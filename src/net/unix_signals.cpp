@@ -35,13 +35,18 @@ struct UnixSignals::Impl : std::enable_shared_from_this<Impl> {
     }
 };
 
-UnixSignals::UnixSignals(Loop& loop, std::vector<int> signals) : impl_(std::make_shared<Impl>(loop)) {
+UnixSignals::UnixSignals(Loop& loop, std::vector<int> signals)
+    : impl_(std::make_shared<Impl>(loop)) {
     for (const int number : signals) { impl_->set.add(number); }
     impl_->arm();
 }
 
-UnixSignals::~UnixSignals() { impl_->set.cancel(); }
+UnixSignals::~UnixSignals() {
+    impl_->set.cancel();
+}
 
-Task<Result<int>> UnixSignals::next(Until until) { return Impl::next(impl_, until); }
+Task<Result<int>> UnixSignals::next(Until until) {
+    return Impl::next(impl_, until);
+}
 
 } // namespace shoal::net

@@ -1,4 +1,5 @@
-// Unix signals (SIGTERM, SIGHUP, SIGCHLD) as something a coroutine waits for. One object per program.
+// Unix signals (SIGTERM, SIGHUP, SIGCHLD) as something a coroutine waits for. One object per
+// program.
 #pragma once
 
 #include "net/loop.h"

@@ -23,7 +23,9 @@ void Cancel::follow(Cancel& other) {
     slot.set(other, [this] { cancel(); });
 }
 
-Cancel::Registration::Registration(Cancel& cancel, std::function<void()> call) { set(cancel, std::move(call)); }
+Cancel::Registration::Registration(Cancel& cancel, std::function<void()> call) {
+    set(cancel, std::move(call));
+}
 
 void Cancel::Registration::set(Cancel& cancel, std::function<void()> call) {
     reset();
@@ -46,9 +48,12 @@ void Cancel::Registration::reset() {
 
 Result<void> to_result(Wake wake, std::string_view what) {
     switch (wake) {
-    case Wake::Raised: return ok();
-    case Wake::Timeout: return Error{Errc::Timeout, std::string(what) + ": timed out"};
-    case Wake::Cancelled: return Error{Errc::Cancelled, std::string(what) + ": cancelled"};
+    case Wake::Raised:
+        return ok();
+    case Wake::Timeout:
+        return Error{Errc::Timeout, std::string(what) + ": timed out"};
+    case Wake::Cancelled:
+        return Error{Errc::Cancelled, std::string(what) + ": cancelled"};
     }
     ASSERT(false);
     return ok();

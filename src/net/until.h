@@ -1,5 +1,6 @@
-// Until says when a wait gives up: at a deadline, or when a Cancel fires. Every wait takes one. Cancel is a flag with
-// callbacks that belongs to the loop's thread; it is not thread safe and cannot be taken back.
+// Until says when a wait gives up: at a deadline, or when a Cancel fires. Every wait takes one.
+// Cancel is a flag with callbacks that belongs to the loop's thread; it is not thread safe and
+// cannot be taken back.
 #pragma once
 
 #include "base/clock.h"
@@ -73,7 +74,8 @@ struct Until {
     }
 };
 
-/// Raised is success; Timeout and Cancelled become errors that name `what`: "read the answer: timed out".
+/// Raised is success; Timeout and Cancelled become errors that name `what`: "read the answer: timed
+/// out".
 Result<void> to_result(Wake wake, std::string_view what);
 
 } // namespace shoal::net

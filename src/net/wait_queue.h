@@ -1,6 +1,6 @@
-// WaitQueue: coroutines that wait, first come first served. It is what Signal, Lock and the streams are made of;
-// it keeps no memory of being woken. Waiters are resumed by the loop, never inside wake_one() or wake_all().
-// A task that is destroyed while it waits simply leaves the queue.
+// WaitQueue: coroutines that wait, first come first served. It is what Signal, Lock and the streams
+// are made of; it keeps no memory of being woken. Waiters are resumed by the loop, never inside
+// wake_one() or wake_all(). A task that is destroyed while it waits simply leaves the queue.
 #pragma once
 
 #include "net/loop.h"
@@ -17,7 +17,8 @@ class WaitQueue {
     WaitQueue(const WaitQueue&) = delete;
     WaitQueue& operator=(const WaitQueue&) = delete;
 
-    /// Raised when woken; looks at the cancel token first and at the deadline only when it has to wait.
+    /// Raised when woken; looks at the cancel token first and at the deadline only when it has to
+    /// wait.
     Task<Wake> wait(Until until);
     bool wake_one(); ///< false when nobody waits
     void wake_all(Wake why = Wake::Raised);

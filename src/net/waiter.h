@@ -1,6 +1,7 @@
-// Waiter: one suspended coroutine, wherever it may be listed: in a queue, under a deadline, at a cancel token, or among
-// those ready to go on. It lives in the coroutine's frame and leaves all lists when destroyed, so a suspended task
-// can be destroyed at any time. Only .cpp files of net/ include this.
+// Waiter: one suspended coroutine, wherever it may be listed: in a queue, under a deadline, at a
+// cancel token, or among those ready to go on. It lives in the coroutine's frame and leaves all
+// lists when destroyed, so a suspended task can be destroyed at any time. Only .cpp files of net/
+// include this.
 #pragma once
 
 #include "net/wait_queue.h"

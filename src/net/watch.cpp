@@ -12,7 +12,8 @@ using boost::asio::posix::stream_descriptor;
 
 class AsioReadiness : public Readiness, public std::enable_shared_from_this<AsioReadiness> {
   public:
-    explicit AsioReadiness(Loop& loop) : loop_(loop), descriptor_(loop.impl().io), sides_{Line(loop), Line(loop)} {}
+    explicit AsioReadiness(Loop& loop)
+        : loop_(loop), descriptor_(loop.impl().io), sides_{Line(loop), Line(loop)} {}
     ~AsioReadiness() override { close(); }
 
     Result<void> assign(int raw) {
@@ -22,7 +23,9 @@ class AsioReadiness : public Readiness, public std::enable_shared_from_this<Asio
         return ok();
     }
 
-    Task<Wake> wait(Side side, Until until) override { return wait_on(shared_from_this(), side, until); }
+    Task<Wake> wait(Side side, Until until) override {
+        return wait_on(shared_from_this(), side, until);
+    }
 
     void close() override {
         if (closed_) { return; }
@@ -49,7 +52,8 @@ class AsioReadiness : public Readiness, public std::enable_shared_from_this<Asio
     void arm(Side side) {
         if (line(side).armed) { return; }
         line(side).armed = true;
-        const auto kind = side == Side::Read ? stream_descriptor::wait_read : stream_descriptor::wait_write;
+        const auto kind =
+            side == Side::Read ? stream_descriptor::wait_read : stream_descriptor::wait_write;
         descriptor_.async_wait(kind, [self = shared_from_this(), side](boost::system::error_code) {
             self->line(side).armed = false;
             self->line(side).queue.wake_all();
@@ -101,7 +105,8 @@ Watch::~Watch() {
 }
 
 namespace {
-Task<Result<void>> wait_side(std::shared_ptr<Readiness> readiness, std::optional<Error> error, Side side, Until until) {
+Task<Result<void>> wait_side(std::shared_ptr<Readiness> readiness, std::optional<Error> error,
+                             Side side, Until until) {
     if (error) { co_return std::move(*error); }
     const Wake wake = co_await readiness->wait(side, until);
     co_return to_result(wake, "wait for a descriptor");
@@ -117,7 +122,9 @@ Task<Result<void>> Watch::writable(Until until) {
 }
 
 namespace {
-Task<Result<void>> wait_once(std::unique_ptr<Watch> watch, Until until) { co_return co_await watch->readable(until); }
+Task<Result<void>> wait_once(std::unique_ptr<Watch> watch, Until until) {
+    co_return co_await watch->readable(until);
+}
 } // namespace
 
 Task<Result<void>> wait_readable(Loop& loop, const os::Fd& fd, Until until) {

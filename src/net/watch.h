@@ -1,6 +1,6 @@
-// A descriptor's readiness, by Asio's reactor. Waiting is by direction, several coroutines may wait for the same one. An Asio
-// wait that nobody wants any more is left in place: it has no buffers, and the next to wait joins it. Only .cpp files of net/
-// include this.
+// A descriptor's readiness, by Asio's reactor. Waiting is by direction, several coroutines may wait
+// for the same one. An Asio wait that nobody wants any more is left in place: it has no buffers,
+// and the next to wait joins it. Only .cpp files of net/ include this.
 #pragma once
 
 #include "net/stream.h"
@@ -10,7 +10,8 @@ namespace shoal::net {
 
 enum class Side { Read, Write };
 
-/// Waits for Raised (ready, or in error: the next system call tells), Timeout, or Cancelled (also: closed).
+/// Waits for Raised (ready, or in error: the next system call tells), Timeout, or Cancelled (also:
+/// closed).
 class Readiness {
   public:
     /// `raw` stays the caller's; close() must come before the descriptor is closed.

@@ -8,10 +8,18 @@ namespace shoal::net {
 
 namespace {
 
-constexpr std::string_view handshake_guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; // RFC 6455 section 1.3
+constexpr std::string_view handshake_guid =
+    "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; // RFC 6455 section 1.3
 constexpr std::uint64_t control_bytes_max = 125;
 
-enum Opcode : std::uint8_t { Continuation = 0, Text = 1, Binary = 2, Close = 8, Ping = 9, Pong = 10 };
+enum Opcode : std::uint8_t {
+    Continuation = 0,
+    Text = 1,
+    Binary = 2,
+    Close = 8,
+    Ping = 9,
+    Pong = 10
+};
 
 std::string accept_key(const std::string& key) {
     const std::string text = key + std::string(handshake_guid);
@@ -25,7 +33,9 @@ std::string frame_head(Opcode opcode, std::uint64_t size) {
     std::string head(1, static_cast<char>(0x80 | opcode));
     const int length_bytes = size < 126 ? 0 : size <= 0xffff ? 2 : 8;
     head.push_back(static_cast<char>(length_bytes == 0 ? size : length_bytes == 2 ? 126 : 127));
-    for (int i = length_bytes - 1; i >= 0; --i) { head.push_back(static_cast<char>(size >> (8 * i) & 0xff)); }
+    for (int i = length_bytes - 1; i >= 0; --i) {
+        head.push_back(static_cast<char>(size >> (8 * i) & 0xff));
+    }
     return head;
 }
 
@@ -55,13 +65,17 @@ using StatePtr = std::shared_ptr<State>;
 Task<Result<void>> read_exactly(StatePtr state, std::span<char> into, Until until) {
     while (!into.empty()) {
         CO_TRY_LET(got, co_await state->inner->read_some(into, until));
-        if (got == 0) { co_return Error{Errc::Cancelled, "websocket: closed in the middle of a frame"}; }
+        if (got == 0) {
+            co_return Error{Errc::Cancelled, "websocket: closed in the middle of a frame"};
+        }
         into = into.subspan(got);
     }
     co_return ok();
 }
 
-Error protocol_error(std::string_view what) { return invalid("websocket: " + std::string(what)); }
+Error protocol_error(std::string_view what) {
+    return invalid("websocket: " + std::string(what));
+}
 
 /// Reads a frame's head; false when the peer ended without a close frame.
 Task<Result<bool>> read_frame(StatePtr state, Until until) {
@@ -82,10 +96,14 @@ Task<Result<bool>> read_frame(StatePtr state, Until until) {
     const std::span<char> into(rest, length_bytes + 4);
     CO_TRY(co_await read_exactly(state, into, until));
     if (length_bytes > 0) { frame.left = 0; }
-    for (std::size_t i = 0; i < length_bytes; ++i) { frame.left = frame.left << 8 | static_cast<std::uint8_t>(rest[i]); }
+    for (std::size_t i = 0; i < length_bytes; ++i) {
+        frame.left = frame.left << 8 | static_cast<std::uint8_t>(rest[i]);
+    }
     std::copy_n(rest + length_bytes, 4, frame.mask.begin());
     const bool control = (frame.opcode & 8) != 0;
-    if (control && (!frame.final || frame.left > control_bytes_max)) { co_return protocol_error("bad control frame"); }
+    if (control && (!frame.final || frame.left > control_bytes_max)) {
+        co_return protocol_error("bad control frame");
+    }
     const bool known = frame.opcode <= Binary || (frame.opcode >= Close && frame.opcode <= Pong);
     if (!known) { co_return protocol_error("unknown kind of frame"); }
     state->frame = frame;
@@ -105,7 +123,8 @@ Task<Result<void>> write_control(StatePtr state, Opcode opcode, std::string payl
     co_return wrote;
 }
 
-Task<Result<void>> write_message(StatePtr state, std::string head, std::string_view body, Until until) {
+Task<Result<void>> write_message(StatePtr state, std::string head, std::string_view body,
+                                 Until until) {
     if (state->close_sent) { co_return Error{Errc::Cancelled, "websocket: closed"}; }
     const std::string frame = frame_head(Binary, head.size() + body.size()) + head;
     state->writing = true;
@@ -130,7 +149,9 @@ Task<Result<void>> answer_control(StatePtr state, Until until) {
     const std::span<char> into(payload);
     CO_TRY(co_await read_exactly(state, into, until));
     state->frame.unmask(into);
-    if (state->frame.opcode == Ping) { co_return co_await write_control(state, Pong, std::move(payload), until); }
+    if (state->frame.opcode == Ping) {
+        co_return co_await write_control(state, Pong, std::move(payload), until);
+    }
     if (state->frame.opcode != Close) { co_return ok(); }
     state->ended = true;
     co_return co_await send_close(state, until);
@@ -150,7 +171,9 @@ Task<Result<std::size_t>> read_message(StatePtr state, std::span<char> into, Unt
         }
         const auto part = into.subspan(0, std::min<std::uint64_t>(into.size(), state->frame.left));
         CO_TRY_LET(got, co_await state->inner->read_some(part, until));
-        if (got == 0) { co_return Error{Errc::Cancelled, "websocket: closed in the middle of a frame"}; }
+        if (got == 0) {
+            co_return Error{Errc::Cancelled, "websocket: closed in the middle of a frame"};
+        }
         state->frame.unmask(part.subspan(0, got));
         co_return got;
     }
@@ -158,7 +181,9 @@ Task<Result<std::size_t>> read_message(StatePtr state, std::span<char> into, Unt
 
 class WebSocketStream : public Stream {
   public:
-    explicit WebSocketStream(StreamPtr inner) : state_(std::make_shared<State>()) { state_->inner = std::move(inner); }
+    explicit WebSocketStream(StreamPtr inner) : state_(std::make_shared<State>()) {
+        state_->inner = std::move(inner);
+    }
     ~WebSocketStream() override { state_->inner->close(); }
     Task<Result<std::size_t>> read_some(std::span<char> into, Until until) override {
         return read_message(state_, into, until);
@@ -166,7 +191,8 @@ class WebSocketStream : public Stream {
     Task<Result<void>> write_all(std::string_view bytes, Until until) override {
         return write_message(state_, {}, bytes, until);
     }
-    Task<Result<void>> write_all(std::string_view head, std::string_view body, Until until) override {
+    Task<Result<void>> write_all(std::string_view head, std::string_view body,
+                                 Until until) override {
         return write_message(state_, std::string(head), body, until);
     }
     Task<Result<void>> shutdown_write(Until until) override { return send_close(state_, until); }
@@ -182,16 +208,23 @@ class WebSocketStream : public Stream {
 } // namespace
 
 bool wants_websocket(const RequestHead& request) {
-    return request.headers.has_token("Connection", "upgrade") && request.headers.has_token("Upgrade", "websocket");
+    return request.headers.has_token("Connection", "upgrade") &&
+           request.headers.has_token("Upgrade", "websocket");
 }
 
 Task<Result<StreamPtr>> accept_websocket(Exchange& exchange) {
     const RequestHead& request = exchange.request();
-    if (request.method != "GET" || !wants_websocket(request)) { co_return protocol_error("not a handshake"); }
-    if (request.headers.get_or("Sec-WebSocket-Version", "") != "13") { co_return protocol_error("version 13 is needed"); }
+    if (request.method != "GET" || !wants_websocket(request)) {
+        co_return protocol_error("not a handshake");
+    }
+    if (request.headers.get_or("Sec-WebSocket-Version", "") != "13") {
+        co_return protocol_error("version 13 is needed");
+    }
     const std::string* const key = request.headers.get("Sec-WebSocket-Key");
     const auto decoded = decode_base64(key == nullptr ? "" : *key);
-    if (!decoded || decoded->size() != 16) { co_return protocol_error("the key is missing or malformed"); }
+    if (!decoded || decoded->size() != 16) {
+        co_return protocol_error("the key is missing or malformed");
+    }
     Headers headers;
     headers.add("Upgrade", "websocket");
     headers.add("Connection", "Upgrade");

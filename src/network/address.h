@@ -1,5 +1,6 @@
-// Internet addresses and subnets as values: parse, print, compare, count. Both families in one type, because
-// every list and map of the network code holds both. It is not a socket address: there is no port here.
+// Internet addresses and subnets as values: parse, print, compare, count. Both families in one
+// type, because every list and map of the network code holds both. It is not a socket address:
+// there is no port here.
 #pragma once
 
 #include "base/result.h"
@@ -81,7 +82,8 @@ class Subnet {
 /// "172.17.0.2" with bits 16 as "172.17.0.2/16".
 std::string cidr_text(Ip ip, int bits);
 
-/// A hardware address as lower-case text "02:42:ac:11:00:02"; nothing when it is not six octets or is multicast.
+/// A hardware address as lower-case text "02:42:ac:11:00:02"; nothing when it is not six octets or
+/// is multicast.
 std::optional<std::string> parse_mac(std::string_view text);
 /// Docker's derivation 02:42:<four octets of the address>.
 std::string mac_of(Ip v4);

@@ -6,7 +6,8 @@ namespace shoal::network {
 namespace {
 
 TEST(Ip, prints_what_it_parsed) {
-    for (const char* text : {"0.0.0.0", "172.17.0.2", "255.255.255.255", "::", "::1", "fd00::1:2"}) {
+    for (const char* text :
+         {"0.0.0.0", "172.17.0.2", "255.255.255.255", "::", "::1", "fd00::1:2"}) {
         EXPECT_EQ(Ip::parse(text)->text(), text);
     }
     EXPECT_EQ(Ip::parse("::ffff:1.2.3.4")->text(), "1.2.3.4");

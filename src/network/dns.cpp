@@ -34,12 +34,16 @@ Result<os::Fd> bound_socket(int type, std::uint16_t port) {
     os::Fd fd(::socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) { return os_error("create a DNS socket", errno); }
     const int on = 1;
-    if (type == SOCK_STREAM) { (void)::setsockopt(fd.raw(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); }
+    if (type == SOCK_STREAM) {
+        (void)::setsockopt(fd.raw(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    }
     const auto address = loopback_address(port);
     if (::bind(fd.raw(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         return os_error("bind 127.0.0.11:" + std::to_string(port), errno);
     }
-    if (type == SOCK_STREAM && ::listen(fd.raw(), 64) != 0) { return os_error("listen for DNS", errno); }
+    if (type == SOCK_STREAM && ::listen(fd.raw(), 64) != 0) {
+        return os_error("listen for DNS", errno);
+    }
     return fd;
 }
 
@@ -111,11 +115,13 @@ DnsServer::DnsServer(net::Loop& loop, Random& random, DnsLimits limits)
     : loop_(loop), random_(random), limits_(limits) {}
 DnsServer::~DnsServer() = default;
 
-Result<void> DnsServer::add(const std::string& container, DnsSockets sockets, os::Fd netns, DnsView view) {
+Result<void> DnsServer::add(const std::string& container, DnsSockets sockets, os::Fd netns,
+                            DnsView view) {
     remove(container);
     auto listener = net::Listener::adopt(loop_, std::move(sockets.tcp));
     if (!listener) { return std::move(listener).error(); }
-    auto client = std::make_unique<Client>(loop_, std::move(sockets), std::move(netns), std::move(view));
+    auto client =
+        std::make_unique<Client>(loop_, std::move(sockets), std::move(netns), std::move(view));
     client->listener = std::move(*listener);
     client->scope.spawn(serve_udp(client.get()));
     client->scope.spawn(serve_tcp(client.get()));
@@ -128,14 +134,18 @@ void DnsServer::set_view(const std::string& container, DnsView view) {
     if (client != clients_.end()) { client->second->view = std::move(view); }
 }
 
-void DnsServer::remove(const std::string& container) { clients_.erase(container); }
+void DnsServer::remove(const std::string& container) {
+    clients_.erase(container);
+}
 
-std::optional<std::string> DnsServer::answer_here(const Client& client, std::string_view query, std::size_t bytes_max) {
+std::optional<std::string> DnsServer::answer_here(const Client& client, std::string_view query,
+                                                  std::size_t bytes_max) {
     const auto question = parse_question(query);
     if (!question) { return render_failure(query, DnsFailure::Format); }
     if (!question->internet) { return render_failure(query, DnsFailure::Refused); }
-    const auto found = question->type == DnsType::Ptr ? names_.find_reverse(client.view, question->name)
-                                                      : names_.find(client.view, question->name);
+    const auto found = question->type == DnsType::Ptr
+                           ? names_.find_reverse(client.view, question->name)
+                           : names_.find(client.view, question->name);
     if (found.kind == NameAnswer::Kind::Unknown) { return std::nullopt; }
     return render_answer(query, found, {std::max(bytes_max, question->udp_size), rotation_++});
 }
@@ -145,8 +155,9 @@ net::Task<void> DnsServer::serve_udp(Client* client) {
     for (;;) {
         sockaddr_storage from{};
         socklen_t from_size = sizeof from;
-        const ssize_t got = ::recvfrom(client->udp.raw(), buffer.data(), buffer.size(), MSG_DONTWAIT,
-                                       reinterpret_cast<sockaddr*>(&from), &from_size);
+        const ssize_t got =
+            ::recvfrom(client->udp.raw(), buffer.data(), buffer.size(), MSG_DONTWAIT,
+                       reinterpret_cast<sockaddr*>(&from), &from_size);
         if (got < 0) {
             auto ready = co_await client->watch.readable({});
             if (!ready) { co_return; }
@@ -155,8 +166,10 @@ net::Task<void> DnsServer::serve_udp(Client* client) {
         std::string query(buffer.data(), static_cast<std::size_t>(got));
         std::string peer(reinterpret_cast<const char*>(&from), from_size);
         auto answer = answer_here(*client, query, 512);
-        if (!answer && (client->in_flight >= limits_.in_flight_max || client->view.upstream.empty())) {
-            answer = render_failure(query, client->view.upstream.empty() ? DnsFailure::Server : DnsFailure::Refused);
+        if (!answer &&
+            (client->in_flight >= limits_.in_flight_max || client->view.upstream.empty())) {
+            answer = render_failure(query, client->view.upstream.empty() ? DnsFailure::Server
+                                                                         : DnsFailure::Refused);
         }
         if (answer) {
             (void)::sendto(client->udp.raw(), answer->data(), answer->size(), MSG_DONTWAIT,
@@ -170,11 +183,13 @@ net::Task<void> DnsServer::serve_udp(Client* client) {
     }
 }
 
-net::Task<void> DnsServer::forward_udp(Client* client, std::string query, std::string peer, std::size_t udp_size) {
+net::Task<void> DnsServer::forward_udp(Client* client, std::string query, std::string peer,
+                                       std::size_t udp_size) {
     auto whole = co_await forward(client, query, false);
     const auto answer = truncate_answer(whole, udp_size);
     (void)::sendto(client->udp.raw(), answer.data(), answer.size(), MSG_DONTWAIT,
-                   reinterpret_cast<const sockaddr*>(peer.data()), static_cast<socklen_t>(peer.size()));
+                   reinterpret_cast<const sockaddr*>(peer.data()),
+                   static_cast<socklen_t>(peer.size()));
     --client->in_flight;
 }
 
@@ -190,7 +205,8 @@ net::Task<std::string> DnsServer::forward(Client* client, std::string query, boo
             random_.fill(fresh);
             std::string asked = query;
             set_message_id(asked, static_cast<std::uint16_t>(fresh[0] << 8 | fresh[1]));
-            auto task = tcp ? ask_tcp(client, server, std::move(asked)) : ask_udp(client, server, std::move(asked));
+            auto task = tcp ? ask_tcp(client, server, std::move(asked))
+                            : ask_udp(client, server, std::move(asked));
             auto answer = co_await std::move(task);
             if (!answer) {
                 silent |= answer.error().code == Errc::Timeout;
@@ -217,8 +233,11 @@ Result<os::Fd> DnsServer::upstream_socket(const Client& client, Ip server, int t
         if (!fd) { return os_error("create a DNS socket", errno); }
     }
     const auto address = socket_address(server, server.family(), limits_.upstream_port);
-    const int done = ::connect(fd.raw(), reinterpret_cast<const sockaddr*>(&address.storage), address.size);
-    if (done != 0 && errno != EINPROGRESS) { return os_error("connect to DNS server " + server.text(), errno); }
+    const int done =
+        ::connect(fd.raw(), reinterpret_cast<const sockaddr*>(&address.storage), address.size);
+    if (done != 0 && errno != EINPROGRESS) {
+        return os_error("connect to DNS server " + server.text(), errno);
+    }
     return fd;
 }
 
@@ -236,7 +255,9 @@ net::Task<Result<std::string>> DnsServer::ask_udp(Client* client, Ip server, std
         if (got < 0 && errno == EAGAIN) { continue; }
         if (got < 0) { co_return os_error("ask DNS server " + server.text(), errno); }
         const std::string_view answer(buffer.data(), static_cast<std::size_t>(got));
-        if (message_id(answer) == message_id(query) && answers(answer, query)) { co_return std::string(answer); }
+        if (message_id(answer) == message_id(query) && answers(answer, query)) {
+            co_return std::string(answer);
+        }
     }
 }
 

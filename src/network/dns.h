@@ -1,6 +1,7 @@
-// The embedded DNS server: one UDP and one TCP socket in each container's namespace, on 127.0.0.11 and a high port to
-// which the namespace redirects port 53 (so that the container may bind port 53 itself). Names of containers are
-// answered here; everything else is forwarded as bytes. It runs on the loop and belongs to its thread.
+// The embedded DNS server: one UDP and one TCP socket in each container's namespace, on 127.0.0.11
+// and a high port to which the namespace redirects port 53 (so that the container may bind port 53
+// itself). Names of containers are answered here; everything else is forwarded as bytes. It runs on
+// the loop and belongs to its thread.
 #pragma once
 
 #include "base/clock.h"
@@ -22,10 +23,11 @@ struct DnsSockets {
 Result<DnsSockets> open_dns_sockets(std::uint16_t port);
 
 struct DnsLimits {
-    std::size_t in_flight_max = 256;   ///< forwarded queries of one container at a time; more are refused
-    std::size_t connections_max = 32;  ///< TCP connections of one container
+    std::size_t in_flight_max =
+        256; ///< forwarded queries of one container at a time; more are refused
+    std::size_t connections_max = 32; ///< TCP connections of one container
     nanoseconds attempt = std::chrono::seconds(2);
-    int rounds = 2;                    ///< how often the list of servers is tried
+    int rounds = 2; ///< how often the list of servers is tried
     nanoseconds idle = std::chrono::seconds(10);
     std::uint16_t upstream_port = 53;
 };
@@ -50,12 +52,14 @@ class DnsServer {
     net::Task<void> serve_udp(Client* client);
     net::Task<void> serve_tcp(Client* client);
     net::Task<void> serve_connection(Client* client, std::size_t slot);
-    net::Task<void> forward_udp(Client* client, std::string query, std::string peer, std::size_t udp_size);
+    net::Task<void> forward_udp(Client* client, std::string query, std::string peer,
+                                std::size_t udp_size);
     net::Task<std::string> forward(Client* client, std::string query, bool tcp);
     net::Task<Result<std::string>> ask_udp(Client* client, Ip server, std::string query);
     net::Task<Result<std::string>> ask_tcp(Client* client, Ip server, std::string query);
     /// An answer of our own, or nothing when the question is to be forwarded.
-    std::optional<std::string> answer_here(const Client& client, std::string_view query, std::size_t bytes_max);
+    std::optional<std::string> answer_here(const Client& client, std::string_view query,
+                                           std::size_t bytes_max);
     Result<os::Fd> upstream_socket(const Client& client, Ip server, int type) const;
 
     net::Loop& loop_;

@@ -44,10 +44,14 @@ std::string name_text(const ldns_rdf* owner) {
 
 DnsType type_of(ldns_rr_type type) {
     switch (type) {
-    case LDNS_RR_TYPE_A: return DnsType::A;
-    case LDNS_RR_TYPE_AAAA: return DnsType::Aaaa;
-    case LDNS_RR_TYPE_PTR: return DnsType::Ptr;
-    default: return DnsType::Other;
+    case LDNS_RR_TYPE_A:
+        return DnsType::A;
+    case LDNS_RR_TYPE_AAAA:
+        return DnsType::Aaaa;
+    case LDNS_RR_TYPE_PTR:
+        return DnsType::Ptr;
+    default:
+        return DnsType::Other;
     }
 }
 
@@ -61,7 +65,8 @@ Packet reply_to(const ldns_pkt* query, ldns_pkt_rcode code) {
     ldns_pkt_set_rcode(reply.get(), code);
     const auto* questions = ldns_pkt_question(query);
     for (std::size_t i = 0; i < ldns_rr_list_rr_count(questions); ++i) {
-        ldns_pkt_push_rr(reply.get(), LDNS_SECTION_QUESTION, ldns_rr_clone(ldns_rr_list_rr(questions, i)));
+        ldns_pkt_push_rr(reply.get(), LDNS_SECTION_QUESTION,
+                         ldns_rr_clone(ldns_rr_list_rr(questions, i)));
     }
     if (ldns_pkt_edns(query)) { ldns_pkt_set_edns_udp_size(reply.get(), 4096); }
     return reply;
@@ -79,10 +84,12 @@ ldns_rr* record(const ldns_rr* question, ldns_rr_type type, ldns_rdf* data) {
 
 ldns_rdf* address_data(const Ip& ip) {
     const auto raw = ip.bytes();
-    return ldns_rdf_new_frm_data(ip.is_v4() ? LDNS_RDF_TYPE_A : LDNS_RDF_TYPE_AAAA, raw.size(), raw.data());
+    return ldns_rdf_new_frm_data(ip.is_v4() ? LDNS_RDF_TYPE_A : LDNS_RDF_TYPE_AAAA, raw.size(),
+                                 raw.data());
 }
 
-void push_addresses(ldns_pkt* reply, const ldns_rr* question, const std::vector<Ip>& all, std::uint32_t rotation) {
+void push_addresses(ldns_pkt* reply, const ldns_rr* question, const std::vector<Ip>& all,
+                    std::uint32_t rotation) {
     const auto type = ldns_rr_get_type(question);
     std::vector<Ip> fitting;
     for (const auto& ip : all) {
@@ -96,16 +103,23 @@ void push_addresses(ldns_pkt* reply, const ldns_rr* question, const std::vector<
 
 void push_name(ldns_pkt* reply, const ldns_rr* question, const std::string& name) {
     ldns_rdf* data = ldns_dname_new_frm_str((name + ".").c_str());
-    if (data != nullptr) { ldns_pkt_push_rr(reply, LDNS_SECTION_ANSWER, record(question, LDNS_RR_TYPE_PTR, data)); }
+    if (data != nullptr) {
+        ldns_pkt_push_rr(reply, LDNS_SECTION_ANSWER, record(question, LDNS_RR_TYPE_PTR, data));
+    }
 }
 
 ldns_pkt_rcode code_of(DnsFailure failure) {
     switch (failure) {
-    case DnsFailure::Format: return LDNS_RCODE_FORMERR;
-    case DnsFailure::Server: return LDNS_RCODE_SERVFAIL;
-    case DnsFailure::NotFound: return LDNS_RCODE_NXDOMAIN;
-    case DnsFailure::NotImplemented: return LDNS_RCODE_NOTIMPL;
-    case DnsFailure::Refused: return LDNS_RCODE_REFUSED;
+    case DnsFailure::Format:
+        return LDNS_RCODE_FORMERR;
+    case DnsFailure::Server:
+        return LDNS_RCODE_SERVFAIL;
+    case DnsFailure::NotFound:
+        return LDNS_RCODE_NXDOMAIN;
+    case DnsFailure::NotImplemented:
+        return LDNS_RCODE_NOTIMPL;
+    case DnsFailure::Refused:
+        return LDNS_RCODE_REFUSED;
     }
     return LDNS_RCODE_SERVFAIL;
 }
@@ -115,7 +129,8 @@ ldns_pkt_rcode code_of(DnsFailure failure) {
 Result<DnsQuestion> parse_question(std::string_view message) {
     const auto packet = parse(message);
     if (!packet || ldns_pkt_qr(packet.get())) { return invalid("not a DNS query"); }
-    if (ldns_pkt_get_opcode(packet.get()) != LDNS_PACKET_QUERY || ldns_pkt_qdcount(packet.get()) != 1) {
+    if (ldns_pkt_get_opcode(packet.get()) != LDNS_PACKET_QUERY ||
+        ldns_pkt_qdcount(packet.get()) != 1) {
         return invalid("not a DNS query with one question");
     }
     const auto* question = ldns_rr_list_rr(ldns_pkt_question(packet.get()), 0);
@@ -130,7 +145,8 @@ Result<DnsQuestion> parse_question(std::string_view message) {
     return out;
 }
 
-std::string render_answer(std::string_view query, const NameAnswer& answer, DnsAnswerLimits limits) {
+std::string render_answer(std::string_view query, const NameAnswer& answer,
+                          DnsAnswerLimits limits) {
     const auto packet = parse(query);
     if (!packet) { return render_failure(query, DnsFailure::Format); }
     const auto* question = ldns_rr_list_rr(ldns_pkt_question(packet.get()), 0);
@@ -146,7 +162,9 @@ std::string render_answer(std::string_view query, const NameAnswer& answer, DnsA
 }
 
 std::string render_failure(std::string_view query, DnsFailure failure) {
-    if (const auto packet = parse(query)) { return print(reply_to(packet.get(), code_of(failure)).get()); }
+    if (const auto packet = parse(query)) {
+        return print(reply_to(packet.get(), code_of(failure)).get());
+    }
     if (query.size() < 2) { return {}; }
     std::string bare(header_bytes, '\0');
     bare[0] = query[0];
@@ -158,7 +176,8 @@ std::string render_failure(std::string_view query, DnsFailure failure) {
 
 std::uint16_t message_id(std::string_view message) {
     if (message.size() < 2) { return 0; }
-    return static_cast<std::uint16_t>(static_cast<std::uint8_t>(message[0]) << 8 | static_cast<std::uint8_t>(message[1]));
+    return static_cast<std::uint16_t>(static_cast<std::uint8_t>(message[0]) << 8 |
+                                      static_cast<std::uint8_t>(message[1]));
 }
 
 void set_message_id(std::string& message, std::uint16_t id) {
@@ -167,15 +186,20 @@ void set_message_id(std::string& message, std::uint16_t id) {
     message[1] = static_cast<char>(id & 0xff);
 }
 
-bool is_truncated(std::string_view message) { return message.size() > 2 && (message[2] & 0x02) != 0; }
+bool is_truncated(std::string_view message) {
+    return message.size() > 2 && (message[2] & 0x02) != 0;
+}
 
 namespace {
 /// The question section as bytes with lower-case letters; questions are never compressed.
 std::string question_bytes(std::string_view message) {
     std::size_t at = header_bytes;
-    while (at < message.size() && message[at] != 0) { at += static_cast<std::uint8_t>(message[at]) + 1u; }
+    while (at < message.size() && message[at] != 0) {
+        at += static_cast<std::uint8_t>(message[at]) + 1u;
+    }
     at += 5;
-    return at > message.size() ? std::string() : to_lower(message.substr(header_bytes, at - header_bytes));
+    return at > message.size() ? std::string()
+                               : to_lower(message.substr(header_bytes, at - header_bytes));
 }
 } // namespace
 

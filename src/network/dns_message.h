@@ -1,5 +1,5 @@
-// The wire format of DNS questions and our own answers, by libldns. Pure. Messages that are forwarded stay bytes:
-// only their id is changed.
+// The wire format of DNS questions and our own answers, by libldns. Pure. Messages that are
+// forwarded stay bytes: only their id is changed.
 #pragma once
 
 #include "base/result.h"
@@ -17,8 +17,8 @@ struct DnsQuestion {
     std::uint16_t id = 0;
     std::string name; ///< without final dot
     DnsType type = DnsType::Other;
-    bool internet = true;         ///< class IN
-    std::size_t udp_size = 512;   ///< what the client can take: EDNS0 or 512
+    bool internet = true;       ///< class IN
+    std::size_t udp_size = 512; ///< what the client can take: EDNS0 or 512
 };
 
 /// One question of opcode QUERY. Fails: Invalid for anything else.
@@ -28,7 +28,8 @@ struct DnsAnswerLimits {
     std::size_t bytes_max = 65535; ///< a longer answer is cut and marked truncated
     std::uint32_t rotation = 0;    ///< where round robin begins
 };
-/// A whole answer. Names that have no address of the asked type get an empty success, never NXDOMAIN.
+/// A whole answer. Names that have no address of the asked type get an empty success, never
+/// NXDOMAIN.
 std::string render_answer(std::string_view query, const NameAnswer& answer, DnsAnswerLimits limits);
 
 enum class DnsFailure { Format, Server, NotFound, NotImplemented, Refused };

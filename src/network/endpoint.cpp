@@ -15,8 +15,8 @@ namespace {
 
 /// Link names in parameter names: a dot inside becomes "/", as os/sysctl reads it.
 std::string link_parameter(Family family, const std::string& link, const std::string& name) {
-    return std::string("net.") + (family == Family::V4 ? "ipv4" : "ipv6") + ".conf." + replace_all(link, ".", "/") +
-           "." + name;
+    return std::string("net.") + (family == Family::V4 ? "ipv4" : "ipv6") + ".conf." +
+           replace_all(link, ".", "/") + "." + name;
 }
 
 /// A kernel without IPv6 has no such parameters; that is not a failure of an IPv4 network.
@@ -25,7 +25,8 @@ Result<void> tolerate_absent(Result<void> result) {
     return result;
 }
 
-/// Derived from the name, so that it is the same after every start: an address that changes flushes neighbours.
+/// Derived from the name, so that it is the same after every start: an address that changes flushes
+/// neighbours.
 std::string bridge_mac(const std::string& name) {
     std::uint32_t hash = 2166136261u;
     for (const char c : name) { hash = (hash ^ static_cast<std::uint8_t>(c)) * 16777619u; }
@@ -36,12 +37,16 @@ os::InterfaceAddress address_on(int link, const Ip& ip, int bits) {
     return {ip.bytes(), bits, link, ip.is_v6() && ip.is_link_local()};
 }
 
-Result<void> align_addresses(os::Netlink& netlink, int link, const std::vector<std::pair<Ip, int>>& wanted) {
+Result<void> align_addresses(os::Netlink& netlink, int link,
+                             const std::vector<std::pair<Ip, int>>& wanted) {
     TRY_LET(present, netlink.addresses());
     for (const auto& address : present) {
         const auto ip = Ip::from_bytes(address.bytes);
-        const bool ours = std::find(wanted.begin(), wanted.end(), std::pair(ip, address.bits)) != wanted.end();
-        if (address.link == link && !ours && !ip.is_link_local()) { TRY(netlink.remove_address(address)); }
+        const bool ours =
+            std::find(wanted.begin(), wanted.end(), std::pair(ip, address.bits)) != wanted.end();
+        if (address.link == link && !ours && !ip.is_link_local()) {
+            TRY(netlink.remove_address(address));
+        }
     }
     for (const auto& [ip, bits] : wanted) { TRY(netlink.add_address(address_on(link, ip, bits))); }
     return ok();
@@ -49,7 +54,9 @@ Result<void> align_addresses(os::Netlink& netlink, int link, const std::vector<s
 
 Result<os::Link> make_bridge(os::Netlink& netlink, const BridgePlan& plan) {
     TRY_LET(found, netlink.find_link(plan.link));
-    if (found && found->kind != "bridge") { return conflict("the link " + plan.link + " exists and is not a bridge"); }
+    if (found && found->kind != "bridge") {
+        return conflict("the link " + plan.link + " exists and is not a bridge");
+    }
     if (found) { return *found; }
     if (!plan.make) { return Error{Errc::NotFound, "the bridge " + plan.link + " does not exist"}; }
     TRY(netlink.create_bridge({plan.link, bridge_mac(plan.link), plan.mtu}));
@@ -61,13 +68,19 @@ Result<os::Link> make_bridge(os::Netlink& netlink, const BridgePlan& plan) {
 Result<void> ensure_bridge(const BridgePlan& plan) {
     TRY_LET(netlink, os::Netlink::open());
     TRY_LET(link, make_bridge(netlink, plan));
-    if (plan.make && plan.mtu > 0 && link.mtu != plan.mtu) { TRY(netlink.set_mtu(link.index, plan.mtu)); }
-    TRY(tolerate_absent(os::ensure_sysctl(link_parameter(Family::V6, plan.link, "disable_ipv6"), plan.ipv6 ? "0" : "1")));
+    if (plan.make && plan.mtu > 0 && link.mtu != plan.mtu) {
+        TRY(netlink.set_mtu(link.index, plan.mtu));
+    }
+    TRY(tolerate_absent(os::ensure_sysctl(link_parameter(Family::V6, plan.link, "disable_ipv6"),
+                                          plan.ipv6 ? "0" : "1")));
     if (plan.ipv6) {
-        TRY(tolerate_absent(os::ensure_sysctl(link_parameter(Family::V6, plan.link, "accept_ra"), "0")));
+        TRY(tolerate_absent(
+            os::ensure_sysctl(link_parameter(Family::V6, plan.link, "accept_ra"), "0")));
     }
     if (plan.make) { TRY(align_addresses(netlink, link.index, plan.addresses)); }
-    if (plan.localnet) { TRY(os::ensure_sysctl(link_parameter(Family::V4, plan.link, "route_localnet"), "1")); }
+    if (plan.localnet) {
+        TRY(os::ensure_sysctl(link_parameter(Family::V4, plan.link, "route_localnet"), "1"));
+    }
     if (link.up) { return ok(); }
     return netlink.set_up(link.index, true);
 }
@@ -86,7 +99,9 @@ Result<std::vector<std::pair<Ip, int>>> link_addresses(const std::string& name) 
     TRY_LET(addresses, netlink.addresses());
     for (const auto& address : addresses) {
         const auto ip = Ip::from_bytes(address.bytes);
-        if (address.link == found->index && !ip.is_link_local()) { all.emplace_back(ip, address.bits); }
+        if (address.link == found->index && !ip.is_link_local()) {
+            all.emplace_back(ip, address.bits);
+        }
     }
     return all;
 }
@@ -105,10 +120,14 @@ Result<bool> ensure_parent(const std::string& parent) {
     TRY_LET(found, netlink.find_link(parent));
     if (found) { return false; }
     const auto vlan = parse_vlan_parent(parent);
-    if (!vlan) { return Error{Errc::Invalid, "the requested parent interface " + parent + " was not found on the host"}; }
+    if (!vlan) {
+        return Error{Errc::Invalid,
+                     "the requested parent interface " + parent + " was not found on the host"};
+    }
     TRY_LET(below, netlink.find_link(vlan->link));
     if (!below) {
-        return Error{Errc::Invalid, "the requested parent interface " + vlan->link + " was not found on the host"};
+        return Error{Errc::Invalid,
+                     "the requested parent interface " + vlan->link + " was not found on the host"};
     }
     TRY(netlink.create_vlan(parent, below->index, vlan->id));
     TRY_LET(made, netlink.link(parent));
@@ -185,7 +204,8 @@ Result<void> make_link(const os::Fd& netns, const InterfacePlan& plan) {
     TRY_LET(host, os::Netlink::open());
     if (plan.driver == "bridge") {
         TRY_LET(bridge, host.link(plan.bridge));
-        TRY(host.create_veth({plan.host_link, plan.name, netns.raw(), plan.mac, plan.mtu, bridge.index}));
+        TRY(host.create_veth(
+            {plan.host_link, plan.name, netns.raw(), plan.mac, plan.mtu, bridge.index}));
         TRY(host.set_port_up(plan.host_link));
         if (!plan.isolated && !plan.hairpin) { return ok(); }
         TRY_LET(port, host.link(plan.host_link));
@@ -193,10 +213,14 @@ Result<void> make_link(const os::Fd& netns, const InterfacePlan& plan) {
     }
     TRY_LET(parent, host.link(plan.parent));
     if (plan.driver == "macvlan") {
-        return host.create_macvlan({plan.name, parent.index, plan.mode, netns.raw(), plan.mac, plan.mtu});
+        return host.create_macvlan(
+            {plan.name, parent.index, plan.mode, netns.raw(), plan.mac, plan.mtu});
     }
-    auto made = host.create_ipvlan({plan.name, parent.index, plan.mode, plan.flag, netns.raw(), plan.mtu});
-    if (!made && made.error().code == Errc::Unsupported) { return unsupported("this kernel has no ipvlan"); }
+    auto made =
+        host.create_ipvlan({plan.name, parent.index, plan.mode, plan.flag, netns.raw(), plan.mtu});
+    if (!made && made.error().code == Errc::Unsupported) {
+        return unsupported("this kernel has no ipvlan");
+    }
     return made;
 }
 
@@ -207,11 +231,13 @@ Result<void> set_interface_sysctl(const std::string& entry, const std::string& i
 
 bool has_v6(const InterfacePlan& plan) {
     const auto v6 = [](const Ip& ip) { return ip.is_v6(); };
-    return std::any_of(plan.addresses.begin(), plan.addresses.end(), [&](const auto& entry) { return v6(entry.first); }) ||
+    return std::any_of(plan.addresses.begin(), plan.addresses.end(),
+                       [&](const auto& entry) { return v6(entry.first); }) ||
            std::any_of(plan.link_local.begin(), plan.link_local.end(), v6);
 }
 
-/// Parameters of the interface must be written by a thread inside; an IPv4 interface without any needs none.
+/// Parameters of the interface must be written by a thread inside; an IPv4 interface without any
+/// needs none.
 Result<void> tune_inside(const os::Fd& netns, const InterfacePlan& plan) {
     const bool v6 = has_v6(plan);
     if (!v6 && plan.sysctls.empty()) { return ok(); }
@@ -233,7 +259,9 @@ Result<void> add_interface(const os::Fd& netns, const InterfacePlan& plan) {
     TRY(tune_inside(netns, plan));
     TRY_LET(inside, os::Netlink::open_in(netns));
     TRY_LET(link, inside.link(plan.name));
-    for (const auto& [ip, bits] : plan.addresses) { TRY(inside.add_address(address_on(link.index, ip, bits))); }
+    for (const auto& [ip, bits] : plan.addresses) {
+        TRY(inside.add_address(address_on(link.index, ip, bits)));
+    }
     for (const auto& ip : plan.link_local) {
         TRY(inside.add_address({ip.bytes(), ip.is_v4() ? 16 : 64, link.index, true}));
     }
@@ -298,7 +326,8 @@ Result<HostFacts> load_host_facts() {
 }
 
 Result<bool> ensure_forwarding(Family family) {
-    const std::string name = family == Family::V4 ? "net.ipv4.ip_forward" : "net.ipv6.conf.all.forwarding";
+    const std::string name =
+        family == Family::V4 ? "net.ipv4.ip_forward" : "net.ipv6.conf.all.forwarding";
     TRY_LET(present, os::read_sysctl(name));
     if (present == "1") { return false; }
     TRY(os::write_sysctl(name, "1"));

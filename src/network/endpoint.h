@@ -1,6 +1,7 @@
-// The kernel objects of networks and containers: bridges and VLAN parents in the host's namespace, a container's
-// namespace with its interfaces, addresses and routes. Blocking; to be called on a worker thread. What shall exist
-// is an argument, everything tolerates being there or gone already, and nothing here chooses an address or a name.
+// The kernel objects of networks and containers: bridges and VLAN parents in the host's namespace,
+// a container's namespace with its interfaces, addresses and routes. Blocking; to be called on a
+// worker thread. What shall exist is an argument, everything tolerates being there or gone already,
+// and nothing here chooses an address or a name.
 #pragma once
 
 #include "network/dns.h"
@@ -16,7 +17,7 @@ namespace shoal::network {
 /// A bridge and its addresses on the host.
 struct BridgePlan {
     std::string link;
-    bool make = true;  ///< false: somebody else's bridge, which must exist
+    bool make = true; ///< false: somebody else's bridge, which must exist
     int mtu = 0;
     std::vector<std::pair<Ip, int>> addresses; ///< gateway and prefix length
     bool ipv6 = false;
@@ -30,14 +31,16 @@ Result<std::vector<std::pair<Ip, int>>> link_addresses(const std::string& name);
 /// Absent is success.
 Result<void> remove_link(const std::string& name);
 
-/// A parent of macvlan or ipvlan: "eth0", or "eth0.10", made as a VLAN link when it is missing. True: made here.
+/// A parent of macvlan or ipvlan: "eth0", or "eth0.10", made as a VLAN link when it is missing.
+/// True: made here.
 Result<bool> ensure_parent(const std::string& parent);
-/// A dummy link as parent of a network without one. Fails: Unsupported where the kernel has no dummy links.
+/// A dummy link as parent of a network without one. Fails: Unsupported where the kernel has no
+/// dummy links.
 Result<void> ensure_dummy_parent(const std::string& name);
 
 struct SandboxPlan {
-    std::string path;                 ///< where the namespace is kept
-    bool dns = false;                 ///< open the sockets of the embedded DNS and redirect port 53 to them
+    std::string path; ///< where the namespace is kept
+    bool dns = false; ///< open the sockets of the embedded DNS and redirect port 53 to them
     std::uint16_t dns_port = 0;
     std::vector<std::pair<std::string, std::string>> sysctls; ///< before there are interfaces
 };
@@ -46,20 +49,22 @@ struct Sandbox {
     DnsSockets dns; ///< without descriptors when not asked for
 };
 Result<Sandbox> create_sandbox(const SandboxPlan& plan);
-/// After a restart of the daemon: the namespace that is there, with new sockets on the port that is redirected.
+/// After a restart of the daemon: the namespace that is there, with new sockets on the port that is
+/// redirected.
 Result<Sandbox> adopt_sandbox(const SandboxPlan& plan);
 /// Embedded DNS for a namespace that had none.
 Result<DnsSockets> start_dns_in(const os::Fd& netns);
 
 struct InterfacePlan {
-    std::string driver;     ///< bridge, macvlan, ipvlan
-    std::string name;       ///< inside: "eth0"
-    std::string host_link;  ///< near end of the veth
+    std::string driver;    ///< bridge, macvlan, ipvlan
+    std::string name;      ///< inside: "eth0"
+    std::string host_link; ///< near end of the veth
     std::string bridge;
-    std::string parent;     ///< macvlan, ipvlan
+    std::string parent; ///< macvlan, ipvlan
     std::string mode, flag;
-    bool isolated = false;  ///< no traffic to other isolated ports
-    bool hairpin = false;   ///< what it sends may come back to it: its own published port, where bridges are filtered
+    bool isolated = false; ///< no traffic to other isolated ports
+    bool hairpin = false;  ///< what it sends may come back to it: its own published port, where
+                           ///< bridges are filtered
     std::string mac;
     int mtu = 0;
     std::vector<std::pair<Ip, int>> addresses;
@@ -68,7 +73,8 @@ struct InterfacePlan {
 };
 Result<void> add_interface(const os::Fd& netns, const InterfacePlan& plan);
 Result<void> remove_interface(const os::Fd& netns, const std::string& name);
-/// The default routes lead there and nowhere else; none removes them. With only an interface (ipvlan l3), to the link.
+/// The default routes lead there and nowhere else; none removes them. With only an interface
+/// (ipvlan l3), to the link.
 struct DefaultRoutes {
     Ip v4, v6;
     std::string link4, link6;
@@ -78,7 +84,7 @@ Result<void> set_default_routes(const os::Fd& netns, const DefaultRoutes& routes
 
 /// Facts of the host that decisions need.
 struct HostFacts {
-    std::vector<Subnet> routes;    ///< of all links but our own bridges
+    std::vector<Subnet> routes; ///< of all links but our own bridges
     std::vector<Ip> addresses;
     bool ipv6 = true;
 };

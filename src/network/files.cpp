@@ -33,8 +33,9 @@ std::vector<std::string> own_names(const HostsInput& input) {
 std::string render_hosts(const HostsInput& input) {
     std::string text = "127.0.0.1\tlocalhost\n";
     if (input.ipv6) {
-        text += "::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\n"
-                "ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
+        text +=
+            "::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\n"
+            "ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
     }
     text += lines(input.extra);
     text += lines(input.links);
@@ -45,7 +46,8 @@ std::string render_hosts(const HostsInput& input) {
     return text;
 }
 
-std::string render_hosts_of_host(const std::string& host_file, const std::vector<HostsEntry>& extra) {
+std::string render_hosts_of_host(const std::string& host_file,
+                                 const std::vector<HostsEntry>& extra) {
     std::string text = host_file;
     if (!text.empty() && text.back() != '\n') { text += '\n'; }
     return text + lines(extra);
@@ -56,14 +58,18 @@ Result<std::vector<HostsEntry>> parse_extra_hosts(const std::vector<std::string>
     std::vector<HostsEntry> out;
     for (const auto& entry : entries) {
         const auto at = entry.find_first_of(":=");
-        if (at == std::string::npos || at == 0) { return invalid("bad format for add-host: " + go_quote(entry)); }
+        if (at == std::string::npos || at == 0) {
+            return invalid("bad format for add-host: " + go_quote(entry));
+        }
         const auto name = entry.substr(0, at);
         std::string address = entry.substr(at + 1);
         if (address.size() > 2 && address.front() == '[' && address.back() == ']') {
             address = address.substr(1, address.size() - 2);
         }
         if (address == "host-gateway") {
-            if (gateway.empty()) { return invalid("unable to derive the IP value for host-gateway"); }
+            if (gateway.empty()) {
+                return invalid("unable to derive the IP value for host-gateway");
+            }
             for (const auto& each : gateway) { out.push_back({each, {name}}); }
             continue;
         }
@@ -86,7 +92,9 @@ Resolver parse_resolv_conf(std::string_view text) {
         const std::vector<std::string> rest(words.begin() + 1, words.end());
         if (words[0] == "nameserver") { resolver.nameservers.push_back(rest[0]); }
         if (words[0] == "search" || words[0] == "domain") { resolver.search = rest; }
-        if (words[0] == "options") { resolver.options.insert(resolver.options.end(), rest.begin(), rest.end()); }
+        if (words[0] == "options") {
+            resolver.options.insert(resolver.options.end(), rest.begin(), rest.end());
+        }
     }
     return resolver;
 }
@@ -118,19 +126,25 @@ Resolver overlay(const Resolver& host, const ResolverWish& wish) {
 
 } // namespace
 
-Resolver host_resolver(const Resolver& host, const ResolverWish& wish) { return overlay(host, wish); }
+Resolver host_resolver(const Resolver& host, const ResolverWish& wish) {
+    return overlay(host, wish);
+}
 
 Resolver plain_resolver(const Resolver& host, const ResolverWish& wish, bool ipv6) {
     auto out = overlay(host, wish);
     if (!wish.dns.empty()) { return out; }
     std::erase_if(out.nameservers, [&](const std::string& server) {
         const auto ip = Ip::parse(server);
-        const bool unreachable = server.find('%') != std::string::npos || (ip && ip->is_v6() && !ipv6);
+        const bool unreachable =
+            server.find('%') != std::string::npos || (ip && ip->is_v6() && !ipv6);
         return loopback(server) || unreachable;
     });
     if (out.nameservers.empty()) {
         out.nameservers = {"8.8.8.8", "8.8.4.4"};
-        if (ipv6) { out.nameservers.insert(out.nameservers.end(), {"2001:4860:4860::8888", "2001:4860:4860::8844"}); }
+        if (ipv6) {
+            out.nameservers.insert(out.nameservers.end(),
+                                   {"2001:4860:4860::8888", "2001:4860:4860::8844"});
+        }
     }
     return out;
 }
@@ -138,8 +152,9 @@ Resolver plain_resolver(const Resolver& host, const ResolverWish& wish, bool ipv
 Resolver embedded_resolver(const Resolver& host, const ResolverWish& wish) {
     auto out = overlay(host, wish);
     out.nameservers = {"127.0.0.11"};
-    const bool ndots = std::any_of(out.options.begin(), out.options.end(),
-                                   [](const std::string& option) { return option.starts_with("ndots:"); });
+    const bool ndots =
+        std::any_of(out.options.begin(), out.options.end(),
+                    [](const std::string& option) { return option.starts_with("ndots:"); });
     if (!ndots) { out.options.push_back("ndots:0"); }
     return out;
 }

@@ -1,5 +1,5 @@
-// The texts a container sees as /etc/hosts, /etc/resolv.conf and /etc/hostname, and the environment of legacy links.
-// Pure: the host's own files are arguments.
+// The texts a container sees as /etc/hosts, /etc/resolv.conf and /etc/hostname, and the environment
+// of legacy links. Pure: the host's own files are arguments.
 #pragma once
 
 #include "network/types.h"
@@ -24,10 +24,11 @@ struct HostsInput {
 };
 std::string render_hosts(const HostsInput& input);
 /// For the host's network: its file with the extra entries behind.
-std::string render_hosts_of_host(const std::string& host_file, const std::vector<HostsEntry>& extra);
+std::string render_hosts_of_host(const std::string& host_file,
+                                 const std::vector<HostsEntry>& extra);
 
-/// "name:address" or "name=address" with the first ":" or "=" as separator; "host-gateway" becomes `gateway` (one entry each).
-/// Fails: Invalid "invalid IP address in add-host: ...".
+/// "name:address" or "name=address" with the first ":" or "=" as separator; "host-gateway" becomes
+/// `gateway` (one entry each). Fails: Invalid "invalid IP address in add-host: ...".
 Result<std::vector<HostsEntry>> parse_extra_hosts(const std::vector<std::string>& entries,
                                                   const std::vector<std::string>& gateway);
 
@@ -46,7 +47,8 @@ struct ResolverWish {
     std::vector<std::string> search;
     std::vector<std::string> options;
 };
-/// What a container without the embedded DNS uses: the wish, else the host's without loopback servers, else public ones.
+/// What a container without the embedded DNS uses: the wish, else the host's without loopback
+/// servers, else public ones.
 Resolver plain_resolver(const Resolver& host, const ResolverWish& wish, bool ipv6);
 /// What a container with the host's network uses: loopback servers work there.
 Resolver host_resolver(const Resolver& host, const ResolverWish& wish);

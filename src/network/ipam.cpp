@@ -15,7 +15,8 @@ class Check {
         const auto subnet = Subnet::parse(text);
         if (!subnet) {
             fault("invalid " + what + " " + text + ": invalid CIDR block notation");
-        } else if (what == "subnet" && subnet->text() != text && Ip::parse(cut(text, '/').first) != subnet->base()) {
+        } else if (what == "subnet" && subnet->text() != text &&
+                   Ip::parse(cut(text, '/').first) != subnet->base()) {
             fault("invalid " + what + " " + text + ": it should be " + subnet->text());
         }
         return subnet;
@@ -29,10 +30,12 @@ class Check {
         }
         const bool wide = subnet.base().width() - subnet.bits() >= 2;
         if (wide && *ip == subnet.first() && ip->is_v4()) {
-            fault("invalid " + what + " " + text + ": this is the network address of the parent subnet " + subnet.text());
+            fault("invalid " + what + " " + text +
+                  ": this is the network address of the parent subnet " + subnet.text());
         }
         if (wide && *ip == subnet.last() && ip->is_v4()) {
-            fault("invalid " + what + " " + text + ": this is the broadcast address of the parent subnet " + subnet.text());
+            fault("invalid " + what + " " + text +
+                  ": this is the broadcast address of the parent subnet " + subnet.text());
         }
     }
     Result<void> result() const {
@@ -49,7 +52,8 @@ void check_range(Check& check, const Pool& pool, const Subnet& subnet) {
     const auto range = check.block("ip-range", pool.ip_range);
     if (!range) { return; }
     if (range->bits() < subnet.bits() && range->family() == subnet.family()) {
-        check.fault("invalid ip-range " + pool.ip_range + ": CIDR block is bigger than its parent subnet " + subnet.text());
+        check.fault("invalid ip-range " + pool.ip_range +
+                    ": CIDR block is bigger than its parent subnet " + subnet.text());
     } else if (!subnet.contains(*range)) {
         check.fault("invalid ip-range " + pool.ip_range + ": parent subnet " + subnet.text() +
                     " doesn't contain ip-range");
@@ -58,23 +62,33 @@ void check_range(Check& check, const Pool& pool, const Subnet& subnet) {
 
 void check_pool(Check& check, const Pool& pool, bool enable_ipv6) {
     if (pool.subnet.empty()) {
-        if (!pool.gateway.empty()) { check.fault("no matching subnet for gateway " + pool.gateway); }
-        if (!pool.ip_range.empty()) { check.fault("no matching subnet for range " + pool.ip_range); }
-        if (!pool.aux.empty()) { check.fault("no matching subnet for aux-address " + pool.aux.begin()->second); }
+        if (!pool.gateway.empty()) {
+            check.fault("no matching subnet for gateway " + pool.gateway);
+        }
+        if (!pool.ip_range.empty()) {
+            check.fault("no matching subnet for range " + pool.ip_range);
+        }
+        if (!pool.aux.empty()) {
+            check.fault("no matching subnet for aux-address " + pool.aux.begin()->second);
+        }
         return;
     }
     const auto subnet = check.block("subnet", pool.subnet);
     if (!subnet) { return; }
     if (subnet->family() == Family::V6 && !enable_ipv6) {
-        check.fault("invalid subnet " + pool.subnet + ": IPv6 has not been enabled for this network");
+        check.fault("invalid subnet " + pool.subnet +
+                    ": IPv6 has not been enabled for this network");
     }
     check_range(check, pool, *subnet);
     if (!pool.gateway.empty()) { check.member("gateway", pool.gateway, *subnet); }
-    for (const auto& [name, address] : pool.aux) { check.member("auxiliary address", address, *subnet); }
+    for (const auto& [name, address] : pool.aux) {
+        check.member("auxiliary address", address, *subnet);
+    }
 }
 
 bool meets_any(const Subnet& subnet, const std::vector<Subnet>& others) {
-    return std::any_of(others.begin(), others.end(), [&](const Subnet& other) { return other.overlaps(subnet); });
+    return std::any_of(others.begin(), others.end(),
+                       [&](const Subnet& other) { return other.overlaps(subnet); });
 }
 
 Subnet nth(const Subnet& base, int size, std::uint64_t index) {
@@ -84,7 +98,8 @@ Subnet nth(const Subnet& base, int size, std::uint64_t index) {
 
 constexpr std::uint64_t subnets_tried_max = 1 << 16;
 
-std::optional<Subnet> free_in(const AddressPool& pool, const std::vector<Subnet>& taken, const std::vector<Subnet>& avoid) {
+std::optional<Subnet> free_in(const AddressPool& pool, const std::vector<Subnet>& taken,
+                              const std::vector<Subnet>& avoid) {
     const int spread = pool.size - pool.base.bits();
     if (spread < 0) { return std::nullopt; }
     const std::uint64_t count = spread >= 16 ? subnets_tried_max : std::uint64_t{1} << spread;
@@ -120,8 +135,9 @@ Ip first_free(const Subnet& subnet, const Pool& pool) {
 
 bool needs_gateway(const Definition& network, Family family) {
     if (network.driver == "ipvlan" || network.driver == "macvlan") { return !network.internal; }
-    const auto mode = network.options.find(family == Family::V4 ? "com.docker.network.bridge.gateway_mode_ipv4"
-                                                                : "com.docker.network.bridge.gateway_mode_ipv6");
+    const auto mode =
+        network.options.find(family == Family::V4 ? "com.docker.network.bridge.gateway_mode_ipv4"
+                                                  : "com.docker.network.bridge.gateway_mode_ipv6");
     return mode == network.options.end() || mode->second != "isolated";
 }
 
@@ -142,7 +158,8 @@ Result<void> check_pools(const std::vector<Pool>& pools, bool enable_ipv6) {
     return check.result();
 }
 
-Result<std::vector<Pool>> plan_pools(std::vector<Pool> wished, const Definition& network, const AddressPlan& plan) {
+Result<std::vector<Pool>> plan_pools(std::vector<Pool> wished, const Definition& network,
+                                     const AddressPlan& plan) {
     auto taken = plan.networks;
     bool has_v4 = false, has_v6 = false;
     std::erase_if(wished, [](const Pool& pool) { return pool.subnet.empty(); });
@@ -150,7 +167,9 @@ Result<std::vector<Pool>> plan_pools(std::vector<Pool> wished, const Definition&
         const auto subnet = Subnet::parse(pool.subnet);
         if (!subnet) { return invalid("invalid subnet " + pool.subnet); }
         if (meets_any(*subnet, taken)) {
-            return Error{Errc::Forbidden, "invalid pool request: Pool overlaps with other one on this address space"};
+            return Error{
+                Errc::Forbidden,
+                "invalid pool request: Pool overlaps with other one on this address space"};
         }
         taken.push_back(*subnet);
         (subnet->family() == Family::V4 ? has_v4 : has_v6) = true;
@@ -197,7 +216,8 @@ Addresses::Addresses(const std::vector<Pool>& pools) {
 }
 
 bool Addresses::has(Family family) const {
-    return std::any_of(ranges_.begin(), ranges_.end(), [&](const Range& r) { return r.subnet.family() == family; });
+    return std::any_of(ranges_.begin(), ranges_.end(),
+                       [&](const Range& r) { return r.subnet.family() == family; });
 }
 
 Result<Ip> Addresses::allocate(Family family) {
@@ -212,7 +232,8 @@ Result<Ip> Addresses::allocate(Family family) {
             return range.next;
         }
     }
-    return Error{Errc::Exhausted, std::string("no available ") + (family == Family::V4 ? "IPv4" : "IPv6") +
+    return Error{Errc::Exhausted, std::string("no available ") +
+                                      (family == Family::V4 ? "IPv4" : "IPv6") +
                                       " addresses on this network's address pools"};
 }
 
@@ -231,7 +252,8 @@ void Addresses::release(Ip ip) {
 }
 
 bool Addresses::contains(Ip ip) const {
-    return std::any_of(ranges_.begin(), ranges_.end(), [&](const Range& r) { return r.subnet.contains(ip); });
+    return std::any_of(ranges_.begin(), ranges_.end(),
+                       [&](const Range& r) { return r.subnet.contains(ip); });
 }
 int Addresses::bits_of(Ip ip) const {
     for (const auto& range : ranges_) {

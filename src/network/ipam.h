@@ -1,5 +1,6 @@
-// IPAM: which subnet a network gets and which address an endpoint gets. Pure: other networks, the host's routes and
-// the pools are arguments. It hands out numbers; making them exist is the driver's work.
+// IPAM: which subnet a network gets and which address an endpoint gets. Pure: other networks, the
+// host's routes and the pools are arguments. It hands out numbers; making them exist is the
+// driver's work.
 #pragma once
 
 #include "network/settings.h"
@@ -19,12 +20,14 @@ struct AddressPlan {
     Subnet ula;                     ///< fdxx:xxxx:xxxx::/48 of this node, for IPv6 without a subnet
 };
 
-/// Docker's checks of IPAM.Config. Fails: Invalid "invalid network config:\n...", every fault on a line.
+/// Docker's checks of IPAM.Config. Fails: Invalid "invalid network config:\n...", every fault on a
+/// line.
 Result<void> check_pools(const std::vector<Pool>& pools, bool enable_ipv6);
 
-/// The pools with subnet and gateway filled in, one automatic subnet for each enabled family that has none.
-/// Fails: Forbidden "Pool overlaps ...", Invalid when the pools are used up.
-Result<std::vector<Pool>> plan_pools(std::vector<Pool> wished, const Definition& network, const AddressPlan& plan);
+/// The pools with subnet and gateway filled in, one automatic subnet for each enabled family that
+/// has none. Fails: Forbidden "Pool overlaps ...", Invalid when the pools are used up.
+Result<std::vector<Pool>> plan_pools(std::vector<Pool> wished, const Definition& network,
+                                     const AddressPlan& plan);
 
 /// A stable /48 from some text of the node (a machine id).
 Subnet ula_of(std::string_view node);
@@ -33,7 +36,8 @@ Subnet ula_of(std::string_view node);
 class Addresses {
   public:
     Addresses() = default;
-    /// `pools` complete. Gateways, auxiliary addresses, network and broadcast address are taken from the start.
+    /// `pools` complete. Gateways, auxiliary addresses, network and broadcast address are taken
+    /// from the start.
     explicit Addresses(const std::vector<Pool>& pools);
 
     bool has(Family family) const;
@@ -52,7 +56,7 @@ class Addresses {
         Subnet subnet;
         Ip first, last; ///< what automatic allocation may give
         Ip gateway;
-        Ip next;        ///< nothing below is free
+        Ip next; ///< nothing below is free
     };
     std::vector<Range> ranges_;
     std::set<Ip> used_;

@@ -9,16 +9,22 @@ namespace shoal::network {
 void NameTable::add_network(const NetworkId& network, const std::string& name) {
     zones_[network].name = to_lower(name);
 }
-void NameTable::remove_network(const NetworkId& network) { zones_.erase(network); }
+void NameTable::remove_network(const NetworkId& network) {
+    zones_.erase(network);
+}
 
 void NameTable::add(const NetworkId& network, const NamedEndpoint& endpoint) {
     remove(network, endpoint.endpoint);
     auto& zone = zones_[network];
     for (const auto& name : endpoint.names) {
         auto& ids = zone.by_name[to_lower(name)];
-        if (std::find(ids.begin(), ids.end(), endpoint.endpoint) == ids.end()) { ids.push_back(endpoint.endpoint); }
+        if (std::find(ids.begin(), ids.end(), endpoint.endpoint) == ids.end()) {
+            ids.push_back(endpoint.endpoint);
+        }
     }
-    for (const auto& address : endpoint.addresses) { zone.by_reverse[address.reverse_name()] = endpoint.endpoint; }
+    for (const auto& address : endpoint.addresses) {
+        zone.by_reverse[address.reverse_name()] = endpoint.endpoint;
+    }
     zone.endpoints[endpoint.endpoint] = endpoint;
 }
 
@@ -74,16 +80,22 @@ NameAnswer NameTable::find(const DnsView& view, std::string_view name) const {
     for (const auto& link : view.links) {
         const auto* zone = this->zone(link.network);
         if (zone == nullptr || to_lower(link.alias) != plain) { continue; }
-        if (auto found = addresses_of(*zone, to_lower(link.target)); !found.empty()) { return answer(std::move(found)); }
+        if (auto found = addresses_of(*zone, to_lower(link.target)); !found.empty()) {
+            return answer(std::move(found));
+        }
     }
     for (const auto& network : view.networks) {
         const auto* zone = this->zone(network);
         if (zone == nullptr) { continue; }
-        if (auto found = addresses_of(*zone, plain); !found.empty()) { return answer(std::move(found)); }
+        if (auto found = addresses_of(*zone, plain); !found.empty()) {
+            return answer(std::move(found));
+        }
         const auto tail = "." + zone->name;
         if (plain.size() <= tail.size() || !plain.ends_with(tail)) { continue; }
         const auto head = plain.substr(0, plain.size() - tail.size());
-        if (auto found = addresses_of(*zone, head); !found.empty()) { return answer(std::move(found)); }
+        if (auto found = addresses_of(*zone, head); !found.empty()) {
+            return answer(std::move(found));
+        }
     }
     return {};
 }

@@ -1,6 +1,7 @@
-// What the embedded DNS knows: which names mean which addresses on which network, and which networks, links and
-// forwarders each container has. Pure lookups on plain maps, changed as endpoints come and go. It does not speak
-// the wire format (network/dns_message.h) and owns no sockets (network/dns.h).
+// What the embedded DNS knows: which names mean which addresses on which network, and which
+// networks, links and forwarders each container has. Pure lookups on plain maps, changed as
+// endpoints come and go. It does not speak the wire format (network/dns_message.h) and owns no
+// sockets (network/dns.h).
 #pragma once
 
 #include "base/id.h"

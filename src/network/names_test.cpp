@@ -13,7 +13,8 @@ NameTable table() {
     NameTable names;
     names.add_network(front, "Front");
     names.add_network(back, "back");
-    names.add(front, {"e1", {"web", "www"}, "web", {*Ip::parse("10.0.0.2"), *Ip::parse("fd00::2")}});
+    names.add(front,
+              {"e1", {"web", "www"}, "web", {*Ip::parse("10.0.0.2"), *Ip::parse("fd00::2")}});
     names.add(front, {"e2", {"web2", "www"}, "web2", {*Ip::parse("10.0.0.3")}});
     names.add(back, {"e3", {"db"}, "db", {*Ip::parse("10.1.0.2")}});
     return names;
@@ -29,7 +30,8 @@ TEST(NameTable, finds_names_of_the_containers_own_networks_only_in_any_case) {
     const auto names = table();
     const DnsView view{.networks = {front}};
     EXPECT_THAT(texts(names.find(view, "WEB.")), ::testing::ElementsAre("10.0.0.2", "fd00::2"));
-    EXPECT_THAT(texts(names.find(view, "www")), ::testing::ElementsAre("10.0.0.2", "fd00::2", "10.0.0.3"));
+    EXPECT_THAT(texts(names.find(view, "www")),
+                ::testing::ElementsAre("10.0.0.2", "fd00::2", "10.0.0.3"));
     EXPECT_THAT(texts(names.find(view, "web2.front")), ::testing::ElementsAre("10.0.0.3"));
     EXPECT_EQ(names.find(view, "db").kind, NameAnswer::Kind::Unknown);
     EXPECT_EQ(names.find(view, "web.back").kind, NameAnswer::Kind::Unknown);

@@ -22,16 +22,21 @@ Result<bool> flag(const std::string& option, const std::string& value) {
 
 Result<int> mtu_of(const std::string& option, const std::string& value) {
     const auto parsed = parse_number<int>(value);
-    if (!parsed || (*parsed != 0 && *parsed < 68) || *parsed > 65535) { return bad_value(option, value); }
+    if (!parsed || (*parsed != 0 && *parsed < 68) || *parsed > 65535) {
+        return bad_value(option, value);
+    }
     return *parsed;
 }
 
-Result<GatewayMode> gateway_mode(const std::string& option, const std::string& value, bool internal) {
+Result<GatewayMode> gateway_mode(const std::string& option, const std::string& value,
+                                 bool internal) {
     if (value == "nat" || value.empty()) { return GatewayMode::Nat; }
     if (value == "nat-unprotected") { return GatewayMode::NatUnprotected; }
     if (value == "routed") { return GatewayMode::Routed; }
     if (value == "isolated" && internal) { return GatewayMode::Isolated; }
-    if (value == "isolated") { return invalid("gateway mode 'isolated' can only be used for an internal network"); }
+    if (value == "isolated") {
+        return invalid("gateway mode 'isolated' can only be used for an internal network");
+    }
     return bad_value(option, value);
 }
 
@@ -40,7 +45,8 @@ std::string behind(const std::string& text, std::string_view prefix) {
     return text.starts_with(prefix) ? text.substr(prefix.size()) : std::string();
 }
 
-Result<bool> read_generic(const std::string& option, const std::string& value, int& mtu, std::string& prefix) {
+Result<bool> read_generic(const std::string& option, const std::string& value, int& mtu,
+                          std::string& prefix) {
     const auto key = behind(option, generic_prefix);
     if (key == "driver.mtu" || key == "mtu") {
         TRY_LET(parsed, mtu_of(option, value));
@@ -55,7 +61,8 @@ Result<bool> read_generic(const std::string& option, const std::string& value, i
     return key == "enable_ipv4" || key == "enable_ipv6" || key == "internal";
 }
 
-Result<bool> read_bridge_option(const std::string& option, const std::string& value, bool internal, BridgeOptions& out) {
+Result<bool> read_bridge_option(const std::string& option, const std::string& value, bool internal,
+                                BridgeOptions& out) {
     const auto key = behind(option, bridge_prefix);
     const auto set_flag = [&](bool& field) -> Result<bool> {
         TRY_LET(parsed, flag(option, value));
@@ -88,11 +95,14 @@ Result<bool> read_bridge_option(const std::string& option, const std::string& va
     return false;
 }
 
-Result<bool> read_vlan_option(const std::string& driver, const std::string& option, const std::string& value,
-                              VlanOptions& out) {
+Result<bool> read_vlan_option(const std::string& driver, const std::string& option,
+                              const std::string& value, VlanOptions& out) {
     const bool macvlan = driver == "macvlan";
-    const auto one_of = [&](std::string& field, std::initializer_list<std::string_view> allowed) -> Result<bool> {
-        if (std::find(allowed.begin(), allowed.end(), value) == allowed.end()) { return bad_value(option, value); }
+    const auto one_of = [&](std::string& field,
+                            std::initializer_list<std::string_view> allowed) -> Result<bool> {
+        if (std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
+            return bad_value(option, value);
+        }
         field = value;
         return true;
     };
@@ -102,9 +112,12 @@ Result<bool> read_vlan_option(const std::string& driver, const std::string& opti
         return true;
     }
     if (option == driver + "_mode") {
-        return macvlan ? one_of(out.mode, {"bridge", "private", "vepa", "passthru"}) : one_of(out.mode, {"l2", "l3", "l3s"});
+        return macvlan ? one_of(out.mode, {"bridge", "private", "vepa", "passthru"})
+                       : one_of(out.mode, {"l2", "l3", "l3s"});
     }
-    if (option == "ipvlan_flag" && !macvlan) { return one_of(out.flag, {"bridge", "private", "vepa"}); }
+    if (option == "ipvlan_flag" && !macvlan) {
+        return one_of(out.flag, {"bridge", "private", "vepa"});
+    }
     return false;
 }
 
@@ -121,28 +134,35 @@ Result<void> check_link_name(const std::string& name) {
 }
 
 Result<void> check_network_name(const std::string& name) {
-    const auto good = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '.' || c == '-'; };
+    const auto good = [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '_' || c == '.' || c == '-';
+    };
     if (trim(name).empty()) { return invalid("invalid name: name is empty"); }
     if (name.size() > 255 || std::isalnum(static_cast<unsigned char>(name[0])) == 0 ||
         !std::all_of(name.begin(), name.end(), good)) {
-        return invalid("invalid name: " + go_quote(name) +
-                       ": only letters, digits, '_', '.' and '-' are allowed, the first a letter or digit");
+        return invalid(
+            "invalid name: " + go_quote(name) +
+            ": only letters, digits, '_', '.' and '-' are allowed, the first a letter or digit");
     }
     return ok();
 }
 
-Result<BridgeOptions> parse_bridge_options(const std::map<std::string, std::string>& options, bool internal) {
+Result<BridgeOptions> parse_bridge_options(const std::map<std::string, std::string>& options,
+                                           bool internal) {
     BridgeOptions out;
     for (const auto& [option, value] : options) {
         TRY_LET(known, read_bridge_option(option, value, internal, out));
         if (known) { continue; }
         TRY_LET(generic, read_generic(option, value, out.mtu, out.interface_prefix));
-        if (!generic) { return invalid("unknown option " + go_quote(option) + " for network driver bridge"); }
+        if (!generic) {
+            return invalid("unknown option " + go_quote(option) + " for network driver bridge");
+        }
     }
     return out;
 }
 
-Result<VlanOptions> parse_vlan_options(const std::string& driver, const std::map<std::string, std::string>& options) {
+Result<VlanOptions> parse_vlan_options(const std::string& driver,
+                                       const std::map<std::string, std::string>& options) {
     VlanOptions out;
     out.mode = driver == "macvlan" ? "bridge" : "l2";
     out.flag = "bridge";
@@ -150,7 +170,9 @@ Result<VlanOptions> parse_vlan_options(const std::string& driver, const std::map
         TRY_LET(known, read_vlan_option(driver, option, value, out));
         if (known) { continue; }
         TRY_LET(generic, read_generic(option, value, out.mtu, out.interface_prefix));
-        if (!generic) { return invalid("unknown option " + go_quote(option) + " for network driver " + driver); }
+        if (!generic) {
+            return invalid("unknown option " + go_quote(option) + " for network driver " + driver);
+        }
     }
     return out;
 }
@@ -175,8 +197,9 @@ Result<EndpointOptions> parse_endpoint_options(const std::map<std::string, std::
                 const auto name = cut(entry, '=').first;
                 const auto parts = split(name, '.');
                 if (parts.size() < 5 || parts[0] != "net" || parts[3] != "IFNAME") {
-                    return invalid("unrecognised network interface sysctl '" + entry +
-                                   "'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'");
+                    return invalid(
+                        "unrecognised network interface sysctl '" + entry +
+                        "'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'");
                 }
                 out.sysctls.push_back(entry);
             }

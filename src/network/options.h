@@ -1,5 +1,5 @@
-// Driver options of a network as typed values. Every option that is not known to the driver is refused by name, so
-// that a misspelled one is never silently without effect. Pure.
+// Driver options of a network as typed values. Every option that is not known to the driver is
+// refused by name, so that a misspelled one is never silently without effect. Pure.
 #pragma once
 
 #include "network/types.h"
@@ -34,8 +34,10 @@ struct VlanOptions { ///< macvlan and ipvlan
 };
 
 /// Fails: Invalid, naming the option and its value.
-Result<BridgeOptions> parse_bridge_options(const std::map<std::string, std::string>& options, bool internal);
-Result<VlanOptions> parse_vlan_options(const std::string& driver, const std::map<std::string, std::string>& options);
+Result<BridgeOptions> parse_bridge_options(const std::map<std::string, std::string>& options,
+                                           bool internal);
+Result<VlanOptions> parse_vlan_options(const std::string& driver,
+                                       const std::map<std::string, std::string>& options);
 
 /// ("eth0", 10) of "eth0.10": a parent that the driver makes as a VLAN link.
 struct VlanParent {
@@ -49,7 +51,8 @@ Result<void> check_link_name(const std::string& name);
 /// Docker's rule for network names.
 Result<void> check_network_name(const std::string& name);
 
-/// Driver options of one endpoint: com.docker.network.endpoint.ifname and .sysctls; others are refused.
+/// Driver options of one endpoint: com.docker.network.endpoint.ifname and .sysctls; others are
+/// refused.
 struct EndpointOptions {
     std::string interface;
     std::vector<std::string> sysctls; ///< "net.ipv4.conf.IFNAME.x=1"

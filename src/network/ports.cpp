@@ -32,13 +32,18 @@ struct Slot {
     bool optional = false;
     std::string text; ///< the host address as it is shown
 
-    /// What the socket itself sees: everything when it relays an address of its own, ::1 when rules do the rest.
+    /// What the socket itself sees: everything when it relays an address of its own, ::1 when rules
+    /// do the rest.
     bool sees_all() const { return relay && !target; }
     bool sees_loopback() const { return relay && target; }
 };
 
-Slot any_v4(const PortTarget& target) { return {{}, Family::V4, target.v4, {}, true, false, "0.0.0.0"}; }
-Slot any_v6(const PortTarget& target) { return {{}, Family::V6, target.v6, target.v6, true, false, "::"}; }
+Slot any_v4(const PortTarget& target) {
+    return {{}, Family::V4, target.v4, {}, true, false, "0.0.0.0"};
+}
+Slot any_v6(const PortTarget& target) {
+    return {{}, Family::V6, target.v6, target.v6, true, false, "::"};
+}
 Slot relay_only(const Ip& host, const PortTarget& target) {
     return {host, Family::V6, {}, target.v6 ? target.v6 : target.v4, true, false, host.text()};
 }
@@ -48,7 +53,9 @@ std::vector<Slot> slots_without_address(const PortRequest& request) {
     const auto& target = request.target;
     const auto host = Ip::parse(request.default_v4).value_or(Ip::v4(0));
     if (!host.is_unspecified()) {
-        if (target.v4) { slots.push_back({host, Family::V4, target.v4, {}, true, false, host.text()}); }
+        if (target.v4) {
+            slots.push_back({host, Family::V4, target.v4, {}, true, false, host.text()});
+        }
         return slots;
     }
     if (target.v4) { slots.push_back(any_v4(target)); }
@@ -66,9 +73,14 @@ Result<std::vector<Slot>> slots_of(const PortWish& wish, const PortRequest& requ
     if (wish.host_ip.empty()) { return slots_without_address(request); }
     const auto& target = request.target;
     const auto host = Ip::parse(wish.host_ip);
-    if (!host) { return invalid("invalid IP address " + go_quote(wish.host_ip) + " of a published port"); }
+    if (!host) {
+        return invalid("invalid IP address " + go_quote(wish.host_ip) + " of a published port");
+    }
     if (host->is_v4()) {
-        if (!target.v4) { return invalid("cannot publish on " + wish.host_ip + ": the container has no IPv4 address"); }
+        if (!target.v4) {
+            return invalid("cannot publish on " + wish.host_ip +
+                           ": the container has no IPv4 address");
+        }
         if (host->is_unspecified()) { return std::vector{any_v4(target)}; }
         return std::vector{Slot{*host, Family::V4, target.v4, {}, true, false, host->text()}};
     }
@@ -81,17 +93,23 @@ std::uint16_t port_of(const os::Fd& fd) {
     sockaddr_storage storage{};
     socklen_t size = sizeof storage;
     (void)::getsockname(fd.raw(), reinterpret_cast<sockaddr*>(&storage), &size);
-    return ntohs(reinterpret_cast<const sockaddr_in&>(storage).sin_port); // same place in both families
+    return ntohs(
+        reinterpret_cast<const sockaddr_in&>(storage).sin_port); // same place in both families
 }
 
-int socket_type(Protocol protocol) { return protocol == Protocol::Udp ? SOCK_DGRAM : SOCK_STREAM; }
-int socket_protocol(Protocol protocol) { return protocol == Protocol::Sctp ? IPPROTO_SCTP : 0; }
+int socket_type(Protocol protocol) {
+    return protocol == Protocol::Udp ? SOCK_DGRAM : SOCK_STREAM;
+}
+int socket_protocol(Protocol protocol) {
+    return protocol == Protocol::Sctp ? IPPROTO_SCTP : 0;
+}
 
-/// What arrives is dropped without an answer: the sender tries again and finds the rules, should they have been
-/// missing for a moment. With `loopback`, packets to ::1 pass.
+/// What arrives is dropped without an answer: the sender tries again and finds the rules, should
+/// they have been missing for a moment. With `loopback`, packets to ::1 pass.
 void attach_filter(const os::Fd& fd, bool loopback) {
     sock_filter drop[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
-    const auto word = static_cast<std::uint32_t>(SKF_NET_OFF + 24); // the destination address of an IPv6 header
+    const auto word =
+        static_cast<std::uint32_t>(SKF_NET_OFF + 24); // the destination address of an IPv6 header
     sock_filter to_loopback[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, word),      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 7),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, word + 4),  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 5),
@@ -107,19 +125,28 @@ void attach_filter(const os::Fd& fd, bool loopback) {
 
 Result<os::Fd> bind_slot(const Slot& slot, Protocol protocol, std::uint16_t port) {
     const int domain = slot.family == Family::V4 ? AF_INET : AF_INET6;
-    os::Fd fd(::socket(domain, socket_type(protocol) | SOCK_CLOEXEC | SOCK_NONBLOCK, socket_protocol(protocol)));
-    if (!fd && protocol == Protocol::Sctp && port != 0) { return os::Fd(); } // the kernel has none: nobody else can take it
+    os::Fd fd(::socket(domain, socket_type(protocol) | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                       socket_protocol(protocol)));
+    if (!fd && protocol == Protocol::Sctp && port != 0) {
+        return os::Fd();
+    } // the kernel has none: nobody else can take it
     if (!fd) { return os_error("create a socket", errno); }
     const int on = 1;
-    if (protocol == Protocol::Tcp) { (void)::setsockopt(fd.raw(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); }
-    if (slot.family == Family::V6) { (void)::setsockopt(fd.raw(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on); }
+    if (protocol == Protocol::Tcp) {
+        (void)::setsockopt(fd.raw(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    }
+    if (slot.family == Family::V6) {
+        (void)::setsockopt(fd.raw(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    }
     if (!slot.sees_all()) { attach_filter(fd, slot.sees_loopback()); }
     // An address that comes later (VRRP, DHCP) may be named already.
     (void)::setsockopt(fd.raw(), SOL_IP, IP_FREEBIND, &on, sizeof on);
     const auto host = slot.host ? slot.host : Ip::from_number(slot.family, 0);
     const auto address = socket_address(host, slot.family, port);
     if (::bind(fd.raw(), address.get(), address.size) != 0) { return os_error("bind", errno); }
-    if (protocol != Protocol::Udp && ::listen(fd.raw(), 1024) != 0) { return os_error("listen", errno); }
+    if (protocol != Protocol::Udp && ::listen(fd.raw(), 1024) != 0) {
+        return os_error("listen", errno);
+    }
     return fd;
 }
 
@@ -128,7 +155,8 @@ std::string host_and_port(const Slot& slot, std::uint16_t port) {
     return text + ":" + std::to_string(port);
 }
 
-bool held_by_us(const Slot& slot, const PortKey& key, std::uint16_t port, const std::vector<PortBinding>& taken) {
+bool held_by_us(const Slot& slot, const PortKey& key, std::uint16_t port,
+                const std::vector<PortBinding>& taken) {
     return std::any_of(taken.begin(), taken.end(), [&](const PortBinding& other) {
         if (other.host_port != port || other.container.protocol != key.protocol) { return false; }
         const auto ip = Ip::parse(other.host_ip).value_or(Ip{});
@@ -140,19 +168,21 @@ bool held_by_us(const Slot& slot, const PortKey& key, std::uint16_t port, const 
 Error bind_failure(const Error& cause, const Slot& slot, const PortKey& key, std::uint16_t port,
                    const std::vector<PortBinding>& taken) {
     if (held_by_us(slot, key, port, taken)) {
-        return internal("Bind for " + host_and_port(slot, port) + " failed: port is already allocated");
+        return internal("Bind for " + host_and_port(slot, port) +
+                        " failed: port is already allocated");
     }
-    const auto why = cause.os_errno == EADDRINUSE      ? std::string("address already in use")
-                     : cause.os_errno == EADDRNOTAVAIL ? std::string("cannot assign requested address")
-                                                       : cause.message;
+    const auto why = cause.os_errno == EADDRINUSE ? std::string("address already in use")
+                     : cause.os_errno == EADDRNOTAVAIL
+                         ? std::string("cannot assign requested address")
+                         : cause.message;
     const auto inside = (slot.target ? slot.target : slot.relay).text();
-    return internal("failed to bind host port for " + host_and_port(slot, port) + ":" + inside + ":" +
-                    std::to_string(key.port) + "/" + to_text(key.protocol) + ": " + why);
+    return internal("failed to bind host port for " + host_and_port(slot, port) + ":" + inside +
+                    ":" + std::to_string(key.port) + "/" + to_text(key.protocol) + ": " + why);
 }
 
 /// All slots on one port, or the failure of the first that cannot have it.
-Result<std::vector<HeldPort>> hold_at(const std::vector<Slot>& slots, const PortKey& key, std::uint16_t port,
-                                      const std::vector<PortBinding>& taken) {
+Result<std::vector<HeldPort>> hold_at(const std::vector<Slot>& slots, const PortKey& key,
+                                      std::uint16_t port, const std::vector<PortBinding>& taken) {
     std::vector<HeldPort> held;
     for (const auto& slot : slots) {
         auto fd = bind_slot(slot, key.protocol, port);
@@ -185,8 +215,9 @@ Result<std::vector<HeldPort>> hold_wish(const PortWish& wish, const std::vector<
         auto held = hold_at(slots, wish.container, static_cast<std::uint16_t>(port), taken);
         if (held || wish.host_first == last) { return held; }
     }
-    return internal("Bind for " + (slots.empty() ? "" : slots.front().text) + ":" + std::to_string(wish.host_first) +
-                    "-" + std::to_string(last) + " failed: all ports are allocated");
+    return internal("Bind for " + (slots.empty() ? "" : slots.front().text) + ":" +
+                    std::to_string(wish.host_first) + "-" + std::to_string(last) +
+                    " failed: all ports are allocated");
 }
 
 /// After a restart: the port that this wish got before.
@@ -194,13 +225,16 @@ void apply_fixed(PortWish& wish, const std::vector<PortBinding>& fixed, std::vec
     for (std::size_t i = 0; i < fixed.size(); ++i) {
         if (used[i] || fixed[i].container != wish.container) { continue; }
         if (!wish.host_ip.empty() && fixed[i].host_ip != wish.host_ip) { continue; }
-        if (wish.host_first != 0 && (fixed[i].host_port < wish.host_first ||
-                                     fixed[i].host_port > std::max(wish.host_first, wish.host_last))) {
+        if (wish.host_first != 0 &&
+            (fixed[i].host_port < wish.host_first ||
+             fixed[i].host_port > std::max(wish.host_first, wish.host_last))) {
             continue;
         }
         const auto port = fixed[i].host_port;
         for (std::size_t j = i; j < fixed.size(); ++j) { // its twin of the other family
-            if (fixed[j].container == wish.container && fixed[j].host_port == port) { used[j] = true; }
+            if (fixed[j].container == wish.container && fixed[j].host_port == port) {
+                used[j] = true;
+            }
         }
         wish.host_first = wish.host_last = port;
         return;
@@ -216,7 +250,8 @@ void relay_everything(std::vector<Slot>& slots) {
 
 } // namespace
 
-Result<std::vector<HeldPort>> hold_ports(const PortRequest& request, const std::vector<PortBinding>& taken) {
+Result<std::vector<HeldPort>> hold_ports(const PortRequest& request,
+                                         const std::vector<PortBinding>& taken) {
     std::vector<HeldPort> all;
     auto busy = taken;
     std::vector<bool> used(request.fixed.size());
@@ -244,7 +279,8 @@ struct Relays::Relay {
     net::TaskScope scope;                   ///< last: its tasks use all of the above
 };
 
-Relays::Relays(net::Loop& loop, std::vector<HeldPort> ports) : loop_(loop), ports_(std::move(ports)) {
+Relays::Relays(net::Loop& loop, std::vector<HeldPort> ports)
+    : loop_(loop), ports_(std::move(ports)) {
     for (auto& port : ports_) {
         if (!port.relay || !port.socket) { continue; }
         auto relay = std::make_unique<Relay>(loop_, port.relay, port.binding.container.port);
@@ -276,7 +312,8 @@ net::Task<void> copy_and_end(net::Stream* from, net::Stream* to) {
     to->close();
 }
 
-net::Task<void> relay_stream(net::Loop& loop, net::StreamPtr client, Ip target, std::uint16_t port) {
+net::Task<void> relay_stream(net::Loop& loop, net::StreamPtr client, Ip target,
+                             std::uint16_t port) {
     const net::Until until = Deadline::in(connect_time);
     auto connected = co_await net::connect_tcp(loop, target.text(), port, until);
     if (!connected) { co_return; }
@@ -309,7 +346,8 @@ net::Task<void> Relays::serve_udp_session(Relay* relay, std::string peer) {
         if (got < 0 && errno == EAGAIN) { continue; }
         if (got < 0) { break; }
         (void)::sendto(relay->udp.raw(), buffer.data(), static_cast<std::size_t>(got), MSG_DONTWAIT,
-                       reinterpret_cast<const sockaddr*>(peer.data()), static_cast<socklen_t>(peer.size()));
+                       reinterpret_cast<const sockaddr*>(peer.data()),
+                       static_cast<socklen_t>(peer.size()));
     }
     relay->sessions.erase(peer);
 }
@@ -336,7 +374,8 @@ net::Task<void> Relays::serve_udp(Relay* relay) {
             relay->sessions[peer] = std::move(fd);
             relay->scope.spawn(serve_udp_session(relay, peer));
         }
-        (void)::send(relay->sessions[peer].raw(), buffer.data(), static_cast<std::size_t>(got), MSG_DONTWAIT);
+        (void)::send(relay->sessions[peer].raw(), buffer.data(), static_cast<std::size_t>(got),
+                     MSG_DONTWAIT);
     }
 }
 

@@ -1,7 +1,8 @@
-// Host ports held for containers. A bound socket in the host's namespace keeps each published port from everybody
-// else; a filter on it drops what arrives there, since the kernel's rules send the traffic to the container before it
-// gets here. Where no rule can do that ([::1], and IPv6 addresses of a container that has only IPv4), the same
-// socket relays. It chooses ports and holds them; it writes no rules (network/rules.h).
+// Host ports held for containers. A bound socket in the host's namespace keeps each published port
+// from everybody else; a filter on it drops what arrives there, since the kernel's rules send the
+// traffic to the container before it gets here. Where no rule can do that ([::1], and IPv6
+// addresses of a container that has only IPv4), the same socket relays. It chooses ports and holds
+// them; it writes no rules (network/rules.h).
 #pragma once
 
 #include "net/loop.h"
@@ -22,16 +23,17 @@ struct PortTarget {
 /// One port held.
 struct HeldPort {
     PortBinding binding;
-    Ip host;             ///< none: any address of the family
+    Ip host; ///< none: any address of the family
     Family family = Family::V4;
-    Ip target;           ///< of the rule; none when everything is relayed
-    Ip relay;            ///< where the relay leads; none when there is none
-    bool shown = true;   ///< false for the [::1] companion of an IPv4 port
+    Ip target;         ///< of the rule; none when everything is relayed
+    Ip relay;          ///< where the relay leads; none when there is none
+    bool shown = true; ///< false for the [::1] companion of an IPv4 port
     os::Fd socket;
 };
 
-/// Holds the ports of all wishes or none. `fixed` are bindings to take again after a restart of the daemon: the same
-/// host ports, whatever the wishes' ranges. Fails: "Bind for 0.0.0.0:80 failed: port is already allocated".
+/// Holds the ports of all wishes or none. `fixed` are bindings to take again after a restart of the
+/// daemon: the same host ports, whatever the wishes' ranges. Fails: "Bind for 0.0.0.0:80 failed:
+/// port is already allocated".
 struct PortRequest {
     std::vector<PortWish> wishes;
     std::vector<PortBinding> fixed;
@@ -41,7 +43,8 @@ struct PortRequest {
     bool relay_all = false;             ///< there are no rules: every port is relayed
 };
 /// `taken` says that a port is held by us already: then the message says "already allocated".
-Result<std::vector<HeldPort>> hold_ports(const PortRequest& request, const std::vector<PortBinding>& taken);
+Result<std::vector<HeldPort>> hold_ports(const PortRequest& request,
+                                         const std::vector<PortBinding>& taken);
 
 /// Serves the relayed ports of one container until destroyed.
 class Relays {

@@ -71,7 +71,8 @@ void add_port(Elements& out, const RulePort& port) {
     const auto target = fmt::format("{} . {}", port.target.text(), port.target_port);
     out[v4 ? "self4" : "self6"].push_back(fmt::format("{0} . {0}", port.target.text()));
     if (!port.host) {
-        out[v4 ? "pub_any" : "pub_any6"].push_back(fmt::format("{} . {} : {}", protocol, port.host_port, target));
+        out[v4 ? "pub_any" : "pub_any6"].push_back(
+            fmt::format("{} . {} : {}", protocol, port.host_port, target));
     } else {
         out[v4 ? "pub_ip" : "pub_ip6"].push_back(
             fmt::format("{} . {} . {} : {}", port.host.text(), protocol, port.host_port, target));
@@ -84,7 +85,9 @@ void sort_unique(std::vector<std::string>& list) {
     list.erase(std::unique(list.begin(), list.end()), list.end());
 }
 
-std::string key_of(const std::string& element) { return element.substr(0, element.find(" : ")); }
+std::string key_of(const std::string& element) {
+    return element.substr(0, element.find(" : "));
+}
 
 std::string render_elements(const std::string& verb, const std::string& table, Elements elements) {
     std::string text;
@@ -94,7 +97,8 @@ std::string render_elements(const std::string& verb, const std::string& table, E
         auto& list = found->second;
         if (verb == "delete") { std::transform(list.begin(), list.end(), list.begin(), key_of); }
         sort_unique(list);
-        text += fmt::format("{} element inet {} {} {{ {} }}\n", verb, table, container.name, join(list, ", "));
+        text += fmt::format("{} element inet {} {} {{ {} }}\n", verb, table, container.name,
+                            join(list, ", "));
     }
     return text;
 }
@@ -174,13 +178,16 @@ std::string render_chains(const RuleState& state, const std::string& user_rules)
 
 } // namespace
 
-std::string table_name(const std::string& instance) { return "shoal_" + instance; }
+std::string table_name(const std::string& instance) {
+    return "shoal_" + instance;
+}
 
 std::string render_delete_table(const std::string& table) {
     return fmt::format("table inet {0} {{ }}\ndelete table inet {0}\n", table);
 }
 
-std::string render_table(const std::string& table, const RuleState& state, const std::string& user_rules) {
+std::string render_table(const std::string& table, const RuleState& state,
+                         const std::string& user_rules) {
     Elements elements;
     for (const auto& bridge : state.bridges) { add_bridge(elements, bridge); }
     for (const auto& port : state.ports) { add_port(elements, port); }
@@ -214,14 +221,20 @@ std::string text_member(const Json& object, const char* name) {
     const auto found = object.find(name);
     return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
-std::string comment_of_rule(const std::string& table) { return table + " accepted"; }
+std::string comment_of_rule(const std::string& table) {
+    return table + " accepted";
+}
 
 using ChainKey = std::tuple<std::string, std::string, std::string>;
 
-void read_chain(const Json& chain, const std::string& table, std::map<ChainKey, ForeignChain>& out) {
+void read_chain(const Json& chain, const std::string& table,
+                std::map<ChainKey, ForeignChain>& out) {
     const auto family = text_member(chain, "family");
     const bool routed = family == "ip" || family == "ip6" || family == "inet";
-    if (!routed || text_member(chain, "hook") != "forward" || text_member(chain, "table") == table) { return; }
+    if (!routed || text_member(chain, "hook") != "forward" ||
+        text_member(chain, "table") == table) {
+        return;
+    }
     const ChainKey key{family, text_member(chain, "table"), text_member(chain, "name")};
     auto& entry = out[key];
     std::tie(entry.family, entry.table, entry.chain) = key;
@@ -230,7 +243,8 @@ void read_chain(const Json& chain, const std::string& table, std::map<ChainKey, 
 
 void read_rule(const Json& rule, const std::string& table, std::map<ChainKey, ForeignChain>& out) {
     if (text_member(rule, "comment") != comment_of_rule(table)) { return; }
-    const ChainKey key{text_member(rule, "family"), text_member(rule, "table"), text_member(rule, "chain")};
+    const ChainKey key{text_member(rule, "family"), text_member(rule, "table"),
+                       text_member(rule, "chain")};
     auto& entry = out[key];
     std::tie(entry.family, entry.table, entry.chain) = key;
     entry.has_our_rule = true;
@@ -238,12 +252,15 @@ void read_rule(const Json& rule, const std::string& table, std::map<ChainKey, Fo
 }
 } // namespace
 
-Result<std::vector<ForeignChain>> parse_foreign_chains(std::string_view json, const std::string& table) {
+Result<std::vector<ForeignChain>> parse_foreign_chains(std::string_view json,
+                                                       const std::string& table) {
     JsonLimits limits;
     limits.bytes_max = 64 * 1024 * 1024;
     TRY_LET(document, parse_json(json, limits));
     std::map<ChainKey, ForeignChain> found;
-    if (!document.is_object() || !document.contains("nftables")) { return invalid("unexpected answer of nftables"); }
+    if (!document.is_object() || !document.contains("nftables")) {
+        return invalid("unexpected answer of nftables");
+    }
     for (const auto& entry : document["nftables"]) {
         if (entry.contains("chain")) { read_chain(entry["chain"], table, found); }
         if (entry.contains("rule")) { read_rule(entry["rule"], table, found); }
@@ -257,12 +274,14 @@ std::string render_list_chain(const ForeignChain& chain) {
     return fmt::format("list chain {} {} {}", chain.family, chain.table, chain.chain);
 }
 
-std::string render_foreign_accept(const std::vector<ForeignChain>& chains, const std::string& table) {
+std::string render_foreign_accept(const std::vector<ForeignChain>& chains,
+                                  const std::string& table) {
     std::string text;
     for (const auto& chain : chains) {
         if (chain.has_our_rule || !chain.drops) { continue; }
-        text += fmt::format("insert rule {} {} {} meta mark & 0x10000000 == 0x10000000 accept comment \"{}\"\n",
-                            chain.family, chain.table, chain.chain, comment_of_rule(table));
+        text += fmt::format(
+            "insert rule {} {} {} meta mark & 0x10000000 == 0x10000000 accept comment \"{}\"\n",
+            chain.family, chain.table, chain.chain, comment_of_rule(table));
     }
     return text;
 }
@@ -271,7 +290,8 @@ std::string render_foreign_remove(const std::vector<ForeignChain>& chains) {
     std::string text;
     for (const auto& chain : chains) {
         for (const auto& handle : chain.our_handles) {
-            text += fmt::format("delete rule {} {} {} handle {}\n", chain.family, chain.table, chain.chain, handle);
+            text += fmt::format("delete rule {} {} {} handle {}\n", chain.family, chain.table,
+                                chain.chain, handle);
         }
     }
     return text;

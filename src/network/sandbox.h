@@ -1,5 +1,6 @@
-// SandboxInfo: the network side of one running container as a value: its namespace, endpoints, ports and the files
-// it sees. It is what survives a restart of the daemon; the kernel work is in network/endpoint.h.
+// SandboxInfo: the network side of one running container as a value: its namespace, endpoints,
+// ports and the files it sees. It is what survives a restart of the daemon; the kernel work is in
+// network/endpoint.h.
 #pragma once
 
 #include "network/types.h"
@@ -9,11 +10,12 @@
 
 namespace shoal::network {
 
-/// What a running container has. Serialisable (describe): Containers stores it with the container's record.
+/// What a running container has. Serialisable (describe): Containers stores it with the container's
+/// record.
 struct SandboxInfo {
-    std::string mode;        ///< as requested, "default" resolved to "bridge"
-    std::string netns_path;  ///< "" for host; the other container's for container:<id>
-    std::string name;        ///< the container's name at the time
+    std::string mode;       ///< as requested, "default" resolved to "bridge"
+    std::string netns_path; ///< "" for host; the other container's for container:<id>
+    std::string name;       ///< the container's name at the time
     std::string hostname;
     std::string domainname;
     std::vector<EndpointState> endpoints; ///< in attach order: eth0 first
@@ -27,9 +29,9 @@ struct SandboxInfo {
     std::vector<std::string> dns_options;
     std::vector<std::string> extra_hosts;
     std::vector<std::string> links;
-    std::vector<PortWish> published; ///< wishes, to publish again on another network
-    std::vector<std::string> sysctls;         ///< "net.x.y=value"
-    std::uint16_t dns_port = 0;               ///< of the embedded DNS inside the namespace; 0 when none
+    std::vector<PortWish> published;  ///< wishes, to publish again on another network
+    std::vector<std::string> sysctls; ///< "net.x.y=value"
+    std::uint16_t dns_port = 0;       ///< of the embedded DNS inside the namespace; 0 when none
     bool operator==(const SandboxInfo&) const = default;
 };
 

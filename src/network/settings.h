@@ -1,5 +1,5 @@
-// The part of the daemon's configuration that the network vertical reads, in its own words, so that it does not
-// depend on the configuration file's shape.
+// The part of the daemon's configuration that the network vertical reads, in its own words, so that
+// it does not depend on the configuration file's shape.
 #pragma once
 
 #include "network/address.h"
@@ -17,7 +17,8 @@ struct AddressPool {
 };
 
 struct Settings {
-    /// Tells several daemons of one machine apart: letters, digits, "_"; part of the table's and links' names.
+    /// Tells several daemons of one machine apart: letters, digits, "_"; part of the table's and
+    /// links' names.
     std::string instance = "0";
     std::string exec_root; ///< netns/<container id> lies below
 
@@ -29,12 +30,12 @@ struct Settings {
     std::string default_gateway;
     std::string default_gateway_v6;
     bool ipv6 = false;
-    int mtu = 0;                   ///< 0: 1500
+    int mtu = 0; ///< 0: 1500
     bool icc = true;
-    std::string ip = "0.0.0.0";    ///< default binding address of published ports
+    std::string ip = "0.0.0.0"; ///< default binding address of published ports
     bool ip_forward = true;
     bool ip_masq = true;
-    bool firewall = true;          ///< `iptables: false` of daemon.json
+    bool firewall = true;           ///< `iptables: false` of daemon.json
     std::vector<AddressPool> pools; ///< empty: Docker's defaults
     std::vector<std::string> dns;
     std::vector<std::string> dns_search;

@@ -1,5 +1,5 @@
-// An address and a port in the kernel's form. For calls to the kernel only; everything else uses Ip. Only .cpp files of
-// network/ include this.
+// An address and a port in the kernel's form. For calls to the kernel only; everything else uses
+// Ip. Only .cpp files of network/ include this.
 #pragma once
 
 #include "network/address.h"

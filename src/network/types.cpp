@@ -6,9 +6,12 @@ namespace shoal::network {
 
 std::string to_text(Protocol protocol) {
     switch (protocol) {
-    case Protocol::Udp: return "udp";
-    case Protocol::Sctp: return "sctp";
-    case Protocol::Tcp: break;
+    case Protocol::Udp:
+        return "udp";
+    case Protocol::Sctp:
+        return "sctp";
+    case Protocol::Tcp:
+        break;
     }
     return "tcp";
 }
@@ -23,7 +26,9 @@ bool from_text(std::string_view text, Protocol& protocol) {
     return false;
 }
 
-std::string to_text(const PortKey& key) { return std::to_string(key.port) + "/" + to_text(key.protocol); }
+std::string to_text(const PortKey& key) {
+    return std::to_string(key.port) + "/" + to_text(key.protocol);
+}
 
 bool from_text(std::string_view text, PortKey& key) {
     const auto [port, protocol] = cut(text, '/');

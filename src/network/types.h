@@ -1,5 +1,6 @@
-// The plain values of the network vertical: a network's definition, what a container asks of its networks, and
-// what it got. They are persisted and shown as JSON (describe), and know nothing of containers beyond names.
+// The plain values of the network vertical: a network's definition, what a container asks of its
+// networks, and what it got. They are persisted and shown as JSON (describe), and know nothing of
+// containers beyond names.
 #pragma once
 
 #include "base/codec.h"
@@ -38,8 +39,8 @@ struct Definition {
     std::string config_from;
     std::string ipam_driver = "default";
     std::map<std::string, std::string> ipam_options;
-    std::vector<Pool> pools;     ///< complete after creation: subnet and gateway filled in
-    bool pools_by_user = false;  ///< only then may a container ask for an address
+    std::vector<Pool> pools;    ///< complete after creation: subnet and gateway filled in
+    bool pools_by_user = false; ///< only then may a container ask for an address
     std::map<std::string, std::string> options;
     Labels labels;
     bool link_made = true; ///< false: the bridge or parent belongs to somebody else and stays
@@ -100,7 +101,7 @@ template <class V> void describe(V& v, EndpointWish& w) {
 }
 
 enum class Protocol { Tcp, Udp, Sctp };
-std::string to_text(Protocol protocol);                       ///< "tcp"
+std::string to_text(Protocol protocol); ///< "tcp"
 bool from_text(std::string_view text, Protocol& protocol);
 
 /// A port inside the container: "80/tcp".
@@ -155,9 +156,9 @@ struct EndpointState {
     int ipv6_bits = 0;
     std::string gateway6;
     std::string mac;
-    std::string host_link;               ///< the bridge port; "" for macvlan and ipvlan
-    std::string interface;               ///< "eth0"
-    std::vector<std::string> dns_names;  ///< names that resolve to it on this network
+    std::string host_link;              ///< the bridge port; "" for macvlan and ipvlan
+    std::string interface;              ///< "eth0"
+    std::vector<std::string> dns_names; ///< names that resolve to it on this network
     EndpointWish wish;
     bool operator==(const EndpointState&) const = default;
 };

@@ -8,7 +8,9 @@
 namespace shoal::oci {
 namespace {
 
-std::size_t hex_length(HashKind kind) { return kind == HashKind::Sha256 ? 64 : 128; }
+std::size_t hex_length(HashKind kind) {
+    return kind == HashKind::Sha256 ? 64 : 128;
+}
 
 bool is_lower_hex(std::string_view text) {
     return std::all_of(text.begin(), text.end(),
@@ -17,7 +19,9 @@ bool is_lower_hex(std::string_view text) {
 
 } // namespace
 
-std::string_view name_of(HashKind kind) { return kind == HashKind::Sha256 ? "sha256" : "sha512"; }
+std::string_view name_of(HashKind kind) {
+    return kind == HashKind::Sha256 ? "sha256" : "sha512";
+}
 
 Result<Digest> Digest::parse(std::string_view text) {
     const auto [algorithm, hex] = cut(text, ':');
@@ -25,7 +29,9 @@ Result<Digest> Digest::parse(std::string_view text) {
     if (algorithm == "sha512") {
         kind = HashKind::Sha512;
     } else if (algorithm != "sha256") {
-        if (text.find(':') == std::string_view::npos) { return invalid("invalid checksum digest format"); }
+        if (text.find(':') == std::string_view::npos) {
+            return invalid("invalid checksum digest format");
+        }
         return invalid("unsupported digest algorithm");
     }
     if (hex.size() != hex_length(kind)) { return invalid("invalid checksum digest length"); }
@@ -52,7 +58,9 @@ bool from_text(std::string_view text, Digest& digest) {
     return parsed.has_value();
 }
 
-std::string to_text(const Digest& digest) { return digest.text(); }
+std::string to_text(const Digest& digest) {
+    return digest.text();
+}
 
 Result<ImageId> image_id_of(const Digest& digest) {
     if (digest.kind() != HashKind::Sha256 || digest.empty()) {

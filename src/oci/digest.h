@@ -1,5 +1,5 @@
-// A digest names content by its hash: "sha256:<64 hex>" or "sha512:<128 hex>" (OCI image-spec, descriptor.md).
-// It is only the name; hashing is in blob/hash.h.
+// A digest names content by its hash: "sha256:<64 hex>" or "sha512:<128 hex>" (OCI image-spec,
+// descriptor.md). It is only the name; hashing is in blob/hash.h.
 #pragma once
 
 #include "base/result.h"
@@ -20,7 +20,9 @@ class Digest {
     static Result<Digest> parse(std::string_view text);
     /// `hex` must be right for `kind` (asserted).
     static Digest of_hex(HashKind kind, std::string hex);
-    template <class Tag> static Digest of(const Id<Tag>& id) { return of_hex(HashKind::Sha256, id.text()); }
+    template <class Tag> static Digest of(const Id<Tag>& id) {
+        return of_hex(HashKind::Sha256, id.text());
+    }
 
     HashKind kind() const { return kind_; }
     const std::string& hex() const { return hex_; }

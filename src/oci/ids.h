@@ -1,5 +1,6 @@
-// The ids of images and layers as types. An image's id is the sha256 of its config, a layer's id is the chain id
-// of its diff and all below. Both are shown with the prefix "sha256:" and stored without.
+// The ids of images and layers as types. An image's id is the sha256 of its config, a layer's id is
+// the chain id of its diff and all below. Both are shown with the prefix "sha256:" and stored
+// without.
 #pragma once
 
 #include "base/id.h"

@@ -7,7 +7,8 @@ namespace shoal::oci {
 Result<ImageConfig> parse_image_config(std::string_view text) {
     TRY_LET(config, codec::parse<ImageConfig>(text, codec::Unknown::Ignore).with("image config"));
     if (config.rootfs.type != "layers") {
-        return invalid("image config: rootfs.type: expected \"layers\", got \"" + config.rootfs.type + "\"");
+        return invalid("image config: rootfs.type: expected \"layers\", got \"" +
+                       config.rootfs.type + "\"");
     }
     if (config.rootfs.diff_ids.size() > layers_max) {
         return invalid("image config: " + std::to_string(config.rootfs.diff_ids.size()) +
@@ -21,7 +22,9 @@ Result<ImageConfig> parse_image_config(std::string_view text) {
     return std::move(config);
 }
 
-std::string print_image_config(const ImageConfig& config) { return codec::print(config); }
+std::string print_image_config(const ImageConfig& config) {
+    return codec::print(config);
+}
 
 std::string_view host_architecture() {
 #if defined(__x86_64__)

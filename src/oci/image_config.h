@@ -1,6 +1,7 @@
-// The config of an image (OCI image-spec, config.md, with Docker's additions): what to run by default, which layers
-// make the root file system, and how it came to be. Plain values. The bytes of a config are kept as a blob, since
-// their hash is the image's id; this is what we understand of them. JSON is in image_config_codec.h.
+// The config of an image (OCI image-spec, config.md, with Docker's additions): what to run by
+// default, which layers make the root file system, and how it came to be. Plain values. The bytes
+// of a config are kept as a blob, since their hash is the image's id; this is what we understand of
+// them. JSON is in image_config_codec.h.
 #pragma once
 
 #include "base/clock.h"
@@ -81,8 +82,9 @@ struct ImageConfig {
 
 inline constexpr std::size_t layers_max = 128; ///< more lower layers than the kernel mounts well
 
-/// Reads a config of a stranger; unknown members are passed over. Fails: Invalid for wrong types, for a root file
-/// system that is not of layers, for more layers than layers_max, and for history that contradicts the layers.
+/// Reads a config of a stranger; unknown members are passed over. Fails: Invalid for wrong types,
+/// for a root file system that is not of layers, for more layers than layers_max, and for history
+/// that contradicts the layers.
 Result<ImageConfig> parse_image_config(std::string_view text);
 std::string print_image_config(const ImageConfig& config);
 

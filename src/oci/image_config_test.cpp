@@ -6,7 +6,8 @@ namespace shoal::oci {
 namespace {
 const std::string layer = "\"sha256:" + std::string(64, 'c') + "\"";
 std::string with_layers(const std::string& layers, const std::string& more = "") {
-    return R"({"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[)" + layers + "]}" + more + "}";
+    return R"({"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[)" +
+           layers + "]}" + more + "}";
 }
 } // namespace
 
@@ -28,7 +29,8 @@ TEST(ImageConfig, reads_what_docker_writes) {
 }
 
 TEST(ImageConfig, survives_being_written_and_read) {
-    const auto config = parse_image_config(with_layers(layer, R"(,"config":{"Env":["A=b"],"StopTimeout":3})"));
+    const auto config =
+        parse_image_config(with_layers(layer, R"(,"config":{"Env":["A=b"],"StopTimeout":3})"));
     EXPECT_EQ(*parse_image_config(print_image_config(*config)), *config);
 }
 

@@ -5,9 +5,15 @@
 
 namespace shoal::oci {
 
-bool media::is_index(std::string_view type) { return type == oci_index || type == docker_index; }
-bool media::is_manifest(std::string_view type) { return type == oci_manifest || type == docker_manifest; }
-bool media::is_config(std::string_view type) { return type == oci_config || type == docker_config; }
+bool media::is_index(std::string_view type) {
+    return type == oci_index || type == docker_index;
+}
+bool media::is_manifest(std::string_view type) {
+    return type == oci_manifest || type == docker_manifest;
+}
+bool media::is_config(std::string_view type) {
+    return type == oci_config || type == docker_config;
+}
 
 template <class V> void describe(V& v, Platform& p) {
     v("architecture", p.architecture);
@@ -84,8 +90,12 @@ Result<Index> parse_index(std::string_view text) {
     return std::move(index);
 }
 
-std::string print_manifest(const Manifest& manifest) { return codec::print(manifest); }
-std::string print_index(const Index& index) { return codec::print(index); }
+std::string print_manifest(const Manifest& manifest) {
+    return codec::print(manifest);
+}
+std::string print_index(const Index& index) {
+    return codec::print(index);
+}
 
 Result<Platform> parse_platform(std::string_view text) {
     if (text.starts_with('{')) {
@@ -99,16 +109,23 @@ Result<Platform> parse_platform(std::string_view text) {
                            std::all_of(part.begin(), part.end(), [](unsigned char c) {
                                return std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.';
                            });
-        if (!clean) { return invalid("\"" + std::string(text) + "\" is an invalid OS component: invalid platform"); }
+        if (!clean) {
+            return invalid("\"" + std::string(text) +
+                           "\" is an invalid OS component: invalid platform");
+        }
     }
-    if (parts.size() > 3) { return invalid("\"" + std::string(text) + "\": cannot parse platform specifier"); }
+    if (parts.size() > 3) {
+        return invalid("\"" + std::string(text) + "\": cannot parse platform specifier");
+    }
     platform.os = to_lower(parts[0]);
     if (parts.size() > 1) { platform.architecture = to_lower(parts[1]); }
     if (parts.size() > 2) { platform.variant = to_lower(parts[2]); }
     if (parts.size() == 1 && platform.os != "linux") {
         platform.architecture = std::exchange(platform.os, "linux");
     }
-    if (platform.architecture == "x86_64" || platform.architecture == "x86-64") { platform.architecture = "amd64"; }
+    if (platform.architecture == "x86_64" || platform.architecture == "x86-64") {
+        platform.architecture = "amd64";
+    }
     if (platform.architecture == "aarch64") { platform.architecture = "arm64"; }
     return platform;
 }
@@ -121,7 +138,9 @@ std::string platform_text(const Platform& platform) {
 }
 
 bool satisfies(const Platform& have, const Platform& want) {
-    const auto same = [](const std::string& a, const std::string& b) { return b.empty() || a == b; };
+    const auto same = [](const std::string& a, const std::string& b) {
+        return b.empty() || a == b;
+    };
     const auto variant = [](const Platform& p) {
         return p.architecture == "arm64" && p.variant.empty() ? std::string("v8") : p.variant;
     };

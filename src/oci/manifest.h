@@ -1,5 +1,6 @@
-// Descriptors, manifests and indexes of the OCI image-spec and of Docker's distribution format, which differ in
-// their media types only. Plain values and their JSON; nothing is fetched or checked against content here.
+// Descriptors, manifests and indexes of the OCI image-spec and of Docker's distribution format,
+// which differ in their media types only. Plain values and their JSON; nothing is fetched or
+// checked against content here.
 #pragma once
 
 #include "base/result.h"
@@ -20,10 +21,13 @@ inline constexpr std::string_view oci_config = "application/vnd.oci.image.config
 inline constexpr std::string_view oci_layer = "application/vnd.oci.image.layer.v1.tar";
 inline constexpr std::string_view oci_layer_gzip = "application/vnd.oci.image.layer.v1.tar+gzip";
 inline constexpr std::string_view oci_layer_zstd = "application/vnd.oci.image.layer.v1.tar+zstd";
-inline constexpr std::string_view docker_index = "application/vnd.docker.distribution.manifest.list.v2+json";
-inline constexpr std::string_view docker_manifest = "application/vnd.docker.distribution.manifest.v2+json";
+inline constexpr std::string_view docker_index =
+    "application/vnd.docker.distribution.manifest.list.v2+json";
+inline constexpr std::string_view docker_manifest =
+    "application/vnd.docker.distribution.manifest.v2+json";
 inline constexpr std::string_view docker_config = "application/vnd.docker.container.image.v1+json";
-inline constexpr std::string_view docker_layer_gzip = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+inline constexpr std::string_view docker_layer_gzip =
+    "application/vnd.docker.image.rootfs.diff.tar.gzip";
 bool is_index(std::string_view type);
 bool is_manifest(std::string_view type);
 bool is_config(std::string_view type);
@@ -67,7 +71,8 @@ struct Index {
 inline constexpr std::size_t manifest_bytes_max = 4 * 1024 * 1024;
 inline constexpr std::size_t index_entries_max = 1000;
 
-/// Fail: Invalid for wrong types, a schema version other than 2, negative sizes, missing digests, too many entries.
+/// Fail: Invalid for wrong types, a schema version other than 2, negative sizes, missing digests,
+/// too many entries.
 Result<Manifest> parse_manifest(std::string_view text);
 Result<Index> parse_index(std::string_view text);
 std::string print_manifest(const Manifest& manifest);

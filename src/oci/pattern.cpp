@@ -1,4 +1,5 @@
-// The pattern language of the `reference` filter: Go's path.Match, where `*` and `?` stop at a slash.
+// The pattern language of the `reference` filter: Go's path.Match, where `*` and `?` stop at a
+// slash.
 #include "oci/reference.h"
 
 #include <optional>
@@ -40,15 +41,19 @@ Step match_class(std::string_view pattern, char c) {
     return {inside != negated, at + 1};
 }
 
-/// The piece at the start of `pattern` (which is no star) against one character; '\0' only measures it.
+/// The piece at the start of `pattern` (which is no star) against one character; '\0' only measures
+/// it.
 Step match_one(std::string_view pattern, char c) {
     switch (pattern.front()) {
-    case '?': return {c != '/', 1};
-    case '[': return match_class(pattern, c);
+    case '?':
+        return {c != '/', 1};
+    case '[':
+        return match_class(pattern, c);
     case '\\':
         if (pattern.size() < 2) { return {}; }
         return {pattern[1] == c, 2};
-    default: return {pattern.front() == c, 1};
+    default:
+        return {pattern.front() == c, 1};
     }
 }
 

@@ -10,11 +10,21 @@ namespace {
 constexpr std::string_view default_domain = "docker.io";
 constexpr std::string_view official_prefix = "library/";
 
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_alnum(char c) { return is_lower(c) || is_upper(c) || is_digit(c); }
-bool is_word(char c) { return is_alnum(c) || c == '_'; }
+bool is_lower(char c) {
+    return c >= 'a' && c <= 'z';
+}
+bool is_upper(char c) {
+    return c >= 'A' && c <= 'Z';
+}
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+bool is_alnum(char c) {
+    return is_lower(c) || is_upper(c) || is_digit(c);
+}
+bool is_word(char c) {
+    return is_alnum(c) || c == '_';
+}
 
 bool is_domain_part(std::string_view part) {
     if (part.empty() || part.front() == '-' || part.back() == '-') { return false; }
@@ -44,7 +54,8 @@ bool is_domain(std::string_view domain) {
            std::all_of(port.begin(), port.end(), is_digit);
 }
 
-/// Length of the separator at the start of `text`: one dot, one or two underscores, any number of dashes.
+/// Length of the separator at the start of `text`: one dot, one or two underscores, any number of
+/// dashes.
 std::size_t separator_length(std::string_view text) {
     if (text.starts_with('.')) { return 1; }
     if (text.starts_with("__")) { return 2; }
@@ -54,8 +65,8 @@ std::size_t separator_length(std::string_view text) {
 
 bool is_path_part(std::string_view part) {
     while (true) {
-        const auto word_end =
-            std::find_if_not(part.begin(), part.end(), [](char c) { return is_lower(c) || is_digit(c); });
+        const auto word_end = std::find_if_not(part.begin(), part.end(),
+                                               [](char c) { return is_lower(c) || is_digit(c); });
         const auto word = static_cast<std::size_t>(word_end - part.begin());
         if (word == 0) { return false; }
         part.remove_prefix(word);
@@ -71,15 +82,17 @@ bool is_path(std::string_view path) {
     return !parts.empty() && std::all_of(parts.begin(), parts.end(), is_path_part);
 }
 
-Error bad_format() { return invalid("invalid reference format"); }
+Error bad_format() {
+    return invalid("invalid reference format");
+}
 
 struct Halves {
     std::string domain;
     std::string rest;
 };
 
-/// What stands before the first slash is a domain only when it cannot be a path: with a dot, a colon, an upper-case
-/// letter, or "localhost".
+/// What stands before the first slash is a domain only when it cannot be a path: with a dot, a
+/// colon, an upper-case letter, or "localhost".
 Halves split_domain(std::string_view text) {
     const auto slash = text.find('/');
     const auto head = text.substr(0, slash);
@@ -117,7 +130,8 @@ Result<Reference> Reference::parse(std::string_view text) {
     if (const auto at = rest.find('@'); at != std::string_view::npos) {
         auto digest = Digest::parse(rest.substr(at + 1));
         if (!digest) {
-            // Docker tells a digest of wrong length or algorithm from something that is no digest at all.
+            // Docker tells a digest of wrong length or algorithm from something that is no digest
+            // at all.
             const bool shaped = digest.error().message.find("format") == std::string::npos;
             return shaped ? std::move(digest).error() : bad_format();
         }
@@ -143,12 +157,15 @@ Result<Reference> Reference::parse(std::string_view text) {
     reference.domain_ = std::move(halves.domain);
     reference.path_ = rest;
     if (reference.name().size() > reference_name_max) {
-        return invalid("invalid reference format: repository name must not be more than 255 characters");
+        return invalid(
+            "invalid reference format: repository name must not be more than 255 characters");
     }
     return reference;
 }
 
-std::string Reference::name() const { return domain_ + "/" + path_; }
+std::string Reference::name() const {
+    return domain_ + "/" + path_;
+}
 
 std::string Reference::familiar_name() const {
     if (domain_ != default_domain) { return name(); }
@@ -165,8 +182,12 @@ std::string with_suffix(std::string name, const Reference& reference) {
 }
 } // namespace
 
-std::string Reference::text() const { return with_suffix(name(), *this); }
-std::string Reference::familiar() const { return with_suffix(familiar_name(), *this); }
+std::string Reference::text() const {
+    return with_suffix(name(), *this);
+}
+std::string Reference::familiar() const {
+    return with_suffix(familiar_name(), *this);
+}
 
 Reference Reference::with_default_tag() const {
     Reference copy = *this;

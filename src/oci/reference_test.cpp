@@ -51,12 +51,16 @@ TEST(Reference, takes_tag_and_digest_together) {
 }
 
 TEST(Reference, refuses_what_docker_refuses) {
-    for (const char* bad : {"", ":", "a:", "/a", "a/", "a//b", "-a", "a..b", "a___b", "a_-b", "a:tag:x", "a@", "a@b",
-                            "a b", "a\nb", "host:port/a", "a.b:/c", "[::1/a", "..", "a:-x", "a/./b", "a.-b", "http://a/b"}) {
+    for (const char* bad :
+         {"",       ":",      "a:",      "/a",   "a/",    "a//b", "-a",        "a..b",
+          "a___b",  "a_-b",   "a:tag:x", "a@",   "a@b",   "a b",  "a\nb",      "host:port/a",
+          "a.b:/c", "[::1/a", "..",      "a:-x", "a/./b", "a.-b", "http://a/b"}) {
         EXPECT_EQ(full(bad), "error: invalid reference format") << bad;
     }
-    EXPECT_EQ(full("Nginx"), "error: invalid reference format: repository name (Nginx) must be lowercase");
-    EXPECT_EQ(full(std::string(64, 'a')), "error: invalid repository name (" + std::string(64, 'a') +
+    EXPECT_EQ(full("Nginx"),
+              "error: invalid reference format: repository name (Nginx) must be lowercase");
+    EXPECT_EQ(full(std::string(64, 'a')), "error: invalid repository name (" +
+                                              std::string(64, 'a') +
                                               "), cannot specify 64-byte hexadecimal strings");
     EXPECT_FALSE(Reference::parse("a:" + std::string(129, 'x')));
     EXPECT_FALSE(Reference::parse(std::string(250, 'x')));

@@ -15,9 +15,9 @@
 namespace shoal::os {
 namespace {
 
-constexpr std::array<std::string_view, 13> v1_controllers{"cpu",     "cpuacct", "cpuset",  "memory", "pids",
-                                                           "blkio",   "devices", "freezer", "hugetlb", "net_cls",
-                                                           "net_prio", "perf_event", "rdma"};
+constexpr std::array<std::string_view, 13> v1_controllers{
+    "cpu",     "cpuacct", "cpuset",  "memory",   "pids",       "blkio", "devices",
+    "freezer", "hugetlb", "net_cls", "net_prio", "perf_event", "rdma"};
 
 std::uint64_t number_of(std::string_view text) {
     return parse_number<std::uint64_t>(trim(text)).value_or(0);
@@ -47,7 +47,9 @@ std::string text_of(const Cgroup& group, std::string_view controller, const std:
 bool CgroupLayout::has(std::string_view controller) const {
     if (version == Version::V1) { return v1_mounts.contains(std::string(controller)); }
     if (controller == "freezer" || controller == "devices") { return true; }
-    const std::string_view wanted = controller == "blkio" ? "io" : controller == "cpuacct" ? "cpu" : controller;
+    const std::string_view wanted = controller == "blkio"     ? "io"
+                                    : controller == "cpuacct" ? "cpu"
+                                                              : controller;
     return std::find(v2_controllers.begin(), v2_controllers.end(), wanted) != v2_controllers.end();
 }
 
@@ -61,9 +63,11 @@ CgroupLayout parse_cgroup_layout(std::string_view mountinfo, std::string_view v2
         } else if (mount.type == "cgroup" && mount.root == "/") {
             for (const auto& option : split(mount.super_options, ',')) {
                 const std::string name = option.starts_with("name=") ? option.substr(5) : option;
-                const bool known =
-                    std::find(v1_controllers.begin(), v1_controllers.end(), name) != v1_controllers.end();
-                if (known || option.starts_with("name=")) { layout.v1_mounts.emplace(name, mount.target); }
+                const bool known = std::find(v1_controllers.begin(), v1_controllers.end(), name) !=
+                                   v1_controllers.end();
+                if (known || option.starts_with("name=")) {
+                    layout.v1_mounts.emplace(name, mount.target);
+                }
             }
         }
     }
@@ -77,7 +81,8 @@ CgroupLayout parse_cgroup_layout(std::string_view mountinfo, std::string_view v2
 
 Result<CgroupLayout> detect_cgroups() {
     TRY_LET(mountinfo, read_file("/proc/self/mountinfo"));
-    return parse_cgroup_layout(mountinfo, read_file("/sys/fs/cgroup/cgroup.controllers").value_or(""));
+    return parse_cgroup_layout(mountinfo,
+                               read_file("/sys/fs/cgroup/cgroup.controllers").value_or(""));
 }
 
 std::string Cgroup::directory(std::string_view controller) const {
@@ -91,7 +96,9 @@ namespace {
 std::set<std::string> directories_of(const Cgroup& group) {
     if (group.layout().version == CgroupLayout::Version::V2) { return {group.directory("")}; }
     std::set<std::string> all;
-    for (const auto& [controller, mount] : group.layout().v1_mounts) { all.insert(mount + group.path()); }
+    for (const auto& [controller, mount] : group.layout().v1_mounts) {
+        all.insert(mount + group.path());
+    }
     return all;
 }
 
@@ -108,7 +115,8 @@ void collect_processes(const std::string& directory, std::set<pid_t>& pids) {
     }
 }
 
-/// rmdir of a group with the groups inside it (a container with its own cgroup namespace may have made some).
+/// rmdir of a group with the groups inside it (a container with its own cgroup namespace may have
+/// made some).
 int remove_directories(const std::string& directory, int depth) {
     if (::rmdir(directory.c_str()) == 0 || errno == ENOENT) { return 0; }
     const int code = errno;
@@ -142,13 +150,18 @@ Result<std::vector<pid_t>> Cgroup::processes() const {
 
 Result<void> Cgroup::set_frozen(bool frozen) const {
     const bool v2 = layout_.version == CgroupLayout::Version::V2;
-    if (!v2 && !layout_.has("freezer")) { return unsupported("cannot pause: no freezer cgroup on this machine"); }
+    if (!v2 && !layout_.has("freezer")) {
+        return unsupported("cannot pause: no freezer cgroup on this machine");
+    }
     const auto now = std::chrono::steady_clock::now();
-    TRY(v2 ? write("", "cgroup.freeze", frozen ? "1" : "0") : write("freezer", "freezer.state", frozen ? "FROZEN" : "THAWED"));
-    // The kernel freezes task by task; new ones may appear between, so v1 is told again until it holds.
+    TRY(v2 ? write("", "cgroup.freeze", frozen ? "1" : "0")
+           : write("freezer", "freezer.state", frozen ? "FROZEN" : "THAWED"));
+    // The kernel freezes task by task; new ones may appear between, so v1 is told again until it
+    // holds.
     while (is_frozen() != frozen) {
         if (std::chrono::steady_clock::now() - now > std::chrono::seconds(5)) {
-            return Error{Errc::Timeout, "cgroup " + path_ + (frozen ? " does not freeze" : " does not thaw")};
+            return Error{Errc::Timeout,
+                         "cgroup " + path_ + (frozen ? " does not freeze" : " does not thaw")};
         }
         ::usleep(500);
         if (!v2) { TRY(write("freezer", "freezer.state", frozen ? "FROZEN" : "THAWED")); }
@@ -164,13 +177,18 @@ bool Cgroup::is_frozen() const {
 }
 
 Result<void> Cgroup::kill_all() const {
-    if (layout_.version == CgroupLayout::Version::V2 && write("", "cgroup.kill", "1")) { return ok(); }
-    // Processes may fork while we look; a few rounds end every tree that does not fork faster than we kill.
+    if (layout_.version == CgroupLayout::Version::V2 && write("", "cgroup.kill", "1")) {
+        return ok();
+    }
+    // Processes may fork while we look; a few rounds end every tree that does not fork faster than
+    // we kill.
     for (int round = 0; round < 100; ++round) {
         auto pids = processes();
         if (!pids || pids->empty()) { return ok(); }
         for (const pid_t pid : *pids) { (void)::kill(pid, SIGKILL); }
-        if (layout_.version == CgroupLayout::Version::V1 && is_frozen()) { (void)set_frozen(false); }
+        if (layout_.version == CgroupLayout::Version::V1 && is_frozen()) {
+            (void)set_frozen(false);
+        }
         ::usleep(round < 10 ? 500 : 5000);
     }
     return Error{Errc::Timeout, "cgroup " + path_ + ": processes do not end"};
@@ -193,7 +211,9 @@ Result<void> Cgroup::remove() const {
 
 std::uint64_t Cgroup::oom_kills() const {
     const bool v2 = layout_.version == CgroupLayout::Version::V2;
-    return member(parse_table(text_of(*this, "memory", v2 ? "memory.events" : "memory.oom_control")), "oom_kill");
+    return member(
+        parse_table(text_of(*this, "memory", v2 ? "memory.events" : "memory.oom_control")),
+        "oom_kill");
 }
 
 Result<std::string> Cgroup::read(std::string_view controller, const std::string& file) const {
@@ -202,7 +222,8 @@ Result<std::string> Cgroup::read(std::string_view controller, const std::string&
     return read_file(where + "/" + file);
 }
 
-Result<void> Cgroup::write(std::string_view controller, const std::string& file, std::string_view text) const {
+Result<void> Cgroup::write(std::string_view controller, const std::string& file,
+                           std::string_view text) const {
     const std::string where = directory(controller);
     if (where.empty()) { return not_found("cgroup controller", controller); }
     return write_kernel_file(where + "/" + file, text);
@@ -214,7 +235,8 @@ CpuUsage read_cpu_v1(const Cgroup& group) {
     CpuUsage usage;
     usage.total_ns = number_of(text_of(group, "cpuacct", "cpuacct.usage"));
     const auto ticks = parse_table(text_of(group, "cpuacct", "cpuacct.stat"));
-    const std::uint64_t tick_ns = 1'000'000'000ULL / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+    const std::uint64_t tick_ns =
+        1'000'000'000ULL / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
     usage.user_ns = member(ticks, "user") * tick_ns;
     usage.system_ns = member(ticks, "system") * tick_ns;
     const std::string per_cpu = text_of(group, "cpuacct", "cpuacct.usage_percpu");
@@ -277,7 +299,8 @@ void parse_io_v2(std::string_view text, BlkioUsage& usage) {
 } // namespace
 
 CpuUsage read_cpu_usage(const Cgroup& group) {
-    return group.layout().version == CgroupLayout::Version::V2 ? read_cpu_v2(group) : read_cpu_v1(group);
+    return group.layout().version == CgroupLayout::Version::V2 ? read_cpu_v2(group)
+                                                               : read_cpu_v1(group);
 }
 
 MemoryUsage read_memory_usage(const Cgroup& group) {
@@ -309,16 +332,18 @@ BlkioUsage read_blkio_usage(const Cgroup& group) {
         parse_io_v2(text_of(group, "io", "io.stat"), usage);
         return usage;
     }
-    static constexpr std::array<std::pair<const char*, const char*>, 8> files{{
-        {"io_service_bytes_recursive", "blkio.io_service_bytes_recursive"},
-        {"io_serviced_recursive", "blkio.io_serviced_recursive"},
-        {"io_queue_recursive", "blkio.io_queued_recursive"},
-        {"io_service_time_recursive", "blkio.io_service_time_recursive"},
-        {"io_wait_time_recursive", "blkio.io_wait_time_recursive"},
-        {"io_merged_recursive", "blkio.io_merged_recursive"},
-        {"io_time_recursive", "blkio.time_recursive"},
-        {"sectors_recursive", "blkio.sectors_recursive"}}};
-    for (const auto& [name, file] : files) { usage.tables[name] = parse_blkio_v1(text_of(group, "blkio", file)); }
+    static constexpr std::array<std::pair<const char*, const char*>, 8> files{
+        {{"io_service_bytes_recursive", "blkio.io_service_bytes_recursive"},
+         {"io_serviced_recursive", "blkio.io_serviced_recursive"},
+         {"io_queue_recursive", "blkio.io_queued_recursive"},
+         {"io_service_time_recursive", "blkio.io_service_time_recursive"},
+         {"io_wait_time_recursive", "blkio.io_wait_time_recursive"},
+         {"io_merged_recursive", "blkio.io_merged_recursive"},
+         {"io_time_recursive", "blkio.time_recursive"},
+         {"sectors_recursive", "blkio.sectors_recursive"}}};
+    for (const auto& [name, file] : files) {
+        usage.tables[name] = parse_blkio_v1(text_of(group, "blkio", file));
+    }
     // Without the CFQ-era files the throttling layer still counts bytes and operations.
     if (usage.tables["io_service_bytes_recursive"].empty()) {
         usage.tables["io_service_bytes_recursive"] =

@@ -1,5 +1,6 @@
-// Control groups, version 1, version 2 and the hybrid of both: which layout this machine has, where a container's
-// groups lie, and what the kernel counts there. Creation and limits are the OCI runtime's work, not done here.
+// Control groups, version 1, version 2 and the hybrid of both: which layout this machine has, where
+// a container's groups lie, and what the kernel counts there. Creation and limits are the OCI
+// runtime's work, not done here.
 #pragma once
 
 #include "base/result.h"
@@ -31,7 +32,8 @@ CgroupLayout parse_cgroup_layout(std::string_view mountinfo, std::string_view v2
 /// One container's (or any) group, by its path from the root of each hierarchy: "/shoal/<id>".
 class Cgroup {
   public:
-    Cgroup(const CgroupLayout& layout, std::string path) : layout_(layout), path_(std::move(path)) {}
+    Cgroup(const CgroupLayout& layout, std::string path)
+        : layout_(layout), path_(std::move(path)) {}
 
     /// The directory for a controller; "" when it is not mounted. V2 has one directory for all.
     std::string directory(std::string_view controller) const;
@@ -40,7 +42,8 @@ class Cgroup {
     Result<std::vector<pid_t>> processes() const;
     Result<void> set_frozen(bool frozen) const;
     bool is_frozen() const;
-    /// Kills everything in the group (cgroup.kill, else SIGKILL to each while frozen is not possible).
+    /// Kills everything in the group (cgroup.kill, else SIGKILL to each while frozen is not
+    /// possible).
     Result<void> kill_all() const;
     /// Removes the (empty) directories of the group; absent is success.
     Result<void> remove() const;
@@ -48,7 +51,8 @@ class Cgroup {
     std::uint64_t oom_kills() const;
 
     Result<std::string> read(std::string_view controller, const std::string& file) const;
-    Result<void> write(std::string_view controller, const std::string& file, std::string_view text) const;
+    Result<void> write(std::string_view controller, const std::string& file,
+                       std::string_view text) const;
 
     const std::string& path() const { return path_; }
     const CgroupLayout& layout() const { return layout_; }
@@ -64,7 +68,8 @@ struct CpuUsage {
     std::uint64_t periods = 0, throttled_periods = 0, throttled_ns = 0;
 };
 struct MemoryUsage {
-    std::uint64_t usage = 0, max_usage = 0, limit = 0, failcnt = 0; ///< bytes; max_usage and failcnt v1 only
+    std::uint64_t usage = 0, max_usage = 0, limit = 0,
+                  failcnt = 0; ///< bytes; max_usage and failcnt v1 only
     std::map<std::string, std::uint64_t> stat;
 };
 struct PidsUsage {
@@ -77,7 +82,8 @@ struct BlkioEntry {
     std::uint64_t value = 0;
 };
 struct BlkioUsage {
-    std::map<std::string, std::vector<BlkioEntry>> tables; ///< by the API's names: "io_service_bytes_recursive"
+    std::map<std::string, std::vector<BlkioEntry>>
+        tables; ///< by the API's names: "io_service_bytes_recursive"
 };
 CpuUsage read_cpu_usage(const Cgroup& group);
 MemoryUsage read_memory_usage(const Cgroup& group);

@@ -19,7 +19,9 @@ struct Database::State {
         const std::string message = path + ": " + sqlite3_errmsg(connection);
         const int primary = code & 0xff;
         if (primary == SQLITE_FULL) { return {Errc::Exhausted, message, ENOSPC}; }
-        if (primary == SQLITE_READONLY || primary == SQLITE_BUSY) { return {Errc::Unavailable, message}; }
+        if (primary == SQLITE_READONLY || primary == SQLITE_BUSY) {
+            return {Errc::Unavailable, message};
+        }
         return internal(message);
     }
 };
@@ -37,7 +39,8 @@ Result<Database> Database::open(const std::string& path) {
     if (code != SQLITE_OK) { return state->error(code); }
     sqlite3_busy_timeout(state->connection, 2000);
     Database database(std::move(state));
-    TRY(database.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-256;"));
+    TRY(database.execute(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-256;"));
     return database;
 }
 
@@ -47,8 +50,8 @@ Result<void> Database::execute(const std::string& sql) {
     return ok();
 }
 
-Result<void> Database::query(const std::string& sql, const std::vector<std::string_view>& parameters,
-                             const Row& row) {
+Result<void> Database::query(const std::string& sql,
+                             const std::vector<std::string_view>& parameters, const Row& row) {
     sqlite3_stmt*& statement = state_->statements[sql];
     if (statement == nullptr) {
         const int code =

@@ -1,4 +1,5 @@
-// Fd owns a file descriptor and closes it once. Raw descriptor numbers exist only inside os/, net/ and the shim.
+// Fd owns a file descriptor and closes it once. Raw descriptor numbers exist only inside os/, net/
+// and the shim.
 #pragma once
 
 #include "base/result.h"

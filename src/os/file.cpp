@@ -27,7 +27,9 @@ namespace {
 
 Result<Fd> open_raw(int directory, const std::string& name, int flags, mode_t mode) {
     int raw = -1;
-    do { raw = ::openat(directory, name.c_str(), flags | O_CLOEXEC, mode); } while (raw < 0 && errno == EINTR);
+    do {
+        raw = ::openat(directory, name.c_str(), flags | O_CLOEXEC, mode);
+    } while (raw < 0 && errno == EINTR);
     if (raw < 0) { return os_error("open " + name, errno); }
     return Fd(raw);
 }
@@ -78,7 +80,9 @@ Error beneath_error(std::string_view path, int code) {
 /// One step of the walk that stands in for openat2: what is still to do, and where we are.
 class Walk {
   public:
-    Walk(const Fd& root, std::string_view path, OpenBeneath how) : root_(root), how_(how) { push(path); }
+    Walk(const Fd& root, std::string_view path, OpenBeneath how) : root_(root), how_(how) {
+        push(path);
+    }
 
     Result<Fd> run(std::string_view shown) {
         const bool absolute = !shown.empty() && shown.front() == '/';
@@ -96,7 +100,8 @@ class Walk {
                 }
                 continue;
             }
-            const bool last = std::all_of(todo_.begin(), todo_.end(), [](const auto& s) { return s.empty(); });
+            const bool last =
+                std::all_of(todo_.begin(), todo_.end(), [](const auto& s) { return s.empty(); });
             auto opened = last ? open_last(part, shown) : step(part, shown);
             if (!opened) { return std::move(opened).error(); }
             if (*opened) { return std::move(*opened); }
@@ -108,7 +113,9 @@ class Walk {
   private:
     void push(std::string_view path) {
         auto parts = split(path, '/');
-        for (auto part = parts.rbegin(); part != parts.rend(); ++part) { todo_.push_back(std::move(*part)); }
+        for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+            todo_.push_back(std::move(*part));
+        }
     }
     Result<void> enter_root() {
         stack_.clear();
@@ -128,12 +135,14 @@ class Walk {
     /// The link's target, or nothing when `part` is not a link.
     std::optional<std::string> link_target(const std::string& part) {
         std::array<char, PATH_MAX> target{};
-        const auto size = ::readlinkat(stack_.back().raw(), part.c_str(), target.data(), target.size());
+        const auto size =
+            ::readlinkat(stack_.back().raw(), part.c_str(), target.data(), target.size());
         if (size < 0) { return std::nullopt; }
         return std::string(target.data(), static_cast<std::size_t>(size));
     }
     Result<Fd> step(const std::string& part, std::string_view shown) {
-        const int raw = ::openat(stack_.back().raw(), part.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        const int raw = ::openat(stack_.back().raw(), part.c_str(),
+                                 O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (raw >= 0) {
             stack_.emplace_back(raw);
             return Fd();
@@ -153,7 +162,8 @@ class Walk {
                 return Fd();
             }
         }
-        const int raw = ::openat(stack_.back().raw(), part.c_str(), how_.flags | O_NOFOLLOW | O_CLOEXEC, how_.mode);
+        const int raw = ::openat(stack_.back().raw(), part.c_str(),
+                                 how_.flags | O_NOFOLLOW | O_CLOEXEC, how_.mode);
         if (raw < 0) { return beneath_error(shown, errno); }
         return Fd(raw);
     }
@@ -179,7 +189,8 @@ Result<Fd> open_beneath(const Fd& root, std::string_view path, OpenBeneath how) 
         if (how.no_links) { request.resolve |= RESOLVE_NO_SYMLINKS; }
         // EAGAIN: something was renamed meanwhile, so that the kernel could not be sure.
         for (int attempt = 0; attempt < 64; ++attempt) {
-            const auto raw = ::syscall(SYS_openat2, root.raw(), text.c_str(), &request, sizeof request);
+            const auto raw =
+                ::syscall(SYS_openat2, root.raw(), text.c_str(), &request, sizeof request);
             if (raw >= 0) { return Fd(static_cast<int>(raw)); }
             if (errno == ENOSYS || errno == EPERM) { break; }
             if (errno != EAGAIN && errno != EINTR) { return beneath_error(path, errno); }
@@ -203,7 +214,8 @@ Result<std::string> read_all(const Fd& fd, std::size_t bytes_max) {
     struct stat status {};
     if (::fstat(fd.raw(), &status) == 0 && status.st_size > 0) {
         if (static_cast<std::uint64_t>(status.st_size) > bytes_max) {
-            return Error{Errc::Exhausted, "file larger than " + std::to_string(bytes_max) + " bytes"};
+            return Error{Errc::Exhausted,
+                         "file larger than " + std::to_string(bytes_max) + " bytes"};
         }
         text.reserve(static_cast<std::size_t>(status.st_size) + 1);
     }
@@ -216,7 +228,8 @@ Result<std::string> read_all(const Fd& fd, std::size_t bytes_max) {
             return os_error("read", errno);
         }
         if (text.size() + static_cast<std::size_t>(got) > bytes_max) {
-            return Error{Errc::Exhausted, "file larger than " + std::to_string(bytes_max) + " bytes"};
+            return Error{Errc::Exhausted,
+                         "file larger than " + std::to_string(bytes_max) + " bytes"};
         }
         text.append(buffer.data(), static_cast<std::size_t>(got));
     }
@@ -227,7 +240,8 @@ Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
     return read_all(fd, bytes_max).with(path);
 }
 
-Result<std::string> read_file_at(const Fd& directory, const std::string& name, std::size_t bytes_max) {
+Result<std::string> read_file_at(const Fd& directory, const std::string& name,
+                                 std::size_t bytes_max) {
     TRY_LET(fd, open_file_at(directory, name, O_RDONLY));
     return read_all(fd, bytes_max).with(name);
 }
@@ -250,7 +264,9 @@ Result<void> write_file_atomic(const std::string& path, std::string_view bytes, 
         TRY_LET(fd, open_file(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, how.mode));
         if (::fchmod(fd.raw(), how.mode) != 0) { return os_error("chmod " + beside, errno); }
         TRY(write_all(fd, bytes).with(beside));
-        if (how.sync == Sync::Yes && ::fdatasync(fd.raw()) != 0) { return os_error("sync " + beside, errno); }
+        if (how.sync == Sync::Yes && ::fdatasync(fd.raw()) != 0) {
+            return os_error("sync " + beside, errno);
+        }
         return rename_file(beside, path);
     };
     auto written = write_it();
@@ -264,7 +280,9 @@ Result<void> write_file_atomic(const std::string& path, std::string_view bytes, 
 Result<void> write_kernel_file(const std::string& path, std::string_view bytes) {
     TRY_LET(fd, open_file(path, O_WRONLY));
     const auto done = ::write(fd.raw(), bytes.data(), bytes.size());
-    if (done != static_cast<ssize_t>(bytes.size())) { return os_error("write " + path, done < 0 ? errno : EIO); }
+    if (done != static_cast<ssize_t>(bytes.size())) {
+        return os_error("write " + path, done < 0 ? errno : EIO);
+    }
     return ok();
 }
 
@@ -296,18 +314,23 @@ Result<void> ensure_directory(const std::string& path, mode_t mode) {
     const std::string parent = parent_of(path);
     if (parent == path || parent == ".") { return os_error("create directory " + path, ENOENT); }
     TRY(ensure_directory(parent, mode));
-    if (::mkdir(path.c_str(), mode) == 0 || (errno == EEXIST && is_directory(path))) { return ok(); }
+    if (::mkdir(path.c_str(), mode) == 0 || (errno == EEXIST && is_directory(path))) {
+        return ok();
+    }
     return os_error("create directory " + path, errno);
 }
 
 Result<Fd> ensure_directory_beneath(const Fd& root, std::string_view path, mode_t mode) {
-    // Each prefix is resolved anew beneath the root, so that links inside the tree lead where they lead inside it.
+    // Each prefix is resolved anew beneath the root, so that links inside the tree lead where they
+    // lead inside it.
     std::string prefix;
     TRY_LET(first, open_beneath(root, ".", {.flags = O_PATH | O_DIRECTORY}));
     Fd here = std::move(first);
     for (const auto& part : split(path, '/')) {
         if (part.empty() || part == ".") { continue; }
-        if (part == "..") { return invalid("create directory " + std::string(path) + ": \"..\" in the path"); }
+        if (part == "..") {
+            return invalid("create directory " + std::string(path) + ": \"..\" in the path");
+        }
         prefix += "/" + part;
         auto opened = open_beneath(root, prefix, {.flags = O_PATH | O_DIRECTORY});
         if (!opened && opened.error().code == Errc::NotFound) {
@@ -340,7 +363,8 @@ Result<std::vector<Entry>> list_directory(const Fd& directory) {
     const int code = errno;
     ::closedir(stream);
     if (code != 0) { return os_error("list directory", code); }
-    std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
+    std::sort(entries.begin(), entries.end(),
+              [](const Entry& a, const Entry& b) { return a.name < b.name; });
     return entries;
 }
 
@@ -382,7 +406,9 @@ class Remover {
     Result<void> run(int directory, const std::string& name) {
         const int code = unlink_at(directory, name.c_str(), 0);
         if (code == 0) { return ok(); }
-        if (code != EISDIR && code != EPERM && code != EBUSY) { return os_error("remove " + name, code); }
+        if (code != EISDIR && code != EPERM && code != EBUSY) {
+            return os_error("remove " + name, code);
+        }
         TRY(enter(directory, name));
         while (!levels_.empty()) { TRY(work()); }
         return ok();
@@ -396,7 +422,8 @@ class Remover {
     };
 
     Result<void> enter(int directory, const std::string& name) {
-        int raw = ::openat(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int raw =
+            ::openat(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (raw < 0 && errno == ENOENT) { return ok(); }
         if (raw < 0) { return os_error("remove " + name, errno); }
         Level level{Fd(raw), name, {}};
@@ -418,7 +445,8 @@ class Remover {
         while (!level.entries.empty()) {
             const Entry entry = std::move(level.entries.back());
             level.entries.pop_back();
-            const int code = entry.type == DT_DIR ? EISDIR : unlink_at(level.fd.raw(), entry.name.c_str(), 0);
+            const int code =
+                entry.type == DT_DIR ? EISDIR : unlink_at(level.fd.raw(), entry.name.c_str(), 0);
             if (code == 0) { continue; }
             if (code != EISDIR) { return os_error("remove " + entry.name, code); }
             if (levels_.size() >= depth_max) { return flatten(level, entry.name); }
@@ -434,10 +462,12 @@ class Remover {
         return ok();
     }
 
-    /// Too many open levels: move the deep directory up beside the first level and remove it as one of its entries.
+    /// Too many open levels: move the deep directory up beside the first level and remove it as one
+    /// of its entries.
     Result<void> flatten(Level& level, const std::string& name) {
         const std::string moved = ".shoal-deep-" + random_suffix();
-        if (::renameat(level.fd.raw(), name.c_str(), levels_.front().fd.raw(), moved.c_str()) != 0) {
+        if (::renameat(level.fd.raw(), name.c_str(), levels_.front().fd.raw(), moved.c_str()) !=
+            0) {
             return os_error("remove " + name, errno);
         }
         levels_.front().entries.push_back({moved, DT_DIR});
@@ -489,23 +519,31 @@ Result<TreeSize> measure_tree(const std::string& path) {
     TreeSize size;
     std::set<ino_t> linked;
     std::vector<Fd> stack;
-    // Open descriptors grow with the number of directories waiting; each is opened when its turn comes.
+    // Open descriptors grow with the number of directories waiting; each is opened when its turn
+    // comes.
     std::vector<std::string> waiting{"."};
     while (!waiting.empty()) {
         const std::string name = std::move(waiting.back());
         waiting.pop_back();
-        auto directory = open_beneath(top, name, {.rule = Beneath::NoEscape,
-                                                  .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
-                                                  .no_links = true});
+        auto directory = open_beneath(top, name,
+                                      {.rule = Beneath::NoEscape,
+                                       .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+                                       .no_links = true});
         if (!directory) { continue; } // it went away meanwhile
         auto entries = list_directory(*directory);
         if (!entries) { continue; }
         for (const auto& entry : *entries) {
-            if (::fstatat(directory->raw(), entry.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) { continue; }
+            if (::fstatat(directory->raw(), entry.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) !=
+                0) {
+                continue;
+            }
             if (status.st_dev != device) { continue; }
             ++size.entries;
             if (S_ISDIR(status.st_mode)) { waiting.push_back(name + "/" + entry.name); }
-            if (status.st_nlink > 1 && !S_ISDIR(status.st_mode) && !linked.insert(status.st_ino).second) { continue; }
+            if (status.st_nlink > 1 && !S_ISDIR(status.st_mode) &&
+                !linked.insert(status.st_ino).second) {
+                continue;
+            }
             if (!S_ISDIR(status.st_mode)) { size.bytes += status.st_size; }
             size.disk_bytes += static_cast<std::int64_t>(status.st_blocks) * 512;
         }
@@ -543,11 +581,23 @@ TempDir::~TempDir() {
 
 namespace {
 std::string file_system_name(std::uint32_t type) {
-    static constexpr std::array<std::pair<std::uint32_t, const char*>, 16> names{{
-        {0xef53, "extfs"}, {0x58465342, "xfs"}, {0x9123683e, "btrfs"}, {0x01021994, "tmpfs"},
-        {0x794c7630, "overlayfs"}, {0x6969, "nfs"}, {0x2fc12fc1, "zfs"}, {0x858458f6, "ramfs"},
-        {0xf2f52010, "f2fs"}, {0x65735546, "fuse"}, {0xff534d42, "cifs"}, {0x61756673, "aufs"},
-        {0x52654973, "reiserfs"}, {0x3153464a, "jfs"}, {0x1161970, "gfs"}, {0x4244, "hfs"}}};
+    static constexpr std::array<std::pair<std::uint32_t, const char*>, 16> names{
+        {{0xef53, "extfs"},
+         {0x58465342, "xfs"},
+         {0x9123683e, "btrfs"},
+         {0x01021994, "tmpfs"},
+         {0x794c7630, "overlayfs"},
+         {0x6969, "nfs"},
+         {0x2fc12fc1, "zfs"},
+         {0x858458f6, "ramfs"},
+         {0xf2f52010, "f2fs"},
+         {0x65735546, "fuse"},
+         {0xff534d42, "cifs"},
+         {0x61756673, "aufs"},
+         {0x52654973, "reiserfs"},
+         {0x3153464a, "jfs"},
+         {0x1161970, "gfs"},
+         {0x4244, "hfs"}}};
     for (const auto& [number, name] : names) {
         if (number == type) { return name; }
     }

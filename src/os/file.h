@@ -1,6 +1,7 @@
-// Files and directories: whole-file reads and atomic writes, trees removed and listed beneath a descriptor, paths
-// resolved beneath a root that links cannot leave. Blocking and stateless. It is not a cache and never follows a
-// link that an untrusted tree could have planted, except where a function says so.
+// Files and directories: whole-file reads and atomic writes, trees removed and listed beneath a
+// descriptor, paths resolved beneath a root that links cannot leave. Blocking and stateless. It is
+// not a cache and never follows a link that an untrusted tree could have planted, except where a
+// function says so.
 #pragma once
 
 #include "os/fd.h"
@@ -34,10 +35,12 @@ struct OpenBeneath {
     Beneath rule = Beneath::Root;
     int flags = 0; ///< open(2) flags; O_CLOEXEC is added. O_NOFOLLOW applies to the last component
     mode_t mode = 0;
-    bool no_links = false;    ///< any link on the way fails: ELOOP
-    bool force_walk = false;  ///< do not use openat2, walk the components (for tests and old kernels)
+    bool no_links = false; ///< any link on the way fails: ELOOP
+    bool force_walk =
+        false; ///< do not use openat2, walk the components (for tests and old kernels)
 };
-/// Opens `path` beneath `root` with openat2, or component by component where the kernel has no openat2.
+/// Opens `path` beneath `root` with openat2, or component by component where the kernel has no
+/// openat2.
 Result<Fd> open_beneath(const Fd& root, std::string_view path, OpenBeneath how);
 /// The absolute path of what a descriptor refers to, by /proc/self/fd.
 Result<std::string> path_of(const Fd& fd);
@@ -67,7 +70,8 @@ Result<void> sync_directory(const std::string& path);
 
 bool exists(const std::string& path); ///< of the name itself: a dangling link exists
 bool is_directory(const std::string& path);
-Result<void> ensure_directory(const std::string& path, mode_t mode = 0755); ///< with parents; mode for new ones
+Result<void> ensure_directory(const std::string& path,
+                              mode_t mode = 0755); ///< with parents; mode for new ones
 /// mkdir -p beneath a root, never through a link that leaves it; new directories belong to uid:gid.
 Result<Fd> ensure_directory_beneath(const Fd& root, std::string_view path, mode_t mode = 0755);
 
@@ -79,17 +83,19 @@ struct Entry {
 Result<std::vector<Entry>> list_directory(const std::string& path);
 Result<std::vector<Entry>> list_directory(const Fd& directory);
 
-/// Removes `name` in `directory` with everything below; links are removed, never followed; another file system
-/// mounted below is not entered (error). Absent is success. Clears the immutable flag where it stands in the way.
+/// Removes `name` in `directory` with everything below; links are removed, never followed; another
+/// file system mounted below is not entered (error). Absent is success. Clears the immutable flag
+/// where it stands in the way.
 Result<void> remove_tree_at(const Fd& directory, const std::string& name);
 Result<void> remove_tree(const std::string& path);
 /// unlink; absent is success.
 Result<void> remove_file(const std::string& path);
 Result<void> rename_file(const std::string& from, const std::string& to);
 
-/// Bytes on disk of a tree (512-byte blocks, hard links counted once), not entering other file systems.
+/// Bytes on disk of a tree (512-byte blocks, hard links counted once), not entering other file
+/// systems.
 struct TreeSize {
-    std::int64_t bytes = 0;     ///< apparent size
+    std::int64_t bytes = 0; ///< apparent size
     std::int64_t disk_bytes = 0;
     std::int64_t entries = 0;
 };
@@ -101,7 +107,8 @@ Result<TreeSize> measure_tree(const std::string& path);
 class TempDir {
   public:
     TempDir() = default;
-    static Result<TempDir> create(const std::string& parent = "/tmp", std::string_view prefix = "shoal-");
+    static Result<TempDir> create(const std::string& parent = "/tmp",
+                                  std::string_view prefix = "shoal-");
     TempDir(TempDir&& other) noexcept : path_(std::exchange(other.path_, {})) {}
     TempDir& operator=(TempDir&& other) noexcept;
     ~TempDir();
@@ -116,7 +123,7 @@ class TempDir {
 
 struct FileSystem {
     std::uint32_t type = 0; ///< statfs f_type: EXT4_SUPER_MAGIC ...
-    std::string name;       ///< "extfs", "xfs", "btrfs", "tmpfs", "overlayfs", ... or "0x..." as Docker's
+    std::string name; ///< "extfs", "xfs", "btrfs", "tmpfs", "overlayfs", ... or "0x..." as Docker's
     std::int64_t bytes = 0;
     std::int64_t free_bytes = 0; ///< available to root
     std::int64_t files = 0;

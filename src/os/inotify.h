@@ -1,4 +1,5 @@
-// Inotify: tells that something in a directory changed. It does not say what: the caller looks again.
+// Inotify: tells that something in a directory changed. It does not say what: the caller looks
+// again.
 #pragma once
 
 #include "os/fd.h"

@@ -11,7 +11,9 @@
 namespace shoal::os {
 namespace {
 
-std::string program_of(const std::string& pid) { return read_file("/proc/" + pid + "/comm").value_or(""); }
+std::string program_of(const std::string& pid) {
+    return read_file("/proc/" + pid + "/comm").value_or("");
+}
 
 } // namespace
 

@@ -1,5 +1,6 @@
-// LockFile: a file that at most one living process has locked: "this directory is mine". The kernel gives the lock back
-// when the process ends, however it ends. PidFile: the number of the process for scripts, removed at the end.
+// LockFile: a file that at most one living process has locked: "this directory is mine". The kernel
+// gives the lock back when the process ends, however it ends. PidFile: the number of the process
+// for scripts, removed at the end.
 #pragma once
 
 #include "os/fd.h"

@@ -37,8 +37,10 @@ std::string unescape(std::string_view text) {
     auto octal = [](char c) { return c >= '0' && c <= '7'; };
     std::string plain;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '\\' && i + 3 < text.size() && octal(text[i + 1]) && octal(text[i + 2]) && octal(text[i + 3])) {
-            plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+        if (text[i] == '\\' && i + 3 < text.size() && octal(text[i + 1]) && octal(text[i + 2]) &&
+            octal(text[i + 3])) {
+            plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
+                                       (text[i + 3] - '0'));
             i += 3;
         } else {
             plain += text[i];
@@ -63,8 +65,12 @@ bool from_text(std::string_view text, Propagation& propagation) {
     }
     return false;
 }
-std::string_view to_text(Propagation propagation) { return entry_of(propagation).name; }
-unsigned long mount_flags(Propagation propagation) { return entry_of(propagation).flags; }
+std::string_view to_text(Propagation propagation) {
+    return entry_of(propagation).name;
+}
+unsigned long mount_flags(Propagation propagation) {
+    return entry_of(propagation).flags;
+}
 
 Mount& Mount::operator=(Mount&& other) noexcept {
     if (this != &other) {
@@ -73,7 +79,9 @@ Mount& Mount::operator=(Mount&& other) noexcept {
     }
     return *this;
 }
-Mount::~Mount() { (void)unmount(); }
+Mount::~Mount() {
+    (void)unmount();
+}
 Result<void> Mount::unmount() {
     if (target_.empty()) { return ok(); }
     return unmount_lazy(std::exchange(target_, {}));
@@ -106,7 +114,9 @@ Result<Mount> mount_tmpfs(const std::string& target, const std::string& options)
 }
 
 Result<void> set_propagation(const std::string& target, Propagation propagation) {
-    if (::mount("none", target.c_str(), nullptr, mount_flags(propagation), nullptr) == 0) { return ok(); }
+    if (::mount("none", target.c_str(), nullptr, mount_flags(propagation), nullptr) == 0) {
+        return ok();
+    }
     return os_error("make " + target + " " + std::string(to_text(propagation)), errno);
 }
 
@@ -132,7 +142,9 @@ std::vector<MountInfo> parse_mountinfo(std::string_view text) {
     for (const auto& line : split(text, '\n')) {
         const auto fields = split(line, ' ');
         const auto dash = std::find(fields.begin(), fields.end(), "-");
-        if (fields.size() < 10 || fields.end() - dash < 4 || dash - fields.begin() < 6) { continue; }
+        if (fields.size() < 10 || fields.end() - dash < 4 || dash - fields.begin() < 6) {
+            continue;
+        }
         MountInfo mount;
         mount.id = parse_number<int>(fields[0]).value_or(0);
         mount.parent = parse_number<int>(fields[1]).value_or(0);
@@ -168,7 +180,8 @@ const MountInfo* mount_of(const std::vector<MountInfo>& mounts, std::string_view
 bool is_mount_point(const std::string& path) {
     auto mounts = load_mountinfo();
     if (!mounts) { return false; }
-    return std::any_of(mounts->begin(), mounts->end(), [&](const MountInfo& m) { return m.target == path; });
+    return std::any_of(mounts->begin(), mounts->end(),
+                       [&](const MountInfo& m) { return m.target == path; });
 }
 
 } // namespace shoal::os

@@ -1,5 +1,6 @@
-// Mounts: each one made here has an owner that takes it away again; flags, propagation and mountinfo have names.
-// It is not the overlay root file system (image/) and decides nothing about containers.
+// Mounts: each one made here has an owner that takes it away again; flags, propagation and
+// mountinfo have names. It is not the overlay root file system (image/) and decides nothing about
+// containers.
 #pragma once
 
 #include "os/fd.h"
@@ -12,7 +13,16 @@
 
 namespace shoal::os {
 
-enum class Propagation { Private, RPrivate, Slave, RSlave, Shared, RShared, Unbindable, RUnbindable };
+enum class Propagation {
+    Private,
+    RPrivate,
+    Slave,
+    RSlave,
+    Shared,
+    RShared,
+    Unbindable,
+    RUnbindable
+};
 /// "rprivate", ...; false for other words.
 bool from_text(std::string_view text, Propagation& propagation);
 std::string_view to_text(Propagation propagation);
@@ -37,13 +47,14 @@ class Mount {
 struct MountCall {
     std::string source;
     std::string target;
-    std::string type;      ///< "" for bind and propagation calls
+    std::string type;        ///< "" for bind and propagation calls
     unsigned long flags = 0; ///< MS_*
     std::string data;
 };
 /// mount(2) with an error that names source and target.
 Result<Mount> mount(const MountCall& call);
-/// A bind mount; read-only by a second remount. Neither end is followed beyond what the caller resolved.
+/// A bind mount; read-only by a second remount. Neither end is followed beyond what the caller
+/// resolved.
 struct Bind {
     std::string source;
     std::string target;
@@ -51,7 +62,8 @@ struct Bind {
     bool recursive = true;
 };
 Result<Mount> bind_mount(const Bind& bind);
-Result<Mount> mount_tmpfs(const std::string& target, const std::string& options); ///< "size=1m,mode=0755"
+Result<Mount> mount_tmpfs(const std::string& target,
+                          const std::string& options); ///< "size=1m,mode=0755"
 Result<void> set_propagation(const std::string& target, Propagation propagation);
 
 /// umount2(MNT_DETACH | UMOUNT_NOFOLLOW); success when nothing is mounted there.

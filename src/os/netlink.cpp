@@ -24,20 +24,31 @@ namespace {
 
 int errno_of(int nl_error) {
     switch (nl_error < 0 ? -nl_error : nl_error) {
-    case NLE_EXIST: return EEXIST;
-    case NLE_NOADDR: return EADDRNOTAVAIL;
-    case NLE_OBJ_NOTFOUND: return ENOENT;
-    case NLE_NODEV: return ENODEV;
-    case NLE_OPNOTSUPP: return EOPNOTSUPP;
-    case NLE_PERM: return EPERM;
-    case NLE_BUSY: return EBUSY;
-    case NLE_INVAL: return EINVAL;
-    case NLE_NOMEM: return ENOMEM;
-    default: return EIO;
+    case NLE_EXIST:
+        return EEXIST;
+    case NLE_NOADDR:
+        return EADDRNOTAVAIL;
+    case NLE_OBJ_NOTFOUND:
+        return ENOENT;
+    case NLE_NODEV:
+        return ENODEV;
+    case NLE_OPNOTSUPP:
+        return EOPNOTSUPP;
+    case NLE_PERM:
+        return EPERM;
+    case NLE_BUSY:
+        return EBUSY;
+    case NLE_INVAL:
+        return EINVAL;
+    case NLE_NOMEM:
+        return ENOMEM;
+    default:
+        return EIO;
     }
 }
 
-/// One request being built. The kernel's own error numbers are read from the answer, not libnl's translation.
+/// One request being built. The kernel's own error numbers are read from the answer, not libnl's
+/// translation.
 class Request {
   public:
     template <class Header> Request(int type, int flags, const Header& header)
@@ -104,7 +115,8 @@ std::string mac_text(const nlattr* attribute) {
 }
 
 std::string bytes_of(const nlattr* attribute) {
-    return {static_cast<const char*>(nla_data(attribute)), static_cast<std::size_t>(nla_len(attribute))};
+    return {static_cast<const char*>(nla_data(attribute)),
+            static_cast<std::size_t>(nla_len(attribute))};
 }
 
 struct Answer {
@@ -156,12 +168,16 @@ Link parse_link(nlmsghdr* header) {
     link.up = (info->ifi_flags & IFF_UP) != 0;
     if (fields[IFLA_IFNAME] != nullptr) { link.name = nla_get_string(fields[IFLA_IFNAME]); }
     if (fields[IFLA_MTU] != nullptr) { link.mtu = static_cast<int>(nla_get_u32(fields[IFLA_MTU])); }
-    if (fields[IFLA_MASTER] != nullptr) { link.master = static_cast<int>(nla_get_u32(fields[IFLA_MASTER])); }
+    if (fields[IFLA_MASTER] != nullptr) {
+        link.master = static_cast<int>(nla_get_u32(fields[IFLA_MASTER]));
+    }
     if (fields[IFLA_ADDRESS] != nullptr) { link.mac = mac_text(fields[IFLA_ADDRESS]); }
     if (fields[IFLA_LINKINFO] != nullptr) {
         std::array<nlattr*, IFLA_INFO_MAX + 1> details{};
         nla_parse_nested(details.data(), IFLA_INFO_MAX, fields[IFLA_LINKINFO], nullptr);
-        if (details[IFLA_INFO_KIND] != nullptr) { link.kind = nla_get_string(details[IFLA_INFO_KIND]); }
+        if (details[IFLA_INFO_KIND] != nullptr) {
+            link.kind = nla_get_string(details[IFLA_INFO_KIND]);
+        }
     }
     return link;
 }
@@ -226,7 +242,9 @@ Result<void> Netlink::talk(nl_msg* message, const std::string& what) {
     if (failed == EOPNOTSUPP) {
         return Error{Errc::Unsupported, what + ": this kernel does not support it", failed};
     }
-    if (failed == ENODEV || failed == ESRCH) { return Error{Errc::NotFound, what + ": no such device", failed}; }
+    if (failed == ENODEV || failed == ESRCH) {
+        return Error{Errc::NotFound, what + ": no such device", failed};
+    }
     if (failed != 0) { return os_error(what, failed); }
     return ok();
 }
@@ -266,7 +284,9 @@ Result<void> Netlink::create_bridge(const BridgeLink& bridge) {
     put_common(request, bridge.name, bridge.mac, bridge.mtu);
     request.nest(IFLA_LINKINFO, [](Request& info) {
         info.text(IFLA_INFO_KIND, "bridge").nest(IFLA_INFO_DATA, [](Request& data) {
-            data.u8(IFLA_BR_MCAST_SNOOPING, 0).u32(IFLA_BR_STP_STATE, 0).u32(IFLA_BR_FORWARD_DELAY, 0);
+            data.u8(IFLA_BR_MCAST_SNOOPING, 0)
+                .u32(IFLA_BR_STP_STATE, 0)
+                .u32(IFLA_BR_FORWARD_DELAY, 0);
         });
     });
     return talk(request.message(), "create bridge " + bridge.name);
@@ -311,8 +331,12 @@ Result<void> Netlink::create_ipvlan(const IpvlanLink& link) {
     if (link.netns >= 0) { request.u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(link.netns)); }
     request.nest(IFLA_LINKINFO, [&](Request& info) {
         info.text(IFLA_INFO_KIND, "ipvlan").nest(IFLA_INFO_DATA, [&](Request& data) {
-            const int mode = link.mode == "l3" ? IPVLAN_MODE_L3 : link.mode == "l3s" ? IPVLAN_MODE_L3S : IPVLAN_MODE_L2;
-            const int flag = link.flag == "private" ? IPVLAN_F_PRIVATE : link.flag == "vepa" ? IPVLAN_F_VEPA : 0;
+            const int mode = link.mode == "l3"    ? IPVLAN_MODE_L3
+                             : link.mode == "l3s" ? IPVLAN_MODE_L3S
+                                                  : IPVLAN_MODE_L2;
+            const int flag = link.flag == "private" ? IPVLAN_F_PRIVATE
+                             : link.flag == "vepa"  ? IPVLAN_F_VEPA
+                                                    : 0;
             data.u16(IFLA_IPVLAN_MODE, static_cast<std::uint16_t>(mode));
             data.u16(IFLA_IPVLAN_FLAGS, static_cast<std::uint16_t>(flag));
         });
@@ -358,7 +382,8 @@ Result<void> Netlink::set_port_up(const std::string& name) {
     Request request(RTM_NEWLINK, change_flags, header);
     request.text(IFLA_IFNAME, name);
     request.nest(IFLA_AF_SPEC, [](Request& families) {
-        families.nest(AF_INET6, [](Request& v6) { v6.u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE); });
+        families.nest(AF_INET6,
+                      [](Request& v6) { v6.u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE); });
     });
     auto done = talk(request.message(), "set link " + name + " up");
     if (done || done.error().code != Errc::Unsupported) { return done; }
@@ -457,7 +482,8 @@ Result<std::vector<InterfaceAddress>> Netlink::addresses() {
         const auto* info = static_cast<const ifaddrmsg*>(nlmsg_data(header));
         std::array<nlattr*, IFA_MAX + 1> fields{};
         nlmsg_parse(header, sizeof(ifaddrmsg), fields.data(), IFA_MAX, nullptr);
-        const nlattr* value = fields[IFA_LOCAL] != nullptr ? fields[IFA_LOCAL] : fields[IFA_ADDRESS];
+        const nlattr* value =
+            fields[IFA_LOCAL] != nullptr ? fields[IFA_LOCAL] : fields[IFA_ADDRESS];
         if (value == nullptr) { return; }
         all.push_back({bytes_of(value), info->ifa_prefixlen, static_cast<int>(info->ifa_index),
                        info->ifa_scope == RT_SCOPE_LINK});
@@ -489,7 +515,9 @@ Result<std::vector<Route>> Netlink::routes() {
     Answer answer;
     answer.each = [&](nlmsghdr* header) {
         const auto* info = static_cast<const rtmsg*>(nlmsg_data(header));
-        if (info->rtm_table == RT_TABLE_MAIN && info->rtm_type == RTN_UNICAST) { all.push_back(parse_route(header)); }
+        if (info->rtm_table == RT_TABLE_MAIN && info->rtm_type == RTN_UNICAST) {
+            all.push_back(parse_route(header));
+        }
     };
     if (const int failed = exchange(socket_, request.message(), answer); failed != 0) {
         return os_error("list routes", failed);

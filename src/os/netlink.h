@@ -1,6 +1,7 @@
-// Links, addresses and routes of one network namespace, by rtnetlink. A Netlink works on the namespace in which its
-// socket was opened, from any thread, one thread at a time. Addresses are bytes in network order (4 or 16), so
-// that this folder needs no address type. It decides nothing: callers say what shall exist.
+// Links, addresses and routes of one network namespace, by rtnetlink. A Netlink works on the
+// namespace in which its socket was opened, from any thread, one thread at a time. Addresses are
+// bytes in network order (4 or 16), so that this folder needs no address type. It decides nothing:
+// callers say what shall exist.
 #pragma once
 
 #include "os/fd.h"
@@ -38,7 +39,7 @@ struct VethLink {
     int peer_netns = -1;   ///< descriptor; -1 for the same namespace
     std::string peer_mac;  ///< "" for random
     int mtu = 0;
-    int master = 0;        ///< bridge of the near end
+    int master = 0; ///< bridge of the near end
 };
 
 struct MacvlanLink {
@@ -75,7 +76,7 @@ struct InterfaceAddress {
 struct Route {
     std::string destination; ///< "" with bits 0 for the default route
     int bits = 0;
-    std::string gateway;     ///< "" for a route to the link itself
+    std::string gateway; ///< "" for a route to the link itself
     int link = 0;
     bool v6 = false;
     bool onlink = false;
@@ -111,7 +112,8 @@ class Netlink {
     Result<void> set_mtu(int index, int mtu);
     Result<void> set_name(int index, const std::string& name);
 
-    /// No duplicate address detection: addresses come from our own pool. Success when it is there already.
+    /// No duplicate address detection: addresses come from our own pool. Success when it is there
+    /// already.
     Result<void> add_address(const InterfaceAddress& address);
     Result<void> remove_address(const InterfaceAddress& address);
     Result<std::vector<InterfaceAddress>> addresses();

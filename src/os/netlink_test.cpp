@@ -44,7 +44,8 @@ TEST_F(Netns, makes_a_veth_with_its_peer_in_another_namespace_and_its_port_in_a_
     EXPECT_EQ(bridge->kind, "bridge");
     auto other = create_anonymous_netns();
     ASSERT_TRUE(other);
-    const auto made = netlink->create_veth({"v1", "eth0", other->raw(), "02:42:0a:00:00:02", 1400, bridge->index});
+    const auto made = netlink->create_veth(
+        {"v1", "eth0", other->raw(), "02:42:0a:00:00:02", 1400, bridge->index});
     ASSERT_TRUE(made) << made.error().message;
     auto inside = Netlink::open_in(*other);
     ASSERT_TRUE(inside);
@@ -68,7 +69,9 @@ TEST_F(Netns, adds_addresses_and_routes_twice_without_complaint) {
     const auto routes = netlink->routes();
     ASSERT_TRUE(routes);
     bool seen = false;
-    for (const auto& route : *routes) { seen |= route.destination == v4(10, 2, 0, 0) && route.bits == 16; }
+    for (const auto& route : *routes) {
+        seen |= route.destination == v4(10, 2, 0, 0) && route.bits == 16;
+    }
     EXPECT_TRUE(seen);
     EXPECT_TRUE(netlink->remove_route({v4(10, 2, 0, 0), 16, "", index}));
     EXPECT_TRUE(netlink->remove_address({v4(10, 1, 0, 1), 24, index}));
@@ -94,14 +97,17 @@ TEST(Sysctl, refuses_paths_that_leave_proc_sys) {
     EXPECT_FALSE(sysctl_path("net../.x"));
     EXPECT_FALSE(sysctl_path(""));
     EXPECT_FALSE(sysctl_path("a.//.b"));
-    EXPECT_EQ(*sysctl_path("net.ipv4.conf.eth0/10.forwarding"), "/proc/sys/net/ipv4/conf/eth0.10/forwarding");
+    EXPECT_EQ(*sysctl_path("net.ipv4.conf.eth0/10.forwarding"),
+              "/proc/sys/net/ipv4/conf/eth0.10/forwarding");
 }
 
 TEST_F(Netns, nft_applies_all_or_nothing_and_says_what_is_wrong) {
     ASSERT_TRUE(run_in_netns(host, []() -> Result<void> {
         TRY_LET(nft, Nft::open());
         const auto bad = nft.apply("add table inet good\nadd rule inet good missing accept\n");
-        if (bad || bad.error().message.find("missing") == std::string::npos) { return invalid("no complaint"); }
+        if (bad || bad.error().message.find("missing") == std::string::npos) {
+            return invalid("no complaint");
+        }
         TRY_LET(tables, nft.query("list tables", Nft::Form::Text));
         return tables.empty() ? ok() : Result<void>(invalid(tables));
     }));

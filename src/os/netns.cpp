@@ -46,7 +46,8 @@ Result<void> keep_current_at(const std::string& path) {
     return ok();
 }
 
-Result<void> new_netns_here(const std::string& path, const std::function<Result<void>()>& inside, Fd& fd) {
+Result<void> new_netns_here(const std::string& path, const std::function<Result<void>()>& inside,
+                            Fd& fd) {
     if (::unshare(CLONE_NEWNET) != 0) { return os_error("create a network namespace", errno); }
     TRY_LET(own, current_netns());
     TRY(keep_current_at(path));
@@ -85,13 +86,18 @@ Result<Fd> open_netns(const std::string& path) {
     return fd;
 }
 
-Result<Fd> current_netns() { return open_netns(own_netns); }
+Result<Fd> current_netns() {
+    return open_netns(own_netns);
+}
 
 Result<void> remove_netns(const std::string& path) {
-    if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL && errno != ENOENT) {
+    if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL &&
+        errno != ENOENT) {
         return os_error("unmount " + path, errno);
     }
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) { return os_error("remove " + path, errno); }
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+        return os_error("remove " + path, errno);
+    }
     return ok();
 }
 
@@ -102,7 +108,9 @@ bool is_netns(const std::string& path) {
 
 Result<void> run_in_netns(const Fd& netns, const std::function<Result<void>()>& job) {
     return on_own_thread([&]() -> Result<void> {
-        if (::setns(netns.raw(), CLONE_NEWNET) != 0) { return os_error("enter a network namespace", errno); }
+        if (::setns(netns.raw(), CLONE_NEWNET) != 0) {
+            return os_error("enter a network namespace", errno);
+        }
         return job();
     });
 }

@@ -1,5 +1,6 @@
-// Network namespaces: named ones (a bind mount keeps them), and work done inside one. A thread that works inside
-// is made for it and ends with it, so that no other thread ever changes namespace. It knows nothing of links.
+// Network namespaces: named ones (a bind mount keeps them), and work done inside one. A thread that
+// works inside is made for it and ends with it, so that no other thread ever changes namespace. It
+// knows nothing of links.
 #pragma once
 
 #include "os/fd.h"
@@ -10,8 +11,9 @@
 
 namespace shoal::os {
 
-/// Makes a namespace, keeps it at `path` (file and parents are created), and runs `inside` in it before returning.
-/// On any failure nothing stays. Fails: Conflict when something is at `path` already.
+/// Makes a namespace, keeps it at `path` (file and parents are created), and runs `inside` in it
+/// before returning. On any failure nothing stays. Fails: Conflict when something is at `path`
+/// already.
 Result<Fd> create_netns(const std::string& path, const std::function<Result<void>()>& inside);
 /// A namespace without a name: it lives as long as the descriptor or a process in it.
 Result<Fd> create_anonymous_netns();

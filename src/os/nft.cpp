@@ -61,8 +61,9 @@ Result<void> Nft::apply(const std::string& commands) {
 
 Result<std::string> Nft::query(const std::string& commands, Form form) {
     const std::lock_guard guard(impl_->mutex);
-    nft_ctx_output_set_flags(impl_->context, form == Form::Json ? NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_HANDLE
-                                                                : NFT_CTX_OUTPUT_HANDLE);
+    nft_ctx_output_set_flags(impl_->context, form == Form::Json
+                                                 ? NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_HANDLE
+                                                 : NFT_CTX_OUTPUT_HANDLE);
     const int failed = nft_run_cmd_from_buffer(impl_->context, commands.c_str());
     const char* text = nft_ctx_get_output_buffer(impl_->context);
     std::string output(text != nullptr ? text : "");
@@ -95,7 +96,9 @@ std::string table_of(const nlmsghdr* header) {
     std::size_t at = NLMSG_LENGTH(sizeof(nfgenmsg));
     while (at + sizeof(nlattr) <= header->nlmsg_len) {
         const auto* attribute = reinterpret_cast<const nlattr*>(bytes + at);
-        if (attribute->nla_len < sizeof(nlattr) || at + attribute->nla_len > header->nlmsg_len) { break; }
+        if (attribute->nla_len < sizeof(nlattr) || at + attribute->nla_len > header->nlmsg_len) {
+            break;
+        }
         if ((attribute->nla_type & NLA_TYPE_MASK) == 1) {
             const char* text = bytes + at + sizeof(nlattr);
             return std::string(text, ::strnlen(text, attribute->nla_len - sizeof(nlattr)));
@@ -115,9 +118,13 @@ std::set<std::uint32_t> own_senders() {
         socklen_t size = sizeof protocol;
         sockaddr_nl address{};
         socklen_t address_size = sizeof address;
-        if (!raw || ::getsockopt(*raw, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0) { continue; }
+        if (!raw || ::getsockopt(*raw, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0) {
+            continue;
+        }
         if (protocol != NETLINK_NETFILTER) { continue; }
-        if (::getsockname(*raw, reinterpret_cast<sockaddr*>(&address), &address_size) != 0) { continue; }
+        if (::getsockname(*raw, reinterpret_cast<sockaddr*>(&address), &address_size) != 0) {
+            continue;
+        }
         if (address.nl_family == AF_NETLINK) { senders.insert(address.nl_pid); }
     }
     return senders;
@@ -134,12 +141,13 @@ class Senders {
     std::optional<std::set<std::uint32_t>> known_;
 };
 
-void note(const nlmsghdr* header, const std::string& own_table, Senders& ours, NftEvents::Changes& changes) {
+void note(const nlmsghdr* header, const std::string& own_table, Senders& ours,
+          NftEvents::Changes& changes) {
     const int kind = header->nlmsg_type & 0xff;
-    const bool gone = kind == NFT_MSG_DELTABLE || kind == NFT_MSG_DELCHAIN || kind == NFT_MSG_DELRULE ||
-                      kind == NFT_MSG_DELSET;
-    const bool structural = gone || kind == NFT_MSG_NEWTABLE || kind == NFT_MSG_NEWCHAIN ||
-                            kind == NFT_MSG_NEWRULE;
+    const bool gone = kind == NFT_MSG_DELTABLE || kind == NFT_MSG_DELCHAIN ||
+                      kind == NFT_MSG_DELRULE || kind == NFT_MSG_DELSET;
+    const bool structural =
+        gone || kind == NFT_MSG_NEWTABLE || kind == NFT_MSG_NEWCHAIN || kind == NFT_MSG_NEWRULE;
     const bool elements = kind == NFT_MSG_DELSETELEM;
     if (!structural && !elements) { return; }
     const bool own = table_of(header) == own_table;

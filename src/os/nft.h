@@ -1,5 +1,6 @@
-// nftables through libnftables: text in, one transaction per call, the kernel's complaint out. An Nft works on the
-// network namespace of the thread that made it. It does not know what our rules mean (network/rules.h).
+// nftables through libnftables: text in, one transaction per call, the kernel's complaint out. An
+// Nft works on the network namespace of the thread that made it. It does not know what our rules
+// mean (network/rules.h).
 #pragma once
 
 #include "os/fd.h"
@@ -30,8 +31,8 @@ class Nft {
     std::unique_ptr<Impl> impl_;
 };
 
-/// What others did to the rules of this namespace: a netlink subscription. It tells that something changed, not what
-/// is there now; the owner looks and repairs.
+/// What others did to the rules of this namespace: a netlink subscription. It tells that something
+/// changed, not what is there now; the owner looks and repairs.
 class NftEvents {
   public:
     static Result<NftEvents> open();

@@ -11,13 +11,15 @@
 namespace shoal::os {
 namespace {
 
-constexpr std::size_t option_value_max = 255;  // of fsconfig(2)
+constexpr std::size_t option_value_max = 255;   // of fsconfig(2)
 constexpr std::size_t option_string_max = 4095; // of mount(2): one page
-// No redirects, no metadata-only copies, no index: the upper directory stays a plain difference to the lower ones.
+// No redirects, no metadata-only copies, no index: the upper directory stays a plain difference to
+// the lower ones.
 constexpr const char* plain_options[][2] = {
     {"redirect_dir", "nofollow"}, {"metacopy", "off"}, {"index", "off"}};
 
-/// Names for directories that are short whatever their paths are: /proc/self/fd/N, valid as long as this lives.
+/// Names for directories that are short whatever their paths are: /proc/self/fd/N, valid as long as
+/// this lives.
 class ShortNames {
   public:
     Result<std::string> of(const std::string& path) {
@@ -62,7 +64,8 @@ class Context {
         TRY(call(FSCONFIG_CMD_CREATE, nullptr, nullptr));
         Fd mounted(static_cast<int>(::syscall(SYS_fsmount, fd_.raw(), FSMOUNT_CLOEXEC, 0)));
         if (!mounted) { return os_error("mount overlay on " + target_, errno); }
-        if (::syscall(SYS_move_mount, mounted.raw(), "", AT_FDCWD, target_.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+        if (::syscall(SYS_move_mount, mounted.raw(), "", AT_FDCWD, target_.c_str(),
+                      MOVE_MOUNT_F_EMPTY_PATH) != 0) {
             return os_error("mount overlay on " + target_, errno);
         }
         return ok();
@@ -93,7 +96,9 @@ Result<Outcome> mount_by_fsopen(const OverlayMount& mount) {
         TRY(context.set("upperdir", mount.upper));
         TRY(context.set("workdir", mount.work));
     }
-    for (const auto& [key, value] : plain_options) { TRY(context.call(FSCONFIG_SET_STRING, key, value)); }
+    for (const auto& [key, value] : plain_options) {
+        TRY(context.call(FSCONFIG_SET_STRING, key, value));
+    }
     TRY(context.attach());
     return Outcome::Mounted;
 }
@@ -112,7 +117,8 @@ Result<Mount> mount_by_string(const OverlayMount& mount) {
     }
     for (const auto& [key, value] : plain_options) { data += "," + std::string(key) + "=" + value; }
     if (data.size() > option_string_max) {
-        return Error{Errc::Exhausted, "mount overlay on " + mount.target + ": too many layers for this kernel"};
+        return Error{Errc::Exhausted,
+                     "mount overlay on " + mount.target + ": too many layers for this kernel"};
     }
     MountCall call;
     call.source = "overlay";

@@ -50,7 +50,8 @@ Result<Fd> open_pidfd(pid_t pid) {
 
 Result<Fd> open_pidfd(const ProcessIdentity& process) {
     TRY_LET(fd, open_pidfd(process.pid));
-    // Checked after opening: from here on the descriptor means one process, whatever becomes of the number.
+    // Checked after opening: from here on the descriptor means one process, whatever becomes of the
+    // number.
     if (!is_alive(process)) { return not_found("process", std::to_string(process.pid)); }
     return std::move(fd);
 }

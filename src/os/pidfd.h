@@ -1,5 +1,6 @@
-// Processes that are not our children: found, watched and signalled by pidfd, so that a reused number is never hit.
-// A process is identified for good by its number and its start time (field 22 of /proc/<pid>/stat).
+// Processes that are not our children: found, watched and signalled by pidfd, so that a reused
+// number is never hit. A process is identified for good by its number and its start time (field 22
+// of /proc/<pid>/stat).
 #pragma once
 
 #include "base/clock.h"

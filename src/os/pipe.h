@@ -1,4 +1,5 @@
-// A pipe: the bridge between a thread that blocks and the loop, each with one end. Close-on-exec, both ends blocking.
+// A pipe: the bridge between a thread that blocks and the loop, each with one end. Close-on-exec,
+// both ends blocking.
 #pragma once
 
 #include "os/fd.h"

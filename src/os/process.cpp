@@ -29,7 +29,8 @@ namespace {
 
 constexpr std::size_t child_stack_bytes = 64 * 1024;
 
-/// Everything the child needs, made before it exists: between clone and exec only system calls happen.
+/// Everything the child needs, made before it exists: between clone and exec only system calls
+/// happen.
 struct Child {
     std::string program;
     std::vector<char*> argv;
@@ -63,7 +64,9 @@ int run_child(void* argument) {
     Child& child = *static_cast<Child*>(argument);
     reset_signals();
     if (child.new_session && ::setsid() < 0) { give_up(child, "setsid"); }
-    if (child.die_with_parent && ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) { give_up(child, "prctl"); }
+    if (child.die_with_parent && ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
+        give_up(child, "prctl");
+    }
     for (std::size_t i = 0; i < child.fds.size(); ++i) {
         child.moved[i] = ::fcntl(child.fds[i].first, F_DUPFD_CLOEXEC, child.above);
         if (child.moved[i] < 0) { give_up(child, "dup"); }
@@ -91,7 +94,9 @@ std::vector<std::string> environment_of(const Spawn& spawn) {
         all.emplace_back(entry);
     };
     if (spawn.inherit_env) {
-        for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) { all.emplace_back(*entry); }
+        for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+            all.emplace_back(*entry);
+        }
     }
     for (const auto& entry : spawn.env) { put(entry); }
     return all;
@@ -134,14 +139,18 @@ Result<std::string> find_program(const std::string& name) {
         return name;
     }
     const char* path = std::getenv("PATH");
-    for (const auto& directory : split(path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", ':')) {
+    for (const auto& directory :
+         split(path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", ':')) {
         const std::string candidate = (directory.empty() ? "." : directory) + "/" + name;
-        if (::access(candidate.c_str(), X_OK) == 0 && !is_directory(candidate)) { return candidate; }
+        if (::access(candidate.c_str(), X_OK) == 0 && !is_directory(candidate)) {
+            return candidate;
+        }
     }
     return Error{Errc::NotFound, "no such program: " + name, ENOENT};
 }
 
-Process::Process(Process&& other) noexcept : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)) {}
+Process::Process(Process&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)) {}
 
 Process& Process::operator=(Process&& other) noexcept {
     pid_ = std::exchange(other.pid_, -1);
@@ -205,7 +214,9 @@ Result<Process> Process::spawn(const Spawn& spawn) {
 }
 
 Result<ExitStatus> Process::wait(Deadline deadline) {
-    if (!deadline.is_never() && pidfd_) { TRY(wait_for_exit(pidfd_, deadline).with("process " + std::to_string(pid_))); }
+    if (!deadline.is_never() && pidfd_) {
+        TRY(wait_for_exit(pidfd_, deadline).with("process " + std::to_string(pid_)));
+    }
     int status = 0;
     while (::waitpid(pid_, &status, 0) < 0) {
         if (errno != EINTR) { return os_error("wait for process " + std::to_string(pid_), errno); }
@@ -243,8 +254,10 @@ class Exchange {
 
     Result<void> pump(Output& output) {
         while (in_ || out_ || err_) {
-            std::array<pollfd, 3> waiting{{{in_.raw(), POLLOUT, 0}, {out_.raw(), POLLIN, 0}, {err_.raw(), POLLIN, 0}}};
-            const int ready = ::poll(waiting.data(), waiting.size(), poll_timeout_ms(job_.deadline));
+            std::array<pollfd, 3> waiting{
+                {{in_.raw(), POLLOUT, 0}, {out_.raw(), POLLIN, 0}, {err_.raw(), POLLIN, 0}}};
+            const int ready =
+                ::poll(waiting.data(), waiting.size(), poll_timeout_ms(job_.deadline));
             if (ready == 0) { return Error{Errc::Timeout, job_.argv[0] + ": took too long"}; }
             if (ready < 0 && errno != EINTR) { return os_error("poll", errno); }
             if (waiting[0].revents != 0) { feed(); }
@@ -256,7 +269,8 @@ class Exchange {
 
   private:
     void feed() {
-        const auto done = ::write(in_.raw(), job_.input.data() + written_, job_.input.size() - written_);
+        const auto done =
+            ::write(in_.raw(), job_.input.data() + written_, job_.input.size() - written_);
         if (done < 0 && (errno == EAGAIN || errno == EINTR)) { return; }
         if (done > 0) { written_ += static_cast<std::size_t>(done); }
         // A reader that closed its end early has read what it wanted.
@@ -299,17 +313,20 @@ Result<Output> run(const Run& job) {
     in.read.reset();
     out.write.reset();
     err.write.reset();
-    // The write to a program that has gone must not end us; SIGPIPE is for this thread and taken away again.
+    // The write to a program that has gone must not end us; SIGPIPE is for this thread and taken
+    // away again.
     sigset_t pipe_signal, before;
     sigemptyset(&pipe_signal);
     sigaddset(&pipe_signal, SIGPIPE);
     ::pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
     Output output;
-    auto pumped = Exchange(job, std::move(in.write), std::move(out.read), std::move(err.read)).pump(output);
+    auto pumped =
+        Exchange(job, std::move(in.write), std::move(out.read), std::move(err.read)).pump(output);
     const timespec now{};
     while (::sigtimedwait(&pipe_signal, nullptr, &now) > 0) {}
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    auto status = pumped ? process.wait(job.deadline) : Result<ExitStatus>(std::move(pumped).error());
+    auto status =
+        pumped ? process.wait(job.deadline) : Result<ExitStatus>(std::move(pumped).error());
     if (!status) {
         (void)process.kill(SIGKILL);
         (void)process.wait();

@@ -1,6 +1,6 @@
-// Starting other programs. Nothing but exec happens between fork and exec (vfork semantics), so that this is safe
-// and fast from any thread. Every descriptor not asked for is closed in the child. It is not a shell: arguments are
-// passed as they are.
+// Starting other programs. Nothing but exec happens between fork and exec (vfork semantics), so
+// that this is safe and fast from any thread. Every descriptor not asked for is closed in the
+// child. It is not a shell: arguments are passed as they are.
 #pragma once
 
 #include "base/clock.h"
@@ -23,15 +23,15 @@ struct ExitStatus {
 ExitStatus exit_status_of(int wait_status);
 
 struct Spawn {
-    std::vector<std::string> argv;             ///< argv[0] is looked up in PATH when it has no slash
-    std::vector<std::string> env;              ///< "K=V"; with inherit_env these are added
+    std::vector<std::string> argv; ///< argv[0] is looked up in PATH when it has no slash
+    std::vector<std::string> env;  ///< "K=V"; with inherit_env these are added
     bool inherit_env = true;
-    std::string cwd;                           ///< "" keeps the present one
+    std::string cwd;                                   ///< "" keeps the present one
     int stdin_fd = -1, stdout_fd = -1, stderr_fd = -1; ///< -1 is /dev/null; not owned
     /// Further descriptors, {here, number in the child}; numbers from 3 on.
     std::vector<std::pair<int, int>> fds;
-    bool new_session = false;                  ///< setsid
-    bool die_with_parent = false;              ///< SIGKILL when the thread that spawned it ends
+    bool new_session = false;     ///< setsid
+    bool die_with_parent = false; ///< SIGKILL when the thread that spawned it ends
 };
 
 class Process {
@@ -70,8 +70,8 @@ struct Run {
     Deadline deadline;
     std::size_t output_max = 16 * 1024 * 1024; ///< of each stream; more fails with Exhausted
 };
-/// Runs a program to its end and collects what it printed. A non-zero exit is not an Error here; on Timeout the
-/// program is killed first.
+/// Runs a program to its end and collects what it printed. A non-zero exit is not an Error here; on
+/// Timeout the program is killed first.
 Result<Output> run(const Run& run);
 inline Result<Output> run(std::vector<std::string> argv, Deadline deadline = Deadline::never()) {
     Run job;

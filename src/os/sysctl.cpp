@@ -37,7 +37,8 @@ Result<void> write_sysctl(std::string_view name, std::string_view value) {
     const Fd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
     if (!file) { return os_error("set kernel parameter " + std::string(name), errno); }
     if (::write(file.raw(), value.data(), value.size()) != static_cast<ssize_t>(value.size())) {
-        return os_error("set kernel parameter " + std::string(name) + " to " + go_quote(value), errno);
+        return os_error("set kernel parameter " + std::string(name) + " to " + go_quote(value),
+                        errno);
     }
     return ok();
 }

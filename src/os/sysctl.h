@@ -1,5 +1,5 @@
-// Kernel parameters below /proc/sys, by their dotted names. Those of net.* belong to the network namespace of the
-// calling thread. It caches nothing.
+// Kernel parameters below /proc/sys, by their dotted names. Those of net.* belong to the network
+// namespace of the calling thread. It caches nothing.
 #pragma once
 
 #include "base/result.h"
@@ -9,8 +9,8 @@
 
 namespace shoal::os {
 
-/// "net.ipv4.conf.eth0/1.forwarding" as a path: dots separate, and "/" inside a name stands for a dot, as sysctl(8).
-/// Fails: Invalid for empty parts and "..".
+/// "net.ipv4.conf.eth0/1.forwarding" as a path: dots separate, and "/" inside a name stands for a
+/// dot, as sysctl(8). Fails: Invalid for empty parts and "..".
 Result<std::string> sysctl_path(std::string_view name);
 /// Fails: NotFound when the kernel has no such parameter here.
 Result<std::string> read_sysctl(std::string_view name); ///< without the final line feed

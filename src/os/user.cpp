@@ -9,7 +9,8 @@
 namespace shoal::os {
 namespace {
 
-/// A user or group number: digits only, so that "-1", "+5" and " 7" are names; too large is refused by the caller.
+/// A user or group number: digits only, so that "-1", "+5" and " 7" are names; too large is refused
+/// by the caller.
 bool is_number(std::string_view text) {
     return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
@@ -87,7 +88,8 @@ Result<std::uint32_t> resolve_group(std::string_view name, std::string_view grou
     // Digits always mean the number, so that an entry of the image's file cannot redirect them.
     if (is_number(name)) { return parse_id(name); }
     if (auto gid = find_group(group, name)) { return *gid; }
-    return Error{Errc::Invalid, "unable to find group " + std::string(name) + ": no matching entries in group file"};
+    return Error{Errc::Invalid, "unable to find group " + std::string(name) +
+                                    ": no matching entries in group file"};
 }
 
 void add_once(std::vector<std::uint32_t>& list, std::uint32_t id) {
@@ -96,10 +98,12 @@ void add_once(std::vector<std::uint32_t>& list, std::uint32_t id) {
 
 } // namespace
 
-Result<ResolvedUser> resolve_user(const UserRequest& request, std::string_view passwd, std::string_view group) {
+Result<ResolvedUser> resolve_user(const UserRequest& request, std::string_view passwd,
+                                  std::string_view group) {
     const auto colon = request.user.find(':');
     const std::string_view user = request.user.substr(0, colon);
-    const std::string_view wanted_group = colon == std::string_view::npos ? "" : request.user.substr(colon + 1);
+    const std::string_view wanted_group =
+        colon == std::string_view::npos ? "" : request.user.substr(colon + 1);
 
     ResolvedUser resolved;
     std::optional<PasswdEntry> entry;
@@ -113,8 +117,8 @@ Result<ResolvedUser> resolve_user(const UserRequest& request, std::string_view p
         } else {
             entry = find_user(passwd, [user](const PasswdEntry& e) { return e.name == user; });
             if (!entry) {
-                return Error{Errc::Invalid,
-                             "unable to find user " + std::string(user) + ": no matching entries in passwd file"};
+                return Error{Errc::Invalid, "unable to find user " + std::string(user) +
+                                                ": no matching entries in passwd file"};
             }
         }
     }
@@ -138,7 +142,9 @@ Result<ResolvedUser> resolve_user(const UserRequest& request, std::string_view p
         if (name.empty()) { return invalid("GroupAdd: empty group name"); }
         TRY_LET(gid, resolve_group(name, group));
         add_once(resolved.groups, gid);
-        if (resolved.groups.size() > groups_max) { return invalid("more than " + std::to_string(groups_max) + " groups"); }
+        if (resolved.groups.size() > groups_max) {
+            return invalid("more than " + std::to_string(groups_max) + " groups");
+        }
     }
     return resolved;
 }
@@ -148,7 +154,9 @@ Result<std::string> read_beneath(const Fd& root, std::string_view path) {
     auto fd = open_beneath(root, path, {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY});
     if (!fd) {
         // Absent, a directory on the way that is none, or a loop of links: no such file.
-        if (fd.error().code == Errc::NotFound || fd.error().os_errno == ENOTDIR) { return std::string(); }
+        if (fd.error().code == Errc::NotFound || fd.error().os_errno == ENOTDIR) {
+            return std::string();
+        }
         return std::move(fd).error();
     }
     struct stat status {};

@@ -1,6 +1,6 @@
-// First use of an empty volume: what the image has at the mount point is copied into it, with owners, modes, times,
-// extended attributes, hard links, symbolic links, devices and holes. Both trees belong to strangers: nothing is
-// followed, and no path is resolved twice.
+// First use of an empty volume: what the image has at the mount point is copied into it, with
+// owners, modes, times, extended attributes, hard links, symbolic links, devices and holes. Both
+// trees belong to strangers: nothing is followed, and no path is resolved twice.
 #pragma once
 
 #include "os/fd.h"
@@ -17,8 +17,8 @@ struct CopyUp {
     std::string path;        ///< inside it; links are followed as inside the container
     std::string destination; ///< an empty directory
 };
-/// True when something was there to copy. The source not being a directory, or not there, is no error: nothing is copied.
-/// On failure the destination is emptied again.
+/// True when something was there to copy. The source not being a directory, or not there, is no
+/// error: nothing is copied. On failure the destination is emptied again.
 Result<bool> copy_up(const CopyUp& copy);
 
 /// One directory's content and attributes into another, existing one.

@@ -23,7 +23,9 @@ class CopyUpTest : public ::testing::Test {
         ASSERT_TRUE(os::ensure_directory(at("volume")));
     }
     std::string at(const std::string& path) const { return folder.path() + "/" + path; }
-    Result<bool> copy(const std::string& path = "/data") { return copy_up({at("root"), path, at("volume")}); }
+    Result<bool> copy(const std::string& path = "/data") {
+        return copy_up({at("root"), path, at("volume")});
+    }
     struct stat look(const std::string& path) const {
         struct stat info {};
         EXPECT_EQ(lstat(at(path).c_str(), &info), 0) << path;
@@ -74,7 +76,9 @@ TEST_F(CopyUpTest, keeps_links_devices_pipes_and_hard_links) {
 
 TEST_F(CopyUpTest, keeps_extended_attributes) {
     ASSERT_TRUE(os::write_file_atomic(at("root/data/f"), "x"));
-    if (setxattr(at("root/data/f").c_str(), "user.colour", "blue", 4, 0) != 0) { GTEST_SKIP() << "no user attributes here"; }
+    if (setxattr(at("root/data/f").c_str(), "user.colour", "blue", 4, 0) != 0) {
+        GTEST_SKIP() << "no user attributes here";
+    }
     ASSERT_TRUE(*copy());
     char value[8] = {};
     EXPECT_EQ(getxattr(at("volume/f").c_str(), "user.colour", value, sizeof value), 4);

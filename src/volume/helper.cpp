@@ -23,8 +23,8 @@ template <class V> void describe(V& v, Outcome& outcome) {
 }
 
 Errc code_of(const std::string& name) {
-    for (const auto code : {Errc::Invalid, Errc::Forbidden, Errc::NotFound, Errc::Conflict, Errc::Unsupported,
-                            Errc::Unavailable, Errc::Exhausted}) {
+    for (const auto code : {Errc::Invalid, Errc::Forbidden, Errc::NotFound, Errc::Conflict,
+                            Errc::Unsupported, Errc::Unavailable, Errc::Exhausted}) {
         if (name_of(code) == name) { return code; }
     }
     return Errc::Internal;
@@ -55,7 +55,10 @@ Result<std::string> run_in_helper(const Job& job, Deadline deadline, const std::
     }
     if (!output) { return std::move(output).error().with("storage helper"); }
     auto outcome = codec::parse<Outcome>(output->out);
-    if (!outcome) { return internal("storage helper ended with status " + std::to_string(output->status.code) + ": " + output->err); }
+    if (!outcome) {
+        return internal("storage helper ended with status " + std::to_string(output->status.code) +
+                        ": " + output->err);
+    }
     if (outcome->code.empty()) { return outcome->value; }
     return Error{code_of(outcome->code), outcome->error, outcome->os_errno};
 }

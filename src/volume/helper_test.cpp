@@ -11,11 +11,13 @@
 
 namespace {
 
-/// This test binary is its own storage helper, as shoald is: before the tests begin it looks at its arguments.
+/// This test binary is its own storage helper, as shoald is: before the tests begin it looks at its
+/// arguments.
 __attribute__((constructor)) void be_the_helper() {
     const auto arguments = shoal::os::read_file("/proc/self/cmdline");
     if (!arguments) { return; }
-    const std::string wanted = std::string(1, '\0') + std::string(shoal::volume::helper_argument) + '\0';
+    const std::string wanted =
+        std::string(1, '\0') + std::string(shoal::volume::helper_argument) + '\0';
     if (arguments->find(wanted) != std::string::npos) { _exit(shoal::volume::helper_main()); }
 }
 
@@ -24,7 +26,9 @@ __attribute__((constructor)) void be_the_helper() {
 namespace shoal::volume {
 namespace {
 
-Deadline soon() { return Deadline::in(std::chrono::seconds(20)); }
+Deadline soon() {
+    return Deadline::in(std::chrono::seconds(20));
+}
 
 TEST(StorageHelper, tells_what_a_path_is) {
     EXPECT_EQ(*run_in_helper(probe_job("/"), soon()), "directory");
@@ -37,7 +41,8 @@ TEST(StorageHelper, brings_errors_back_whole) {
     auto folder = os::TempDir::create();
     ASSERT_TRUE(folder);
     const auto direct = run_job(mount_job(folder->path(), {{"type", "nosuchfs"}, {"device", "x"}}));
-    const auto helped = run_in_helper(mount_job(folder->path(), {{"type", "nosuchfs"}, {"device", "x"}}), soon());
+    const auto helped =
+        run_in_helper(mount_job(folder->path(), {{"type", "nosuchfs"}, {"device", "x"}}), soon());
     ASSERT_FALSE(direct);
     ASSERT_FALSE(helped);
     EXPECT_EQ(helped.error(), direct.error());
@@ -58,7 +63,8 @@ TEST(StorageHelper, is_given_up_when_the_storage_does_not_answer) {
     const auto script = folder->path() + "/stuck";
     ASSERT_TRUE(os::write_file_atomic(script, "#!/bin/sh\nexec sleep 600\n", {.mode = 0755}));
     const auto begin = std::chrono::steady_clock::now();
-    const auto outcome = run_in_helper(probe_job("/srv/dead"), Deadline::in(std::chrono::milliseconds(300)), script);
+    const auto outcome =
+        run_in_helper(probe_job("/srv/dead"), Deadline::in(std::chrono::milliseconds(300)), script);
     ASSERT_FALSE(outcome);
     EXPECT_EQ(outcome.error().code, Errc::Timeout);
     EXPECT_EQ(outcome.error().message, "storage at /srv/dead does not answer");

@@ -1,5 +1,5 @@
-// The work on users' storage that may hang, as plain blocking functions. They run in a helper process when the storage
-// is one that may hang (helper.h), and in place when it is not.
+// The work on users' storage that may hang, as plain blocking functions. They run in a helper
+// process when the storage is one that may hang (helper.h), and in place when it is not.
 #pragma once
 
 #include "base/result.h"

@@ -43,16 +43,17 @@ std::optional<std::string> read_link_here(const std::string& path) {
 } // namespace
 
 bool may_hang(std::string_view type) {
-    constexpr std::array<std::string_view, 16> remote{"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "afs", "9p",
-                                                      "ncpfs", "ocfs2", "gfs2", "lustre", "beegfs", "gpfs", "autofs",
-                                                      "virtiofs"};
+    constexpr std::array<std::string_view, 16> remote{
+        "nfs",   "nfs4",  "cifs", "smb3",   "smbfs",  "ceph", "afs",    "9p",
+        "ncpfs", "ocfs2", "gfs2", "lustre", "beegfs", "gpfs", "autofs", "virtiofs"};
     for (const auto name : remote) {
         if (type == name) { return true; }
     }
     return type == "fuse" || type == "fuseblk" || type.starts_with("fuse.");
 }
 
-bool may_hang(const std::string& path, const std::vector<os::MountInfo>& mounts, const ReadLink& read_link) {
+bool may_hang(const std::string& path, const std::vector<os::MountInfo>& mounts,
+              const ReadLink& read_link) {
     const auto points = hanging_points(mounts);
     auto names = names_of(path);
     std::string at; // "" is the root

@@ -24,8 +24,8 @@ class Locality : public ::testing::Test {
             return found->second;
         });
     }
-    std::vector<os::MountInfo> mounts{mount_at("/", "ext4"), mount_at("/home", "nfs4"), mount_at("/srv", "xfs"),
-                                      mount_at("/mnt/f", "fuse.sshfs")};
+    std::vector<os::MountInfo> mounts{mount_at("/", "ext4"), mount_at("/home", "nfs4"),
+                                      mount_at("/srv", "xfs"), mount_at("/mnt/f", "fuse.sshfs")};
     std::map<std::string, std::string> links;
     std::vector<std::string> looked_at;
 };

@@ -40,10 +40,10 @@ constexpr std::array flag_words{
     FlagWord{"defaults", 0, 0},
 };
 constexpr std::array propagation_words{
-    FlagWord{"private", MS_PRIVATE, 0},           FlagWord{"rprivate", MS_PRIVATE | MS_REC, 0},
-    FlagWord{"shared", MS_SHARED, 0},             FlagWord{"rshared", MS_SHARED | MS_REC, 0},
-    FlagWord{"slave", MS_SLAVE, 0},               FlagWord{"rslave", MS_SLAVE | MS_REC, 0},
-    FlagWord{"unbindable", MS_UNBINDABLE, 0},     FlagWord{"runbindable", MS_UNBINDABLE | MS_REC, 0},
+    FlagWord{"private", MS_PRIVATE, 0},       FlagWord{"rprivate", MS_PRIVATE | MS_REC, 0},
+    FlagWord{"shared", MS_SHARED, 0},         FlagWord{"rshared", MS_SHARED | MS_REC, 0},
+    FlagWord{"slave", MS_SLAVE, 0},           FlagWord{"rslave", MS_SLAVE | MS_REC, 0},
+    FlagWord{"unbindable", MS_UNBINDABLE, 0}, FlagWord{"runbindable", MS_UNBINDABLE | MS_REC, 0},
 };
 
 template <class Table> const FlagWord* find_word(const Table& table, std::string_view word) {
@@ -62,18 +62,28 @@ bool is_network_type(std::string_view type) {
 
 } // namespace
 
-bool MountPlan::is_bind() const { return (flags & MS_BIND) != 0; }
-bool MountPlan::is_remote() const { return is_network_type(type) || type.starts_with("fuse") || type == "ceph" || type == "9p"; }
+bool MountPlan::is_bind() const {
+    return (flags & MS_BIND) != 0;
+}
+bool MountPlan::is_remote() const {
+    return is_network_type(type) || type.starts_with("fuse") || type == "ceph" || type == "9p";
+}
 
 Result<void> check_options(const Options& options) {
     for (const auto& [name, value] : options) {
         if (name == "size") { return invalid("quota size requested but no quota support"); }
-        if (name != "type" && name != "o" && name != "device") { return invalid("invalid option: " + go_quote(name)); }
-        if (value.find('\0') != std::string::npos) { return invalid("option " + name + ": a NUL byte"); }
+        if (name != "type" && name != "o" && name != "device") {
+            return invalid("invalid option: " + go_quote(name));
+        }
+        if (value.find('\0') != std::string::npos) {
+            return invalid("option " + name + ": a NUL byte");
+        }
     }
     if (options.empty()) { return ok(); }
     for (const auto* name : {"type", "device"}) {
-        if (value_of(options, name).empty()) { return invalid("missing required option: \"" + std::string(name) + "\""); }
+        if (value_of(options, name).empty()) {
+            return invalid("missing required option: \"" + std::string(name) + "\"");
+        }
     }
     const auto plan = plan_mount(options);
     if (plan.is_bind() && !plan.device.starts_with('/')) {
@@ -97,7 +107,9 @@ MountPlan plan_mount(const Options& options) {
         } else if (const auto* kind = find_word(propagation_words, word)) {
             plan.propagation = kind->set;
         } else if (!word.empty()) {
-            if (is_network_type(plan.type) && word.starts_with("addr=")) { plan.address = word.substr(5); }
+            if (is_network_type(plan.type) && word.starts_with("addr=")) {
+                plan.address = word.substr(5);
+            }
             data.push_back(word);
         }
     }

@@ -10,8 +10,10 @@ TEST(MountPlan, options_are_three_words_and_two_of_them_needed) {
     EXPECT_TRUE(check_options({}));
     EXPECT_TRUE(check_options({{"type", "tmpfs"}, {"device", "tmpfs"}}));
     EXPECT_EQ(check_options({{"typ", "tmpfs"}}).error().message, "invalid option: \"typ\"");
-    EXPECT_EQ(check_options({{"type", "tmpfs"}}).error().message, "missing required option: \"device\"");
-    EXPECT_EQ(check_options({{"o", "bind"}, {"device", "/x"}}).error().message, "missing required option: \"type\"");
+    EXPECT_EQ(check_options({{"type", "tmpfs"}}).error().message,
+              "missing required option: \"device\"");
+    EXPECT_EQ(check_options({{"o", "bind"}, {"device", "/x"}}).error().message,
+              "missing required option: \"type\"");
     EXPECT_FALSE(check_options({{"size", "10m"}}));
 }
 
@@ -21,7 +23,8 @@ TEST(MountPlan, a_bind_needs_an_absolute_device) {
 }
 
 TEST(MountPlan, words_become_flags_and_the_rest_is_data) {
-    const auto plan = plan_mount({{"type", "tmpfs"}, {"device", "tmpfs"}, {"o", "size=10m,ro,nosuid,uid=1000,rw"}});
+    const auto plan = plan_mount(
+        {{"type", "tmpfs"}, {"device", "tmpfs"}, {"o", "size=10m,ro,nosuid,uid=1000,rw"}});
     EXPECT_EQ(plan.flags, static_cast<unsigned long>(MS_NOSUID)); // the last of ro and rw counts
     EXPECT_EQ(plan.data, "size=10m,uid=1000");
     EXPECT_FALSE(plan.is_bind());
@@ -37,11 +40,13 @@ TEST(MountPlan, propagation_is_a_call_of_its_own) {
 }
 
 TEST(MountPlan, nfs_gets_its_server_as_a_number) {
-    const auto plan = plan_mount({{"type", "nfs"}, {"device", ":/export"}, {"o", "addr=files.example,rw,vers=4"}});
+    const auto plan = plan_mount(
+        {{"type", "nfs"}, {"device", ":/export"}, {"o", "addr=files.example,rw,vers=4"}});
     EXPECT_TRUE(plan.is_remote());
     EXPECT_EQ(plan.address, "files.example");
     EXPECT_EQ(data_with_address(plan, "192.0.2.7"), "addr=192.0.2.7,vers=4");
-    const auto named = plan_mount({{"type", "nfs4"}, {"device", "files.example:/export"}, {"o", "soft"}});
+    const auto named =
+        plan_mount({{"type", "nfs4"}, {"device", "files.example:/export"}, {"o", "soft"}});
     EXPECT_EQ(named.address, "files.example");
     EXPECT_EQ(data_with_address(named, "192.0.2.7"), "soft,addr=192.0.2.7");
     EXPECT_FALSE(check_options({{"type", "nfs"}, {"device", ":/export"}}));

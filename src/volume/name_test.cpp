@@ -8,13 +8,16 @@ namespace shoal::volume {
 namespace {
 
 TEST(VolumeName, takes_letters_digits_and_three_signs) {
-    for (const auto* name : {"web", "a1", "A.b_c-d", "0x"}) { EXPECT_TRUE(check_name(name)) << name; }
+    for (const auto* name : {"web", "a1", "A.b_c-d", "0x"}) {
+        EXPECT_TRUE(check_name(name)) << name;
+    }
 }
 
 TEST(VolumeName, refuses_the_rest_in_the_words_that_clients_know) {
-    EXPECT_EQ(check_name("a/b").error().message,
-              "\"a/b\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. "
-              "If you intended to pass a host directory, use absolute path");
+    EXPECT_EQ(
+        check_name("a/b").error().message,
+        "\"a/b\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. "
+        "If you intended to pass a host directory, use absolute path");
     for (const auto* name : {"", ".", "..", "-a", "_a", ".hidden", "a b", "a\nb", "ä1", "../x"}) {
         EXPECT_FALSE(check_name(name)) << name;
     }

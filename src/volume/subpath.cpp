@@ -24,10 +24,16 @@ Result<void> make_place(const std::string& target, bool directory) {
 } // namespace
 
 Result<void> check_subpath(const std::string& subpath) {
-    if (subpath.starts_with('/')) { return invalid("volume subpath must be a relative path within the volume: " + go_quote(subpath)); }
+    if (subpath.starts_with('/')) {
+        return invalid("volume subpath must be a relative path within the volume: " +
+                       go_quote(subpath));
+    }
     if (subpath.find('\0') != std::string::npos) { return invalid("volume subpath: a NUL byte"); }
     for (const auto& name : split(subpath, '/')) {
-        if (name == "..") { return invalid("volume subpath must be a relative path within the volume: " + go_quote(subpath)); }
+        if (name == "..") {
+            return invalid("volume subpath must be a relative path within the volume: " +
+                           go_quote(subpath));
+        }
     }
     return ok();
 }
@@ -38,11 +44,14 @@ Result<void> bind_subpath(const SubpathBind& bind) {
     os::OpenBeneath how;
     how.rule = os::Beneath::NoEscape;
     how.flags = O_PATH;
-    TRY_LET(found, os::open_beneath(root, bind.subpath, how).with("volume subpath " + go_quote(bind.subpath)));
+    TRY_LET(
+        found,
+        os::open_beneath(root, bind.subpath, how).with("volume subpath " + go_quote(bind.subpath)));
     struct stat info {};
     if (fstat(found.raw(), &info) != 0) { return os_error("stat volume subpath", errno); }
     if (!S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode)) {
-        return invalid("volume subpath " + go_quote(bind.subpath) + " is neither a directory nor a file");
+        return invalid("volume subpath " + go_quote(bind.subpath) +
+                       " is neither a directory nor a file");
     }
     TRY(make_place(bind.target, S_ISDIR(info.st_mode)));
     // The magic link leads to what was opened, whatever its name means by now.

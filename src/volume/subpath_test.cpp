@@ -31,7 +31,9 @@ class Subpath : public ::testing::Test {
     }
     std::string volume() const { return folder.path() + "/volume"; }
     std::string target() const { return folder.path() + "/target/x"; }
-    Result<void> bind(const std::string& subpath) { return bind_subpath({volume(), subpath, target()}); }
+    Result<void> bind(const std::string& subpath) {
+        return bind_subpath({volume(), subpath, target()});
+    }
     os::TempDir folder;
 };
 
@@ -57,7 +59,8 @@ TEST_F(Subpath, does_not_leave_the_volume) {
     ASSERT_TRUE(os::ensure_directory(folder.path() + "/outside"));
     ASSERT_EQ(symlink("../outside", (volume() + "/link").c_str()), 0);
     ASSERT_EQ(symlink("/etc", (volume() + "/absolute").c_str()), 0);
-    for (const auto* subpath : {"../outside", "/etc", "a/../../outside", "link", "absolute", "absolute/passwd"}) {
+    for (const auto* subpath :
+         {"../outside", "/etc", "a/../../outside", "link", "absolute", "absolute/passwd"}) {
         EXPECT_FALSE(bind(subpath)) << subpath;
         EXPECT_FALSE(os::is_mount_point(target())) << subpath;
     }

@@ -1,5 +1,5 @@
-// Arbitrary bytes as a DNS message, a question of a container or an answer of a server: our answers keep the question's
-// id, keep to the limit, and are messages themselves.
+// Arbitrary bytes as a DNS message, a question of a container or an answer of a server: our answers
+// keep the question's id, keep to the limit, and are messages themselves.
 #include "network/dns_message.h"
 #include "require.h"
 
@@ -49,7 +49,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
     if (answers(input, input)) { // as one of a server
         const auto cut = truncate_answer(input, 512);
-        REQUIRE(size <= 512 ? cut == input : is_truncated(cut) && cut.size() <= size && answers(cut, input));
+        REQUIRE(size <= 512 ? cut == input
+                            : is_truncated(cut) && cut.size() <= size && answers(cut, input));
     }
     const auto question = parse_question(input);
     if (!question) { return 0; }

@@ -1,5 +1,5 @@
-// Arbitrary bytes as an HTTP message: however they are cut into pieces, the parser sees the same message, and decoding a body
-// where it lies gives what decoding it elsewhere gives.
+// Arbitrary bytes as an HTTP message: however they are cut into pieces, the parser sees the same
+// message, and decoding a body where it lies gives what decoding it elsewhere gives.
 #include "net/http_parser.h"
 
 #include <cstdlib>
@@ -19,9 +19,12 @@ struct Seen {
 
 std::string text_of(HttpParser& parser) {
     std::string text = parser.request().method + "|" + parser.request().target + "|" +
-                       std::to_string(parser.response().status) + "|" + std::to_string(parser.keep_alive());
+                       std::to_string(parser.response().status) + "|" +
+                       std::to_string(parser.keep_alive());
     for (const auto& [name, value] : parser.request().headers) { text += "|" + name + ":" + value; }
-    for (const auto& [name, value] : parser.response().headers) { text += "|" + name + ":" + value; }
+    for (const auto& [name, value] : parser.response().headers) {
+        text += "|" + name + ":" + value;
+    }
     return text;
 }
 
@@ -57,12 +60,16 @@ Seen parse(HttpParser::Kind kind, std::string_view input, std::size_t step, bool
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view input(reinterpret_cast<const char*>(data), size);
-    for (const auto kind : {HttpParser::Kind::Request, HttpParser::Kind::Response, HttpParser::Kind::ResponseToHead}) {
+    for (const auto kind : {HttpParser::Kind::Request, HttpParser::Kind::Response,
+                            HttpParser::Kind::ResponseToHead}) {
         const Seen whole = parse(kind, input, size + 1, false);
         for (const std::size_t step : {std::size_t{1}, std::size_t{7}}) {
             const Seen cut = parse(kind, input, step, step == 7);
             if (cut.done != whole.done) { std::abort(); }
-            if (whole.done && (cut.head != whole.head || cut.body != whole.body || cut.left != whole.left)) { std::abort(); }
+            if (whole.done &&
+                (cut.head != whole.head || cut.body != whole.body || cut.left != whole.left)) {
+                std::abort();
+            }
         }
     }
     (void)net::parse_address(input);

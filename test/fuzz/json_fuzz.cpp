@@ -1,5 +1,6 @@
-// Arbitrary bytes as JSON: within the limits what is taken prints as JSON that reads back the same, and never passes
-// them. As the body of a create request, what is understood is written as a body that is understood the same.
+// Arbitrary bytes as JSON: within the limits what is taken prints as JSON that reads back the same,
+// and never passes them. As the body of a create request, what is understood is written as a body
+// that is understood the same.
 #include "base/filters.h"
 #include "container/config_codec.h"
 #include "require.h"

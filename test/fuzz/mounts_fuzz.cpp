@@ -1,5 +1,6 @@
-// Arbitrary bytes as mounts, the way people write them (-v, --mount, --tmpfs) and the way the API has them: a mount point
-// is an absolute and clean path below the root, and what the command line sends is what the daemon can read.
+// Arbitrary bytes as mounts, the way people write them (-v, --mount, --tmpfs) and the way the API
+// has them: a mount point is an absolute and clean path below the root, and what the command line
+// sends is what the daemon can read.
 #include "cli/mounts.h"
 #include "container/binds.h"
 #include "container/config_codec.h"
@@ -20,8 +21,12 @@ void check_point(const Result<MountPoint>& mount) {
     REQUIRE(mount->destination.starts_with('/') && mount->destination != "/");
     REQUIRE(clean_path(mount->destination) == mount->destination);
     REQUIRE(("/" + mount->destination + "/").find("/../") == std::string::npos);
-    if (mount->type == "bind") { REQUIRE(mount->source.starts_with('/') && clean_path(mount->source) == mount->source); }
-    if (mount->type == "volume" && !mount->name.empty()) { REQUIRE(validate_volume_name(mount->name).has_value()); }
+    if (mount->type == "bind") {
+        REQUIRE(mount->source.starts_with('/') && clean_path(mount->source) == mount->source);
+    }
+    if (mount->type == "volume" && !mount->name.empty()) {
+        REQUIRE(validate_volume_name(mount->name).has_value());
+    }
 }
 
 } // namespace
@@ -38,7 +43,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
     if (const auto volume = cli::parse_volume(text, "/work")) {
         REQUIRE(volume->bind.empty() != volume->anonymous.empty());
-        check_point(volume->bind.empty() ? parse_anonymous_volume(volume->anonymous) : parse_bind(volume->bind));
+        check_point(volume->bind.empty() ? parse_anonymous_volume(volume->anonymous)
+                                         : parse_bind(volume->bind));
     }
     if (const auto mount = cli::parse_mount(text, "/work")) {
         const auto spec = codec::read<MountSpec>(*mount, "", codec::Unknown::Refuse);

@@ -1,5 +1,5 @@
-// Arbitrary bytes as an image reference (the first line) and as a pattern (the rest): what is taken prints as something
-// that reads back the same, in the long form and in the short one.
+// Arbitrary bytes as an image reference (the first line) and as a pattern (the rest): what is taken
+// prints as something that reads back the same, in the long form and in the short one.
 #include "oci/reference.h"
 #include "require.h"
 
@@ -33,6 +33,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto pattern = input.substr(end + 1);
     const auto matches = oci::matches_pattern(*reference, pattern);
     const bool plain = pattern.find_first_of("*?[\\") == std::string_view::npos;
-    if (plain && (pattern == reference->familiar() || pattern == reference->familiar_name())) { REQUIRE(matches && *matches); }
+    if (plain && (pattern == reference->familiar() || pattern == reference->familiar_name())) {
+        REQUIRE(matches && *matches);
+    }
     return 0;
 }

@@ -1,5 +1,5 @@
-// What a fuzz target finds wrong: it says which claim does not hold and ends, so that the input is kept. It is on in
-// every build.
+// What a fuzz target finds wrong: it says which claim does not hold and ends, so that the input is
+// kept. It is on in every build.
 #pragma once
 
 #include <cstdio>

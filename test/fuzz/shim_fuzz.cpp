@@ -1,5 +1,6 @@
-// Arbitrary bytes on the socket of a monitor: however they are cut into pieces the frames are the same, no payload passes
-// the limit, and every payload that is understood is written as one that is understood the same.
+// Arbitrary bytes on the socket of a monitor: however they are cut into pieces the frames are the
+// same, no payload passes the limit, and every payload that is understood is written as one that is
+// understood the same.
 #include "container/shim_protocol.h"
 #include "require.h"
 
@@ -37,9 +38,13 @@ Seen decode(std::string_view input, std::size_t step) {
 }
 
 void check_payload(std::string_view payload) {
-    if (const auto request = decode_attach(payload)) { REQUIRE(encode_attach(*request) == payload); }
+    if (const auto request = decode_attach(payload)) {
+        REQUIRE(encode_attach(*request) == payload);
+    }
     if (const auto size = decode_resize(payload)) { REQUIRE(encode_resize(*size) == payload); }
-    if (const auto signal = decode_signal(payload)) { REQUIRE(encode_signal(*signal) == payload && *signal >= 0); }
+    if (const auto signal = decode_signal(payload)) {
+        REQUIRE(encode_signal(*signal) == payload && *signal >= 0);
+    }
     if (const auto state = decode_state(payload)) {
         const auto text = encode_state(*state);
         const auto again = decode_state(text);
@@ -66,7 +71,9 @@ void check_payload(std::string_view payload) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view input(reinterpret_cast<const char*>(data), size);
     const Seen whole = decode(input, size + 1);
-    for (const std::size_t step : {std::size_t{1}, std::size_t{7}}) { REQUIRE(decode(input, step) == whole); }
+    for (const std::size_t step : {std::size_t{1}, std::size_t{7}}) {
+        REQUIRE(decode(input, step) == whole);
+    }
     check_payload(input);
     if (size > frame_header_bytes) { check_payload(input.substr(frame_header_bytes)); }
     return 0;

@@ -23,7 +23,8 @@ struct Place {
         const auto beside = os::list_directory(base.path());
         const auto inside = os::list_directory(outside);
         const auto secret = os::read_file(outside + "/secret");
-        return beside && beside->size() == 2 && inside && inside->size() == 1 && secret && *secret == "untouched";
+        return beside && beside->size() == 2 && inside && inside->size() == 1 && secret &&
+               *secret == "untouched";
     }
 };
 

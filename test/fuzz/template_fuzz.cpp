@@ -1,5 +1,5 @@
-// Arbitrary bytes as a template over a value that has one of everything: it ends soon with a text or a sentence, and a
-// template without actions is its own text.
+// Arbitrary bytes as a template over a value that has one of everything: it ends soon with a text
+// or a sentence, and a template without actions is its own text.
 #include "base/template.h"
 #include "require.h"
 
@@ -10,7 +10,8 @@ using namespace shoal;
 namespace {
 
 const Json& value() {
-    static const Json json = *parse_json(R"({"Names":["web","db"],"ID":"0123456789ab","State":{"Running":true,"Pid":42,"Ratio":0.5},
+    static const Json json = *parse_json(
+        R"({"Names":["web","db"],"ID":"0123456789ab","State":{"Running":true,"Pid":42,"Ratio":0.5},
         "Labels":{"a":"1","b":"x y"},"Empty":[],"Nothing":null,"Text":"<a&b> \u00e9","Nested":[[1,2],[3]],"Big":9007199254740993})");
     return json;
 }
