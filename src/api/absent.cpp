@@ -12,20 +12,14 @@ constexpr auto not_a_manager =
     "connect this node to swarm and try again.";
 constexpr auto not_in_a_swarm = "This node is not part of a swarm";
 
-net::Task<Result<void>> needs_manager(Call&) {
-    co_return Error{Errc::Unavailable, not_a_manager};
-}
-net::Task<Result<void>> needs_swarm(Call&) {
-    co_return Error{Errc::Unavailable, not_in_a_swarm};
-}
+net::Task<Result<void>> needs_manager(Call&) { co_return Error{Errc::Unavailable, not_a_manager}; }
+net::Task<Result<void>> needs_swarm(Call&) { co_return Error{Errc::Unavailable, not_in_a_swarm}; }
 net::Task<Result<void>> no_swarm_mode(Call&) {
     co_return unsupported(
         "swarm mode is not part of this release: this daemon runs containers on one machine");
 }
 
-net::Task<Result<void>> no_plugins(Call& call) {
-    return call.json(200, Json::array());
-}
+net::Task<Result<void>> no_plugins(Call& call) { return call.json(200, Json::array()); }
 net::Task<Result<void>> no_such_plugin(Call& call) {
     co_return Error{Errc::NotFound, "plugin \"" + call.param("name") + "\" not found"};
 }

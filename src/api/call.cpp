@@ -62,13 +62,9 @@ Result<std::int64_t> Call::query_int(std::string_view name, std::int64_t fallbac
     return *number;
 }
 
-Result<Filters> Call::filters() const {
-    return Filters::parse(query_text("filters"));
-}
+Result<Filters> Call::filters() const { return Filters::parse(query_text("filters")); }
 
-net::Cancel& Call::gone() {
-    return exchange.gone();
-}
+net::Cancel& Call::gone() { return exchange.gone(); }
 
 net::Task<Result<std::string>> Call::body_text(std::size_t bytes_max) {
     return exchange.read_body(bytes_max);
@@ -138,9 +134,7 @@ net::Task<Result<void>> Call::json_text(int status, std::string text) {
 net::Task<Result<void>> Call::text(int status, std::string text) {
     return send(status, "text/plain; charset=utf-8", std::move(text));
 }
-net::Task<Result<void>> Call::empty(int status) {
-    return send(status, "", "");
-}
+net::Task<Result<void>> Call::empty(int status) { return send(status, "", ""); }
 
 net::Task<Result<void>> Call::error(Error problem) {
     const int status = http_status(problem.code);
@@ -161,9 +155,7 @@ net::Task<Result<void>> Call::write(std::string data) {
     CO_TRY(co_await exchange.write(data));
     co_return ok();
 }
-net::Task<Result<void>> Call::end() {
-    return exchange.end();
-}
+net::Task<Result<void>> Call::end() { return exchange.end(); }
 
 net::Task<Result<void>> Call::progress(Json line) {
     if (!begun_) { CO_TRY(co_await begin(200, "application/json")); }

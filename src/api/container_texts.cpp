@@ -13,9 +13,7 @@ namespace {
 
 constexpr std::size_t versions_max = 8; ///< of clients at one time, before everything is forgotten
 
-std::string json_string(const std::string& text) {
-    return dump_json(Json(text));
-}
+std::string json_string(const std::string& text) { return dump_json(Json(text)); }
 
 /// The name it was made from while that leads to the same image, else the image's id.
 std::string image_name(engine::Engine& engine, const engine::Container& container) {

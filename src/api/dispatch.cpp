@@ -29,9 +29,7 @@ std::string who(const net::RequestHead& request) {
     return request.peer;
 }
 
-Error page_not_found() {
-    return {Errc::NotFound, "page not found"};
-}
+Error page_not_found() { return {Errc::NotFound, "page not found"}; }
 
 void audit(const Call& call, const std::string& path, const Result<void>& outcome,
            std::chrono::nanoseconds took) {

@@ -24,9 +24,7 @@ bool names_loopback(const std::string& host) {
     return name == "localhost" || name == "::1";
 }
 
-Error refused(std::string why) {
-    return {Errc::Forbidden, std::move(why)};
-}
+Error refused(std::string why) { return {Errc::Forbidden, std::move(why)}; }
 
 } // namespace
 

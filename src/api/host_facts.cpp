@@ -11,13 +11,9 @@
 namespace shoal::api {
 namespace {
 
-std::string text_of(const std::string& path) {
-    return os::read_file(path, 1 << 20).value_or("");
-}
+std::string text_of(const std::string& path) { return os::read_file(path, 1 << 20).value_or(""); }
 
-bool switched_on(const std::string& path) {
-    return trim(text_of(path)) == "1";
-}
+bool switched_on(const std::string& path) { return trim(text_of(path)) == "1"; }
 
 } // namespace
 
@@ -69,9 +65,7 @@ ProgramVersion load_program_version(const std::string& program) {
     return parse_program_version(output->out);
 }
 
-bool load_ipv4_forwarding() {
-    return switched_on("/proc/sys/net/ipv4/ip_forward");
-}
+bool load_ipv4_forwarding() { return switched_on("/proc/sys/net/ipv4/ip_forward"); }
 
 HostFacts load_host_facts() {
     HostFacts facts;

@@ -7,9 +7,7 @@
 namespace shoal::api {
 namespace {
 
-std::string digits(char digit) {
-    return std::string(64, digit);
-}
+std::string digits(char digit) { return std::string(64, digit); }
 
 std::shared_ptr<oci::ImageConfig> config() {
     auto config = std::make_shared<oci::ImageConfig>();
@@ -34,9 +32,7 @@ engine::ImageInfo image() {
     return image;
 }
 
-engine::ImageSummary summary() {
-    return {image()};
-}
+engine::ImageSummary summary() { return {image()}; }
 
 TEST(ImageSummaryDocument, counts_in_seconds_and_says_what_is_not_known) {
     const Json row = image_summary_document(summary(), 151);

@@ -35,9 +35,7 @@ spdlog::level::level_enum level_of(const engine::Settings& settings) {
 
 } // namespace
 
-void set_log_level(const engine::Settings& settings) {
-    spdlog::set_level(level_of(settings));
-}
+void set_log_level(const engine::Settings& settings) { spdlog::set_level(level_of(settings)); }
 
 void set_up_log(const engine::Settings& settings) {
     auto logger = std::make_shared<spdlog::logger>(

@@ -7,9 +7,7 @@
 namespace shoal::api {
 namespace {
 
-net::Task<Result<void>> nothing(Call&) {
-    co_return ok();
-}
+net::Task<Result<void>> nothing(Call&) { co_return ok(); }
 
 Router sample() {
     Router router;

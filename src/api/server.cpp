@@ -38,9 +38,7 @@ using engine::Settings;
 constexpr std::size_t pool_threads_max = 16;
 constexpr std::size_t storage_threads_max = 32;
 
-Result<std::string> read_config(const std::string& path) {
-    return os::read_file(path, 1 << 20);
-}
+Result<std::string> read_config(const std::string& path) { return os::read_file(path, 1 << 20); }
 
 /// Small and steady: few malloc arenas, since the loop does nearly all of the work; all descriptors
 /// we may have.

@@ -10,9 +10,7 @@ namespace {
 
 using os::CgroupLayout;
 
-Json string_list(const std::vector<std::string>& list) {
-    return Json(list);
-}
+Json string_list(const std::vector<std::string>& list) { return Json(list); }
 
 bool has(const HostFacts& facts, std::string_view controller) {
     return facts.cgroups.has(controller);

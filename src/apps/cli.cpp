@@ -1,6 +1,4 @@
 // shoal: the command line.
 #include "cli/app.h"
 
-int main(int argc, char** argv) {
-    return shoal::cli::run_program(argc, argv);
-}
+int main(int argc, char** argv) { return shoal::cli::run_program(argc, argv); }

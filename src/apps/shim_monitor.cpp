@@ -65,9 +65,7 @@ struct Output {
     container::LineSplitter splitter;
 };
 
-void set_nonblocking(int fd) {
-    (void)::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
-}
+void set_nonblocking(int fd) { (void)::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
 Instant now() {
     timespec at{};

@@ -16,9 +16,7 @@ constexpr std::size_t input_bytes = 256 * 1024;
 constexpr int zstd_window_log_max = 27; ///< 128 MiB, what the zstd program accepts unasked
 constexpr std::uint64_t xz_memory_max = 256ull << 20; ///< xz -9 needs 65 MiB
 
-Error damaged(std::string_view what) {
-    return invalid("damaged " + std::string(what) + " stream");
-}
+Error damaged(std::string_view what) { return invalid("damaged " + std::string(what) + " stream"); }
 
 /// The compressed side: a buffer that begins with the bytes that were looked at to tell the kind.
 class Input {

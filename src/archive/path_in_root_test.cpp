@@ -30,12 +30,8 @@ class PathInRoot : public testing::TestWithParam<Walk> {
     Tree tree;
 };
 
-std::string missing() {
-    return std::string(shoal::name_of(Errc::NotFound));
-}
-std::string wrong() {
-    return std::string(shoal::name_of(Errc::Invalid));
-}
+std::string missing() { return std::string(shoal::name_of(Errc::NotFound)); }
+std::string wrong() { return std::string(shoal::name_of(Errc::Invalid)); }
 
 } // namespace
 

@@ -148,9 +148,7 @@ TarWriter::TarWriter(TarWriter&&) noexcept = default;
 TarWriter& TarWriter::operator=(TarWriter&&) noexcept = default;
 TarWriter::~TarWriter() = default;
 
-Result<void> TarWriter::begin(const Entry& entry) {
-    return begin_sparse(entry, {});
-}
+Result<void> TarWriter::begin(const Entry& entry) { return begin_sparse(entry, {}); }
 
 Result<void> TarWriter::begin_sparse(const Entry& entry, const std::vector<Region>& regions) {
     const Utf8Locale locale;

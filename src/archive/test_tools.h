@@ -36,9 +36,7 @@ inline Item of_type(EntryType type, std::string name, std::string link = "") {
     item.entry.link = std::move(link);
     return item;
 }
-inline Item directory(std::string name) {
-    return of_type(EntryType::Directory, std::move(name));
-}
+inline Item directory(std::string name) { return of_type(EntryType::Directory, std::move(name)); }
 inline Item soft_link(std::string name, std::string to) {
     return of_type(EntryType::Symlink, std::move(name), std::move(to));
 }

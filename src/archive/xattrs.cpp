@@ -44,9 +44,7 @@ Result<Xattrs> read_path(const std::string& path, ssize_t names_size, std::vecto
 
 } // namespace
 
-std::string self_path(const os::Fd& fd) {
-    return "/proc/self/fd/" + std::to_string(fd.raw());
-}
+std::string self_path(const os::Fd& fd) { return "/proc/self/fd/" + std::to_string(fd.raw()); }
 
 Result<Xattrs> read_xattrs_at(const os::Fd& directory, const std::string& name) {
     const std::string path = self_path(directory) + "/" + name;

@@ -238,8 +238,6 @@ template <class T> Result<T> parse(std::string_view text, Unknown unknown = Unkn
     return read<T>(json, "", unknown);
 }
 
-template <class T> std::string print(const T& value) {
-    return dump_json(write(value));
-}
+template <class T> std::string print(const T& value) { return dump_json(write(value)); }
 
 } // namespace shoal::codec

@@ -10,9 +10,7 @@ bool from_text(std::string_view text, Colour& colour) {
     colour = text == "red" ? Colour::Red : Colour::Blue;
     return text == "red" || text == "blue";
 }
-std::string to_text(Colour colour) {
-    return colour == Colour::Red ? "red" : "blue";
-}
+std::string to_text(Colour colour) { return colour == Colour::Red ? "red" : "blue"; }
 
 struct Inner {
     std::vector<std::string> test;

@@ -43,27 +43,17 @@ Error Error::with(std::string_view context) && {
     return std::move(*this);
 }
 
-Error Error::with(std::string_view context) const& {
-    return Error(*this).with(context);
-}
+Error Error::with(std::string_view context) const& { return Error(*this).with(context); }
 
-Error invalid(std::string message) {
-    return {Errc::Invalid, std::move(message)};
-}
+Error invalid(std::string message) { return {Errc::Invalid, std::move(message)}; }
 
 Error not_found(std::string_view kind, std::string_view name) {
     return {Errc::NotFound, "No such " + std::string(kind) + ": " + std::string(name)};
 }
 
-Error conflict(std::string message) {
-    return {Errc::Conflict, std::move(message)};
-}
-Error unsupported(std::string message) {
-    return {Errc::Unsupported, std::move(message)};
-}
-Error internal(std::string message) {
-    return {Errc::Internal, std::move(message)};
-}
+Error conflict(std::string message) { return {Errc::Conflict, std::move(message)}; }
+Error unsupported(std::string message) { return {Errc::Unsupported, std::move(message)}; }
+Error internal(std::string message) { return {Errc::Internal, std::move(message)}; }
 
 Error os_error(std::string what, int os_errno) {
     Errc code = Errc::Internal;
@@ -78,9 +68,7 @@ Error os_error(std::string what, int os_errno) {
     return {code, std::move(what) + ": " + reason, os_errno};
 }
 
-void ErrorList::add(Error error) {
-    errors_.push_back(std::move(error));
-}
+void ErrorList::add(Error error) { errors_.push_back(std::move(error)); }
 
 Error ErrorList::joined() const {
     ASSERT(!errors_.empty());

@@ -58,9 +58,7 @@ Result<void> Filters::allow_only(std::initializer_list<std::string_view> allowed
     return ok();
 }
 
-bool Filters::has(std::string_view key) const {
-    return values_.find(key) != values_.end();
-}
+bool Filters::has(std::string_view key) const { return values_.find(key) != values_.end(); }
 
 const std::vector<std::string>& Filters::values(std::string_view key) const {
     static const std::vector<std::string> none;

@@ -47,9 +47,7 @@ template <class Tag> bool from_text(std::string_view text, Id<Tag>& id) {
     if (parsed) { id = *parsed; }
     return parsed.has_value();
 }
-template <class Tag> std::string to_text(const Id<Tag>& id) {
-    return id.text();
-}
+template <class Tag> std::string to_text(const Id<Tag>& id) { return id.text(); }
 
 struct ContainerTag {
     static constexpr std::string_view kind = "container";

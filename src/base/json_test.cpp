@@ -30,9 +30,7 @@ TEST(Json, limits_depth_and_size) {
     EXPECT_FALSE(parse_json("[1,2,3]", {.bytes_max = 3}));
 }
 
-TEST(Json, refuses_invalid_utf8) {
-    EXPECT_FALSE(parse_json("\"\xff\""));
-}
+TEST(Json, refuses_invalid_utf8) { EXPECT_FALSE(parse_json("\"\xff\"")); }
 
 TEST(Json, prints_invalid_utf8_as_replacement_characters) {
     EXPECT_EQ(dump_json(Json("a\xff")), "\"a\xef\xbf\xbd\"");

@@ -79,12 +79,8 @@ Step step_of(Step::Kind kind, int to = 0) {
     step.to = to;
     return step;
 }
-int length(const Steps& steps) {
-    return static_cast<int>(steps.size());
-}
-void append(Steps& into, const Steps& more) {
-    into.insert(into.end(), more.begin(), more.end());
-}
+int length(const Steps& steps) { return static_cast<int>(steps.size()); }
+void append(Steps& into, const Steps& more) { into.insert(into.end(), more.begin(), more.end()); }
 
 Steps either(const Steps& a, const Steps& b) {
     Steps all{step_of(Step::Kind::Fork, length(a) + 2)};
@@ -438,8 +434,6 @@ Result<Pattern> Pattern::parse(std::string_view text) {
     return pattern;
 }
 
-bool Pattern::found_in(std::string_view text) const {
-    return Search(steps_, text).run();
-}
+bool Pattern::found_in(std::string_view text) const { return Search(steps_, text).run(); }
 
 } // namespace shoal

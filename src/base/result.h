@@ -89,9 +89,7 @@ template <> class [[nodiscard]] Result<void> {
     std::optional<Error> error_;
 };
 
-inline Result<void> ok() {
-    return {};
-}
+inline Result<void> ok() { return {}; }
 
 } // namespace shoal
 

@@ -46,9 +46,7 @@ struct Token {
 };
 
 constexpr std::string_view blanks = " \t\r\n";
-bool is_blank(char c) {
-    return blanks.find(c) != std::string_view::npos;
-}
+bool is_blank(char c) { return blanks.find(c) != std::string_view::npos; }
 bool is_word(char c) {
     return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
            (c & 0x80) != 0;

@@ -131,9 +131,7 @@ Result<Json> truncate(Arguments all) {
     return Json(text.substr(0, static_cast<std::size_t>(length)));
 }
 
-Result<Json> json(Arguments all) {
-    return Json(go_json(all[0]));
-}
+Result<Json> json(Arguments all) { return Json(go_json(all[0])); }
 
 Result<Json> len(Arguments all) {
     const Json& value = all[0];
@@ -247,9 +245,7 @@ Result<Json> printf(Arguments all) {
     return Json(go_sprintf(format, all.subspan(1)));
 }
 
-Result<Json> negate(Arguments all) {
-    return Json(!is_true(all[0]));
-}
+Result<Json> negate(Arguments all) { return Json(!is_true(all[0])); }
 
 std::string concatenated(Arguments all) {
     std::string text;

@@ -225,9 +225,7 @@ std::string go_print(const Json& value) {
     return out;
 }
 
-std::string go_json(const Json& value) {
-    return dump_json(value);
-}
+std::string go_json(const Json& value) { return dump_json(value); }
 
 std::string escape_html(std::string_view json) {
     return replace_all(replace_all(replace_all(json, "&", "\\u0026"), "<", "\\u003c"), ">",

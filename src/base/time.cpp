@@ -24,9 +24,7 @@ std::string date_and_time(Instant at) {
                        time.hours().count(), time.minutes().count(), time.seconds().count());
 }
 
-std::int64_t fraction_of(Instant at) {
-    return (at - floor<seconds>(at)).count();
-}
+std::int64_t fraction_of(Instant at) { return (at - floor<seconds>(at)).count(); }
 
 /// Reads exactly `width` digits at the front of `text`.
 std::optional<int> take_digits(std::string_view& text, std::size_t width) {
@@ -231,14 +229,8 @@ std::string human_duration(nanoseconds span) {
     return fmt::format("{} years", s / 3600 / 24 / 365);
 }
 
-std::int64_t unix_seconds(Instant at) {
-    return floor<seconds>(at).time_since_epoch().count();
-}
-std::int64_t unix_nanos(Instant at) {
-    return at.time_since_epoch().count();
-}
-Instant from_unix_nanos(std::int64_t nanos) {
-    return Instant(nanoseconds(nanos));
-}
+std::int64_t unix_seconds(Instant at) { return floor<seconds>(at).time_since_epoch().count(); }
+std::int64_t unix_nanos(Instant at) { return at.time_since_epoch().count(); }
+Instant from_unix_nanos(std::int64_t nanos) { return Instant(nanoseconds(nanos)); }
 
 } // namespace shoal

@@ -47,12 +47,8 @@ Result<std::int64_t> parse_bytes(std::string_view text) {
     return static_cast<std::int64_t>(bytes);
 }
 
-std::string human_size(double bytes) {
-    return scaled(bytes, 1000, decimal_units, 4);
-}
+std::string human_size(double bytes) { return scaled(bytes, 1000, decimal_units, 4); }
 
-std::string human_size_binary(double bytes) {
-    return scaled(bytes, 1024, binary_units, 4);
-}
+std::string human_size_binary(double bytes) { return scaled(bytes, 1024, binary_units, 4); }
 
 } // namespace shoal

@@ -82,9 +82,7 @@ Result<Stored> Store::put(std::string_view bytes, Expect expect) const {
     return writer.commit();
 }
 
-bool Store::has(const oci::Digest& digest) const {
-    return os::exists(path_of(digest));
-}
+bool Store::has(const oci::Digest& digest) const { return os::exists(path_of(digest)); }
 
 Result<os::Fd> Store::open(const oci::Digest& digest) const {
     return os::open_file(path_of(digest), O_RDONLY);

@@ -46,9 +46,7 @@ std::string config_dir_of(const Parsed& parsed) {
     return env("HOME") + "/.docker";
 }
 
-std::string existing(const std::string& file) {
-    return os::exists(file) ? file : std::string();
-}
+std::string existing(const std::string& file) { return os::exists(file) ? file : std::string(); }
 
 /// Follows the words through the tree; `path` grows by each.
 struct Found {

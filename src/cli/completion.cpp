@@ -72,12 +72,8 @@ Result<int> print_script(App& app, std::string_view script) {
     return 0;
 }
 
-Result<int> bash(App& app, const Parsed&) {
-    return print_script(app, bash_script);
-}
-Result<int> zsh(App& app, const Parsed&) {
-    return print_script(app, zsh_script);
-}
+Result<int> bash(App& app, const Parsed&) { return print_script(app, bash_script); }
+Result<int> zsh(App& app, const Parsed&) { return print_script(app, zsh_script); }
 
 // --- names of objects ---
 

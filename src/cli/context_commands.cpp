@@ -26,9 +26,7 @@ constexpr std::string_view default_description = "Current DOCKER_HOST based conf
 constexpr std::size_t error_width = 45;
 constexpr int bad_template = 64;
 
-Contexts store_of(const App& app) {
-    return Contexts(app.globals.config_dir);
-}
+Contexts store_of(const App& app) { return Contexts(app.globals.config_dir); }
 
 // --- the endpoint of a context ---
 

@@ -14,9 +14,7 @@
 namespace shoal::cli {
 namespace {
 constexpr const char* pem_names[] = {"ca.pem", "cert.pem", "key.pem"};
-std::string digest_of(const std::string& name) {
-    return archive::sha256_of(name).substr(7);
-}
+std::string digest_of(const std::string& name) { return archive::sha256_of(name).substr(7); }
 } // namespace
 
 Contexts::Contexts(std::string config_dir) : dir_(std::move(config_dir) + "/contexts") {}

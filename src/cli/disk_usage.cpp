@@ -18,9 +18,7 @@
 namespace shoal::cli {
 namespace {
 
-std::string size_of(std::int64_t bytes) {
-    return human_size(static_cast<double>(bytes));
-}
+std::string size_of(std::int64_t bytes) { return human_size(static_cast<double>(bytes)); }
 
 std::string with_percent(std::int64_t part, std::int64_t whole) {
     if (whole <= 0) { return size_of(part); }

@@ -10,9 +10,7 @@ namespace {
 constexpr std::int64_t seconds_max = INT64_MAX / 1'000'000'000;
 constexpr std::string_view epoch = "1970-01-01"; // as an Instant it would be "never"
 
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// Takes a run of digits off the front of `text`, without the zeros that lead it.
 std::string_view take_digits(std::string_view& text) {

@@ -199,8 +199,6 @@ class Page {
 
 } // namespace
 
-std::string info_page(const Json& info) {
-    return Page(info).run();
-}
+std::string info_page(const Json& info) { return Page(info).run(); }
 
 } // namespace shoal::cli

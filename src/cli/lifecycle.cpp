@@ -67,9 +67,7 @@ Result<int> kill(App& app, const Parsed& parsed) {
     if (parsed.given("signal")) { query.emplace_back("signal", parsed.text("signal")); }
     return post_each(app, parsed, "kill", query);
 }
-Result<int> pause(App& app, const Parsed& parsed) {
-    return post_each(app, parsed, "pause", {});
-}
+Result<int> pause(App& app, const Parsed& parsed) { return post_each(app, parsed, "pause", {}); }
 Result<int> unpause(App& app, const Parsed& parsed) {
     return post_each(app, parsed, "unpause", {});
 }

@@ -31,9 +31,7 @@ TEST(Listing, a_table_has_headers) {
               "CONTAINER ID   NAMES\n1234           web\n5678           db\n");
 }
 
-TEST(Listing, a_template_has_none) {
-    EXPECT_EQ(text("{{.Names}}:{{.ID}}"), "web:1234\ndb:5678\n");
-}
+TEST(Listing, a_template_has_none) { EXPECT_EQ(text("{{.Names}}:{{.ID}}"), "web:1234\ndb:5678\n"); }
 
 TEST(Listing, json_is_one_object_per_line_with_sorted_members) {
     EXPECT_EQ(

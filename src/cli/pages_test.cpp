@@ -7,9 +7,7 @@
 namespace shoal::cli {
 namespace {
 
-Json json(const char* text) {
-    return *parse_json(text);
-}
+Json json(const char* text) { return *parse_json(text); }
 
 const char* docker_version = R"({"Platform":{"Name":""},"Components":[
     {"Name":"Engine","Version":"20.10.24","Details":{"ApiVersion":"1.41","Arch":"amd64","BuildTime":"2026-05-07T21:09:36.000000000+00:00","Experimental":"false",

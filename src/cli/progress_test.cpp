@@ -5,9 +5,7 @@
 namespace shoal::cli {
 namespace {
 
-Json json(const char* text) {
-    return *parse_json(text);
-}
+Json json(const char* text) { return *parse_json(text); }
 
 std::string all(ProgressText::To to, std::initializer_list<const char*> messages,
                 unsigned columns = 80) {

@@ -11,9 +11,7 @@
 namespace shoal::cli {
 namespace {
 
-Json json(const char* text) {
-    return *parse_json(text);
-}
+Json json(const char* text) { return *parse_json(text); }
 const Instant now = from_unix_nanos(1'795'646'200'000'000'000);
 
 std::string names(const std::vector<Json>& rows) {

@@ -205,8 +205,6 @@ constexpr Flag flags[] = {
 
 } // namespace
 
-std::span<const Flag> create_flags() {
-    return flags;
-}
+std::span<const Flag> create_flags() { return flags; }
 
 } // namespace shoal::cli

@@ -18,9 +18,7 @@ std::string error(std::vector<std::string> words) {
     auto options = read(std::move(words));
     return options ? "" : options.error().message;
 }
-Json body(std::vector<std::string> words) {
-    return read(std::move(words))->body;
-}
+Json body(std::vector<std::string> words) { return read(std::move(words))->body; }
 
 TEST(RunOptions, nothing_given_is_an_attached_container_in_the_default_network) {
     EXPECT_EQ(

@@ -152,12 +152,8 @@ Instant now() {
     return std::chrono::time_point_cast<nanoseconds>(std::chrono::system_clock::now());
 }
 
-std::string ago(Instant at) {
-    return human_duration(now() - at) + " ago";
-}
-std::string ago(std::int64_t at) {
-    return ago(from_unix_nanos(at * 1'000'000'000));
-}
+std::string ago(Instant at) { return human_duration(now() - at) + " ago"; }
+std::string ago(std::int64_t at) { return ago(from_unix_nanos(at * 1'000'000'000)); }
 
 std::string date_text(Instant at) {
     std::string text = format_rfc3339(at);

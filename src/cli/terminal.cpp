@@ -9,9 +9,7 @@
 
 namespace shoal::cli {
 
-bool is_terminal(int fd) {
-    return isatty(fd) == 1;
-}
+bool is_terminal(int fd) { return isatty(fd) == 1; }
 
 WindowSize window_size(int fd) {
     winsize size{};
@@ -38,9 +36,7 @@ std::unique_ptr<RawMode> RawMode::enter(int fd) {
     return std::unique_ptr<RawMode>(new RawMode(std::move(saved)));
 }
 
-RawMode::~RawMode() {
-    tcsetattr(saved_->fd, TCSANOW, &saved_->mode);
-}
+RawMode::~RawMode() { tcsetattr(saved_->fd, TCSANOW, &saved_->mode); }
 
 Result<std::string> read_secret(int fd) {
     termios old{};

@@ -180,12 +180,8 @@ constexpr Group root{"Containers through the Docker Engine API", root_entries};
 
 } // namespace
 
-const Group& root_group() {
-    return root;
-}
+const Group& root_group() { return root; }
 
-std::string version_line(std::string_view) {
-    return "Shoal version " SHOAL_VERSION;
-}
+std::string version_line(std::string_view) { return "Shoal version " SHOAL_VERSION; }
 
 } // namespace shoal::cli

@@ -31,9 +31,7 @@ void check(const Group& group, const std::string& path) {
     }
 }
 
-TEST(Tree, every_command_can_be_called_and_explained) {
-    check(root_group(), "shoal");
-}
+TEST(Tree, every_command_can_be_called_and_explained) { check(root_group(), "shoal"); }
 
 TEST(Tree, every_name_of_the_manual_leads_somewhere) {
     const auto find = [](std::string_view group, std::string_view name) {

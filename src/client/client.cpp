@@ -83,9 +83,7 @@ std::optional<int> parse_version(std::string_view text) {
     return *high * 100 + *low;
 }
 
-std::string version_text(int version) {
-    return fmt::format("{}.{}", version / 100, version % 100);
-}
+std::string version_text(int version) { return fmt::format("{}.{}", version / 100, version % 100); }
 
 Error error_of(int status, std::string_view body) {
     std::string message(trim(body));
@@ -98,9 +96,7 @@ Error error_of(int status, std::string_view body) {
     return Error{code_of(status), "Error response from daemon: " + message};
 }
 
-bool is_unreachable(const Error& error) {
-    return error.message.starts_with(cannot_connect);
-}
+bool is_unreachable(const Error& error) { return error.message.starts_with(cannot_connect); }
 
 Result<void> Answer::write(std::string_view bytes) {
     return net::run_task(loop_, exchange_->write(bytes, {}));
@@ -186,9 +182,7 @@ net::Task<Result<int>> Client::version_async() {
     co_return version_;
 }
 
-Result<int> Client::version() {
-    return net::run_task(loop_, version_async());
-}
+Result<int> Client::version() { return net::run_task(loop_, version_async()); }
 
 net::Task<Result<net::ClientRequest>> Client::prepare(Request request) {
     CO_TRY(check_path(request.path));

@@ -21,9 +21,7 @@ Error bad_spec(std::string_view text) {
 /// What Docker shows of a volume that was asked for without a mode.
 constexpr auto volume_mode_default = "z";
 
-Error bad_mode(std::string_view mode) {
-    return invalid("invalid mode: " + std::string(mode));
-}
+Error bad_mode(std::string_view mode) { return invalid("invalid mode: " + std::string(mode)); }
 Error bad_mount(const MountSpec& spec, const std::string& why) {
     return invalid("invalid mount config for type \"" + spec.type + "\": " + why);
 }

@@ -154,9 +154,7 @@ template <class V> void describe(V& v, VolumeOptions& o) {
     v("Subpath", o.subpath, codec::omit);
     v("DriverConfig", o.driver_config, codec::omit);
 }
-template <class V> void describe(V& v, ImageOptions& o) {
-    v("Subpath", o.subpath, codec::omit);
-}
+template <class V> void describe(V& v, ImageOptions& o) { v("Subpath", o.subpath, codec::omit); }
 template <class V> void describe(V& v, TmpfsOptions& o) {
     v("SizeBytes", o.size_bytes, codec::omit);
     v("Mode", o.mode, codec::omit);

@@ -261,9 +261,7 @@ Result<std::vector<LogLine>> LogCursor::read(std::size_t lines_max) {
     return lines;
 }
 
-bool LogCursor::done() const {
-    return state_->done;
-}
+bool LogCursor::done() const { return state_->done; }
 
 std::string format_log_line(const LogLine& line, LogFormat format) {
     std::string text;

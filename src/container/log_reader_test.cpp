@@ -10,9 +10,7 @@
 namespace shoal::container {
 namespace {
 
-Instant second(int n) {
-    return from_unix_nanos(1'000'000'000LL * (1'700'000'000 + n));
-}
+Instant second(int n) { return from_unix_nanos(1'000'000'000LL * (1'700'000'000 + n)); }
 
 /// A log as the monitor writes it.
 class Log {

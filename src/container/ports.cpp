@@ -9,9 +9,7 @@ Error bad_port(std::string_view text) {
     return invalid("invalid port specification: " + go_quote(text));
 }
 
-bool is_protocol(std::string_view text) {
-    return text == "tcp" || text == "udp" || text == "sctp";
-}
+bool is_protocol(std::string_view text) { return text == "tcp" || text == "udp" || text == "sctp"; }
 
 struct Split {
     PortRange range;
@@ -36,9 +34,7 @@ bool is_address(std::string_view text) {
 
 } // namespace
 
-std::string to_text(const Port& port) {
-    return std::to_string(port.number) + "/" + port.protocol;
-}
+std::string to_text(const Port& port) { return std::to_string(port.number) + "/" + port.protocol; }
 
 Result<PortRange> parse_port_range(std::string_view text, bool zero) {
     const auto [low, high] = cut(text, '-');

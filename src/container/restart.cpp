@@ -13,9 +13,7 @@ bool wants_restart(const RestartPolicy& policy, const RestartState& state, const
 
 } // namespace
 
-bool is_none(const RestartPolicy& policy) {
-    return policy.name.empty() || policy.name == "no";
-}
+bool is_none(const RestartPolicy& policy) { return policy.name.empty() || policy.name == "no"; }
 
 std::optional<nanoseconds> plan_restart(const RestartPolicy& policy, RestartState& state,
                                         const RestartEnd& end) {

@@ -165,12 +165,8 @@ Result<void> delete_container(const Runtime& runtime, const std::string& id,
     return errors.joined();
 }
 
-Result<void> pause_container(const os::Cgroup& cgroup) {
-    return cgroup.set_frozen(true);
-}
-Result<void> resume_container(const os::Cgroup& cgroup) {
-    return cgroup.set_frozen(false);
-}
+Result<void> pause_container(const os::Cgroup& cgroup) { return cgroup.set_frozen(true); }
+Result<void> resume_container(const os::Cgroup& cgroup) { return cgroup.set_frozen(false); }
 
 Result<void> signal_container(const os::ProcessIdentity& init, int signal) {
     TRY_LET(fd, os::open_pidfd(init));

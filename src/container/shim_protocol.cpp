@@ -164,9 +164,7 @@ Result<TerminalSize> decode_resize(std::string_view payload) {
     const auto both = from_be32(payload);
     return TerminalSize{static_cast<std::uint16_t>(both >> 16), static_cast<std::uint16_t>(both)};
 }
-std::string encode_signal(int signal) {
-    return be32(static_cast<std::uint32_t>(signal));
-}
+std::string encode_signal(int signal) { return be32(static_cast<std::uint32_t>(signal)); }
 Result<int> decode_signal(std::string_view payload) {
     if (payload.size() != 4) { return invalid("signal: expected 4 bytes"); }
     const auto number = from_be32(payload);

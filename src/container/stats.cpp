@@ -149,8 +149,6 @@ Json make_stats(const StatsSubject& subject, const StatsSample& before, const St
     return stats;
 }
 
-Json make_empty_stats(const StatsSubject& subject) {
-    return make_stats(subject, {}, {});
-}
+Json make_empty_stats(const StatsSubject& subject) { return make_stats(subject, {}, {}); }
 
 } // namespace shoal::container

@@ -76,9 +76,7 @@ template <class V> void describe(V& v, Container& c) {
     v("LogPath", c.log_path, codec::omit);
 }
 
-std::string save_container(const Container& container) {
-    return codec::print(container);
-}
+std::string save_container(const Container& container) { return codec::print(container); }
 
 Result<Container> load_container(std::string_view document) {
     return codec::parse<Container>(document, codec::Unknown::Ignore).with("container record");

@@ -232,9 +232,7 @@ net::Task<Result<void>> Containers::remove(ContainerId id, RemoveOptions options
 net::Task<Result<ContainersPruned>> Containers::prune(Filters filters) {
     return impl_->prune(std::move(filters));
 }
-net::Task<Result<void>> Containers::load() {
-    return impl_->load();
-}
+net::Task<Result<void>> Containers::load() { return impl_->load(); }
 
 net::Task<Result<ExecId>> Containers::exec_create(ContainerId id, container::ExecConfig config) {
     CO_TRY_LET(entry, impl_->entry(id));

@@ -74,9 +74,7 @@ Events::Subscription::Subscription(Events& events) : events_(events), arrived_(e
     events_.subscriptions_.insert(this);
 }
 
-Events::Subscription::~Subscription() {
-    events_.subscriptions_.erase(this);
-}
+Events::Subscription::~Subscription() { events_.subscriptions_.erase(this); }
 
 net::Task<std::optional<Event>> Events::Subscription::next(net::Until until) {
     while (queue_.empty()) {

@@ -17,9 +17,7 @@ struct Ticks : Clock {
     Instant now() const override { return Instant(std::chrono::seconds(++seconds)); }
     Steady steady() const override { return {}; }
 };
-Instant second(int n) {
-    return Instant(std::chrono::seconds(n));
-}
+Instant second(int n) { return Instant(std::chrono::seconds(n)); }
 
 Event event(std::string type, std::string action, std::string id, Labels attributes = {}) {
     Event made;

@@ -13,9 +13,7 @@ namespace shoal::engine {
 Images::Images(Env& env) : state_(std::make_unique<State>(env)) {}
 Images::~Images() = default;
 
-void Images::set_users(const ImageUsers& users) {
-    state_->users = &users;
-}
+void Images::set_users(const ImageUsers& users) { state_->users = &users; }
 
 // --- start and end ---
 
@@ -142,9 +140,7 @@ net::Task<void> Images::State::collect_ghosts_later() {
     co_await collect_ghosts();
 }
 
-net::Task<void> Images::close() {
-    co_await state_->background.close();
-}
+net::Task<void> Images::close() { co_await state_->background.close(); }
 
 // --- for containers ---
 
@@ -159,9 +155,7 @@ Result<ImageInfo> Images::find(const ImageId& id) const {
     return state_->info_of(*record);
 }
 
-std::size_t Images::count() const {
-    return state_->table.size();
-}
+std::size_t Images::count() const { return state_->table.size(); }
 
 Result<RootFs> Images::mount_rootfs_now(const ImageId& id, const std::string& directory) {
     const auto* record = state_->known(id);

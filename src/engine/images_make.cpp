@@ -10,9 +10,7 @@
 namespace shoal::engine {
 namespace {
 
-const std::atomic<bool>* flag_of(const ImageStreamJob& job) {
-    return job.cancelled.get();
-}
+const std::atomic<bool>* flag_of(const ImageStreamJob& job) { return job.cancelled.get(); }
 
 /// Says lines on a pool's thread, because the pipe may be full.
 net::Task<void> say(Env& env, std::shared_ptr<ImageStreamJob> job, std::vector<std::string> lines) {

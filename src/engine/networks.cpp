@@ -373,12 +373,8 @@ Networks::~Networks() = default;
 net::Task<Result<void>> Networks::recover(std::vector<RunningSandbox> running) {
     co_return co_await impl_->recover(std::move(running));
 }
-net::Task<void> Networks::stop(bool keep_containers) {
-    co_await impl_->stop(keep_containers);
-}
-void Networks::set_users(NetworkUsers& users) {
-    impl_->users = &users;
-}
+net::Task<void> Networks::stop(bool keep_containers) { co_await impl_->stop(keep_containers); }
+void Networks::set_users(NetworkUsers& users) { impl_->users = &users; }
 
 net::Task<Result<CreatedNetwork>> Networks::create(CreateNetwork request) {
     co_return co_await impl_->create(std::move(request.definition));

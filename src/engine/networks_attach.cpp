@@ -56,9 +56,7 @@ Resolver servers_behind_stub(const Resolver& host) {
     return text ? parse_resolv_conf(*text) : host;
 }
 
-Ip ip_of(const std::string& text) {
-    return Ip::parse(text).value_or(Ip{});
-}
+Ip ip_of(const std::string& text) { return Ip::parse(text).value_or(Ip{}); }
 
 std::vector<Ip> addresses_of(const EndpointState& endpoint) {
     std::vector<Ip> all;

@@ -27,9 +27,7 @@ std::string default_link(const network::Settings& settings) {
                                               : "shoal" + settings.instance.substr(0, 6);
 }
 
-std::string text_of(bool value) {
-    return value ? "true" : "false";
-}
+std::string text_of(bool value) { return value ? "true" : "false"; }
 
 /// bip or the addresses of a bridge that somebody made: subnet and gateway.
 Result<Pool> pool_of(const std::string& cidr, const std::string& range,

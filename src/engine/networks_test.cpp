@@ -73,9 +73,7 @@ struct Address {
 };
 
 enum class Kind { Tcp, Udp };
-int type_of(Kind kind) {
-    return kind == Kind::Tcp ? SOCK_STREAM : SOCK_DGRAM;
-}
+int type_of(Kind kind) { return kind == Kind::Tcp ? SOCK_STREAM : SOCK_DGRAM; }
 
 /// Says its name and who asked, by TCP and UDP.
 class Server {

@@ -246,9 +246,7 @@ const std::array keys{
 
 } // namespace
 
-std::span<const SettingKey> setting_keys() {
-    return keys;
-}
+std::span<const SettingKey> setting_keys() { return keys; }
 
 const SettingKey* find_setting_key(std::string_view name) {
     const auto found = std::ranges::find(keys, name, &SettingKey::name);

@@ -14,9 +14,7 @@ bool same(const std::map<std::string, RuntimeEntry>& a,
            });
 }
 
-std::string list_text(const std::vector<std::string>& list) {
-    return dump_json(Json(list));
-}
+std::string list_text(const std::vector<std::string>& list) { return dump_json(Json(list)); }
 
 std::string runtimes_text(const Settings& settings) {
     std::vector<std::string> words;

@@ -104,8 +104,6 @@ net::Task<Result<void>> ShimChannel::request(Frame frame, std::string payload, n
     co_return answer;
 }
 
-void ShimChannel::close() {
-    stream_->close();
-}
+void ShimChannel::close() { stream_->close(); }
 
 } // namespace shoal::engine

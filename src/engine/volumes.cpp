@@ -167,9 +167,7 @@ struct Volumes::State {
 Volumes::Volumes(Env& env) : state_(std::make_unique<State>(env)) {}
 Volumes::~Volumes() = default;
 
-void Volumes::set_users(const VolumeUsers& users) {
-    state_->asked = &users;
-}
+void Volumes::set_users(const VolumeUsers& users) { state_->asked = &users; }
 
 // --- start ---
 
@@ -434,9 +432,7 @@ Result<VolumeInfo> Volumes::inspect(const std::string& name) const {
     return volume->info;
 }
 
-bool Volumes::exists(const std::string& name) const {
-    return state_->find(name) != nullptr;
-}
+bool Volumes::exists(const std::string& name) const { return state_->find(name) != nullptr; }
 
 net::Task<Result<std::vector<VolumeInfo>>> Volumes::sized() {
     auto& state = *state_;

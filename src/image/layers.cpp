@@ -17,9 +17,7 @@ constexpr const char* recipe_file = "/recipe";
 constexpr const char* info_file = "/layer.json";
 constexpr const char* unsynced_file = "/unsynced";
 
-Result<std::string> boot_id() {
-    return os::read_file("/proc/sys/kernel/random/boot_id", 100);
-}
+Result<std::string> boot_id() { return os::read_file("/proc/sys/kernel/random/boot_id", 100); }
 
 Result<std::string> make_tmp(const std::string& tmp, const char* kind) {
     std::string path = tmp + "/" + kind + "-XXXXXX";
@@ -252,9 +250,7 @@ Result<LayerInfo> LayerStore::place(UnplacedLayer layer, const oci::ChainId& par
     return LayerInfo{id, parent, document.diff_id, document.size, document.tar_size};
 }
 
-bool LayerStore::has(const oci::ChainId& id) const {
-    return os::exists(path_of(id) + info_file);
-}
+bool LayerStore::has(const oci::ChainId& id) const { return os::exists(path_of(id) + info_file); }
 
 Result<LayerInfo> LayerStore::info(const oci::ChainId& id) const {
     TRY_LET(text, os::read_file(path_of(id) + info_file, 4096).with("layer " + oci::prefixed(id)));
@@ -294,9 +290,7 @@ Result<void> LayerStore::remove(const oci::ChainId& id) const {
     return remove_whole(path_of(id), tmp_);
 }
 
-std::string LayerStore::diff_path(const oci::ChainId& id) const {
-    return path_of(id) + "/diff";
-}
+std::string LayerStore::diff_path(const oci::ChainId& id) const { return path_of(id) + "/diff"; }
 
 Result<void> LayerStore::sync() const {
     // The marks are listed before the sync: one that comes later is for the next.

@@ -26,9 +26,7 @@ std::string packed(const std::string& plain, Compression how) {
     return out;
 }
 
-std::string blob_name(const oci::Digest& digest) {
-    return "blobs/sha256/" + digest.hex();
-}
+std::string blob_name(const oci::Digest& digest) { return "blobs/sha256/" + digest.hex(); }
 
 /// An image being made up: its layers' tars, and the documents around them.
 struct Model {

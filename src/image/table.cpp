@@ -7,9 +7,7 @@
 namespace shoal::image {
 namespace {
 
-Error no_such_image(std::string_view shown) {
-    return not_found("image", shown);
-}
+Error no_such_image(std::string_view shown) { return not_found("image", shown); }
 
 /// "sha256:ab12", "ab12": the digits, or "" when it cannot be the start of an id.
 std::string id_digits(std::string_view text) {

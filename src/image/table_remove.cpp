@@ -8,9 +8,7 @@
 namespace shoal::image {
 namespace {
 
-std::string brief(const ImageId& id) {
-    return id.short_text();
-}
+std::string brief(const ImageId& id) { return id.short_text(); }
 
 bool is_id_prefix(const ImageId& id, std::string_view text) {
     if (text.starts_with("sha256:")) { text.remove_prefix(7); }

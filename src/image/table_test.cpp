@@ -15,18 +15,10 @@ std::string digits(std::string_view pattern) {
     while (text.size() < 64) { text += pattern; }
     return text.substr(0, 64);
 }
-ImageId id(std::string_view pattern) {
-    return *ImageId::parse(digits(pattern));
-}
-ChainId layer(std::string_view pattern) {
-    return *ChainId::parse(digits(pattern));
-}
-Reference reference(std::string_view text) {
-    return Reference::parse(text)->with_default_tag();
-}
-Instant second(int n) {
-    return from_unix_nanos((1'700'000'000LL + n) * 1'000'000'000);
-}
+ImageId id(std::string_view pattern) { return *ImageId::parse(digits(pattern)); }
+ChainId layer(std::string_view pattern) { return *ChainId::parse(digits(pattern)); }
+Reference reference(std::string_view text) { return Reference::parse(text)->with_default_tag(); }
+Instant second(int n) { return from_unix_nanos((1'700'000'000LL + n) * 1'000'000'000); }
 
 struct Table : testing::Test {
     ImageTable table;

@@ -12,22 +12,12 @@ struct Metrics::State {
     prometheus::Registry registry;
 };
 
-void Counter::add(double amount) {
-    static_cast<prometheus::Counter*>(inner_)->Increment(amount);
-}
-double Counter::value() const {
-    return static_cast<prometheus::Counter*>(inner_)->Value();
-}
+void Counter::add(double amount) { static_cast<prometheus::Counter*>(inner_)->Increment(amount); }
+double Counter::value() const { return static_cast<prometheus::Counter*>(inner_)->Value(); }
 
-void Gauge::set(double value) {
-    static_cast<prometheus::Gauge*>(inner_)->Set(value);
-}
-void Gauge::add(double amount) {
-    static_cast<prometheus::Gauge*>(inner_)->Increment(amount);
-}
-double Gauge::value() const {
-    return static_cast<prometheus::Gauge*>(inner_)->Value();
-}
+void Gauge::set(double value) { static_cast<prometheus::Gauge*>(inner_)->Set(value); }
+void Gauge::add(double amount) { static_cast<prometheus::Gauge*>(inner_)->Increment(amount); }
+double Gauge::value() const { return static_cast<prometheus::Gauge*>(inner_)->Value(); }
 
 void Histogram::observe(double value) {
     static_cast<prometheus::Histogram*>(inner_)->Observe(value);

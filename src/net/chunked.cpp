@@ -15,9 +15,7 @@ int hex_value(char byte) {
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-Error bad_chunk() {
-    return invalid("malformed HTTP message: bad chunk");
-}
+Error bad_chunk() { return invalid("malformed HTTP message: bad chunk"); }
 } // namespace
 
 Result<void> ChunkedDecoder::add_digit(char byte) {

@@ -10,9 +10,7 @@ namespace {
 constexpr int redirects_max = 10;
 constexpr std::size_t url_bytes_max = 8192;
 
-std::uint16_t usual_port(bool tls) {
-    return tls ? 443 : 80;
-}
+std::uint16_t usual_port(bool tls) { return tls ? 443 : 80; }
 
 /// The host as it stands in an address: IPv6 in brackets, the port only where it is unusual.
 std::string authority(const Url& url) {
@@ -58,9 +56,7 @@ Task<Result<std::unique_ptr<HttpClient>>> client_for(Loop& loop, Url url) {
 
 } // namespace
 
-std::string Url::text() const {
-    return (tls ? "https://" : "http://") + authority(*this) + target;
-}
+std::string Url::text() const { return (tls ? "https://" : "http://") + authority(*this) + target; }
 
 Result<Url> parse_url(std::string_view text) {
     const auto bad = [&](const std::string& why) {

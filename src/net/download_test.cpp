@@ -54,9 +54,7 @@ TEST(Redirect, neither_gives_up_encryption_nor_gives_away_a_password) {
     EXPECT_EQ(follow_redirect(from, "http://a:81/y")->user, "");
 }
 
-Deadline late() {
-    return Deadline::in(std::chrono::seconds(20));
-}
+Deadline late() { return Deadline::in(std::chrono::seconds(20)); }
 
 Task<void> serve(Exchange& exchange) {
     const auto& request = exchange.request();

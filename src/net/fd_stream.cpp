@@ -15,9 +15,7 @@ namespace {
 constexpr int streak_max = 64;
 constexpr auto gone_poll_interval = std::chrono::seconds(1);
 
-bool would_block(int error) {
-    return error == EAGAIN || error == EWOULDBLOCK;
-}
+bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
 bool is_socket(int raw) {
     struct stat about {};

@@ -204,21 +204,15 @@ ClientExchange::~ClientExchange() = default;
 Task<Result<void>> ClientExchange::write(std::string_view bytes, Until until) {
     return impl_->write(bytes, until);
 }
-Task<Result<void>> ClientExchange::end_body(Until until) {
-    return impl_->end_body(until);
-}
-Task<Result<ResponseHead>> ClientExchange::head(Until until) {
-    return impl_->head(until);
-}
+Task<Result<void>> ClientExchange::end_body(Until until) { return impl_->end_body(until); }
+Task<Result<ResponseHead>> ClientExchange::head(Until until) { return impl_->head(until); }
 Task<Result<std::size_t>> ClientExchange::read_some(std::span<char> into, Until until) {
     return impl_->read_some(into, until);
 }
 Task<Result<std::string>> ClientExchange::read_body(std::size_t bytes_max, Until until) {
     return impl_->read_body(bytes_max, until);
 }
-Result<StreamPtr> ClientExchange::upgrade() {
-    return impl_->upgrade();
-}
+Result<StreamPtr> ClientExchange::upgrade() { return impl_->upgrade(); }
 
 namespace {
 Task<Result<std::unique_ptr<ClientExchange>>>
@@ -250,8 +244,6 @@ Task<Result<ClientResponse>> HttpClient::request(ClientRequest request, Until un
     return whole_exchange(std::make_unique<ClientExchange::Impl>(impl_, std::move(request)), until,
                           bytes_max);
 }
-Task<Result<StreamPtr>> HttpClient::connect(Until until) {
-    return Impl::open(impl_, until);
-}
+Task<Result<StreamPtr>> HttpClient::connect(Until until) { return Impl::open(impl_, until); }
 
 } // namespace shoal::net

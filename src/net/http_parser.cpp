@@ -14,9 +14,7 @@ using boost::system::error_code;
 
 namespace {
 
-std::string_view std_view(string_view text) {
-    return {text.data(), text.size()};
-}
+std::string_view std_view(string_view text) { return {text.data(), text.size()}; }
 
 /// What the two Beast parsers report to.
 struct Sink {
@@ -225,15 +223,9 @@ Result<void> HttpParser::feed_end() {
     return Error{Errc::Cancelled, "the connection was closed in the middle of a message"};
 }
 
-bool HttpParser::head_done() const {
-    return impl_->sink.head_done;
-}
-bool HttpParser::done() const {
-    return impl_->done;
-}
-int HttpParser::refusal() const {
-    return impl_->sink.refusal;
-}
+bool HttpParser::head_done() const { return impl_->sink.head_done; }
+bool HttpParser::done() const { return impl_->done; }
+int HttpParser::refusal() const { return impl_->sink.refusal; }
 bool HttpParser::keep_alive() const {
     return head_done() && impl_->with([](auto& parser) { return parser.keep_alive(); });
 }
@@ -250,11 +242,7 @@ std::optional<std::uint64_t> HttpParser::length() const {
     const auto length = impl_->with([](auto& parser) { return parser.content_length(); });
     return length ? *length : std::uint64_t{0};
 }
-RequestHead& HttpParser::request() {
-    return impl_->sink.request;
-}
-ResponseHead& HttpParser::response() {
-    return impl_->sink.response;
-}
+RequestHead& HttpParser::request() { return impl_->sink.request; }
+ResponseHead& HttpParser::response() { return impl_->sink.response; }
 
 } // namespace shoal::net

@@ -19,9 +19,7 @@ constexpr std::size_t small_chunk_bytes = 16 * 1024;
 constexpr auto shortage_pause = std::chrono::milliseconds(100);
 constexpr auto linger_timeout = std::chrono::seconds(2);
 
-bool may_have_body(int status) {
-    return status >= 200 && status != 204 && status != 304;
-}
+bool may_have_body(int status) { return status >= 200 && status != 204 && status != 304; }
 
 } // namespace
 
@@ -299,21 +297,15 @@ class Exchange::Impl {
     std::optional<TaskScope> watch_;
 };
 
-const RequestHead& Exchange::request() const {
-    return impl_->request();
-}
-Loop& Exchange::loop() const {
-    return impl_->loop();
-}
+const RequestHead& Exchange::request() const { return impl_->request(); }
+Loop& Exchange::loop() const { return impl_->loop(); }
 Task<Result<std::size_t>> Exchange::read_some(std::span<char> into, Until until) {
     return impl_->read_some(into, until);
 }
 Task<Result<std::string>> Exchange::read_body(std::size_t bytes_max, Until until) {
     return impl_->read_body(bytes_max, until);
 }
-std::optional<std::uint64_t> Exchange::body_length() const {
-    return impl_->body_length();
-}
+std::optional<std::uint64_t> Exchange::body_length() const { return impl_->body_length(); }
 Task<Result<void>> Exchange::respond(Response response) {
     return impl_->respond(std::move(response));
 }
@@ -326,18 +318,12 @@ Task<Result<void>> Exchange::begin(int status, Headers headers) {
 Task<Result<void>> Exchange::write(std::string_view bytes, Until until) {
     return impl_->write(bytes, until);
 }
-Task<Result<void>> Exchange::end() {
-    return impl_->end();
-}
+Task<Result<void>> Exchange::end() { return impl_->end(); }
 Task<Result<StreamPtr>> Exchange::upgrade(int status, Headers headers) {
     return impl_->upgrade(status, std::move(headers));
 }
-bool Exchange::begun() const {
-    return impl_->state() != Impl::State::Open;
-}
-Cancel& Exchange::gone() {
-    return impl_->gone();
-}
+bool Exchange::begun() const { return impl_->state() != Impl::State::Open; }
+Cancel& Exchange::gone() { return impl_->gone(); }
 
 namespace {
 
@@ -501,9 +487,7 @@ void HttpServer::serve_stream(StreamPtr stream) {
     impl_->connections.spawn(serve_connection(*impl_, std::move(stream), nullptr, false));
 }
 
-std::size_t HttpServer::connections() const {
-    return impl_->connections.size();
-}
+std::size_t HttpServer::connections() const { return impl_->connections.size(); }
 
 Task<void> HttpServer::stop(Deadline deadline, std::chrono::milliseconds grace) {
     Impl& impl = *impl_;

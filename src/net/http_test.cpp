@@ -11,9 +11,7 @@ namespace shoal::net {
 namespace {
 
 using std::chrono::milliseconds;
-Deadline late() {
-    return Deadline::in(std::chrono::seconds(20));
-}
+Deadline late() { return Deadline::in(std::chrono::seconds(20)); }
 
 Task<Result<std::string>> read_all(Stream& stream) {
     std::string all;

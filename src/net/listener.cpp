@@ -195,26 +195,12 @@ Result<std::unique_ptr<Listener>> Listener::adopt(Loop& loop, os::Fd fd) {
     return finish(loop, std::move(fd), "");
 }
 
-Listener::~Listener() {
-    close();
-}
-void Listener::close() {
-    impl_->close();
-}
-Task<Result<StreamPtr>> Listener::accept(Until until) {
-    return accept_on(impl_, until);
-}
-bool Listener::is_tcp() const {
-    return impl_->tcp;
-}
-bool Listener::is_loopback() const {
-    return impl_->loopback;
-}
-std::uint16_t Listener::port() const {
-    return impl_->port;
-}
-std::string Listener::text() const {
-    return impl_->text;
-}
+Listener::~Listener() { close(); }
+void Listener::close() { impl_->close(); }
+Task<Result<StreamPtr>> Listener::accept(Until until) { return accept_on(impl_, until); }
+bool Listener::is_tcp() const { return impl_->tcp; }
+bool Listener::is_loopback() const { return impl_->loopback; }
+std::uint16_t Listener::port() const { return impl_->port; }
+std::string Listener::text() const { return impl_->text; }
 
 } // namespace shoal::net

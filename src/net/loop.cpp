@@ -6,9 +6,7 @@
 
 namespace shoal::net {
 
-Loop::Impl::Impl() {
-    std::signal(SIGPIPE, SIG_IGN);
-}
+Loop::Impl::Impl() { std::signal(SIGPIPE, SIG_IGN); }
 
 Loop::Impl::~Impl() = default;
 
@@ -77,13 +75,9 @@ void Loop::run() {
     impl_->io.run();
 }
 
-void Loop::stop() {
-    impl_->io.stop();
-}
+void Loop::stop() { impl_->io.stop(); }
 
-void Loop::post(std::function<void()> job) {
-    boost::asio::post(impl_->io, std::move(job));
-}
+void Loop::post(std::function<void()> job) { boost::asio::post(impl_->io, std::move(job)); }
 
 namespace {
 /// A coroutine that nobody awaits; its frame belongs to whoever holds the handle.

@@ -10,26 +10,16 @@ namespace {
 
 using std::chrono::milliseconds;
 
-Deadline soon() {
-    return Deadline::in(milliseconds(20));
-}
-Deadline late() {
-    return Deadline::in(std::chrono::seconds(20));
-}
+Deadline soon() { return Deadline::in(milliseconds(20)); }
+Deadline late() { return Deadline::in(std::chrono::seconds(20)); }
 
-Task<int> answer() {
-    co_return 42;
-}
+Task<int> answer() { co_return 42; }
 Task<int> broken() {
     throw std::runtime_error("broken");
     co_return 1;
 }
-Task<Wake> wait_signal(Signal& signal, Until until) {
-    co_return co_await signal.wait(until);
-}
-Task<Wake> wait_flag(Flag& flag, Until until) {
-    co_return co_await flag.wait(until);
-}
+Task<Wake> wait_signal(Signal& signal, Until until) { co_return co_await signal.wait(until); }
+Task<Wake> wait_flag(Flag& flag, Until until) { co_return co_await flag.wait(until); }
 Task<void> push(std::vector<int>& into, int value) {
     into.push_back(value);
     co_return;

@@ -75,9 +75,7 @@ Runner run_spawned(Loop& loop, Task<void> task) {
 
 } // namespace
 
-TaskScope::~TaskScope() {
-    destroy_all();
-}
+TaskScope::~TaskScope() { destroy_all(); }
 
 void TaskScope::destroy_all() {
     while (first_ != nullptr) { Node::remove(first_); }

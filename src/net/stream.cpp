@@ -82,9 +82,7 @@ Result<Address> parse_host_port(std::string_view whole, std::string_view rest,
 
 } // namespace
 
-StreamPtr adopt_stream(Loop& loop, os::Fd fd) {
-    return adopt_stream(loop, std::move(fd), {});
-}
+StreamPtr adopt_stream(Loop& loop, os::Fd fd) { return adopt_stream(loop, std::move(fd), {}); }
 
 StreamPtr adopt_stream(Loop& loop, os::Fd read_end, os::Fd write_end) {
     auto peer = peer_name_of(read_end.raw());

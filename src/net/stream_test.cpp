@@ -19,12 +19,8 @@ namespace shoal::net {
 namespace {
 
 using std::chrono::milliseconds;
-Deadline soon() {
-    return Deadline::in(milliseconds(20));
-}
-Deadline late() {
-    return Deadline::in(std::chrono::seconds(20));
-}
+Deadline soon() { return Deadline::in(milliseconds(20)); }
+Deadline late() { return Deadline::in(std::chrono::seconds(20)); }
 
 struct Pair {
     StreamPtr a;

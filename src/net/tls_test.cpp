@@ -12,9 +12,7 @@
 namespace shoal::net {
 namespace {
 
-Deadline late() {
-    return Deadline::in(std::chrono::seconds(20));
-}
+Deadline late() { return Deadline::in(std::chrono::seconds(20)); }
 
 struct Key {
     EVP_PKEY* key = EVP_EC_gen("P-256");

@@ -41,12 +41,8 @@ UnixSignals::UnixSignals(Loop& loop, std::vector<int> signals)
     impl_->arm();
 }
 
-UnixSignals::~UnixSignals() {
-    impl_->set.cancel();
-}
+UnixSignals::~UnixSignals() { impl_->set.cancel(); }
 
-Task<Result<int>> UnixSignals::next(Until until) {
-    return Impl::next(impl_, until);
-}
+Task<Result<int>> UnixSignals::next(Until until) { return Impl::next(impl_, until); }
 
 } // namespace shoal::net

@@ -46,9 +46,7 @@ void Waiter::wake(Wake why) {
     loop_.impl().push_ready(this);
 }
 
-WaitQueue::~WaitQueue() {
-    wake_all(Wake::Cancelled);
-}
+WaitQueue::~WaitQueue() { wake_all(Wake::Cancelled); }
 
 Task<Wake> WaitQueue::wait(Until until) {
     Waiter waiter(*loop_, this, until);

@@ -73,9 +73,7 @@ Task<Result<void>> read_exactly(StatePtr state, std::span<char> into, Until unti
     co_return ok();
 }
 
-Error protocol_error(std::string_view what) {
-    return invalid("websocket: " + std::string(what));
-}
+Error protocol_error(std::string_view what) { return invalid("websocket: " + std::string(what)); }
 
 /// Reads a frame's head; false when the peer ended without a close frame.
 Task<Result<bool>> read_frame(StatePtr state, Until until) {

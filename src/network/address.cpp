@@ -9,9 +9,7 @@
 
 namespace shoal::network {
 
-Ip Ip::v4(std::uint32_t host_order) {
-    return from_number(Family::V4, host_order);
-}
+Ip Ip::v4(std::uint32_t host_order) { return from_number(Family::V4, host_order); }
 
 Ip Ip::from_number(Family family, Number number) {
     Ip ip;
@@ -58,12 +56,8 @@ Ip Ip::plus(std::int64_t steps) const {
     return from_number(family_, number_ + static_cast<Number>(static_cast<__int128>(steps)));
 }
 
-bool Ip::is_loopback() const {
-    return is_v4() ? number_ >> 24 == 127 : is_v6() && number_ == 1;
-}
-bool Ip::is_unspecified() const {
-    return set_ && number_ == 0;
-}
+bool Ip::is_loopback() const { return is_v4() ? number_ >> 24 == 127 : is_v6() && number_ == 1; }
+bool Ip::is_unspecified() const { return set_ && number_ == 0; }
 bool Ip::is_multicast() const {
     return is_v4() ? number_ >> 28 == 14 : is_v6() && number_ >> 120 == 0xff;
 }
@@ -120,13 +114,9 @@ bool Subnet::contains(const Subnet& other) const {
 bool Subnet::overlaps(const Subnet& other) const {
     return contains(other.base()) || other.contains(base_);
 }
-std::string Subnet::text() const {
-    return empty() ? "" : cidr_text(base_, bits_);
-}
+std::string Subnet::text() const { return empty() ? "" : cidr_text(base_, bits_); }
 
-std::string cidr_text(Ip ip, int bits) {
-    return ip.text() + "/" + std::to_string(bits);
-}
+std::string cidr_text(Ip ip, int bits) { return ip.text() + "/" + std::to_string(bits); }
 
 std::optional<std::string> parse_mac(std::string_view text) {
     std::string plain = replace_all(to_lower(text), "-", ":");
@@ -154,16 +144,12 @@ bool from_text(std::string_view text, Ip& ip) {
     if (parsed) { ip = *parsed; }
     return parsed.has_value();
 }
-std::string to_text(const Ip& ip) {
-    return ip.text();
-}
+std::string to_text(const Ip& ip) { return ip.text(); }
 bool from_text(std::string_view text, Subnet& subnet) {
     const auto parsed = Subnet::parse(text);
     if (parsed) { subnet = *parsed; }
     return parsed.has_value();
 }
-std::string to_text(const Subnet& subnet) {
-    return subnet.text();
-}
+std::string to_text(const Subnet& subnet) { return subnet.text(); }
 
 } // namespace shoal::network

@@ -134,9 +134,7 @@ void DnsServer::set_view(const std::string& container, DnsView view) {
     if (client != clients_.end()) { client->second->view = std::move(view); }
 }
 
-void DnsServer::remove(const std::string& container) {
-    clients_.erase(container);
-}
+void DnsServer::remove(const std::string& container) { clients_.erase(container); }
 
 std::optional<std::string> DnsServer::answer_here(const Client& client, std::string_view query,
                                                   std::size_t bytes_max) {

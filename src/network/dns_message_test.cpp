@@ -20,12 +20,8 @@ std::string query(const std::string& name, char type, bool edns = false) {
     return message;
 }
 
-int rcode(const std::string& message) {
-    return message.at(3) & 15;
-}
-int answers_in(const std::string& message) {
-    return message.at(6) << 8 | message.at(7);
-}
+int rcode(const std::string& message) { return message.at(3) & 15; }
+int answers_in(const std::string& message) { return message.at(6) << 8 | message.at(7); }
 
 NameAnswer many(int count) {
     NameAnswer answer{NameAnswer::Kind::Addresses, {}, {}};

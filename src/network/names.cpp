@@ -9,9 +9,7 @@ namespace shoal::network {
 void NameTable::add_network(const NetworkId& network, const std::string& name) {
     zones_[network].name = to_lower(name);
 }
-void NameTable::remove_network(const NetworkId& network) {
-    zones_.erase(network);
-}
+void NameTable::remove_network(const NetworkId& network) { zones_.erase(network); }
 
 void NameTable::add(const NetworkId& network, const NamedEndpoint& endpoint) {
     remove(network, endpoint.endpoint);

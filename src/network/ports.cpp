@@ -97,12 +97,8 @@ std::uint16_t port_of(const os::Fd& fd) {
         reinterpret_cast<const sockaddr_in&>(storage).sin_port); // same place in both families
 }
 
-int socket_type(Protocol protocol) {
-    return protocol == Protocol::Udp ? SOCK_DGRAM : SOCK_STREAM;
-}
-int socket_protocol(Protocol protocol) {
-    return protocol == Protocol::Sctp ? IPPROTO_SCTP : 0;
-}
+int socket_type(Protocol protocol) { return protocol == Protocol::Udp ? SOCK_DGRAM : SOCK_STREAM; }
+int socket_protocol(Protocol protocol) { return protocol == Protocol::Sctp ? IPPROTO_SCTP : 0; }
 
 /// What arrives is dropped without an answer: the sender tries again and finds the rules, should
 /// they have been missing for a moment. With `loopback`, packets to ::1 pass.

@@ -85,9 +85,7 @@ void sort_unique(std::vector<std::string>& list) {
     list.erase(std::unique(list.begin(), list.end()), list.end());
 }
 
-std::string key_of(const std::string& element) {
-    return element.substr(0, element.find(" : "));
-}
+std::string key_of(const std::string& element) { return element.substr(0, element.find(" : ")); }
 
 std::string render_elements(const std::string& verb, const std::string& table, Elements elements) {
     std::string text;
@@ -178,9 +176,7 @@ std::string render_chains(const RuleState& state, const std::string& user_rules)
 
 } // namespace
 
-std::string table_name(const std::string& instance) {
-    return "shoal_" + instance;
-}
+std::string table_name(const std::string& instance) { return "shoal_" + instance; }
 
 std::string render_delete_table(const std::string& table) {
     return fmt::format("table inet {0} {{ }}\ndelete table inet {0}\n", table);
@@ -221,9 +217,7 @@ std::string text_member(const Json& object, const char* name) {
     const auto found = object.find(name);
     return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
-std::string comment_of_rule(const std::string& table) {
-    return table + " accepted";
-}
+std::string comment_of_rule(const std::string& table) { return table + " accepted"; }
 
 using ChainKey = std::tuple<std::string, std::string, std::string>;
 

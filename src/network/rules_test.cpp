@@ -126,9 +126,7 @@ TEST(Rules, keep_the_operators_rules_from_a_listing) {
     EXPECT_EQ(parse_user_rules(""), "");
 }
 
-TEST(Rules, redirect_dns_in_a_container) {
-    EXPECT_TRUE(load(render_dns_redirect(40000)));
-}
+TEST(Rules, redirect_dns_in_a_container) { EXPECT_TRUE(load(render_dns_redirect(40000))); }
 
 } // namespace
 } // namespace shoal::network

@@ -8,9 +8,7 @@
 namespace shoal::oci {
 namespace {
 
-std::size_t hex_length(HashKind kind) {
-    return kind == HashKind::Sha256 ? 64 : 128;
-}
+std::size_t hex_length(HashKind kind) { return kind == HashKind::Sha256 ? 64 : 128; }
 
 bool is_lower_hex(std::string_view text) {
     return std::all_of(text.begin(), text.end(),
@@ -19,9 +17,7 @@ bool is_lower_hex(std::string_view text) {
 
 } // namespace
 
-std::string_view name_of(HashKind kind) {
-    return kind == HashKind::Sha256 ? "sha256" : "sha512";
-}
+std::string_view name_of(HashKind kind) { return kind == HashKind::Sha256 ? "sha256" : "sha512"; }
 
 Result<Digest> Digest::parse(std::string_view text) {
     const auto [algorithm, hex] = cut(text, ':');
@@ -58,9 +54,7 @@ bool from_text(std::string_view text, Digest& digest) {
     return parsed.has_value();
 }
 
-std::string to_text(const Digest& digest) {
-    return digest.text();
-}
+std::string to_text(const Digest& digest) { return digest.text(); }
 
 Result<ImageId> image_id_of(const Digest& digest) {
     if (digest.kind() != HashKind::Sha256 || digest.empty()) {

@@ -22,9 +22,7 @@ Result<ImageConfig> parse_image_config(std::string_view text) {
     return std::move(config);
 }
 
-std::string print_image_config(const ImageConfig& config) {
-    return codec::print(config);
-}
+std::string print_image_config(const ImageConfig& config) { return codec::print(config); }
 
 std::string_view host_architecture() {
 #if defined(__x86_64__)

@@ -5,15 +5,11 @@
 
 namespace shoal::oci {
 
-bool media::is_index(std::string_view type) {
-    return type == oci_index || type == docker_index;
-}
+bool media::is_index(std::string_view type) { return type == oci_index || type == docker_index; }
 bool media::is_manifest(std::string_view type) {
     return type == oci_manifest || type == docker_manifest;
 }
-bool media::is_config(std::string_view type) {
-    return type == oci_config || type == docker_config;
-}
+bool media::is_config(std::string_view type) { return type == oci_config || type == docker_config; }
 
 template <class V> void describe(V& v, Platform& p) {
     v("architecture", p.architecture);
@@ -90,12 +86,8 @@ Result<Index> parse_index(std::string_view text) {
     return std::move(index);
 }
 
-std::string print_manifest(const Manifest& manifest) {
-    return codec::print(manifest);
-}
-std::string print_index(const Index& index) {
-    return codec::print(index);
-}
+std::string print_manifest(const Manifest& manifest) { return codec::print(manifest); }
+std::string print_index(const Index& index) { return codec::print(index); }
 
 Result<Platform> parse_platform(std::string_view text) {
     if (text.starts_with('{')) {

@@ -4,9 +4,7 @@
 
 namespace shoal::oci {
 namespace {
-std::string digest(char c) {
-    return "sha256:" + std::string(64, c);
-}
+std::string digest(char c) { return "sha256:" + std::string(64, c); }
 std::string descriptor(char c, const std::string& size = "7") {
     return R"({"mediaType":"x","digest":")" + digest(c) + R"(","size":)" + size + "}";
 }

@@ -10,21 +10,11 @@ namespace {
 constexpr std::string_view default_domain = "docker.io";
 constexpr std::string_view official_prefix = "library/";
 
-bool is_lower(char c) {
-    return c >= 'a' && c <= 'z';
-}
-bool is_upper(char c) {
-    return c >= 'A' && c <= 'Z';
-}
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-bool is_alnum(char c) {
-    return is_lower(c) || is_upper(c) || is_digit(c);
-}
-bool is_word(char c) {
-    return is_alnum(c) || c == '_';
-}
+bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
+bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_alnum(char c) { return is_lower(c) || is_upper(c) || is_digit(c); }
+bool is_word(char c) { return is_alnum(c) || c == '_'; }
 
 bool is_domain_part(std::string_view part) {
     if (part.empty() || part.front() == '-' || part.back() == '-') { return false; }
@@ -82,9 +72,7 @@ bool is_path(std::string_view path) {
     return !parts.empty() && std::all_of(parts.begin(), parts.end(), is_path_part);
 }
 
-Error bad_format() {
-    return invalid("invalid reference format");
-}
+Error bad_format() { return invalid("invalid reference format"); }
 
 struct Halves {
     std::string domain;
@@ -163,9 +151,7 @@ Result<Reference> Reference::parse(std::string_view text) {
     return reference;
 }
 
-std::string Reference::name() const {
-    return domain_ + "/" + path_;
-}
+std::string Reference::name() const { return domain_ + "/" + path_; }
 
 std::string Reference::familiar_name() const {
     if (domain_ != default_domain) { return name(); }
@@ -182,12 +168,8 @@ std::string with_suffix(std::string name, const Reference& reference) {
 }
 } // namespace
 
-std::string Reference::text() const {
-    return with_suffix(name(), *this);
-}
-std::string Reference::familiar() const {
-    return with_suffix(familiar_name(), *this);
-}
+std::string Reference::text() const { return with_suffix(name(), *this); }
+std::string Reference::familiar() const { return with_suffix(familiar_name(), *this); }
 
 Reference Reference::with_default_tag() const {
     Reference copy = *this;

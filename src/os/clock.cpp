@@ -11,9 +11,7 @@ Instant SystemClock::now() const {
     return std::chrono::time_point_cast<nanoseconds>(std::chrono::system_clock::now());
 }
 
-Steady SystemClock::steady() const {
-    return std::chrono::steady_clock::now();
-}
+Steady SystemClock::steady() const { return std::chrono::steady_clock::now(); }
 
 void SystemRandom::fill(std::span<std::uint8_t> out) {
     while (!out.empty()) {

@@ -8,9 +8,7 @@
 namespace shoal::os {
 namespace {
 
-bool is_open(int raw) {
-    return ::fcntl(raw, F_GETFD) >= 0;
-}
+bool is_open(int raw) { return ::fcntl(raw, F_GETFD) >= 0; }
 
 TEST(Fd, closes_once_and_moves) {
     int ends[2];

@@ -65,12 +65,8 @@ bool from_text(std::string_view text, Propagation& propagation) {
     }
     return false;
 }
-std::string_view to_text(Propagation propagation) {
-    return entry_of(propagation).name;
-}
-unsigned long mount_flags(Propagation propagation) {
-    return entry_of(propagation).flags;
-}
+std::string_view to_text(Propagation propagation) { return entry_of(propagation).name; }
+unsigned long mount_flags(Propagation propagation) { return entry_of(propagation).flags; }
 
 Mount& Mount::operator=(Mount&& other) noexcept {
     if (this != &other) {
@@ -79,9 +75,7 @@ Mount& Mount::operator=(Mount&& other) noexcept {
     }
     return *this;
 }
-Mount::~Mount() {
-    (void)unmount();
-}
+Mount::~Mount() { (void)unmount(); }
 Result<void> Mount::unmount() {
     if (target_.empty()) { return ok(); }
     return unmount_lazy(std::exchange(target_, {}));

@@ -86,9 +86,7 @@ Result<Fd> open_netns(const std::string& path) {
     return fd;
 }
 
-Result<Fd> current_netns() {
-    return open_netns(own_netns);
-}
+Result<Fd> current_netns() { return open_netns(own_netns); }
 
 Result<void> remove_netns(const std::string& path) {
     if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL &&

@@ -25,9 +25,7 @@ constexpr std::size_t xattr_bytes_max = 64 * 1024;
 std::string by_fd(const os::Fd& directory, const std::string& name) {
     return "/proc/self/fd/" + std::to_string(directory.raw()) + "/" + name;
 }
-std::string by_fd(const os::Fd& fd) {
-    return "/proc/self/fd/" + std::to_string(fd.raw());
-}
+std::string by_fd(const os::Fd& fd) { return "/proc/self/fd/" + std::to_string(fd.raw()); }
 
 enum class Links { Follow, Keep };
 

@@ -26,9 +26,7 @@ __attribute__((constructor)) void be_the_helper() {
 namespace shoal::volume {
 namespace {
 
-Deadline soon() {
-    return Deadline::in(std::chrono::seconds(20));
-}
+Deadline soon() { return Deadline::in(std::chrono::seconds(20)); }
 
 TEST(StorageHelper, tells_what_a_path_is) {
     EXPECT_EQ(*run_in_helper(probe_job("/"), soon()), "directory");

@@ -125,15 +125,9 @@ std::string to_text(PathKind kind) {
 Job mount_job(std::string path, Options options) {
     return {.kind = "mount", .path = std::move(path), .options = std::move(options)};
 }
-Job unmount_job(std::string path) {
-    return {.kind = "unmount", .path = std::move(path)};
-}
-Job probe_job(std::string path) {
-    return {.kind = "probe", .path = std::move(path)};
-}
-Job mkdir_job(std::string path) {
-    return {.kind = "mkdir", .path = std::move(path)};
-}
+Job unmount_job(std::string path) { return {.kind = "unmount", .path = std::move(path)}; }
+Job probe_job(std::string path) { return {.kind = "probe", .path = std::move(path)}; }
+Job mkdir_job(std::string path) { return {.kind = "mkdir", .path = std::move(path)}; }
 Job copy_job(std::string path, std::string root, std::string source) {
     return {.kind = "copy",
             .path = std::move(path),

@@ -62,9 +62,7 @@ bool is_network_type(std::string_view type) {
 
 } // namespace
 
-bool MountPlan::is_bind() const {
-    return (flags & MS_BIND) != 0;
-}
+bool MountPlan::is_bind() const { return (flags & MS_BIND) != 0; }
 bool MountPlan::is_remote() const {
     return is_network_type(type) || type.starts_with("fuse") || type == "ceph" || type == "9p";
 }

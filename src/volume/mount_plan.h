@@ -24,9 +24,7 @@ struct MountPlan {
 
 /// No options give no plan (a plain directory). Fails: Invalid naming the option.
 Result<void> check_options(const Options& options);
-inline bool needs_mount(const Options& options) {
-    return !options.empty();
-}
+inline bool needs_mount(const Options& options) { return !options.empty(); }
 /// Requires check_options() to have passed and needs_mount().
 MountPlan plan_mount(const Options& options);
 /// `data` with addr= set to the resolved number.

@@ -10,9 +10,7 @@ namespace {
 bool is_letter_or_digit(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
-bool is_inner(char c) {
-    return is_letter_or_digit(c) || c == '_' || c == '.' || c == '-';
-}
+bool is_inner(char c) { return is_letter_or_digit(c) || c == '_' || c == '.' || c == '-'; }
 
 } // namespace
 
@@ -31,8 +29,6 @@ Result<void> check_name(std::string_view name) {
         "If you intended to pass a host directory, use absolute path");
 }
 
-std::string make_anonymous_name(Random& random) {
-    return random.hex(32);
-}
+std::string make_anonymous_name(Random& random) { return random.hex(32); }
 
 } // namespace shoal::volume
