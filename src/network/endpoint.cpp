@@ -74,8 +74,11 @@ Result<void> ensure_bridge(const BridgePlan& plan) {
     TRY(tolerate_absent(os::ensure_sysctl(link_parameter(Family::V6, plan.link, "disable_ipv6"),
                                           plan.ipv6 ? "0" : "1")));
     if (plan.ipv6) {
-        TRY(tolerate_absent(
-            os::ensure_sysctl(link_parameter(Family::V6, plan.link, "accept_ra"), "0")));
+        // Nobody else makes up addresses on our bridge, and without a link-local address that is sure of itself the kernel asks
+        // for no neighbour: a container would be out of reach in its first two seconds.
+        for (const char* name : {"accept_ra", "accept_dad"}) {
+            TRY(tolerate_absent(os::ensure_sysctl(link_parameter(Family::V6, plan.link, name), "0")));
+        }
     }
     if (plan.make) { TRY(align_addresses(netlink, link.index, plan.addresses)); }
     if (plan.localnet) {

@@ -44,7 +44,7 @@ TEST(StorageHelper, brings_errors_back_whole) {
     ASSERT_FALSE(direct);
     ASSERT_FALSE(helped);
     EXPECT_EQ(helped.error(), direct.error());
-    EXPECT_EQ(helped.error().code, Errc::Unsupported);
+    EXPECT_EQ(helped.error().code, Errc::Internal);
 }
 
 TEST(StorageHelper, makes_directories) {
