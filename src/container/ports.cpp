@@ -2,6 +2,8 @@
 
 #include "base/text.h"
 
+#include <arpa/inet.h>
+
 namespace shoal::container {
 namespace {
 
@@ -27,9 +29,10 @@ Result<Split> split_port(std::string_view text) {
     return parts;
 }
 
-bool is_address(std::string_view text) {
-    return !text.empty() &&
-           text.find_first_not_of("0123456789abcdefABCDEF.:") == std::string_view::npos;
+bool is_address(const std::string& text) {
+    in6_addr parsed{};
+    const int family = text.find(':') == std::string::npos ? AF_INET : AF_INET6;
+    return ::inet_pton(family, text.c_str(), &parsed) == 1;
 }
 
 } // namespace

@@ -56,6 +56,8 @@ TEST(Ports, bound_wrongly_are_refused) {
         return error_of(parse_port_bindings(map));
     };
     EXPECT_EQ(refusal("80/tcp", {"everywhere", "80"}), "invalid IP address: everywhere");
+    EXPECT_EQ(refusal("80/tcp", {"1.2.3", "80"}), "invalid IP address: 1.2.3");
+    EXPECT_EQ(refusal("80/tcp", {"::::", "80"}), "invalid IP address: ::::");
     EXPECT_EQ(refusal("80/tcp", {"", "http"}), "invalid port specification: \"http\"");
     EXPECT_EQ(refusal("80/tcp", {"", "0"}), "taken") << "any free port";
     EXPECT_EQ(refusal("eighty", {"", "80"}), "invalid port specification: \"eighty\"");

@@ -408,7 +408,7 @@ container::ShimConfig Containers::Impl::shim_config(const Container& container) 
     if (!memory.empty()) {
         shim.oom_file = memory + (v2 ? "/memory.events" : "/memory.oom_control");
     }
-    apply_log_settings(container, env.settings, shim);
+    apply_log_settings(container, shim);
     return shim;
 }
 

@@ -51,9 +51,7 @@ std::string expand_log_tag(std::string_view tag, const Container& container) {
     return text;
 }
 
-void apply_log_settings(const Container& container, const Settings& settings,
-                        container::ShimConfig& shim) {
-    (void)settings;
+void apply_log_settings(const Container& container, container::ShimConfig& shim) {
     const container::LogConfig& log = container.host_config.log_config;
     shim.log_driver = log.type;
     shim.log_path = container.log_path;

@@ -1,15 +1,13 @@
 // What a container's monitor must know of its log and of legacy links: the driver's options with
-// tags expanded, the attributes that "labels" and "env" choose. Pure but for reading the settings.
+// tags expanded, the attributes that "labels" and "env" choose. Pure.
 #pragma once
 
 #include "container/shim_protocol.h"
 #include "engine/container.h"
-#include "engine/settings.h"
 
 namespace shoal::engine {
 
-void apply_log_settings(const Container& container, const Settings& settings,
-                        container::ShimConfig& shim);
+void apply_log_settings(const Container& container, container::ShimConfig& shim);
 
 /// The labels and environment variables that the log options labels, labels-regex, env and
 /// env-regex name.

@@ -56,7 +56,7 @@ TEST(LogSettings, reach_the_monitor) {
     container.host_config.log_config = {
         "json-file", {{"tag", "{{.Name}}"}, {"max-size", "1m"}, {"labels", "tier"}}};
     container::ShimConfig shim;
-    apply_log_settings(container, {}, shim);
+    apply_log_settings(container, shim);
     EXPECT_EQ(shim.log_driver, "json-file");
     EXPECT_EQ(shim.log_path, "/var/log/x");
     EXPECT_EQ(shim.log_options.at("max-size"), "1m");

@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <csignal>
+#include <deque>
 #include <mutex>
 #include <pthread.h>
 
