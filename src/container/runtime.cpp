@@ -151,9 +151,11 @@ Result<void> delete_container(const Runtime& runtime, const std::string& id,
     ErrorList errors;
     const std::string state = runtime.root + "/" + id;
     if (os::exists(state) && !keeps_only_state(runtime)) {
-        TRY_LET(output, run_runtime(runtime, {"delete", "--force", id}));
-        if (output.status.code != 0 && os::exists(state)) {
-            errors.add(internal("delete container: " + last_words(output)));
+        auto output = run_runtime(runtime, {"delete", "--force", id});
+        if (!output) {
+            errors.add(std::move(output).error().with("delete container"));
+        } else if (output->status.code != 0 && os::exists(state)) {
+            errors.add(internal("delete container: " + last_words(*output)));
         }
     }
     if (cgroup.exists()) {

@@ -104,6 +104,8 @@ def test_several_daemons_live_side_by_side(fresh, daemon):
     assert len(daemon.api.get("/containers/json")) == len(second.api.get("/containers/json")) == 1
     second.stop()
     assert one.state("same")["Running"]
+    second.start()  # its container outlived it, and is found and removed at the end
+    assert two.state("same")["Running"]
 
 
 def test_pidfile_and_socket_have_owner_and_mode_and_go_away(fresh):
