@@ -46,6 +46,7 @@ def pytest_sessionfinish(session):
     """Nothing may be left behind on the host. Single-process runs live in the namespaces and look again there."""
     if _before is None or not daemon_module.IS_SHOAL or os.environ.get("E2E_HOST_CHECK") == "0" or _scratch:
         return
+    host.remove_parent_cgroups(_before)
     left = host.difference(_before, host.picture())
     if left:
         print("\nleft behind on the host:\n  " + "\n  ".join(left))

@@ -4,6 +4,7 @@ The test process itself moves into a fresh network, mount and UTS namespace, so 
 inside, and a published port is reached with an ordinary connect().
 """
 import ctypes
+import glob
 import os
 import signal
 import subprocess
@@ -108,6 +109,16 @@ def picture():
         "sysctls": lines("sysctl -a -r '^net.(ipv4.ip_forward|ipv4.conf.all|bridge)|^kernel.(core|threads|pid)' 2>/dev/null"),
         "netns": lines("ls /run/netns 2>/dev/null"),
     }
+
+
+def remove_parent_cgroups(before):
+    """The group above all containers stays, as Docker's does. What is empty goes; a container's own group keeps it, and is found."""
+    for top in glob.glob("/sys/fs/cgroup/*/shoal") + glob.glob("/sys/fs/cgroup/shoal"):
+        if top not in before["cgroups"]:
+            try:
+                os.rmdir(top)
+            except OSError:
+                pass
 
 
 def difference(before, after):
