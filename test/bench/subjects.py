@@ -140,7 +140,7 @@ def memory_mib(daemon):
     """PSS of the daemon and its helpers (containerd, shims, monitors, proxies), without what runs in containers."""
     total = 0.0
     helpers = ("dockerd", "containerd", "containerd-shim", "docker-proxy", "shoald", "shoal-shim", "exe")
-    for pid in [daemon.pid, *host.descendants(os.getpid())]:
+    for pid in {daemon.pid, *host.descendants(os.getpid())}:
         try:
             with open(f"/proc/{pid}/cmdline") as f:
                 line = f.read().split("\0")
