@@ -193,9 +193,7 @@ std::string lower_reasons(std::string_view text) {
     }
     return all;
 }
-} // namespace
 
-namespace {
 /// runc's log lines are key="value"; the last message is what counts. crun's are the bare sentence.
 std::string last_message(std::string_view text) {
     constexpr std::string_view key = " msg=\"";
