@@ -9,8 +9,9 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import cli as cli_module  # noqa: E402
 from harness import daemon as daemon_module  # noqa: E402
-from harness import dns, host, images  # noqa: E402
+from harness import dns, host, images, servers  # noqa: E402
 from harness.box import Box  # noqa: E402
+from harness.build import Builder  # noqa: E402
 
 CACHE = os.path.join(daemon_module.TOP, "build", "e2e")
 _scratch = None
@@ -220,3 +221,21 @@ def compose(daemon, tmp_path):
     c = cli_module.Cli(program, daemon.socket, str(tmp_path))
     c.env["PATH"] = "/usr/bin:/bin"
     return c
+
+
+@pytest.fixture
+def build(api):
+    return Builder(api)
+
+
+@pytest.fixture
+def web():
+    """An HTTP server where the daemon can reach it."""
+    with servers.Web() as w:
+        yield w
+
+
+@pytest.fixture
+def git(web, tmp_path):
+    """A git repository that `web` serves."""
+    return servers.Git(tmp_path, web)
