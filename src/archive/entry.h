@@ -27,4 +27,9 @@ struct Entry {
     std::map<std::string, std::string> xattrs; ///< full name ("security.capability") to raw value
 };
 
+struct Owner {
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+};
+
 } // namespace shoal::archive

@@ -20,11 +20,6 @@ enum class ExtractMode {
     Plain, ///< a root file system or a `docker cp`: `.wh.` names are ordinary names
 };
 
-struct Owner {
-    std::uint32_t uid = 0;
-    std::uint32_t gid = 0;
-};
-
 struct ExtractOptions {
     ExtractMode mode = ExtractMode::Layer;
     Limits limits{};

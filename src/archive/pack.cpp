@@ -174,7 +174,7 @@ class Packer {
             return errno == ENOENT ? ok() : os_error("stat " + name, errno);
         }
         if (options_.overlay_upper && is_whiteout(status)) { return add_whiteout(name, status); }
-        Entry entry = entry_of(name, status);
+        Entry entry = described(name, status);
         switch (entry.type) {
         case EntryType::Socket:
             return {};
@@ -191,14 +191,31 @@ class Packer {
     Result<void> add_top(os::Fd directory, const std::string& name) {
         struct stat status {};
         if (::fstat(directory.raw(), &status) != 0) { return os_error("stat " + name, errno); }
-        Entry entry = entry_of(name, status);
-        TRY_LET(written, write_directory(directory, entry));
-        return written ? add_content(std::move(directory), name + "/") : ok();
+        Entry entry = described(name, status);
+        TRY_LET(entered, write_directory(directory, entry));
+        return entered ? add_content(std::move(directory), name + "/") : ok();
     }
 
-    Result<void> finish() { return writer_.finish(); }
+    Result<void> finish() {
+        for (const auto& extra : options_.extras) {
+            Entry entry = extra.entry;
+            entry.size = extra.content.size();
+            ++result_.entries;
+            TRY(writer_.file(entry, extra.content));
+        }
+        return writer_.finish();
+    }
 
   private:
+    Entry described(const std::string& name, const struct stat& status) const {
+        Entry entry = entry_of(name, status);
+        if (options_.owner) {
+            entry.uid = options_.owner->uid;
+            entry.gid = options_.owner->gid;
+        }
+        return entry;
+    }
+
     /// A directory being read. An explicit stack: the depth is up to whoever made the tree.
     struct Level {
         os::Fd directory;
@@ -225,7 +242,7 @@ class Packer {
 
     Result<void> add_whiteout(const std::string& name, const struct stat& status) {
         const auto [parent, base] = split_name(name);
-        Entry entry = entry_of(name, status);
+        Entry entry = described(name, status);
         entry.name = (parent.empty() ? "" : std::string(parent) + "/") +
                      std::string(whiteout_prefix) + std::string(base);
         entry.type = EntryType::File;
@@ -251,10 +268,10 @@ class Packer {
         return {};
     }
 
-    /// False when the filter does not want it.
+    /// False when nothing of what is in it is wanted.
     Result<bool> write_directory(const os::Fd& directory, Entry& entry) {
         TRY(take_xattrs(entry, read_xattrs(directory)));
-        if (!wanted(entry)) { return false; }
+        if (!wanted(entry)) { return options_.enter && options_.enter(entry); }
         TRY(write(entry));
         if (!options_.overlay_upper || !is_opaque(directory)) { return true; }
         Entry mark = entry;
@@ -274,8 +291,8 @@ class Packer {
                        ? ok()
                        : os_error("open " + entry.name, errno);
         }
-        TRY_LET(written, write_directory(directory, entry));
-        return written ? enter(std::move(directory), entry.name + "/") : ok();
+        TRY_LET(entered, write_directory(directory, entry));
+        return entered ? enter(std::move(directory), entry.name + "/") : ok();
     }
 
     Result<void> add_node(const os::Fd& parent, const std::string& base, Entry entry,
@@ -321,7 +338,7 @@ class Packer {
         struct stat status {};
         if (::fstat(file.raw(), &status) != 0) { return os_error("stat " + entry.name, errno); }
         if (!S_ISREG(status.st_mode)) { return {}; } // swapped since it was listed
-        entry = entry_of(entry.name, status);
+        entry = described(entry.name, status);
         TRY(take_xattrs(entry, read_xattrs_at(parent, base)));
         if (!wanted(entry)) { return {}; }
         TRY_LET(linked, add_as_link(entry, status));

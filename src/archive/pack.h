@@ -9,6 +9,8 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
+#include <vector>
 
 namespace shoal::archive {
 
@@ -31,6 +33,16 @@ struct PackOptions {
     bool hash_plain = false;
     /// Returns false to leave an entry out (a directory with all that is in it).
     std::function<bool(const Entry&)> filter;
+    /// Asked about a directory that `filter` leaves out: true packs what is in it all the same, as
+    /// far as `filter` wants that.
+    std::function<bool(const Entry&)> enter;
+    std::optional<Owner> owner; ///< of everything, instead of what the files say
+    /// Files that are not in the directory and come behind what is.
+    struct Extra {
+        Entry entry;
+        std::string content;
+    };
+    std::vector<Extra> extras;
     const std::atomic<bool>* cancelled = nullptr;
 };
 

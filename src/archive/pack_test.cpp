@@ -141,6 +141,38 @@ TEST(Pack, leaves_out_sockets_and_what_the_filter_refuses) {
     EXPECT_EQ(names_of(packed(tree, options)), Names{"keep"});
 }
 
+TEST(Pack, enters_a_directory_that_is_left_out_where_that_is_asked_for) {
+    Tree tree;
+    ASSERT_TRUE(tree.extract({directory("out"), file("out/kept", "1"), file("out/lost", "2"),
+                              directory("shut"), file("shut/kept", "3")}));
+    PackOptions options;
+    options.filter = [](const Entry& entry) { return entry.name.ends_with("/kept"); };
+    options.enter = [](const Entry& entry) { return entry.name == "out"; };
+    EXPECT_EQ(names_of(packed(tree, options)), Names{"out/kept"});
+}
+
+TEST(Pack, gives_everything_one_owner_and_adds_files_of_the_callers) {
+    Tree tree;
+    Item owned = file("a", "1");
+    owned.entry.uid = owned.entry.gid = 1000;
+    ASSERT_TRUE(tree.extract({owned}));
+    PackOptions options;
+    options.owner = Owner{7, 8};
+    Entry extra;
+    extra.name = "b";
+    options.extras.push_back({extra, "more"});
+    const std::string tar = packed(tree, options);
+    const auto entries = entries_of(tar);
+    ASSERT_EQ(entries.size(), 2u);
+    EXPECT_EQ(entries[0].uid, 7u);
+    EXPECT_EQ(entries[0].gid, 8u);
+    EXPECT_EQ(entries[1].name, "b");
+    EXPECT_EQ(entries[1].size, 4u);
+    Tree second;
+    ASSERT_TRUE(second.extract(tar));
+    EXPECT_EQ(second.content("b"), "more");
+}
+
 TEST(Pack, turns_an_upper_directory_into_a_layer_and_back) {
     Tree tree;
     ASSERT_TRUE(tree.extract({file("d/.wh.gone"), file("o/.wh..wh..opq"), file("o/new", "1")}));
