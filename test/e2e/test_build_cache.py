@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 
-from harness.build import TAR, WHEN, Entry, context
+from harness.build import TAR, WHEN, Entry
 from harness.images import add_file, tar_of
 
 shoals = pytest.mark.shoal_only("more than the classic cache of 20.10 promises")
