@@ -14,18 +14,40 @@ namespace {
 using oci::RunConfig;
 using Words = std::vector<std::string>;
 
-void set_env(RunConfig& config, const PairsCommand& command) {
+Result<void> check_size(std::size_t bytes, std::string_view what) {
+    if (bytes <= settings_bytes_max) { return ok(); }
+    return invalid("the " + std::string(what) + " would have more than " +
+                   std::to_string(settings_bytes_max) + " bytes");
+}
+
+Result<void> set_env(RunConfig& config, const PairsCommand& command) {
+    auto env = config.env;
     for (const auto& [key, value] : command.pairs) {
         const std::string prefix = key + "=";
-        const auto same =
-            std::find_if(config.env.begin(), config.env.end(),
-                         [&](const std::string& entry) { return entry.starts_with(prefix); });
-        if (same == config.env.end()) {
-            config.env.push_back(prefix + value);
+        const auto same = std::find_if(env.begin(), env.end(), [&](const std::string& entry) {
+            return entry.starts_with(prefix);
+        });
+        if (same == env.end()) {
+            env.push_back(prefix + value);
         } else {
             *same = prefix + value;
         }
     }
+    std::size_t bytes = 0;
+    for (const auto& entry : env) { bytes += entry.size(); }
+    TRY(check_size(bytes, "environment"));
+    config.env = std::move(env);
+    return ok();
+}
+
+Result<void> set_labels(RunConfig& config, const PairsCommand& command) {
+    auto labels = config.labels;
+    for (const auto& [key, value] : command.pairs) { labels[key] = value; }
+    std::size_t bytes = 0;
+    for (const auto& [key, value] : labels) { bytes += key.size() + value.size(); }
+    TRY(check_size(bytes, "labels"));
+    config.labels = std::move(labels);
+    return ok();
 }
 
 /// Signals of Linux by number; those without a name here are the C library's own.
@@ -160,12 +182,7 @@ Result<void> apply(RunConfig& config, const Command& command, bool* cmd_set) {
     }
     const auto* pairs = std::get_if<PairsCommand>(&command.what);
     ASSERT(pairs != nullptr);
-    if (command.kind == Kind::Env) {
-        set_env(config, *pairs);
-    } else {
-        for (const auto& [key, value] : pairs->pairs) { config.labels[key] = value; }
-    }
-    return ok();
+    return command.kind == Kind::Env ? set_env(config, *pairs) : set_labels(config, *pairs);
 }
 
 Result<void> apply_change(RunConfig& config, std::string_view line) {

@@ -31,9 +31,6 @@ class Checker {
             check_stage(stage);
         }
         check_casing();
-        std::stable_sort(
-            warnings_.begin(), warnings_.end(),
-            [](const Warning& a, const Warning& b) { return a.lines.first < b.lines.first; });
         return std::move(warnings_);
     }
 

@@ -7,7 +7,7 @@
 
 namespace shoal::dockerfile {
 
-/// All of them, in the order of the file, also those the file does not want.
+/// All of them, in no order, also those the file does not want.
 std::vector<Warning> find_warnings(const File& file);
 Warning empty_continuation_warning(int line);
 

@@ -45,13 +45,17 @@ class Variables {
     std::map<std::string, std::string, std::less<>> values_;
 };
 
+constexpr std::size_t missing_max = 100; ///< variables of one instruction that are named
+
 /// Puts the variables into a command and remembers which were missing.
 class Expander {
   public:
     explicit Expander(const Scope& scope) : scope_(scope), variables_(scope) {
         how_.escape = scope.escape;
         how_.lookup = [this](std::string_view name) { return variables_.find(name); };
-        how_.undefined = [this](std::string_view name) { missing_.emplace(name); };
+        how_.undefined = [this](std::string_view name) {
+            if (missing_.size() < missing_max) { missing_.emplace(name); }
+        };
     }
     Expander(const Expander&) = delete;
     Expander& operator=(const Expander&) = delete;
@@ -78,13 +82,14 @@ class Expander {
     }
 
     void add_warnings(Command& command) const {
+        if (missing_.empty()) { return; }
+        const auto known = variables_.names();
         for (const auto& name : missing_) {
             if (scope_.declared != nullptr && scope_.declared->count(name) != 0) { continue; }
-            command.warnings.push_back(
-                {"UndefinedVar",
-                 "Usage of undefined variable '$" + name + "'" +
-                     suggestion(name, variables_.names(), Case::Matters, "$"),
-                 command.lines});
+            command.warnings.push_back({"UndefinedVar",
+                                        "Usage of undefined variable '$" + name + "'" +
+                                            suggestion(name, known, Case::Matters, "$"),
+                                        command.lines});
         }
     }
 
@@ -151,19 +156,35 @@ class Expander {
 
     /// An argument that the client gives needs no default, whatever is wrong with that one.
     Result<void> expand_arg(ArgCommand& command) {
+        std::size_t bytes = 0;
+        const auto count = [&](const std::string& name, const std::string& value) {
+            bytes += name.size() + value.size();
+        };
+        if (scope_.args != nullptr) {
+            for (const auto& [name, value] : *scope_.args) { count(name, value); }
+        }
         for (auto& arg : command.args) {
-            const auto given = given_value(arg.name);
-            if (given) {
-                variables_.add(arg.name, *given);
-            } else if (arg.value) {
-                TRY(one(*arg.value));
-                variables_.add(arg.name, *arg.value);
-            } else if (scope_.globals != nullptr) {
-                const auto global = scope_.globals->find(arg.name);
-                if (global != scope_.globals->end()) { variables_.add(arg.name, global->second); }
+            TRY_LET(value, value_of(arg));
+            if (!value) { continue; }
+            variables_.add(arg.name, *value);
+            count(arg.name, *value);
+            if (bytes > settings_bytes_max) {
+                return invalid("the build arguments would have more than " +
+                               std::to_string(settings_bytes_max) + " bytes");
             }
         }
         return ok();
+    }
+
+    Result<std::optional<std::string>> value_of(ArgCommand::One& arg) {
+        if (auto given = given_value(arg.name)) { return given; }
+        if (arg.value) {
+            TRY(one(*arg.value));
+            return arg.value;
+        }
+        if (scope_.globals == nullptr) { return std::optional<std::string>(); }
+        const auto global = scope_.globals->find(arg.name);
+        return global == scope_.globals->end() ? std::nullopt : std::optional(global->second);
     }
 
     std::optional<std::string> given_value(const std::string& name) const {

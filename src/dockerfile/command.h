@@ -78,6 +78,10 @@ struct HealthcheckCommand {
     oci::HealthConfig config;
 };
 
+/// Of all arguments of a stage, of an image's environment, and of its labels; more could not be
+/// handed to a program either.
+inline constexpr std::size_t settings_bytes_max = 1024 * 1024;
+
 /// ENV, LABEL: pairs in order.
 struct PairsCommand {
     std::vector<std::pair<std::string, std::string>> pairs;

@@ -205,6 +205,9 @@ Result<File> parse(std::string_view text) {
     }
     auto found = find_warnings(file);
     file.warnings.insert(file.warnings.end(), found.begin(), found.end());
+    std::stable_sort(
+        file.warnings.begin(), file.warnings.end(),
+        [](const Warning& a, const Warning& b) { return a.lines.first < b.lines.first; });
     file.warnings = wanted_warnings(file, std::move(file.warnings));
     return file;
 }

@@ -14,6 +14,8 @@ namespace {
 
 using Values = std::map<std::string, std::string>;
 
+constexpr std::size_t missing_max = 100; ///< variables of one word that are named
+
 Error at_line(Error error, Lines lines) {
     if (lines.first == 0) { return error; }
     return std::move(error).with("dockerfile parse error on line " + std::to_string(lines.first));
@@ -36,7 +38,9 @@ Result<Expanded> expand_with(std::string_view word, const Values& values, char e
         expanded.matched.insert(found->first);
         return found->second;
     };
-    how.undefined = [&](std::string_view name) { expanded.missing.emplace(name); };
+    how.undefined = [&](std::string_view name) {
+        if (expanded.missing.size() < missing_max) { expanded.missing.emplace(name); }
+    };
     TRY_LET(text, expand(word, how));
     expanded.text = std::move(text);
     return expanded;
@@ -140,6 +144,7 @@ class Planner {
     }
 
     void warn_of_missing(const Stage& one, const Expanded& expanded) {
+        if (expanded.missing.empty()) { return; }
         std::vector<std::string> known(declared_.begin(), declared_.end());
         for (const auto& [name, value] : plan_.globals) { known.push_back(name); }
         for (const auto& name : expanded.missing) {
@@ -206,6 +211,7 @@ class Planner {
     }
 
     std::string hint_for(const Expanded& expanded) const {
+        if (expanded.missing.empty()) { return ""; }
         std::vector<std::string> known;
         for (const auto& [name, value] : plan_.globals) { known.push_back(name); }
         for (const auto& name : expanded.missing) {

@@ -8,8 +8,9 @@
 namespace shoal::dockerfile {
 namespace {
 
-constexpr std::size_t distance_max = 3; ///< as far as this is no likeness
-constexpr std::size_t name_max = 100;
+constexpr std::size_t distance_max = 3;  ///< as far as this is no likeness
+constexpr std::size_t name_max = 40;     ///< of longer names none is proposed
+constexpr std::size_t options_max = 200; ///< nor among more of them
 
 /// How many letters have to be put in, taken out or changed (Levenshtein).
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -23,6 +24,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
             diagonal = row[j];
             row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
         }
+        if (*std::min_element(row.begin(), row.end()) >= distance_max) { return distance_max; }
     }
     return row[b.size()];
 }
@@ -37,7 +39,7 @@ std::string in_case_of(std::string_view given, const std::string& name) {
 
 std::string suggestion(std::string_view given, const std::vector<std::string>& options,
                        Case letters, std::string_view before_name) {
-    if (given.size() > name_max) { return ""; }
+    if (given.size() > name_max || options.size() > options_max) { return ""; }
     const auto folded = [&](std::string_view text) {
         return letters == Case::Ignored ? to_lower(text) : std::string(text);
     };
