@@ -3,7 +3,7 @@ import io
 import socket
 import tarfile
 
-NODE_AREAS = ("container", "exec", "image", "volume", "network", "system")
+NODE_AREAS = ("container", "exec", "image", "volume", "network", "system", "session")
 
 
 class World:
@@ -163,6 +163,48 @@ def paused(w, verb):
     return answer
 
 
+def built(w, text="RUN true", **query):
+    return w("POST", "/build", build_context(f"FROM {w.image}\n{text}\n"), headers={"Content-Type": "application/x-tar"}, **query)
+
+
+def build_context(dockerfile, name="Dockerfile"):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        info = tarfile.TarInfo(name)
+        info.size = len(dockerfile)
+        tar.addfile(info, io.BytesIO(dockerfile.encode()))
+    return out.getvalue()
+
+
+def pruned_builds(w):
+    built(w, f"ENV PRUNED={w.suffix}")
+    return w("POST", "/build/prune", all=1)
+
+
+def session_head(w, path="/session"):
+    """Only the head: what follows is HTTP/2."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(w.api.socket_path)
+        s.sendall((f"POST {w.prefix}{path} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nX-Docker-Expose-Session-Uuid: id{w.suffix}\r\n"
+                   "X-Docker-Expose-Session-Name: e2e\r\nX-Docker-Expose-Session-Grpc-Method: /moby.filesync.v1.Auth/Credentials\r\n\r\n").encode())
+        head = b""
+        while b"\r\n\r\n" not in head and (data := s.recv(4096)):
+            head += data
+    lines = head.split(b"\r\n\r\n")[0].decode().split("\r\n")
+
+    class Head:
+        status = int(lines[0].split()[1])
+        headers = {k.lower(): v.strip() for k, v in (x.split(":", 1) for x in lines[1:])}
+        body = head.split(b"\r\n\r\n", 1)[1]
+    return Head
+
+
+def disk_usage(w):
+    built(w, f"ENV USED={w.suffix}")
+    return w("GET", "/system/df")
+
+
 CALLS = {
     "ContainerList": lambda w: w("GET", "/containers/json", all=1, size=1, filters={"name": [w.name]}),
     "ContainerCreate": lambda w: w("POST", "/containers/create", {"Image": w.image, "Cmd": ["true"]}, name="made" + w.suffix),
@@ -194,6 +236,8 @@ CALLS = {
     "ExecResize": lambda w: w("POST", f"/exec/{running_exec(w, Tty=True)}/resize", h=30, w=100),
     "ExecInspect": lambda w: w("GET", f"/exec/{running_exec(w, User='web')}/json"),
     "ImageList": lambda w: w("GET", "/images/json", filters={"reference": ["own"]}, **{"shared-size": 1}),
+    "ImageBuild": lambda w: built(w, t="built:" + w.suffix),
+    "BuildPrune": pruned_builds,
     "ImageCreate": lambda w: w("POST", "/images/create", one_file(), fromSrc="-", repo="imported", tag=w.suffix, message="why",
                                changes="ENV A=b", headers={"Content-Type": "application/x-tar"}),
     "ImageInspect": lambda w: w("GET", f"/images/{w.image}/json"),
@@ -222,5 +266,6 @@ CALLS = {
     "SystemPing": lambda w: w("GET", "/_ping"),
     "SystemPingHead": lambda w: w("HEAD", "/_ping"),
     "SystemEvents": events,
-    "SystemDataUsage": lambda w: w("GET", "/system/df"),
+    "SystemDataUsage": disk_usage,
+    "Session": session_head,
 }

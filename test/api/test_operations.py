@@ -2,14 +2,14 @@
 
 operations.json: per operation the area, method and path, query parameters, success statuses, content types and the members of the
 answer, flat: "Networks{}.Links[]" is what the lists in a map hold. A type may be followed by "?" (may be absent or null) and by the
-versions that have the member ("1.44-", "-1.43"). `outside` is the status of what this daemon is not: a swarm, a builder, a host of plugins.
+versions that have the member ("1.44-", "-1.43"). `outside` is the status of what this daemon is not: a swarm, a host of plugins.
 """
 import functools
 import json
 import os
 
 import pytest
-from calls import CALLS, NODE_AREAS, World
+from calls import CALLS, NODE_AREAS, World, session_head
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REFERENCE = os.path.join(HERE, "../../../shared/reference/engine-api.yaml")
@@ -121,7 +121,7 @@ def test_what_this_daemon_is_not_says_so(api, name, version):
     method, path = OPERATIONS[name]["call"].split()
     for place, value in {"{name}": "busybox", "{id}": "absent"}.items():
         path = path.replace(place, value)
-    body = None if method in ("GET", "DELETE") or name in ("ImageBuild", "Session", "PluginCreate") else {}
+    body = None if method in ("GET", "DELETE") or name == "PluginCreate" else {}
     response = api.raw(method, version + path, body)
     assert response.status == OPERATIONS[name]["outside"], response
     assert response.headers["content-type"].startswith("application/json"), response.headers
@@ -141,6 +141,18 @@ def test_d3_every_operation_that_changes_something_needs_a_right_and_is_recorded
     log = daemon.log_tail(10 ** 7)
     missing = [line for line in asked if line not in log]
     assert not missing, missing
+
+
+@pytest.mark.shoal_only("20.10 answers other words")
+def test_the_door_of_buildkit_opens_only_for_http_2(world):
+    """POST /grpc is in no description of the API; every docker command with buildx asks for it."""
+    head = session_head(world, "/grpc")
+    assert head.status == 101 and head.headers["upgrade"] == "h2c" and head.headers["connection"].lower() == "upgrade"
+    for path in ("/grpc", "/session"):
+        refused = world("POST", path)
+        assert refused.status == 400 and "h2c" in refused.message, refused
+        assert world("POST", path, headers={"Connection": "Upgrade", "Upgrade": "websocket"}).status == 400
+        assert world("GET", path).status in (404, 405)
 
 
 @pytest.mark.parametrize("method, path", [("GET", "/absent"), ("GET", "/containers"), ("PATCH", "/containers/json"), ("POST", "/_ping"),

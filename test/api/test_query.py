@@ -8,7 +8,7 @@ import os
 import tarfile
 
 import pytest
-from calls import NODE_AREAS, World, one_file, running_exec
+from calls import NODE_AREAS, World, build_context, built, one_file, running_exec
 from harness.api import demux
 
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "operations.json")) as f:
@@ -357,6 +357,79 @@ def load(w):
     assert [x for x in quiet if "progressDetail" in x] == [] and quiet[-1] == loud[-1]
     refused = w("POST", "/images/load", archive, headers=TAR, platform='{"os":"linux","architecture":"s390x"}')
     assert "s390x" in refused.body.decode() and "Loaded" not in refused.body.decode()
+
+
+# --- builds ---
+
+def words(response):
+    return "".join(o.get("stream", "") + o.get("error", "") for o in response.json_stream()) if response.status == 200 else response.message
+
+
+CGROUP = "RUN g() { cat /sys/fs/cgroup/$1/$2 2>/dev/null || cat /sys/fs/cgroup/$3; }; g "
+
+
+@probe("ImageBuild", "t", "q", "nocache", "rm", "forcerm", "labels", "buildargs", "target", "version")
+def build_names_and_results(w):
+    build = lambda text="RUN echo said", **kw: words(built(w, text, **kw))  # noqa: E731
+    assert "Successfully tagged probe:t\n" in build(t="probe:t") and w.api.get("/images/probe:t/json")["RepoTags"] == ["probe:t"]
+    assert "Using cache" in build() and "Using cache" not in build(nocache=1)
+    assert build(q=1).strip() == w.api.get("/images/probe:t/json")["Id"] or build(q=1).startswith("sha256:")
+    left = lambda: {c["Id"] for c in w.api.get("/containers/json", all=1)} - {w.main}  # noqa: E731
+    assert "Removing intermediate container" in build(nocache=1, rm=1) and not left()
+    assert "Removing intermediate container" not in build(nocache=1, rm=0) and len(left()) == 1
+    before = left()
+    build("RUN exit 1", forcerm=1)
+    assert left() == before
+    build("RUN echo labelled", labels={"x": "y"}, t="probe:l")
+    assert w.api.get("/images/probe:l/json")["Config"]["Labels"]["x"] == "y"
+    assert "given\n" in build("ARG A\nRUN echo $A", buildargs={"A": "given"})
+    staged = "FROM busybox AS one\nRUN echo 1\nFROM one AS two\nRUN echo 2"
+    assert "echo 2" in build(staged) and "echo 2" not in build(staged, target="one")
+    assert "Successfully" in build(version="1")
+    w.api.refused("POST", "/build", build_context("FROM busybox\n"), headers=TAR, version="3", says="version")
+
+
+@probe("ImageBuild", "dockerfile", "remote", "pull", "cachefrom", "squash", "platform", "outputs")
+def build_sources(w):
+    send = lambda **kw: words(w("POST", "/build", build_context("FROM busybox\nLABEL other=1\n", "Other"), headers=TAR, **kw))  # noqa: E731
+    assert "Successfully" in send(dockerfile="Other") and "Dockerfile" in send()
+    assert "nonsense" in words(w("POST", "/build", b"", headers=TAR, remote="nonsense://x"))
+    assert "absent" in words(w("POST", "/build", build_context("FROM absent\n"), headers=TAR, pull=1))
+    assert "Successfully" in words(built(w, cachefrom=["absent:1"]))
+    w.api.refused("POST", "/build", build_context("FROM busybox\n"), headers=TAR, cachefrom="{", says="cachefrom")
+    built(w, "RUN echo 1 > /1\nRUN echo 2 > /2", squash=1, t="probe:s")
+    assert len(w.api.get("/images/probe:s/json")["RootFS"]["Layers"]) == 2
+    assert "s390x" in words(built(w, platform="linux/s390x"))
+    assert "nonsense" in words(built(w, outputs='[{"Type":"nonsense"}]'))
+
+
+@probe("ImageBuild", "extrahosts", "memory", "memswap", "cpushares", "cpusetcpus", "cpuperiod", "cpuquota", "shmsize", "networkmode")
+def build_containers(w):
+    run = lambda text, **kw: words(built(w, "RUN " + text, nocache=1, **kw))  # noqa: E731
+    show = lambda *at, **kw: words(built(w, CGROUP + " ".join(at), nocache=1, **kw))  # noqa: E731
+    assert "10.1.2.3\tsomewhere\n" in run("cat /etc/hosts", extrahosts="somewhere:10.1.2.3")
+    assert f"{32 << 20}\n" in show("memory", "memory.limit_in_bytes", "memory.max", memory=32 << 20, memswap=-1)
+    assert "memswap" in run("true", memswap="x") and "memory" in run("true", memory="x")
+    shares = show("cpu", "cpu.shares", "cpu.weight", cpushares=512)
+    assert "\n512\n" in shares or "\n20\n" in shares
+    assert "\n0\n" in show("cpuset", "cpuset.cpus", "cpuset.cpus", cpusetcpus="0")
+    assert "\n40000" in show("cpu", "cpu.cfs_quota_us", "cpu.max", cpuquota=40000, cpuperiod=50000) and "\n50000\n" in show("cpu", "cpu.cfs_period_us", "cpu.max", cpuperiod=50000, cpuquota=40000)
+    assert " 8192 " in run("df -k /dev/shm | tail -1", shmsize=8 << 20)
+    assert "\nlo\n" in run("ls /sys/class/net", networkmode="none") and "nowhere" in run("true", networkmode="nowhere")
+
+
+@probe("BuildPrune", "reserved-space", "max-used-space", "min-free-space", "all", "filters")
+def prune_builds(w):
+    w("POST", "/build/prune", all=1)
+    built(w, "RUN head -c 1000000 /dev/zero > /big", t="probe:kept")
+    assert not w("POST", "/build/prune", all=1, filters={"until": ["1h"]}).json()["CachesDeleted"]
+    for key in ("reserved__space", "max__used__space"):
+        assert not w("POST", "/build/prune", all=1, **{key: 1 << 40}).json()["CachesDeleted"], key
+    assert not w("POST", "/build/prune", all=1, min__free__space=1).json()["CachesDeleted"]
+    for key in ("reserved__space", "max__used__space", "min__free__space"):
+        w.api.refused("POST", "/build/prune", says=key.replace("__", "-"), **{key: "x"})
+    w.api.refused("POST", "/build/prune", filters={"nonsense": ["x"]}, says="nonsense")
+    assert w("POST", "/build/prune", all=1).json()["CachesDeleted"]
 
 
 # --- volumes and networks ---
