@@ -2,8 +2,8 @@
 // thread; the table changes afterwards, on the loop, row last.
 #include "engine/images_state.h"
 
+#include "dockerfile/command.h"
 #include "image/bootstrap.h"
-#include "image/instructions.h"
 #include "image/make.h"
 #include "image/save.h"
 
@@ -170,7 +170,7 @@ net::Task<Result<ImageId>> Images::import(ImageImportRequest request, ImageStrea
         reference = parsed;
     }
     image::ImportOptions options;
-    CO_TRY(image::apply_instructions(options.config, request.changes));
+    CO_TRY(dockerfile::apply_changes(options.config, request.changes));
     options.message = request.message.empty() ? "Imported from " + request.source : request.message;
     options.source = request.source;
     options.platform = request.platform;
@@ -223,7 +223,7 @@ net::Task<Result<ImageId>> Images::commit(ImageCommitRequest request) {
     }
     image::CommitOptions options;
     options.config = std::move(request.config);
-    CO_TRY(image::apply_instructions(options.config, request.changes));
+    CO_TRY(dockerfile::apply_changes(options.config, request.changes));
     options.upper = request.upper;
     options.author = request.author;
     options.comment = request.comment;
