@@ -15,7 +15,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from bench import subjects  # noqa: E402
+from bench import builds, subjects  # noqa: E402
 from bench.subjects import Client, Subject, command, median, timed  # noqa: E402
 from harness import cli, daemon, host, images  # noqa: E402
 
@@ -42,6 +42,7 @@ ROWS = {
     "restart": (f"start of the daemon with {MANY} containers until it answers", "ms", 100, True),
     "load": ("load an image of 200 MB", "s", 3, True),
     "save": ("save it", "s", None, True),
+    **builds.ROWS,
     "bare": ("bare runtime: `run` of a prepared bundle, no network, no layers", "ms", None, True),
 }
 
@@ -60,7 +61,7 @@ class Results:
 
     def add(self, subject, key, value):
         self.values.setdefault(key, {})[subject] = value
-        say(f"  {subject:12} {ROWS[key][0][:60]:60} {value:10.1f} {ROWS[key][1]}")
+        say(f"  {subject:12} {ROWS[key][0][:60]:60} {value:10.2f} {ROWS[key][1]}")
 
 
 def run_by_cli(results, s, key, program):
@@ -232,12 +233,27 @@ def number(value, unit):
     return f"{value:.0f}" if value >= 100 or unit == "/s" else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
 
 
+def rows_of_builds(results):
+    """Beside the classic builder and BuildKit; the ratio is to the better of the two."""
+    columns = ("shoal", "docker classic", "BuildKit")
+    lines = ["", "| build | unit | Shoal | docker.io, classic | docker.io, BuildKit | Shoal is | goal | met |", "|---|---|---:|---:|---:|---:|---:|---|"]
+    for key, (what, unit, goal, _) in builds.ROWS.items():
+        seen = results.values.get(key, {})
+        ours, theirs = seen.get("shoal"), min((seen[c] for c in columns[1:] if c in seen), default=None)
+        if not seen:
+            continue
+        ratio = "-" if not ours or not theirs else f"{theirs / ours:.1f} x better" if theirs >= ours else f"{ours / theirs:.1f} x worse"
+        met = "" if goal is None or ours is None else "yes" if ours <= goal else "no"
+        lines.append(f"| {what} | {unit} | {' | '.join(number(seen.get(c), unit) for c in columns)} | {ratio} | {'' if goal is None else f'<= {goal}'} | {met} |")
+    return lines if len(lines) > 3 else []
+
+
 def table(results):
     columns = ["shoal", "docker runc", "docker crun"]
     lines = ["| work | unit | Shoal | docker.io, runc | docker.io, crun | Shoal is | goal | met |", "|---|---|---:|---:|---:|---:|---:|---|"]
     for key, (what, unit, goal, less) in ROWS.items():
         seen = results.values.get(key, {})
-        if key == "bare":
+        if key == "bare" or key in builds.ROWS:
             continue
         if not seen:
             continue
@@ -248,6 +264,7 @@ def table(results):
         met = "" if goal is None or ours is None else "yes" if (ours <= goal if less else ours >= goal) else "no"
         shown = "" if goal is None else f"{'<=' if less else '>='} {goal}"
         lines.append(f"| {what} | {unit} | {' | '.join(number(seen.get(c), unit) for c in columns)} | {ratio} | {shown} | {met} |")
+    lines += rows_of_builds(results)
     bare_values = results.values.get("bare", {})
     if bare_values:
         lines += ["", "Bare runtimes (`run` of a prepared bundle, no layers, network or log): " + ", ".join(f"{k[5:]} {v:.1f} ms" for k, v in bare_values.items()) + "."]
@@ -300,6 +317,8 @@ def main():
                     run_by_api(results, s)
             if wanted("load"):
                 load_and_save(results, found[0], archive)
+            if wanted("build"):
+                builds.measure(results, found[0], folder)
             if wanted("restart"):
                 restart(results, found[0])
             d.stop(60)
