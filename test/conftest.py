@@ -143,6 +143,8 @@ def clean(api):
                     api.raw("DELETE", f"/images/{tag}")
         else:
             api.raw("DELETE", f"/images/{i['Id']}", force=1)
+    if daemon_module.IS_SHOAL:
+        api.raw("POST", "/build/prune", all=1)
 
 
 @pytest.fixture
