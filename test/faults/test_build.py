@@ -318,3 +318,43 @@ def test_arguments_and_environment_of_others_are_nowhere(d):
     assert secret not in str(d.api.get("/system/df"))
     config = b.archive()
     assert not any(secret.encode() in data for name, data in config.items() if name.endswith(".json"))
+
+
+def holders(folder, secret):
+    """Files below the folder that hold the secret."""
+    r = subprocess.run(["grep", "-rlaF", secret, folder], capture_output=True, text=True)
+    return r.stdout.splitlines()
+
+
+def test_a_secret_is_in_no_layer_history_log_or_cache(d, tmp_path):
+    from conftest import make_cli
+    cli, secret = make_cli("shoal", d, tmp_path), "hunter2-and-more"
+    (tmp_path / "c").mkdir()
+    (tmp_path / "key").write_text(secret)
+    (tmp_path / "c/Dockerfile").write_text(
+        "FROM busybox\nRUN --mount=type=secret,id=key test $(wc -c < /run/secrets/key) = 16 && sha1sum /run/secrets/key | cut -c1-8 > /sum\n"
+        "RUN --mount=type=secret,id=key,target=/elsewhere,mode=0400,uid=1000 stat -c '%a %u' /elsewhere > /stat\n"
+        "RUN --mount=type=secret,id=tok,env=TOKEN test \"$TOKEN\" = hunter2-and-more\nRUN ! test -e /run/secrets/key && ! test -s /elsewhere && test -z \"$TOKEN\"\n")
+    out = cli("build", "-t", "secret", "--secret", f"id=key,src={tmp_path}/key", "--secret", "id=tok,env=THE_TOKEN", str(tmp_path / "c"), env={"THE_TOKEN": secret})
+    assert secret not in out.out + out.err
+    assert cli.out("run", "--rm", "secret", "cat", "/stat") == "400 1000"
+    assert holders(d.data, secret) == [] and holders(d.exec, secret) == [] and secret not in d.log_tail(10 ** 7)
+    assert secret not in str(d.api.get("/images/secret/history")) + str(d.api.get("/images/secret/json")) + str(d.api.get("/system/df"))
+    (tmp_path / "key").write_text("another-of-16-ch")
+    again = cli("build", "-t", "secret", "--progress", "plain", "--secret", f"id=key,src={tmp_path}/key", "--secret", "id=tok,env=THE_TOKEN", str(tmp_path / "c"), env={"THE_TOKEN": secret})
+    assert "CACHED" in again.out + again.err or "Using cache" in again.out + again.err, "the value of a secret is no part of the cache's key"
+
+
+def test_a_secret_is_not_left_behind_by_a_kill(d, tmp_path):
+    from conftest import make_cli
+    cli, secret = make_cli("shoal", d, tmp_path), "hunter2-and-more"
+    (tmp_path / "c").mkdir()
+    (tmp_path / "key").write_text(secret)
+    (tmp_path / "c/Dockerfile").write_text(f"FROM busybox\nRUN --mount=type=secret,id=key cat /run/secrets/key > /dev/null; sleep {MARK}\n")
+    p = cli.start("build", "--secret", f"id=key,src={tmp_path}/key", str(tmp_path / "c"))
+    host.until(sleepers, what="the step")
+    d.kill()
+    p.wait(20)
+    d.start()
+    nothing_left(d)
+    assert holders(d.data, secret) == [] and holders(d.exec, secret) == []
