@@ -254,8 +254,15 @@ Result<void> check_warnings(const Directives& directives, const std::vector<Warn
     if (!directives.checks_are_errors || warnings.empty()) { return ok(); }
     std::set<std::string> rules;
     for (const auto& warning : warnings) { rules.insert(warning.rule); }
-    return invalid("lint violation found for rules: " +
-                   join(std::vector<std::string>(rules.begin(), rules.end()), ", "));
+    std::string text = "lint violation found for rules: " +
+                       join(std::vector<std::string>(rules.begin(), rules.end()), ", ");
+    for (const auto& warning : warnings) {
+        text += "\n" + warning.rule + ": " + warning.message;
+        if (warning.lines.first > 0) {
+            text += " (line " + std::to_string(warning.lines.first) + ")";
+        }
+    }
+    return invalid(text);
 }
 
 } // namespace shoal::dockerfile

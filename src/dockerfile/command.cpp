@@ -245,15 +245,13 @@ Result<Command> interpret(const Instruction& instruction, const Scope& scope) {
         return std::move(command).with("dockerfile parse error on line " +
                                        std::to_string(instruction.lines.first));
     }
-    if (command) {
-        auto& warnings = command->warnings;
-        warnings.erase(std::remove_if(warnings.begin(), warnings.end(),
-                                      [&](const Warning& warning) {
-                                          return is_skipped({}, instruction.skipped_checks,
-                                                            warning.rule);
-                                      }),
-                       warnings.end());
-    }
+    if (!command) { return command; }
+    const Directives none;
+    const Directives& directives = scope.directives != nullptr ? *scope.directives : none;
+    std::erase_if(command->warnings, [&](const Warning& warning) {
+        return is_skipped(directives, instruction.skipped_checks, warning.rule);
+    });
+    TRY(check_warnings(directives, command->warnings));
     return command;
 }
 

@@ -118,6 +118,8 @@ struct Scope {
     const std::map<std::string, std::string>* globals = nullptr;
     /// Names that an ARG has declared without a value: no UndefinedVar for them. May be null.
     const std::set<std::string>* declared = nullptr;
+    /// Of the file: which warnings are not wanted, and whether they are errors. May be null.
+    const Directives* directives = nullptr;
 };
 Result<Command> interpret(const Instruction& instruction, const Scope& scope);
 

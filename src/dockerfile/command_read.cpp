@@ -42,6 +42,24 @@ Result<WordsCommand> read_list(const Instruction& instruction) {
     return WordsCommand{false, std::move(words)};
 }
 
+/// USER and STOPSIGNAL.
+Result<WordsCommand> read_word(const Instruction& instruction, char escape) {
+    if (split_quoted(instruction.rest, escape).size() > 1) {
+        return invalid(name(instruction) + " requires exactly one argument");
+    }
+    return read_text(instruction);
+}
+
+/// Ports without variables are judged at once.
+Result<WordsCommand> read_expose(const Instruction& instruction) {
+    TRY_LET(command, read_list(instruction));
+    if (instruction.rest.find_first_of("$'\"\\`") == std::string::npos) {
+        std::vector<Warning> ignored;
+        TRY(parse_exposed_ports(command.words, ignored, instruction.lines));
+    }
+    return std::move(command);
+}
+
 Result<WordsCommand> read_volume(const Instruction& instruction) {
     TRY_LET(command, read_list(instruction));
     for (auto& word : command.words) {
@@ -298,14 +316,15 @@ Result<void> read_what(const Instruction& instruction, char escape, Command& com
     case Kind::Onbuild:
         return put(command, read_onbuild(instruction));
     case Kind::Expose:
-        return put(command, read_list(instruction));
+        return put(command, read_expose(instruction));
     case Kind::Volume:
         return put(command, read_volume(instruction));
     case Kind::Shell:
         return put(command, read_shell(instruction));
-    case Kind::Maintainer:
     case Kind::Stopsignal:
     case Kind::User:
+        return put(command, read_word(instruction, escape));
+    case Kind::Maintainer:
     case Kind::Workdir:
         return put(command, read_text(instruction));
     }

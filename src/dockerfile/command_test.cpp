@@ -71,6 +71,7 @@ std::string refused_change(const std::string& line) {
 
 TEST(Command, puts_variables_in_where_docker_does) {
     EXPECT_EQ(words("USER $U:${ARG1}"), Words{"me:one"});
+    EXPECT_EQ(words("USER \"$U\""), Words{"me"});
     EXPECT_EQ(words("WORKDIR /$U/a b"), Words{"/me/a b"});
     EXPECT_EQ(words("STOPSIGNAL $A"), Words{"1"});
     EXPECT_EQ(words("VOLUME /$A $U"), (Words{"/1", "me"}));
@@ -131,6 +132,15 @@ TEST(Command, says_which_variables_are_missing) {
     Scope scope;
     const std::set<std::string> declared{"NOTHING"};
     scope.declared = &declared;
+    EXPECT_TRUE(interpret(*instruction, scope)->warnings.empty());
+    scope.declared = nullptr;
+    Directives directives;
+    directives.checks_are_errors = true;
+    scope.directives = &directives;
+    EXPECT_EQ(interpret(*instruction, scope).error().message,
+              "lint violation found for rules: UndefinedVar\n"
+              "UndefinedVar: Usage of undefined variable '$NOTHING'");
+    directives.skipped_checks = {"UndefinedVar"};
     EXPECT_TRUE(interpret(*instruction, scope)->warnings.empty());
 }
 

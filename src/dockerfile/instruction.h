@@ -122,7 +122,8 @@ bool is_skipped(const Directives& directives, const std::vector<std::string>& by
 /// What is left of `warnings` once those are gone that the file does not want; the comments before
 /// the instructions are found by their lines.
 std::vector<Warning> wanted_warnings(const File& file, std::vector<Warning> warnings);
-/// Fails: Invalid for "check=error=true" and any warning: "lint violation found for rules: ...".
+/// Fails: Invalid for "check=error=true" and any warning: "lint violation found for rules: ..." and
+/// the warnings, one a line.
 Result<void> check_warnings(const Directives& directives, const std::vector<Warning>& warnings);
 
 /// The lines of the file around `lines`, numbered, the ones meant marked with ">>>", for errors.

@@ -16,9 +16,13 @@ using Values = std::map<std::string, std::string>;
 
 constexpr std::size_t missing_max = 100; ///< variables of one word that are named
 
-Error at_line(Error error, Lines lines) {
+/// Names the line and shows its text.
+Error at_line(const File& file, Error error, Lines lines) {
     if (lines.first == 0) { return error; }
-    return std::move(error).with("dockerfile parse error on line " + std::to_string(lines.first));
+    auto placed =
+        std::move(error).with("dockerfile parse error on line " + std::to_string(lines.first));
+    placed.message += "\n" + excerpt(file, lines);
+    return placed;
 }
 
 /// A word of FROM with the global arguments put in, and which names it read.
@@ -50,14 +54,14 @@ Result<Expanded> expand_with(std::string_view word, const Values& values, char e
 Result<Values> global_values(const File& file, Values values, const BuildArgs& given) {
     for (const auto& instruction : file.global_args) {
         auto read = read_command(instruction, file.directives.escape);
-        if (!read) { return at_line(std::move(read).error(), instruction.lines); }
+        if (!read) { return at_line(file, std::move(read).error(), instruction.lines); }
         for (const auto& arg : std::get<ArgCommand>(read->what).args) {
             const auto found = given.find(arg.name);
             if (found != given.end() && found->second) {
                 values[arg.name] = *found->second;
             } else if (arg.value) {
                 auto value = expand_with(*arg.value, values, file.directives.escape);
-                if (!value) { return at_line(std::move(value).error(), instruction.lines); }
+                if (!value) { return at_line(file, std::move(value).error(), instruction.lines); }
                 values[arg.name] = value->text;
             }
         }
@@ -87,6 +91,9 @@ class Planner {
         TRY(collect(target));
         number_steps(target);
         plan_.warnings = wanted_warnings(file_, std::move(plan_.warnings));
+        auto all = file_.warnings;
+        all.insert(all.end(), plan_.warnings.begin(), plan_.warnings.end());
+        TRY(check_warnings(file_.directives, all));
         return std::move(plan_);
     }
 
@@ -159,7 +166,7 @@ class Planner {
         for (int i = 0; i < count(); ++i) {
             planned(i).index = i;
             auto read = read_base(i);
-            if (!read) { return at_line(std::move(read).error(), stage(i).from.lines); }
+            if (!read) { return at_line(file_, std::move(read).error(), stage(i).from.lines); }
         }
         return ok();
     }
@@ -177,12 +184,13 @@ class Planner {
     }
 
     Origin origin_of_base(int index, const std::string& name) const {
-        const int found = find_base(file_, index, name);
-        if (found >= 0 && !is_context(request_.contexts, name)) {
+        if (const auto context = find_context(request_.contexts, name)) {
+            return {Origin::Kind::Context, -1, *context};
+        }
+        if (const int found = find_base(file_, index, name); found >= 0) {
             return {Origin::Kind::Stage, found, ""};
         }
         if (name == "scratch") { return {Origin::Kind::Scratch, -1, ""}; }
-        if (is_context(request_.contexts, name)) { return {Origin::Kind::Context, -1, name}; }
         return {Origin::Kind::Image, -1, name};
     }
 
@@ -275,7 +283,7 @@ class Planner {
         for (const auto& reference : references_of(instruction, file_.directives.escape)) {
             auto origin = resolve_reference(file_, index, reference, request_.contexts);
             if (!origin) {
-                return at_line(circle_or(std::move(origin).error(), index, reference.name),
+                return at_line(file_, circle_or(std::move(origin).error(), index, reference.name),
                                reference.lines);
             }
             if (origin->kind == Origin::Kind::Stage) { needs.insert(origin->stage); }

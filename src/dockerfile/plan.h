@@ -48,7 +48,8 @@ struct PlanRequest {
 };
 
 /// Fails: Invalid: target stage not found, base name should not be blank, a stage that refers to
-/// itself or to a later one, an unknown variable in FROM's platform, ...
+/// itself or to a later one, an unknown variable in FROM's platform, ...; and with
+/// "check=error=true" for any warning of file or plan.
 Result<Plan> make_plan(const File& file, const PlanRequest& request);
 
 /// Where `--from=name` or `from=name` of a step in stage `stage` leads. Fails: Invalid for a later

@@ -72,11 +72,14 @@ int find_base(const File& file, int stage, std::string_view name) {
     return -1;
 }
 
-bool is_context(const std::vector<std::string>& contexts, std::string_view name) {
-    if (name.empty() || equals_ignore_case(name, "scratch")) { return false; }
-    return std::any_of(contexts.begin(), contexts.end(), [&](const std::string& context) {
-        return equals_ignore_case(context, name) || normal_name(context) == normal_name(name);
-    });
+std::optional<std::string> find_context(const std::vector<std::string>& contexts,
+                                        std::string_view name) {
+    if (name.empty() || equals_ignore_case(name, "scratch")) { return std::nullopt; }
+    const auto found =
+        std::find_if(contexts.begin(), contexts.end(), [&](const std::string& context) {
+            return equals_ignore_case(context, name) || normal_name(context) == normal_name(name);
+        });
+    return found == contexts.end() ? std::nullopt : std::optional(*found);
 }
 
 std::string shown_name(const File& file, int stage) {
@@ -88,7 +91,9 @@ Result<Origin> resolve_reference(const File& file, int stage, const StageReferen
                                  const std::vector<std::string>& contexts) {
     const auto& name = reference.name;
     if (name.empty()) { return Origin{Origin::Kind::Context, -1, ""}; }
-    if (is_context(contexts, name)) { return Origin{Origin::Kind::Context, -1, name}; }
+    if (const auto context = find_context(contexts, name)) {
+        return Origin{Origin::Kind::Context, -1, *context};
+    }
     int found = find_stage(file, stage, name);
     if (const auto number = parse_number<int>(name); found < 0 && number) {
         if (*number < 0 || *number >= size_of(file)) {
@@ -98,9 +103,8 @@ Result<Origin> resolve_reference(const File& file, int stage, const StageReferen
     }
     if (found >= stage) { return refused(file, stage, found, reference); }
     if (found >= 0) {
-        const auto& stage_name = stage_at(file, found).name;
-        if (is_context(contexts, stage_name)) {
-            return Origin{Origin::Kind::Context, -1, stage_name};
+        if (const auto context = find_context(contexts, stage_at(file, found).name)) {
+            return Origin{Origin::Kind::Context, -1, *context};
         }
         return Origin{Origin::Kind::Stage, found, ""};
     }

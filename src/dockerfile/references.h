@@ -17,8 +17,10 @@ std::vector<StageReference> references_of(const Instruction& instruction, char e
 
 /// The stage that FROM means, which must stand before; -1 for none.
 int find_base(const File& file, int stage, std::string_view name);
-/// Is it a name given with --build-context? "scratch" never is.
-bool is_context(const std::vector<std::string>& contexts, std::string_view name);
+/// The name given with --build-context that `name` means ("alpine" for "alpine:latest"); "scratch"
+/// never does.
+std::optional<std::string> find_context(const std::vector<std::string>& contexts,
+                                        std::string_view name);
 /// "build", or "stage-2" where there is no name.
 std::string shown_name(const File& file, int stage);
 Result<Origin> resolve_reference(const File& file, int stage, const StageReference& reference,
