@@ -1,4 +1,4 @@
-// What this daemon is not: a member of a swarm, a host of plugins, a builder, a client of
+// What this daemon is not: a member of a swarm, a host of plugins, a client of
 // registries. Each of these operations exists and says so, with the status and sentence that
 // clients know where Docker has one.
 #include "api/call.h"
@@ -27,18 +27,8 @@ net::Task<Result<void>> no_plugin_support(Call&) {
     co_return unsupported("plugins are not supported");
 }
 
-net::Task<Result<void>> no_build(Call&) {
-    co_return unsupported(
-        "building images is not part of this release: load, import or bootstrap them instead");
-}
-net::Task<Result<void>> no_build_cache(Call& call) {
-    CO_TRY_LET(filters, call.filters());
-    (void)filters;
-    Json document{{"CachesDeleted", Json::array()}, {"SpaceReclaimed", 0}};
-    co_return co_await call.json(200, std::move(document));
-}
-net::Task<Result<void>> no_build_session(Call&) {
-    co_return unsupported("BuildKit sessions are not part of this release");
+net::Task<Result<void>> no_control(Call&) {
+    co_return unsupported("BuildKit's Control service is not part of this release: use POST /build");
 }
 net::Task<Result<void>> no_log_in(Call&) {
     co_return unsupported("logging in at a registry is not part of this release");
@@ -99,11 +89,7 @@ void add_absent_routes(Router& router) {
     add_swarm(router);
     add_swarm_objects(router);
     add_plugins(router);
-    router.add("POST", "/build", Right::Build, no_build);
-    router.add("POST", "/build/prune", Right::Build, no_build_cache);
-    router.add("POST", "/build/cancel", Right::Build, no_build);
-    router.add("POST", "/session", Right::Build, no_build_session);
-    router.add("POST", "/grpc", Right::Build, no_build_session);
+    router.add("POST", "/grpc", Right::Build, no_control);
     router.add("POST", "/auth", Right::Share, no_log_in);
     router.add("GET", "/distribution/{name:.*}/json", Right::Share, no_distribution);
     router.add("GET", "/images/search", Right::Share, no_search);

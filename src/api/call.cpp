@@ -191,4 +191,18 @@ net::Task<Result<net::StreamPtr>> Call::hijack(bool terminal) {
     return exchange.upgrade(status_, std::move(headers));
 }
 
+net::Task<Result<net::StreamPtr>> Call::upgrade(std::string protocol) {
+    ASSERT(!begun_);
+    const auto& asked = exchange.request().headers;
+    if (!asked.has_token("Upgrade", protocol) || !asked.has_token("Connection", "upgrade")) {
+        co_return invalid("this operation needs an upgrade to " + protocol);
+    }
+    auto headers = standard_headers();
+    headers.set("Connection", "Upgrade");
+    headers.set("Upgrade", protocol);
+    begun_ = true;
+    status_ = 101;
+    co_return co_await exchange.upgrade(status_, std::move(headers));
+}
+
 } // namespace shoal::api

@@ -97,6 +97,9 @@ class Call {
     /// Takes the connection over for raw bytes both ways: "101 UPGRADED" when the client asked for
     /// an upgrade, else "200 OK" with neither length nor chunks.
     net::Task<Result<net::StreamPtr>> hijack(bool terminal);
+    /// The same for a client that upgrades to `protocol` ("h2c"). Fails: Invalid when it did not ask
+    /// for that.
+    net::Task<Result<net::StreamPtr>> upgrade(std::string protocol);
 
     /// For the audit log: the object a creating call made, an extra word. Never secrets.
     void note(std::string object) { noted_ = std::move(object); }

@@ -15,6 +15,13 @@ class Engine;
 struct Settings;
 } // namespace shoal::engine
 
+namespace shoal::build {
+class Builder;
+}
+namespace shoal::buildkit {
+class Sessions;
+}
+
 namespace shoal::api {
 
 class Meters;
@@ -22,6 +29,8 @@ class ContainerTexts;
 
 struct Daemon {
     engine::Engine& engine;
+    build::Builder& builder;
+    buildkit::Sessions& sessions; ///< clients that offer something to builds
     const engine::Settings& settings;
     const Clock& clock;
     Meters& meters;

@@ -5,6 +5,8 @@
 #include "api/image_document.h"
 #include "api/router.h"
 #include "api/volume_document.h"
+#include "base/time.h"
+#include "build/builder.h"
 #include "engine/engine.h"
 
 #include <set>
@@ -23,6 +25,24 @@ Result<Types> types_of(const Call& call) {
         types.insert(type);
     }
     return types.empty() ? known : types;
+}
+
+Json cache_record_document(const build::CacheRecord& record, int version) {
+    Json row{{"ID", record.id}};
+    if (version < 142) {
+        row["Parent"] = record.parent;
+    } else if (!record.parent.empty()) {
+        row["Parents"] = Json::array({record.parent});
+    }
+    row["Type"] = record.type;
+    row["Description"] = record.description;
+    row["InUse"] = record.in_use;
+    row["Shared"] = record.shared;
+    row["Size"] = record.size_bytes;
+    row["CreatedAt"] = format_rfc3339(record.created);
+    row["LastUsedAt"] = format_rfc3339(record.last_used);
+    row["UsageCount"] = record.usage_count;
+    return row;
 }
 
 net::Task<Result<Json>> container_rows(Call& call) {
@@ -51,6 +71,12 @@ net::Task<Result<void>> get_disk_usage(Call& call) {
     document["Containers"] = nullptr;
     document["Volumes"] = nullptr;
     document["BuildCache"] = types.contains("build-cache") ? Json::array() : Json(nullptr);
+    std::int64_t cache_bytes = 0;
+    for (const auto& record : call.daemon.builder.cache()) {
+        cache_bytes += record.shared ? 0 : record.size_bytes;
+        if (!types.contains("build-cache")) { continue; }
+        document["BuildCache"].push_back(cache_record_document(record, call.version));
+    }
     if (types.contains("image")) {
         document["Images"] = Json::array();
         for (const auto& image : usage.images) {
@@ -66,7 +92,7 @@ net::Task<Result<void>> get_disk_usage(Call& call) {
         document["Volumes"] = Json::array();
         for (const auto& info : volumes) { document["Volumes"].push_back(volume_document(info)); }
     }
-    if (call.version < 142) { document["BuilderSize"] = 0; }
+    if (call.version < 142) { document["BuilderSize"] = cache_bytes; }
     co_return co_await call.json(200, std::move(document));
 }
 

@@ -83,6 +83,8 @@ void add_absent_routes(Router& router); ///< swarm, plugins and what later relea
                                         ///< as Docker does without
 void add_volume_routes(Router& router);
 void add_image_routes(Router& router);
+void add_build_routes(Router& router);
+void add_build_session_routes(Router& router);
 void add_container_routes(Router& router);
 void add_exec_routes(Router& router);
 void add_network_routes(Router& router);

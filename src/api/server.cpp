@@ -7,6 +7,8 @@
 #include "api/meters.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "build/builder.h"
+#include "buildkit/session.h"
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/store.h"
@@ -97,6 +99,8 @@ void add_routes(Router& router) {
     add_absent_routes(router);
     add_volume_routes(router);
     add_image_routes(router);
+    add_build_routes(router);
+    add_build_session_routes(router);
     add_container_routes(router);
     add_exec_routes(router);
     add_network_routes(router);
@@ -111,7 +115,8 @@ class Running {
           storage_pool_(loop, storage_threads_max, net::Pool::AtEnd::Leave),
           events_(loop, clock_), env_{loop,   pool_,   storage_pool_, settings,
                                       clock_, random_, store,         events_},
-          engine_(env_), daemon_{engine_, settings, clock_, meters_}, dispatcher_(daemon_, router_),
+          engine_(env_), builder_(engine_),
+          sessions_(loop, pool_), daemon_{engine_, builder_, sessions_, settings, clock_, meters_}, dispatcher_(daemon_, router_),
           signals_(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1}), scope_(loop) {
         add_routes(router_);
     }
@@ -133,6 +138,7 @@ class Running {
                    open_endpoints(loop_, settings_)); // clients wait in the backlog from here on
         CO_TRY(prepare_daemon(endpoints));
         CO_TRY(co_await engine_.start());
+        CO_TRY(co_await builder_.start());
         tls_ = endpoints.tls;
         for (auto& endpoint : endpoints.all) {
             server_.serve(std::move(endpoint.listener), endpoint.tls);
@@ -260,6 +266,7 @@ class Running {
         co_await server_.stop(Deadline::in(std::chrono::milliseconds(250)),
                               std::chrono::seconds(5));
         co_await metrics_server_.stop(Deadline::in(std::chrono::milliseconds(0)));
+        co_await builder_.stop();
         co_await engine_.stop(deadline);
         co_await scope_.close();
         spdlog::info("Daemon shutdown complete");
@@ -277,6 +284,8 @@ class Running {
     engine::Events events_;
     engine::Env env_;
     engine::Engine engine_;
+    build::Builder builder_;
+    buildkit::Sessions sessions_;
     Meters meters_;
     Router router_;
     Daemon daemon_;

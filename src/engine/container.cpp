@@ -70,6 +70,7 @@ template <class V> void describe(V& v, Container& c) {
     v("AnonymousVolumes", c.anonymous_volumes, codec::omit);
     v("State", c.state);
     v("RestartCount", c.restart_count, codec::omit);
+    v("BuildStep", c.build_step, codec::omit);
     v("LeftMainNetwork", c.left_main_network, codec::omit);
     v("ManuallyStopped", c.manually_stopped, codec::omit);
     v("Sandbox", c.sandbox);

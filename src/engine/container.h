@@ -52,6 +52,7 @@ struct Container {
     std::vector<std::string> anonymous_volumes; ///< they go with `rm -v` and --rm
     State state;
     int restart_count = 0;
+    bool build_step = false; ///< runs one step of a build, and does not outlive the daemon's run
     bool left_main_network = false; ///< disconnected from the one that NetworkMode names
     bool manually_stopped = false;  ///< "unless-stopped" does not restart it at boot
     SandboxInfo sandbox;            ///< what the networks gave it; empty when not running

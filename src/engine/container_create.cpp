@@ -15,6 +15,17 @@ bool is_anonymous(const container::MountPoint& mount) {
     return mount.type == "volume" && mount.name.empty();
 }
 
+/// What a program that changes an image may see of the image's settings: a volume would take its
+/// changes away.
+oci::RunConfig for_build_step(oci::RunConfig config) {
+    config.volumes.clear();
+    config.exposed_ports.clear();
+    config.healthcheck.reset();
+    config.labels.clear();
+    config.on_build.clear();
+    return config;
+}
+
 container::MountPoint inherited(container::MountPoint mount, const container::VolumesFrom& from) {
     mount.from_binds = false;
     if (!from.mode.empty()) {
@@ -163,12 +174,15 @@ net::Task<Result<void>> Containers::Impl::ensure_volumes(Container* container) {
 }
 
 net::Task<Result<Created>> Containers::Impl::create(container::CreateRequest request,
-                                                    std::string name) {
+                                                    std::string name, Purpose purpose) {
     if (shutting_down) { co_return Error{Errc::Unavailable, "the daemon is shutting down"}; }
     if (request.config.image.empty()) { co_return invalid("Config.Image: no image specified"); }
     CO_TRY_LET(image, images.resolve(request.config.image));
     const Images::Hold hold = images.hold(image.id);
-    CO_TRY_LET(merged, merge_image(std::move(request.config), image.config->config));
+    const bool build_step = purpose == Purpose::BuildStep;
+    const oci::RunConfig defaults_of_image =
+        build_step ? for_build_step(image.config->config) : image.config->config;
+    CO_TRY_LET(merged, merge_image(std::move(request.config), defaults_of_image));
     request.config = std::move(merged);
 
     container::ValidateOptions options;
@@ -193,6 +207,7 @@ net::Task<Result<Created>> Containers::Impl::create(container::CreateRequest req
 
     Container container;
     container.id = ContainerId::fresh(env.random);
+    container.build_step = build_step;
     container.created = env.clock.now();
     container.config = std::move(request.config);
     container.host_config = std::move(request.host_config);

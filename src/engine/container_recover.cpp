@@ -104,7 +104,23 @@ net::Task<void> Containers::Impl::settle(std::vector<EntryPtr> dead) {
             co_await bury(entry, exit_of_lost_monitor(*entry));
         }
     }
+    co_await remove_build_steps();
     co_await start_at_boot(std::move(at_boot));
+}
+
+/// Their builds have ended with the daemon that ran them.
+net::Task<void> Containers::Impl::remove_build_steps() {
+    std::vector<EntryPtr> steps;
+    for (const auto& [id, entry] : entries) {
+        if (entry->record->build_step) { steps.push_back(entry); }
+    }
+    for (const auto& entry : steps) {
+        const RemoveOptions options{.force = true, .volumes = true, .link = false};
+        auto removed = co_await remove(entry, options);
+        if (!removed) {
+            spdlog::warn("build step {}: {}", entry->id().short_text(), removed.error().message);
+        }
+    }
 }
 
 /// Leftovers of starts that no record admits to: a killed daemon answers for nothing it had not

@@ -101,6 +101,21 @@ net::Task<Result<RootHoldPtr>> Containers::hold_root(ContainerId id) {
     co_return RootHoldPtr(new MountedRoot(record, root.merged, let_go));
 }
 
+net::Task<Result<std::string>> Containers::take_changes(ContainerId id) {
+    CO_TRY_LET(entry, impl_->entry(id));
+    auto guard = co_await entry->lock.acquire(); // with it the end of the run is cleaned up
+    if (entry->record->state.running() || entry->root_holds > 0) {
+        co_return conflict("container " + id.short_text() + " is in use");
+    }
+    co_return image::rootfs_in(impl_->data_dir(id)).upper;
+}
+
+Result<void> Containers::keep_step(const ContainerId& id) {
+    TRY_LET(entry, impl_->entry(id));
+    entry->record->build_step = false;
+    return impl_->save(*entry);
+}
+
 net::Task<Result<std::vector<archive::Change>>> Containers::changes(ContainerId id) {
     CO_TRY_LET(entry, impl_->entry(id));
     const std::string directory = impl_->data_dir(id);

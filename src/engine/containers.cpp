@@ -188,7 +188,10 @@ container::Runtime Containers::Impl::runtime(const Container& container) const {
 net::Task<Result<Created>> Containers::create(container::CreateRequest request, std::string name,
                                               std::string platform) {
     (void)platform; // checked by the caller against the image: the engine runs what the image is
-    return impl_->create(std::move(request), std::move(name));
+    return impl_->create(std::move(request), std::move(name), Impl::Purpose::User);
+}
+net::Task<Result<Created>> Containers::create_step(container::CreateRequest request) {
+    return impl_->create(std::move(request), "", Impl::Purpose::BuildStep);
 }
 net::Task<Result<void>> Containers::start(ContainerId id) {
     CO_TRY_LET(entry, impl_->entry(id));

@@ -168,6 +168,14 @@ class Containers final : public ImageUsers, public VolumeUsers, public NetworkUs
     // container for sure.
     net::Task<Result<Created>> create(container::CreateRequest request, std::string name,
                                       std::string platform);
+    /// For one step of a build: what the image says of volumes, ports, health and labels does not
+    /// count, and the next start of the daemon removes it, unless it was kept.
+    net::Task<Result<Created>> create_step(container::CreateRequest request);
+    /// The directory of what a step's stopped container changed, no longer mounted; the caller may
+    /// move it away, and must remove the container then.
+    net::Task<Result<std::string>> take_changes(ContainerId id);
+    /// From now on it is an ordinary container, for the user to look at.
+    Result<void> keep_step(const ContainerId& id);
     net::Task<Result<void>> start(ContainerId id);
     /// `signal` "" is the container's own; `timeout_s` nothing is the container's own, -1 waits for
     /// ever.

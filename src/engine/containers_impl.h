@@ -89,7 +89,9 @@ struct Containers::Impl {
     container::Runtime default_runtime() const;
 
     // container_create.cpp
-    net::Task<Result<Created>> create(container::CreateRequest request, std::string name);
+    enum class Purpose { User, BuildStep };
+    net::Task<Result<Created>> create(container::CreateRequest request, std::string name,
+                                      Purpose purpose);
     Result<void> resolve_modes(container::HostConfig& host) const;
     Result<std::string> reserve_name(std::string name, const ContainerId& id);
     net::Task<Result<void>> ensure_volumes(Container* container);
@@ -160,6 +162,7 @@ struct Containers::Impl {
     bool adopt(EntryPtr entry);
     net::Task<void> settle(std::vector<EntryPtr> dead);
     net::Task<void> sweep();
+    net::Task<void> remove_build_steps();
     net::Task<void> start_at_boot(std::vector<EntryPtr> entries);
 
     // container_root.cpp, container_streams.cpp are members of Containers alone.

@@ -101,6 +101,7 @@ net::Task<Result<void>> Images::load_state() {
         record.parent = row.document.parent;
         record.config = row.image->config;
         record.last_tagged = row.document.last_tagged;
+        record.intermediate = row.document.intermediate;
         std::vector<std::int64_t> sizes;
         for (const auto& layer : row.image->layers) {
             record.layers.push_back(layer.id);
@@ -158,15 +159,13 @@ Result<ImageInfo> Images::find(const ImageId& id) const {
 std::size_t Images::count() const { return state_->table.size(); }
 
 Result<RootFs> Images::mount_rootfs_now(const ImageId& id, const std::string& directory) {
-    const auto* record = state_->known(id);
-    if (record == nullptr) { return not_found("image", prefixed(id)); }
-    return image::mount_rootfs(*state_->layers, record->layers, directory);
+    TRY_LET(chain, state_->chain_of(id));
+    return image::mount_rootfs(*state_->layers, chain, directory);
 }
 
 net::Task<Result<RootFs>> Images::mount_rootfs(ImageId id, std::string directory) {
-    const auto* record = state_->known(id);
-    if (record == nullptr) { co_return not_found("image", prefixed(id)); }
-    auto job = [layers = *state_->layers, chain = record->layers, directory] {
+    CO_TRY_LET(chain, state_->chain_of(id));
+    auto job = [layers = *state_->layers, chain, directory] {
         return image::mount_rootfs(layers, chain, directory);
     };
     co_return co_await state_->env.pool.run(std::move(job));
@@ -213,11 +212,10 @@ std::int64_t Images::image_size(const ImageId& id) const {
     return record == nullptr ? 0 : record->size_bytes;
 }
 
-net::Task<Result<void>> Images::mount_image(ImageId id, std::string target) {
-    const auto* record = state_->known(id);
-    if (record == nullptr) { co_return not_found("image", prefixed(id)); }
-    auto job = [layers = *state_->layers, chain = record->layers, target] {
-        return image::mount_image(layers, chain, target);
+net::Task<Result<void>> Images::mount_image(ImageId id, std::string target, image::Below below) {
+    CO_TRY_LET(chain, state_->chain_of(id));
+    auto job = [layers = *state_->layers, chain, target, below] {
+        return image::mount_image(layers, chain, target, below);
     };
     co_return co_await state_->env.pool.run(std::move(job));
 }

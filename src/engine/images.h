@@ -118,6 +118,26 @@ struct ImageCommitRequest {
     ContainerId container;
 };
 
+/// One step of a build, see image::StepOptions.
+struct ImageStepRequest {
+    ImageId parent;         ///< empty: the empty image; else held by the caller
+    oci::Platform platform; ///< of the empty image
+    oci::RunConfig config;
+    std::string upper;          ///< "" when no file was touched
+    bool keep_upper = false;    ///< copied instead of taken
+    oci::Digest existing_layer; ///< instead of `upper`
+    oci::History history;
+    std::string author;
+    std::optional<Instant> newest;
+    std::shared_ptr<std::atomic<bool>> cancelled;
+};
+struct ImageSquashRequest {
+    ImageId image; ///< held by the caller
+    ImageId base;  ///< whose layers stay; empty: one layer in all
+    std::string comment;
+    Instant created;
+};
+
 struct ImageBootstrapRequest {
     std::string reference; ///< "debian:bookworm"; the suite is the tag
     std::string variant = "minbase";
@@ -153,7 +173,7 @@ class Images {
     std::size_t count() const;
     /// Mounts a container's root file system in `directory` (its own, existing directory). Called
     /// again after a restart it finds the mount. The image must be held, or in use according to
-    /// ImageUsers.
+    /// ImageUsers. An empty id stands for the empty image.
     net::Task<Result<RootFs>> mount_rootfs(ImageId id, std::string directory);
     /// The same without hopping to the pool: well below a millisecond.
     Result<RootFs> mount_rootfs_now(const ImageId& id, const std::string& directory);
@@ -164,7 +184,8 @@ class Images {
     std::int64_t
     image_size(const ImageId& id) const; ///< SizeRootFs without the upper directory; 0 when gone
     /// For HostConfig.Mounts of type image.
-    net::Task<Result<void>> mount_image(ImageId id, std::string target);
+    net::Task<Result<void>> mount_image(ImageId id, std::string target,
+                                        image::Below below = image::Below::Base);
 
     /// While a Hold lives, the image cannot be deleted (between resolve and the container's own
     /// entry).
@@ -197,6 +218,18 @@ class Images {
     net::Task<Result<void>> load(ImageStreamJob job, oci::Platform platform);
     net::Task<Result<ImageId>> import(ImageImportRequest request, ImageStreamJob job);
     net::Task<Result<ImageId>> commit(ImageCommitRequest request);
+    /// The image after one step of a build. It is the builder's until mark_result().
+    net::Task<Result<ImageId>> make_step(ImageStepRequest request);
+    net::Task<Result<ImageId>> squash(ImageSquashRequest request);
+    /// It is what somebody wanted, not only a step on the way.
+    Result<void> mark_result(const ImageId& id);
+    /// Somebody beside the build cache needs its layers: it has a name, a container, or an image
+    /// above it that is needed.
+    bool is_needed(const ImageId& id) const;
+    bool is_held(const ImageId& id) const; ///< in use at this moment
+    /// Removes a step's image that has no name and that no image or container needs; false when it
+    /// stays.
+    net::Task<Result<bool>> drop_step(ImageId id);
     net::Task<Result<ImageId>> bootstrap(ImageBootstrapRequest request, ImageStreamJob job);
     /// Where a layer's tree lies, for the GraphDriver member of inspect.
     std::string layer_path(const oci::ChainId& id) const;

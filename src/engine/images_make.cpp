@@ -249,6 +249,91 @@ net::Task<Result<ImageId>> Images::commit(ImageCommitRequest request) {
     co_return entered;
 }
 
+net::Task<Result<ImageId>> Images::make_step(ImageStepRequest request) {
+    State& state = *state_;
+    image::StepOptions options;
+    options.platform = request.platform;
+    options.config = std::move(request.config);
+    options.upper = request.upper;
+    options.keep_upper = request.keep_upper;
+    options.existing_layer = request.existing_layer;
+    options.history = std::move(request.history);
+    options.author = request.author;
+    options.newest = request.newest;
+    if (!request.parent.empty()) {
+        const auto* record = state.known(request.parent);
+        if (record == nullptr) { co_return not_found("image", prefixed(request.parent)); }
+        options.parent = record->config;
+        options.parent_layers = record->layers;
+    }
+    co_await state.begin_adding();
+    auto work = [options, cancelled = request.cancelled, layers = *state.layers,
+                 blobs = *state.blobs]() mutable {
+        options.cancelled = cancelled.get();
+        return image::step_image(layers, blobs, options);
+    };
+    auto made = co_await state.env.pool.run(std::move(work));
+    Result<void> added = made ? state.add(*made, request.parent, true) : made.error();
+    if (!added) { state.orphans = true; }
+    co_await state.end_adding();
+    if (!added) { co_return std::move(added).error(); }
+    co_return made->id;
+}
+
+net::Task<Result<ImageId>> Images::squash(ImageSquashRequest request) {
+    State& state = *state_;
+    const auto* record = state.known(request.image);
+    if (record == nullptr) { co_return not_found("image", prefixed(request.image)); }
+    image::SquashOptions options;
+    options.image = record->config;
+    options.layers = record->layers;
+    options.now = request.created;
+    options.comment = request.comment;
+    if (const auto* base = state.known(request.base)) { options.kept = base->layers.size(); }
+    co_await state.begin_adding();
+    auto work = [options, layers = *state.layers, blobs = *state.blobs] {
+        return image::squash_image(layers, blobs, options);
+    };
+    auto made = co_await state.env.pool.run(std::move(work));
+    auto entered = state.enter(made, {}, {}, "");
+    co_await state.end_adding();
+    co_return entered;
+}
+
+Result<void> Images::mark_result(const ImageId& id) {
+    State& state = *state_;
+    const auto* record = state.table.find(id);
+    if (record == nullptr) { return not_found("image", prefixed(id)); }
+    if (!record->intermediate) { return ok(); }
+    state.table.set_intermediate(id, false);
+    return state.put_row(*record, false);
+}
+
+bool Images::is_needed(const ImageId& id) const {
+    const State& state = *state_;
+    const auto* record = state.table.find(id);
+    if (record == nullptr) { return false; }
+    if (!record->intermediate || !state.table.references(id).empty()) { return true; }
+    if (state.users != nullptr && !state.users->image_users(id).empty()) { return true; }
+    const auto children = state.table.children(id);
+    return std::any_of(children.begin(), children.end(),
+                       [this](const ImageId& child) { return is_needed(child); });
+}
+
+bool Images::is_held(const ImageId& id) const { return state_->holds.contains(id); }
+
+net::Task<Result<bool>> Images::drop_step(ImageId id) {
+    State& state = *state_;
+    const auto* record = state.table.find(id);
+    if (record == nullptr || !record->intermediate || !state.table.references(id).empty() ||
+        !state.table.children(id).empty() || !state.uses()(id).empty()) {
+        co_return false;
+    }
+    CO_TRY(state.erase(id));
+    co_await state.collect();
+    co_return true;
+}
+
 net::Task<Result<ImageId>> Images::bootstrap(ImageBootstrapRequest request, ImageStreamJob job) {
     State& state = *state_;
     CO_TRY_LET(reference, parse_new_tag(request.reference, ""));

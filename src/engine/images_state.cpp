@@ -41,6 +41,13 @@ const image::ImageRecord* Images::State::known(const ImageId& id) const {
     return ghost == ghosts.end() ? nullptr : &ghost->second;
 }
 
+Result<std::vector<oci::ChainId>> Images::State::chain_of(const ImageId& id) const {
+    if (id.empty()) { return std::vector<oci::ChainId>(); }
+    const auto* record = known(id);
+    if (record == nullptr) { return not_found("image", prefixed(id)); }
+    return record->layers;
+}
+
 image::UsesOf Images::State::uses() const {
     return [this](const ImageId& id) {
         std::vector<image::ImageUse> all;
@@ -64,16 +71,18 @@ bool Images::State::layer_wanted(const oci::ChainId& id) const {
 // --- changing ---
 
 Result<void> Images::State::put_row(const image::ImageRecord& record, bool removed) {
-    const ImageDocument document{record.parent, record.last_tagged, removed};
+    const ImageDocument document{record.parent, record.last_tagged, removed, record.intermediate};
     return env.store.put(image_kind, record.id.text(), codec::print(document));
 }
 
-Result<void> Images::State::add(const image::LoadedImage& image, const ImageId& parent) {
+Result<void> Images::State::add(const image::LoadedImage& image, const ImageId& parent,
+                                bool intermediate) {
     if (table.find(image.id) != nullptr) { return ok(); }
     image::ImageRecord record;
     record.id = image.id;
     record.parent = parent;
     record.config = image.config;
+    record.intermediate = intermediate;
     std::vector<std::int64_t> sizes;
     for (const auto& layer : image.layers) {
         record.layers.push_back(layer.id);

@@ -28,11 +28,13 @@ struct ImageDocument {
     Instant last_tagged;
     bool removed =
         false; ///< deleted by force while containers were using it: kept for them, shown to nobody
+    bool intermediate = false; ///< see image::ImageRecord
 };
 template <class V> void describe(V& v, ImageDocument& d) {
     v("Parent", d.parent);
     v("LastTagged", d.last_tagged);
     v("Removed", d.removed);
+    v("Intermediate", d.intermediate);
 }
 
 struct Images::State {
@@ -51,10 +53,13 @@ struct Images::State {
     ImageInfo info_of(const image::ImageRecord& record,
                       const std::vector<oci::Reference>& references) const;
     const image::ImageRecord* known(const ImageId& id) const; ///< ghosts too
+    /// Layers of an image or ghost, lowest first; none for the empty id.
+    Result<std::vector<oci::ChainId>> chain_of(const ImageId& id) const;
     image::UsesOf uses() const;
 
     // --- changing: memory, row and event together ---
-    Result<void> add(const image::LoadedImage& image, const ImageId& parent);
+    Result<void> add(const image::LoadedImage& image, const ImageId& parent,
+                     bool intermediate = false);
     Result<void> tag(const oci::Reference& reference, const ImageId& id);
     Result<void> untag(const oci::Reference& reference, const ImageId& id);
     /// Gives the layers that go with it.

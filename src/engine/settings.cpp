@@ -47,6 +47,30 @@ Result<void> put_shutdown_timeout(Settings& settings, const Json& json) {
     return ok();
 }
 
+/// {"gc": {"enabled": true, "defaultKeepStorage": "20GB"}}
+Result<void> put_builder(Settings& settings, const Json& json) {
+    if (!json.is_object()) { return invalid("must be an object"); }
+    for (const auto& [name, gc] : json.items()) {
+        if (name != "gc" || !gc.is_object()) { return invalid("unknown member " + name); }
+        bool enabled = true;
+        std::int64_t keep = build_cache_bytes_default;
+        for (const auto& [key, value] : gc.items()) {
+            if (key == "enabled") {
+                TRY_LET(on, value_of<bool>(value, "gc.enabled"));
+                enabled = on;
+            } else if (key == "defaultKeepStorage" || key == "defaultReservedSpace") {
+                TRY_LET(text, value_of<std::string>(value, "gc." + key));
+                TRY_LET(bytes, parse_bytes(text));
+                keep = bytes;
+            } else {
+                return invalid("gc." + key + " is not supported");
+            }
+        }
+        settings.build_cache_bytes_max = enabled ? keep : 0;
+    }
+    return ok();
+}
+
 Result<void> put_shm_size(Settings& settings, const Json& json) {
     if (json.is_number_integer()) {
         TRY_LET(count, value_of<std::int64_t>(json, ""));
@@ -180,6 +204,7 @@ const std::array keys{
     SettingKey{"default-cgroupns-mode", "default-cgroupns-mode", '\0', FlagForm::Text, put<&Settings::default_cgroupns_mode>, false, "host or private"},
     SettingKey{"default-ipc-mode", "default-ipc-mode", '\0', FlagForm::Text, put<&Settings::default_ipc_mode>, false, "shareable or private"},
     SettingKey{"default-shm-size", "default-shm-size", '\0', FlagForm::Text, put_shm_size, true, "Size of /dev/shm"},
+    SettingKey{"builder", "", '\0', FlagForm::Text, put_builder, true, ""},
     SettingKey{"seccomp-profile", "seccomp-profile", '\0', FlagForm::Text, put<&Settings::seccomp_profile>, false, "builtin, unconfined or a file"},
     SettingKey{"no-new-privileges", "no-new-privileges", '\0', FlagForm::Switch, put<&Settings::no_new_privileges>, false, "Set no-new-privileges by default"},
     SettingKey{"oom-score-adjust", "oom-score-adjust", '\0', FlagForm::Number, put<&Settings::oom_score_adjust>, false, "oom_score_adj of the daemon"},
@@ -219,7 +244,6 @@ const std::array keys{
     REFUSED("node-generic-resources", "generic resources are not supported"),
     REFUSED("swarm-default-advertise-addr", "swarm mode is not part of this release"),
     REFUSED("network-control-plane-mtu", "swarm mode is not part of this release"),
-    REFUSED("builder", "building images is not part of this release"),
     REFUSED("proxies", "pulling through a proxy is not supported"),
     REFUSED("http-proxy", "pulling through a proxy is not supported"),
     REFUSED("https-proxy", "pulling through a proxy is not supported"),

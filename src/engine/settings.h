@@ -34,6 +34,8 @@ using TextMap = std::map<std::string, std::string>;
 
 inline constexpr std::string_view default_host = "unix:///run/shoal.sock";
 
+inline constexpr std::int64_t build_cache_bytes_default = 20ll << 30;
+
 struct Settings {
     // Places.
     std::string config_file = "/etc/shoal/daemon.json";
@@ -81,6 +83,7 @@ struct Settings {
     std::string log_driver = "json-file";
     TextMap log_opts;
     std::string storage_driver = "overlay2";
+    std::int64_t build_cache_bytes_max = build_cache_bytes_default; ///< after a build; 0: no limit
 
     // Networks.
     std::string bridge; ///< an existing bridge for the default network; "none": no default network;

@@ -45,6 +45,7 @@ std::vector<std::string> apply_reload(Settings& current, const Settings& fresh) 
     take("registry-mirrors", current.registry_mirrors, fresh.registry_mirrors);
     take("insecure-registries", current.insecure_registries, fresh.insecure_registries);
     take("default-runtime", current.default_runtime, fresh.default_runtime);
+    take("builder", current.build_cache_bytes_max, fresh.build_cache_bytes_max);
     take("default-shm-size", current.default_shm_size_bytes, fresh.default_shm_size_bytes);
     take("features", current.features, fresh.features);
     if (!same(current.runtimes, fresh.runtimes)) {

@@ -4,7 +4,9 @@
 #include "base/codec.h"
 #include "blob/hash.h"
 #include "image/recipe.h"
+#include "image/upper.h"
 #include "os/file.h"
+#include "os/mount.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -128,8 +130,7 @@ Result<void> keep_whole(const std::string& layer, const archive::Source& tar,
 }
 
 /// Takes the unpacked tree as what the layer is: a new tar of it, and the recipe of that.
-Result<Unpacked> pack_again(const std::string& layer, std::int64_t size_bytes,
-                            const std::atomic<bool>* cancelled) {
+Result<Unpacked> pack_again(const std::string& layer, const std::atomic<bool>* cancelled) {
     TRY_LET(root, os::open_directory(layer + "/diff"));
     TRY_LET(recipe, RecipeFile::create(layer));
     blob::Hasher hasher;
@@ -140,9 +141,11 @@ Result<Unpacked> pack_again(const std::string& layer, std::int64_t size_bytes,
         hasher.update(bytes);
         return recipe.writer().feed(bytes);
     };
-    TRY(archive::pack(root, how, sink));
+    TRY_LET(packed, archive::pack(root, how, sink));
     TRY(recipe.finish());
-    return Unpacked{hasher.finish(), size_bytes, recipe.writer().tar_bytes()};
+    const bool empty = packed.entries == 0;
+    return Unpacked{hasher.finish(), static_cast<std::int64_t>(packed.bytes_files),
+                    empty ? 0 : recipe.writer().tar_bytes()};
 }
 
 bool plays_back(const std::string& layer, const oci::Digest& diff_id) {
@@ -188,6 +191,7 @@ Result<LayerStore> LayerStore::create(const std::string& data_root) {
 /// change of the container. An image's own files of these names lie above it.
 Result<void> LayerStore::ensure_base() const {
     const std::string base = base_path();
+    for (const int which : {0, 1}) { TRY(os::ensure_directory(empty_path(which), 0755)); }
     if (os::exists(root_ + "/base/complete")) { return ok(); }
     for (const char* directory : {"/dev/pts", "/dev/shm", "/dev/mqueue", "/etc", "/proc", "/sys"}) {
         TRY(os::ensure_directory(base + directory, 0755));
@@ -216,7 +220,7 @@ Result<UnplacedLayer> LayerStore::unpack(archive::Source tar, const UnpackOption
             TRY_LET(source, options.again());
             TRY(keep_whole(path, source, options.limits));
         } else {
-            TRY_LET(repacked, pack_again(path, unpacked.size_bytes, options.cancelled));
+            TRY_LET(repacked, pack_again(path, options.cancelled));
             unpacked = repacked;
         }
         if (!plays_back(path, unpacked.diff_id)) {
@@ -226,6 +230,20 @@ Result<UnplacedLayer> LayerStore::unpack(archive::Source tar, const UnpackOption
     layer.diff_id_ = unpacked.diff_id;
     layer.size_bytes_ = unpacked.size_bytes;
     layer.tar_bytes_ = unpacked.tar_bytes;
+    return layer;
+}
+
+Result<UnplacedLayer> LayerStore::adopt(const std::string& upper, std::optional<Instant> newest,
+                                        const std::atomic<bool>* cancelled) const {
+    UnplacedLayer layer;
+    TRY_LET(path, make_tmp(tmp_, "layer"));
+    layer.path_ = path;
+    TRY(os::rename_file(upper, path + "/diff"));
+    TRY(tidy_upper(path + "/diff", newest));
+    TRY_LET(packed, pack_again(path, cancelled));
+    layer.diff_id_ = packed.diff_id;
+    layer.size_bytes_ = packed.size_bytes;
+    layer.tar_bytes_ = packed.tar_bytes;
     return layer;
 }
 
@@ -324,6 +342,7 @@ Result<std::vector<oci::ChainId>> LayerStore::remove_damaged() const {
 }
 
 Result<void> LayerStore::sweep_tmp() const {
+    TRY(os::unmount_tree(tmp_));
     TRY_LET(entries, os::list_directory(tmp_));
     ErrorList errors;
     for (const auto& entry : entries) { errors.add(os::remove_tree(tmp_ + "/" + entry.name)); }

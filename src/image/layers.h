@@ -6,12 +6,14 @@
 #pragma once
 
 #include "archive/extract.h"
+#include "base/clock.h"
 #include "base/result.h"
 #include "oci/digest.h"
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,6 +65,11 @@ class LayerStore {
     /// Unpacks a layer's tar, plain or compressed. Fails: Invalid, Exhausted, Cancelled as
     /// archive::extract.
     Result<UnplacedLayer> unpack(archive::Source tar, const UnpackOptions& options) const;
+    /// Takes the upper directory of an unmounted overlay (on the same file system) as the layer it
+    /// is: moved, not copied. No changes at all give a layer whose tar_bytes() is 0, with nothing
+    /// to place. With `newest`, later times of change become that one.
+    Result<UnplacedLayer> adopt(const std::string& upper, std::optional<Instant> newest,
+                                const std::atomic<bool>* cancelled = nullptr) const;
     /// Gives it its name above `parent`. When that layer is there already, the new copy is dropped.
     Result<LayerInfo> place(UnplacedLayer layer, const oci::ChainId& parent) const;
 
@@ -78,6 +85,10 @@ class LayerStore {
     /// The lowest layer of every container: mount points and files that the engine fills (see
     /// rootfs.h).
     std::string base_path() const { return root_ + "/base/diff"; }
+    /// Two directories without files.
+    std::string empty_path(int which) const {
+        return root_ + "/base/empty-" + std::to_string(which);
+    }
     const std::string& root() const { return root_; }
     const std::string& tmp() const { return tmp_; }
 

@@ -74,32 +74,128 @@ Result<LoadedImage> import_image(const LayerStore& layers, const blob::Store& bl
     return store_config(layers, blobs, std::move(config));
 }
 
-Result<LoadedImage> commit_image(const LayerStore& layers, const blob::Store& blobs,
-                                 const CommitOptions& options) {
+namespace {
+
+/// The empty image that FROM scratch stands for.
+oci::ImageConfig empty_config(const oci::Platform& platform) {
     oci::ImageConfig config;
-    if (options.parent) { config = *options.parent; }
-    if (config.rootfs.diff_ids.size() >= oci::layers_max) {
-        return invalid("commit: an image cannot have more than " + std::to_string(oci::layers_max) +
-                       " layers");
-    }
-    TRY_LET(upper, os::open_directory(options.upper));
+    config.architecture = platform.architecture.empty() ? std::string(oci::host_architecture())
+                                                        : platform.architecture;
+    config.os = platform.os.empty() ? "linux" : platform.os;
+    config.variant = platform.variant;
+    return config;
+}
+
+/// The layer that an upper directory is, without touching it; nothing when it is empty.
+Result<std::optional<UnplacedLayer>> copy_upper(const LayerStore& layers, const std::string& path) {
+    TRY_LET(upper, os::open_directory(path));
     TRY_LET(file, unnamed_file(layers.tmp()));
     archive::PackOptions pack;
     pack.overlay_upper = true;
     TRY_LET(packed, archive::pack(upper, pack, archive::sink_into(file)));
+    if (packed.entries == 0) { return std::optional<UnplacedLayer>(); }
+    UnpackOptions how;
+    how.again = [&]() -> Result<archive::Source> { return from_start(file); };
+    TRY_LET(layer, layers.unpack(from_start(file), how));
+    return std::optional<UnplacedLayer>(std::move(layer));
+}
+
+/// The same, moving it.
+Result<std::optional<UnplacedLayer>> take_upper(const LayerStore& layers,
+                                                const StepOptions& options) {
+    TRY_LET(layer, layers.adopt(options.upper, options.newest, options.cancelled));
+    if (layer.tar_bytes() == 0) { return std::optional<UnplacedLayer>(); }
+    return std::optional<UnplacedLayer>(std::move(layer));
+}
+
+oci::ChainId last_of(const std::vector<oci::ChainId>& layers) {
+    return layers.empty() ? oci::ChainId{} : layers.back();
+}
+
+Result<void> check_layer_count(const oci::ImageConfig& config) {
+    if (config.rootfs.diff_ids.size() < oci::layers_max) { return ok(); }
+    return invalid("an image cannot have more than " + std::to_string(oci::layers_max) + " layers");
+}
+
+} // namespace
+
+Result<LoadedImage> step_image(const LayerStore& layers, const blob::Store& blobs,
+                               const StepOptions& options) {
+    oci::ImageConfig config = options.parent ? *options.parent : empty_config(options.platform);
+    config.config = options.config;
+    config.created = options.history.created;
+    config.docker_version = made_by;
+    if (!options.author.empty()) { config.author = options.author; }
+    oci::History history = options.history;
+    history.empty_layer = true;
+    if (!options.upper.empty()) {
+        TRY(check_layer_count(config));
+        auto layer =
+            options.keep_upper ? copy_upper(layers, options.upper) : take_upper(layers, options);
+        if (!layer) { return std::move(layer).error(); }
+        if (*layer) {
+            TRY_LET(placed, layers.place(std::move(**layer), last_of(options.parent_layers)));
+            config.rootfs.diff_ids.push_back(placed.diff_id);
+            history.empty_layer = false;
+        }
+    } else if (!options.existing_layer.empty()) {
+        config.rootfs.diff_ids.push_back(options.existing_layer);
+        history.empty_layer = false;
+    }
+    config.history.push_back(std::move(history));
+    return store_config(layers, blobs, std::move(config));
+}
+
+Result<LoadedImage> squash_image(const LayerStore& layers, const blob::Store& blobs,
+                                 const SquashOptions& options) {
+    oci::ImageConfig config = *options.image;
+    const auto chain = blob::chain_ids(config.rootfs.diff_ids);
+    TRY_LET(directory, os::TempDir::create(layers.tmp(), "squash-"));
+    const std::string tree = directory.path() + "/diff";
+    TRY(os::ensure_directory(tree, 0755));
+    TRY_LET(root, os::open_directory(tree));
+    for (std::size_t i = options.kept; i < chain.size(); ++i) {
+        TRY_LET(file, unnamed_file(layers.tmp()));
+        TRY(layers.write_tar(chain[i], archive::sink_into(file)));
+        archive::ExtractOptions how;
+        how.cancelled = options.cancelled;
+        TRY(archive::extract(from_start(file), root, how));
+    }
+    config.rootfs.diff_ids.resize(options.kept);
+    TRY_LET(layer, layers.adopt(tree, std::nullopt, options.cancelled));
+    oci::History history;
+    history.created = options.now;
+    history.comment = options.comment;
+    history.empty_layer = layer.tar_bytes() == 0;
+    if (!history.empty_layer) {
+        TRY_LET(placed, layers.place(std::move(layer),
+                                     options.kept == 0 ? oci::ChainId{} : chain[options.kept - 1]));
+        config.rootfs.diff_ids.push_back(placed.diff_id);
+    }
+    std::size_t layers_seen = 0;
+    for (auto& line : config.history) {
+        if (line.empty_layer) { continue; }
+        if (layers_seen++ >= options.kept) { line.empty_layer = true; }
+    }
+    config.history.push_back(std::move(history));
+    config.created = options.now;
+    return store_config(layers, blobs, std::move(config));
+}
+
+Result<LoadedImage> commit_image(const LayerStore& layers, const blob::Store& blobs,
+                                 const CommitOptions& options) {
+    oci::ImageConfig config;
+    if (options.parent) { config = *options.parent; }
+    TRY(check_layer_count(config));
+    TRY_LET(layer, copy_upper(layers, options.upper));
     oci::History history;
     history.created = options.now;
     history.author = options.author;
     history.comment = options.comment;
     history.created_by = options.created_by;
-    history.empty_layer = packed.entries == 0;
-    if (!history.empty_layer) {
-        UnpackOptions how;
-        how.again = [&]() -> Result<archive::Source> { return from_start(file); };
-        TRY_LET(layer, layers.unpack(from_start(file), how));
-        const oci::ChainId parent =
-            options.parent_layers.empty() ? oci::ChainId{} : options.parent_layers.back();
-        TRY_LET(placed, layers.place(std::move(layer), parent));
+    history.empty_layer = !layer.has_value();
+    if (layer) {
+        TRY_LET(placed, layers.place(std::move(*layer), last_of(options.parent_layers)));
         config.rootfs.diff_ids.push_back(placed.diff_id);
     }
     if (config.architecture.empty()) { config.architecture = oci::host_architecture(); }

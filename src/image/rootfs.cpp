@@ -66,9 +66,14 @@ Result<void> remove_rootfs(const std::string& directory) {
 }
 
 Result<void> mount_image(const LayerStore& store, const std::vector<oci::ChainId>& layers,
-                         const std::string& target) {
+                         const std::string& target, Below below) {
     os::OverlayMount mount;
     mount.lowers = lower_paths(store, layers);
+    if (below == Below::Nothing) {
+        mount.lowers.back() = store.empty_path(0);
+        // The kernel wants two directories where nothing is written.
+        if (mount.lowers.size() == 1) { mount.lowers.push_back(store.empty_path(1)); }
+    }
     mount.target = target;
     TRY_LET(mounted, os::mount_overlay(mount));
     mounted.keep();

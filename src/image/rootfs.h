@@ -27,9 +27,15 @@ Result<void> unmount_rootfs(const std::string& directory);
 /// Unmounts and removes the three directories (the caller owns `directory` itself).
 Result<void> remove_rootfs(const std::string& directory);
 
+/// What lies below the lowest layer of a read-only mount.
+enum class Below {
+    Base,   ///< the engine's mount points, as in a container
+    Nothing ///< so that exactly the image's files are seen
+};
+
 /// Mounts the layers read-only on `target` (a mount of type image; a look into an image).
 Result<void> mount_image(const LayerStore& store, const std::vector<oci::ChainId>& layers,
-                         const std::string& target);
+                         const std::string& target, Below below = Below::Base);
 
 /// What differs from the image, for GET /containers/{id}/changes.
 Result<std::vector<archive::Change>> list_changes(const LayerStore& store,

@@ -47,6 +47,11 @@ std::vector<ChainId> ImageTable::erase(const ImageId& id) {
     return unused;
 }
 
+void ImageTable::set_intermediate(const ImageId& id, bool intermediate) {
+    const auto found = images_.find(id);
+    if (found != images_.end()) { found->second.intermediate = intermediate; }
+}
+
 const ImageRecord* ImageTable::find(const ImageId& id) const {
     const auto found = images_.find(id);
     return found == images_.end() ? nullptr : &found->second;

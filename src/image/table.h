@@ -28,6 +28,9 @@ struct ImageRecord {
     std::vector<ChainId> layers; ///< lowest first
     Instant last_tagged;
     std::int64_t size_bytes = 0;
+    /// A step of a build on the way to its result: while it has no name it is the builder's, shown
+    /// only in full lists and left alone by prune.
+    bool intermediate = false;
 };
 
 class ImageTable {
@@ -39,6 +42,7 @@ class ImageTable {
     std::vector<ChainId> erase(const ImageId& id);
 
     const ImageRecord* find(const ImageId& id) const;
+    void set_intermediate(const ImageId& id, bool intermediate);
     /// By reference, id or unique id prefix, as Docker. Fails: NotFound "No such image: x:latest";
     /// Invalid.
     Result<const ImageRecord*> resolve(std::string_view text) const;

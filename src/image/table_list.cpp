@@ -74,7 +74,7 @@ Result<std::vector<Listed>> list_images(const ImageTable& table, const ListOptio
             !has_labels(filters, record.config->config.labels)) {
             continue;
         }
-        const bool is_parent = !table.children(id).empty();
+        const bool is_parent = record.intermediate || !table.children(id).empty();
         const auto references = table.references(id);
         TRY_LET(shown, matching(references, filters));
         if (references.empty()) {
@@ -108,7 +108,7 @@ Result<std::vector<std::string>> plan_prune(const ImageTable& table, const Filte
         }
         if (!uses(id).empty()) { continue; }
         if (references.empty()) {
-            if (table.children(id).empty()) { names.push_back(prefixed(id)); }
+            if (!record.intermediate && table.children(id).empty()) { names.push_back(prefixed(id)); }
             continue;
         }
         if (dangling_only && references.front().has_tag()) { continue; }

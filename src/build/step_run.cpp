@@ -1,0 +1,534 @@
+// RUN: an ordinary container above the image so far runs the command; what it changed is the layer.
+// Binds, caches, secrets and agents are mounts of that container and leave no trace in the layer.
+#include "archive/path_in_root.h"
+#include "base/text.h"
+#include "build/job.h"
+#include "buildkit/session.h"
+#include "engine/settings.h"
+#include "os/file.h"
+#include "os/overlay.h"
+
+#include <algorithm>
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace shoal::build {
+namespace {
+
+using dockerfile::RunCommand;
+using dockerfile::RunMount;
+
+const RunCommand& command_of(const Prepared& work) {
+    return std::get<RunCommand>(work.command.what);
+}
+
+std::vector<std::string> shell_of(const oci::RunConfig& config) {
+    return config.shell.empty() ? std::vector<std::string>{"/bin/sh", "-c"} : config.shell;
+}
+
+std::string absolute_target(const std::string& target, const std::string& working_dir) {
+    if (target.starts_with('/')) { return target; }
+    return (working_dir.empty() ? "" : working_dir) + "/" + target;
+}
+
+std::string_view name_of(RunMount::Type type) {
+    switch (type) {
+    case RunMount::Type::Bind:
+        return "bind";
+    case RunMount::Type::Cache:
+        return "cache";
+    case RunMount::Type::Tmpfs:
+        return "tmpfs";
+    case RunMount::Type::Secret:
+        return "secret";
+    case RunMount::Type::Ssh:
+        return "ssh";
+    }
+    return "";
+}
+
+/// What of a mount can change the result, beside the content that it shows.
+void add_mount(KeyMaker& key, const RunMount& mount) {
+    key.add(name_of(mount.type)).add(mount.target).add(mount.source).add(mount.from).add(mount.id);
+    key.add(mount.read_only ? "ro" : "rw").add(mount.env).add(mount.required ? "required" : "");
+    key.add(std::to_string(static_cast<int>(mount.sharing)));
+    for (const auto& number : {mount.mode, mount.uid, mount.gid}) {
+        key.add(number ? std::to_string(*number) : "");
+    }
+    key.add(std::to_string(mount.size_bytes));
+}
+
+/// Directories and files that were made only to be mounted on.
+void remove_stubs(const std::string& upper, const std::vector<std::string>& targets) {
+    auto root = os::open_directory(upper);
+    if (!root) { return; }
+    for (const auto& target : targets) {
+        std::string path = clean_relative(target);
+        for (bool first = true; !path.empty(); first = false) {
+            const auto slash = path.rfind('/');
+            const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash);
+            const std::string base = path.substr(slash == std::string::npos ? 0 : slash + 1);
+            os::OpenBeneath how;
+            how.flags = O_RDONLY | O_DIRECTORY;
+            how.no_links = true;
+            const auto directory = os::open_beneath(*root, parent, how);
+            if (!directory) { break; }
+            struct stat status {};
+            if (::fstatat(directory->raw(), base.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+                break;
+            }
+            const bool empty_file = first && S_ISREG(status.st_mode) && status.st_size == 0;
+            if (::unlinkat(directory->raw(), base.c_str(), empty_file ? 0 : AT_REMOVEDIR) != 0) {
+                break;
+            }
+            path = slash == std::string::npos ? "" : path.substr(0, slash);
+        }
+    }
+}
+
+} // namespace
+
+// --- the key ---
+
+std::vector<std::string> Job::command_words(const Prepared& work) const {
+    const RunCommand& command = command_of(work);
+    if (!command.shell) { return command.words; }
+    std::vector<std::string> words = shell_of(work.stage.config);
+    words.push_back(command.script ? *command.script : join(command.words, " "));
+    return words;
+}
+
+/// "NAME=value" of every argument that the program sees, in order of name. Proxies are seen but do
+/// not count.
+std::vector<std::string> Job::args_for_run(const StageRun& stage) const {
+    std::vector<std::string> all;
+    for (const auto& [name, value] : stage.args) {
+        const bool is_env =
+            std::any_of(stage.config.env.begin(), stage.config.env.end(),
+                        [&](const std::string& entry) { return cut(entry, '=').first == name; });
+        if (!is_env) { all.push_back(name + "=" + value); }
+    }
+    std::sort(all.begin(), all.end());
+    return all;
+}
+
+net::Task<Result<void>> Job::prepare_run(Prepared* work) {
+    const RunCommand& command = command_of(*work);
+    if (command.security == "insecure") {
+        co_return Error{Errc::Forbidden,
+                        "RUN --security=insecure is refused: steps of a build get no more rights "
+                        "than containers of run"};
+    }
+    if (command.network == "host" && request_.network != "host") {
+        co_return Error{Errc::Forbidden, "RUN --network=host needs a build with --network=host"};
+    }
+    KeyMaker key = base_key(work->stage, "RUN");
+    const auto words = command_words(*work);
+    for (const auto& word : words) { key.add(word); }
+    const auto args = args_for_run(work->stage);
+    key.add(std::to_string(args.size()));
+    for (const auto& arg : args) { key.add(arg); }
+    key.add(command.network.empty() ? request_.network : command.network);
+    key.add(join(request_.extra_hosts, "\n")).add(std::to_string(request_.shm_size_bytes));
+    for (const auto& limit : request_.resources.ulimits) {
+        key.add(limit.name + "=" + std::to_string(limit.soft) + ":" + std::to_string(limit.hard));
+    }
+    key.add(join(request_.security_opts, "\n"));
+    for (const auto& mount : command.mounts) {
+        add_mount(key, mount);
+        work->cacheable = false;
+        if (mount.type != RunMount::Type::Bind) { continue; }
+        Error problem;
+        const auto origin = origin_of(work->stage, mount.from, &problem);
+        if (!problem.message.empty()) { co_return problem; }
+        CO_TRY_LET(tree, co_await tree_of(origin));
+        if (!tree.id.empty()) {
+            key.add(tree.id);
+            continue;
+        }
+        auto job = [this, tree, source = mount.source,
+                    cancelled = cancelled_]() -> Result<std::string> {
+            TRY_LET(root, os::open_directory(tree.path));
+            SelectRequest request;
+            request.root = &root;
+            request.sources = {source.empty() ? "." : source};
+            request.owners = tree.image;
+            request.cache = tree.ours ? &builder_.hashes : nullptr;
+            request.cancelled = cancelled.get();
+            TRY_LET(selection, select_files(request));
+            return selection.digest.hex();
+        };
+        auto digest = co_await env_.pool.run(std::move(job));
+        if (!digest) { co_return std::move(digest).error().with("mount " + mount.target); }
+        key.add(*digest);
+    }
+    work->key = key.finish();
+    std::string by;
+    if (!args.empty()) { by = "|" + std::to_string(args.size()) + " " + join(args, " ") + " "; }
+    work->created_by = by + join(words, " ");
+    co_return ok();
+}
+
+// --- mounts ---
+
+net::Task<Result<std::string>> Job::private_dir() {
+    if (private_.empty()) {
+        private_ = env_.settings.exec_root + "/build-" + env_.random.hex(6);
+        CO_TRY(os::ensure_directory(private_, 0700));
+    }
+    const std::string path = private_ + "/" + std::to_string(next_dir_++);
+    CO_TRY(os::ensure_directory(path, 0700));
+    co_return path;
+}
+
+net::Task<Result<std::vector<ReadyMount>>> Job::ready_mounts(Prepared* work) {
+    std::vector<ReadyMount> all;
+    for (const auto& wish : command_of(*work).mounts) {
+        CO_TRY_LET(mount, co_await ready_mount(work, wish));
+        all.push_back(std::move(mount));
+    }
+    co_return all;
+}
+
+net::Task<Result<ReadyMount>> Job::ready_mount(Prepared* work, RunMount wish) {
+    ReadyMount ready;
+    wish.target = absolute_target(wish.target, work->stage.config.working_dir);
+    ready.wish = wish;
+    switch (wish.type) {
+    case RunMount::Type::Bind: {
+        CO_TRY_LET(path, co_await bind_source(work, wish));
+        ready.host_path = path;
+        break;
+    }
+    case RunMount::Type::Cache: {
+        CO_TRY_LET(path, co_await cache_mount(work, wish));
+        ready.host_path = path;
+        break;
+    }
+    case RunMount::Type::Tmpfs:
+        break;
+    case RunMount::Type::Secret: {
+        Result<std::string> value =
+            Error{Errc::NotFound, "secret " + wish.id + ": the client offers no secrets"};
+        if (request_.session) { value = co_await request_.session->read_secret(wish.id, until()); }
+        if (!value && (wish.required || value.error().code != Errc::NotFound)) {
+            co_return std::move(value).error();
+        }
+        if (!value) { break; } // not required, not there: no mount
+        if (!wish.env.empty()) {
+            if (value->find('\0') != std::string::npos) {
+                co_return invalid("secret " + wish.id + " cannot be a variable");
+            }
+            ready.env = wish.env + "=" + *value;
+        }
+        if (wish.env.empty() || wish.has_target) {
+            CO_TRY_LET(path, co_await secret_file(wish, *value));
+            ready.host_path = path;
+        }
+        break;
+    }
+    case RunMount::Type::Ssh: {
+        Result<void> there =
+            Error{Errc::NotFound, "ssh " + wish.id + ": the client offers no agent"};
+        if (request_.session) { there = co_await request_.session->check_agent(wish.id, until()); }
+        if (!there && wish.required) { co_return std::move(there).error(); }
+        if (!there) { break; }
+        CO_TRY_LET(path, co_await agent_socket(wish));
+        ready.host_path = path;
+        break;
+    }
+    }
+    co_return ready;
+}
+
+/// The tree itself, read-only; what is written to a bind that may be written is thrown away.
+net::Task<Result<std::string>> Job::bind_source(Prepared* work, RunMount wish) {
+    Error problem;
+    const auto origin = origin_of(work->stage, wish.from, &problem);
+    if (!problem.message.empty()) { co_return problem; }
+    CO_TRY_LET(tree, co_await tree_of(origin));
+    std::string path = tree.path;
+    if (!wish.read_only) {
+        CO_TRY_LET(directory, co_await work_dir("bind"));
+        auto job = [below = tree.path, directory]() -> Result<void> {
+            os::OverlayMount mount;
+            mount.lowers = {below};
+            mount.upper = directory + "/upper";
+            mount.work = directory + "/work";
+            mount.target = directory + "/merged";
+            for (const auto* one : {&mount.upper, &mount.work, &mount.target}) {
+                TRY(os::ensure_directory(*one, 0755));
+            }
+            TRY_LET(mounted, os::mount_overlay(mount));
+            mounted.keep();
+            return ok();
+        };
+        CO_TRY(co_await env_.pool.run(std::move(job)));
+        path = directory + "/merged";
+    }
+    auto find = [path, source = wish.source]() -> Result<std::string> {
+        TRY_LET(root, os::open_directory(path));
+        TRY_LET(real, archive::resolve_in_root(root, source.empty() ? "/" : source));
+        if (!os::exists(path + real)) {
+            return Error{Errc::NotFound, "mount source " + source + " is not there"};
+        }
+        return path + real;
+    };
+    co_return co_await env_.pool.run(std::move(find));
+}
+
+net::Task<Result<std::string>> Job::cache_mount(Prepared* work, RunMount wish) {
+    const std::string id = wish.id.empty() ? wish.target : wish.id;
+    KeyMaker maker;
+    maker.add("cache mount").add(id).add(wish.from).add(wish.source);
+    std::string key = maker.finish();
+    if (wish.sharing == RunMount::Sharing::Locked) {
+        auto& lock = builder_.mount_locks[key];
+        if (!lock) { lock = std::make_unique<net::Lock>(env_.loop); }
+        CO_TRY_LET(guard, co_await lock->acquire(until()));
+        mount_guards_.emplace_back(key, std::move(guard));
+    }
+    for (int other = 1; wish.sharing == RunMount::Sharing::Private && builder_.places.in_use(key);
+         ++other) {
+        KeyMaker next;
+        next.add("cache mount").add(id).add(wish.from).add(wish.source).add(std::to_string(other));
+        key = next.finish();
+    }
+    CO_TRY_LET(lease, builder_.places.take({key, "exec.cachemount",
+                                            "cached mount " + wish.target + " with id " + id}));
+    const std::string path = lease.path();
+    const bool fresh = lease.fresh();
+    leases_.push_back(std::move(lease));
+    if (!fresh) { co_return path; }
+    std::string source_root;
+    if (!wish.from.empty()) {
+        Error problem;
+        const auto origin = origin_of(work->stage, wish.from, &problem);
+        if (!problem.message.empty()) { co_return problem; }
+        CO_TRY_LET(tree, co_await tree_of(origin));
+        source_root = tree.path;
+    }
+    auto job = [path, wish, source_root]() -> Result<void> {
+        TRY_LET(root, os::open_directory(path));
+        if (!source_root.empty()) {
+            TRY_LET(source, os::open_directory(source_root));
+            SelectRequest request;
+            request.root = &source;
+            request.sources = {wish.source.empty() ? "." : wish.source};
+            TRY_LET(selection, select_files(request));
+            CopyRules rules;
+            rules.devices = true;
+            TRY(copy_selected(source, selection.items, {&root, "/"}, rules));
+        }
+        if (::chown(path.c_str(), wish.uid.value_or(0), wish.gid.value_or(0)) != 0 ||
+            ::chmod(path.c_str(), wish.mode.value_or(0755)) != 0) {
+            return os_error("chown " + path, errno);
+        }
+        return ok();
+    };
+    CO_TRY(co_await env_.pool.run(std::move(job)));
+    co_return path;
+}
+
+/// In memory, below a directory that only we may enter; gone with the build.
+net::Task<Result<std::string>> Job::secret_file(RunMount wish, std::string value) {
+    CO_TRY_LET(directory, co_await private_dir());
+    CO_TRY_LET(mounted, os::mount_tmpfs(directory, "size=2m,mode=0700"));
+    mounted.keep(); // clean_up() takes all mounts below away
+    const std::string path = directory + "/secret";
+    CO_TRY_LET(file, os::open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0400));
+    CO_TRY(os::write_all(file, value));
+    if (::fchown(file.raw(), wish.uid.value_or(0), wish.gid.value_or(0)) != 0 ||
+        ::fchmod(file.raw(), wish.mode.value_or(0400)) != 0) {
+        co_return os_error("chown " + path, errno);
+    }
+    co_return path;
+}
+
+net::Task<Result<std::string>> Job::agent_socket(RunMount wish) {
+    CO_TRY_LET(directory, co_await private_dir());
+    const std::string path = directory + "/agent";
+    CO_TRY_LET(listener, net::Listener::listen_unix(env_.loop, path, {}));
+    if (::chown(path.c_str(), wish.uid.value_or(0), wish.gid.value_or(0)) != 0 ||
+        ::chmod(path.c_str(), wish.mode.value_or(0600)) != 0) {
+        co_return os_error("chown " + path, errno);
+    }
+    agent_listeners_.push_back(std::move(listener));
+    background_.spawn(serve_agent(wish.id, agent_listeners_.back().get()));
+    co_return path;
+}
+
+net::Task<void> Job::serve_agent(std::string id, net::Listener* listener) {
+    while (true) {
+        const net::Until until(background_.cancel());
+        auto local = co_await listener->accept(until);
+        if (!local) { co_return; }
+        background_.spawn(forward_agent(id, std::move(*local)));
+    }
+}
+
+namespace {
+
+net::Task<void> pump(net::Stream* from, net::Stream* to, net::Cancel* cancel) {
+    const net::Until until(*cancel);
+    auto copied = co_await net::copy_stream(*from, *to, until);
+    (void)copied; // either end may go away at any time
+    auto ended = co_await to->shutdown_write(until);
+    (void)ended;
+}
+
+} // namespace
+
+net::Task<void> Job::forward_agent(std::string id, net::StreamPtr local) {
+    net::Cancel& cancel = background_.cancel();
+    auto remote = co_await request_.session->dial_agent(id, net::Until(cancel));
+    if (!remote) { co_return; }
+    net::TaskScope both(env_.loop, cancel);
+    both.spawn(pump(local.get(), remote->get(), &both.cancel()));
+    both.spawn(pump(remote->get(), local.get(), &both.cancel()));
+    net::Until never;
+    co_await both.drain(never);
+}
+
+// --- the container ---
+
+Result<container::CreateRequest> Job::container_request(const Prepared& work,
+                                                        const std::vector<ReadyMount>& mounts) {
+    const RunCommand& command = command_of(work);
+    container::CreateRequest request;
+    auto& config = request.config;
+    config.image = oci::prefixed(work.stage.image);
+    config.entrypoint = {""};
+    config.cmd = command_words(work);
+    config.attach_stdout = config.attach_stderr = true;
+    config.env = work.stage.config.env;
+    for (const auto& arg : args_for_run(work.stage)) { config.env.push_back(arg); }
+    for (const auto& [name, value] : request_.args) {
+        if (dockerfile::is_proxy_arg(name) && value) { config.env.push_back(name + "=" + *value); }
+    }
+    auto& host = request.host_config;
+    host.log_config.type = "none";
+    host.resources = request_.resources;
+    host.shm_size = request_.shm_size_bytes;
+    host.extra_hosts = request_.extra_hosts;
+    host.security_opt = request_.security_opts;
+    host.network_mode = command.network.empty() || command.network == "default" ? request_.network
+                                                                                : command.network;
+    for (const auto& mount : mounts) {
+        if (!mount.env.empty()) { config.env.push_back(mount.env); }
+        container::MountSpec spec;
+        spec.target = mount.wish.target;
+        if (mount.wish.type == RunMount::Type::Tmpfs) {
+            spec.type = "tmpfs";
+            if (mount.wish.size_bytes > 0) {
+                spec.tmpfs_options = container::TmpfsOptions{mount.wish.size_bytes, 0, {}};
+            }
+        } else if (mount.host_path.empty()) {
+            continue;
+        } else {
+            spec.type = "bind";
+            spec.source = mount.host_path;
+            spec.read_only = mount.wish.type == RunMount::Type::Secret ||
+                             (mount.wish.type != RunMount::Type::Ssh && mount.wish.read_only);
+        }
+        host.mounts.push_back(std::move(spec));
+        if (mount.wish.type == RunMount::Type::Ssh && !mount.host_path.empty()) {
+            const bool set =
+                std::any_of(config.env.begin(), config.env.end(), [](const std::string& entry) {
+                    return entry.starts_with("SSH_AUTH_SOCK=");
+                });
+            if (!set) { config.env.push_back("SSH_AUTH_SOCK=" + mount.wish.target); }
+        }
+    }
+    return request;
+}
+
+net::Task<Result<oci::ImageId>> Job::run_program(Prepared* work) {
+    if (work->stage.image.empty()) {
+        co_return invalid("RUN: there is nothing in scratch that could be run");
+    }
+    CO_TRY_LET(mounts, co_await ready_mounts(work));
+    const RunCommand& command = command_of(*work);
+    const bool own_interpreter = command.script && command.script->starts_with("#!");
+    if (own_interpreter) {
+        // A script that names its interpreter is a program: it is mounted where nothing is kept.
+        CO_TRY_LET(directory, co_await private_dir());
+        const std::string path = directory + "/script";
+        os::WriteFile how;
+        how.mode = 0755;
+        CO_TRY(os::write_file_atomic(path, *command.script, how));
+        ReadyMount script;
+        script.wish.target = "/dev/pipes/EOF";
+        script.host_path = path;
+        mounts.push_back(std::move(script));
+    }
+    CO_TRY_LET(request, container_request(*work, mounts));
+    if (own_interpreter) { request.config.cmd = {"/dev/pipes/EOF"}; }
+    CO_TRY_LET(created, co_await engine_.containers.create_step(std::move(request)));
+    const ContainerId id = created.id;
+    if (work->step != nullptr) { co_await emit(Event::Kind::Container, work->step, id.text()); }
+    auto code = co_await run_container(work, id);
+    const engine::RemoveOptions removal{.force = true, .volumes = true, .link = false};
+    if (!code || *code != 0) {
+        const bool keep = code && !request_.force_remove && !request_.session;
+        if (keep) {
+            CO_TRY(engine_.containers.keep_step(id));
+        } else {
+            auto removed = co_await engine_.containers.remove(id, removal);
+            if (removed && work->step != nullptr) {
+                co_await emit(Event::Kind::Removed, work->step, id.text());
+            }
+        }
+        if (!code) { co_return std::move(code).error(); }
+        if (failure_ != nullptr) { failure_->exit_code = *code; }
+        co_return Error{Errc::Internal, "The command '" + join(command_words(*work), " ") +
+                                            "' returned a non-zero code: " + std::to_string(*code)};
+    }
+    auto upper = co_await engine_.containers.take_changes(id);
+    Result<oci::ImageId> image = upper ? Result<oci::ImageId>(oci::ImageId()) : upper.error();
+    if (upper) {
+        std::vector<std::string> targets;
+        for (const auto& mount : mounts) { targets.push_back(mount.wish.target); }
+        auto tidy = [path = *upper, targets] { remove_stubs(path, targets); };
+        if (!targets.empty()) { co_await env_.pool.run(std::move(tidy)); }
+        const bool keep = !request_.remove && !request_.session;
+        image = co_await make_image(work, work->stage.config, *upper, keep);
+        if (image && keep) {
+            CO_TRY(engine_.containers.keep_step(id));
+            co_return image;
+        }
+    }
+    auto removed = co_await engine_.containers.remove(id, removal);
+    if (!removed) { spdlog::warn("build step {}: {}", id.short_text(), removed.error().message); }
+    if (image && work->step != nullptr) {
+        co_await emit(Event::Kind::Removed, work->step, id.text());
+    }
+    co_return image;
+}
+
+/// Starts it, hands its output on, and gives its exit code.
+net::Task<Result<int>> Job::run_container(Prepared* work, ContainerId id) {
+    auto& containers = engine_.containers;
+    CO_TRY_LET(ticket, containers.begin_wait(id, engine::WaitCondition::NextExit));
+    const engine::AttachOptions streams{.input = false, .output = true, .error = true};
+    CO_TRY_LET(attachment, co_await containers.attach(id, streams));
+    CO_TRY(co_await containers.start(id));
+    while (true) {
+        auto output = co_await attachment->read(until());
+        if (!output) { co_return std::move(output).error(); }
+        if (output->data.empty()) { break; }
+        Event event;
+        event.kind = Event::Kind::Output;
+        event.step = work->step;
+        event.text = std::move(output->data);
+        event.error_stream = output->kind == engine::OutputKind::Stderr;
+        co_await emit(std::move(event));
+    }
+    CO_TRY_LET(ended, co_await containers.wait(ticket, until()));
+    if (!ended.error.empty()) { co_return internal(ended.error); }
+    co_return ended.exit_code;
+}
+
+} // namespace shoal::build
