@@ -76,7 +76,9 @@ class World:
             for top, folders, names in os.walk(os.path.join(FOLDER, name)):
                 for one in sorted(folders) + sorted(names):
                     path = os.path.join(top, one)
-                    tar.add(path, os.path.relpath(path, os.path.join(FOLDER, name)), recursive=False)
+                    within = os.path.relpath(path, os.path.join(FOLDER, name))
+                    if within not in (files or {}):
+                        tar.add(path, within, recursive=False)
             for path, data in (files or {}).items():
                 info = tarfile.TarInfo(path)
                 info.size = len(data)
