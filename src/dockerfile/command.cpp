@@ -76,6 +76,7 @@ class Expander {
         for (const auto& flag : instruction.flags) {
             if (flag.name != "mount") { continue; }
             TRY_LET(mount, parse_mount(flag.value, &how_));
+            TRY(place(mount));
             run.mounts.push_back(std::move(mount));
         }
         return ok();
@@ -94,6 +95,17 @@ class Expander {
     }
 
   private:
+    /// A relative target, or none, is in the working directory.
+    Result<void> place(RunMount& mount) const {
+        if (mount.type == RunMount::Type::Secret || mount.type == RunMount::Type::Ssh) {
+            return ok();
+        }
+        const std::string present = scope_.config != nullptr ? scope_.config->working_dir : "";
+        mount.target = joined_directory(present, mount.target);
+        if (mount.target == "/") { return invalid("invalid mount target \"/\""); }
+        return ok();
+    }
+
     Result<void> one(std::string& text) {
         TRY_LET(expanded, expand(text, how_));
         text = std::move(expanded);

@@ -42,7 +42,7 @@ struct RunMount {
     enum class Type { Bind, Cache, Tmpfs, Secret, Ssh };
     enum class Sharing { Shared, Private, Locked };
     Type type = Type::Bind;
-    std::string target;
+    std::string target; ///< absolute and clean, but for secret and ssh: as written, or ""
     std::string source; ///< path within `from`
     std::string
         from; ///< stage, image or named context; "" is the build context (bind) or empty (cache)

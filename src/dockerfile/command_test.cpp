@@ -230,6 +230,19 @@ TEST(RunMount, has_defaults_by_its_type) {
     EXPECT_EQ(what<RunCommand>("RUN --mount=type=ssh --mount=target=/x y").mounts.size(), 2U);
 }
 
+TEST(RunMount, is_placed_in_the_working_directory) {
+    RunConfig config;
+    config.working_dir = "/w";
+    const auto target = [&](const std::string& options) {
+        const auto run = command("RUN --mount=" + options + " x", config);
+        return std::get<RunCommand>(run.what).mounts.front().target;
+    };
+    EXPECT_EQ(target("type=bind"), "/w");
+    EXPECT_EQ(target("target=a//b/"), "/w/a/b");
+    EXPECT_EQ(target("type=cache,target=/c/"), "/c");
+    EXPECT_EQ(target("type=secret,id=a,target=b"), "b");
+}
+
 TEST(RunMount, is_refused_with_key_and_value) {
     EXPECT_EQ(wrong_mount("type=volume"), "unsupported mount type \"volume\"");
     EXPECT_EQ(wrong_mount("type=bing"), "unsupported mount type \"bing\" (did you mean bind?)");
@@ -253,7 +266,8 @@ TEST(RunMount, is_refused_with_key_and_value) {
     EXPECT_EQ(wrong_mount("type=secret,id=a,from=b"), "secret mount should not have a from");
     EXPECT_EQ(wrong_mount("type=secret,id=a,sharing=shared"),
               "secret mount should not define sharing");
-    EXPECT_EQ(wrong_mount("type=cache"), "a cache mount needs a target");
+    EXPECT_EQ(wrong_mount("type=cache"), "invalid mount target \"/\"");
+    EXPECT_EQ(wrong_mount("target=/a/.."), "invalid mount target \"/\"");
     EXPECT_EQ(wrong_mount("'\"target=/a'"), "failed to parse csv mounts: a quote is open");
 }
 

@@ -206,11 +206,6 @@ Result<RunMount> finish(Reading reading) {
     if (reading.sharing_said && mount.type != Type::Cache) {
         return invalid("invalid cache sharing set for " + name_of(mount.type) + " mount");
     }
-    const bool needs_target =
-        mount.type == Type::Bind || mount.type == Type::Cache || mount.type == Type::Tmpfs;
-    if (needs_target && mount.target.empty()) {
-        return invalid("a " + name_of(mount.type) + " mount needs a target");
-    }
     return std::move(mount);
 }
 
