@@ -88,7 +88,9 @@ class Planner {
         TRY_LET(target, find_target());
         TRY(read_globals(target));
         TRY(read_bases());
-        TRY(collect(target));
+        // A wrong name is wrong in any stage, needed or not.
+        for (int i = 0; i < count(); ++i) { TRY(find_needs(i)); }
+        collect(target);
         number_steps(target);
         plan_.warnings = wanted_warnings(file_, std::move(plan_.warnings));
         auto all = file_.warnings;
@@ -246,7 +248,7 @@ class Planner {
     }
 
     /// The stages that the target needs, and what they need.
-    Result<void> collect(int target) {
+    void collect(int target) {
         needed_.assign(file_.stages.size(), false);
         std::vector<int> open;
         const auto want = [&](int index) {
@@ -259,10 +261,8 @@ class Planner {
         while (!open.empty()) {
             const int index = open.back();
             open.pop_back();
-            TRY(find_needs(index));
             for (const int other : planned(index).needs) { want(other); }
         }
-        return ok();
     }
 
     Result<void> find_needs(int index) {

@@ -152,6 +152,9 @@ TEST(Plan, refuses_what_leads_nowhere) {
         refusal("FROM a AS x\nRUN --mount=from=y,target=/m z\nFROM b AS y\nFROM x"),
         "dockerfile parse error on line 2: cannot mount from stage \"y\" to \"/m\", stage needs "
         "to be defined before current command");
+    EXPECT_EQ(refusal("FROM a AS unused\nCOPY --from=b x y\nFROM c AS b"),
+              "dockerfile parse error on line 2: cannot copy from stage \"b\", it needs to be "
+              "defined before current stage \"unused\"");
     EXPECT_EQ(refusal("FROM a\nCOPY --from=5 x y"),
               "dockerfile parse error on line 2: invalid stage index 5");
     EXPECT_EQ(refusal("FROM a\nCOPY --from=-1 x y"),
