@@ -20,13 +20,15 @@ extern const Command inspect_command, container_inspect_command, image_inspect_c
 // images.cpp, transfer.cpp
 extern const Command images_command, image_rm_command, history_command, tag_command;
 extern const Command pull_command, load_command, save_command, import_command, bootstrap_command;
+// build.cpp
+extern const Command build_command;
 // volumes.cpp, networks.cpp
 extern const Command volume_create_command, volume_ls_command, volume_rm_command;
 extern const Command network_create_command, network_ls_command, network_rm_command,
     network_connect_command, network_disconnect_command;
 // prune.cpp
 extern const Command container_prune_command, image_prune_command, volume_prune_command,
-    network_prune_command, system_prune_command;
+    network_prune_command, builder_prune_command, system_prune_command;
 // system.cpp, info.cpp, disk_usage.cpp, events.cpp
 extern const Command version_command, dial_stdio_command, info_command, system_df_command,
     events_command;

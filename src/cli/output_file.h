@@ -19,6 +19,7 @@ class OutputFile {
     ~OutputFile();
 
     Result<void> write(std::string_view bytes);
+    int raw() const { return fd_.raw(); } ///< for those who write by themselves
     /// Gives it its name, in place of a file that has it.
     Result<void> finish();
 

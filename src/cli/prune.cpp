@@ -87,8 +87,10 @@ Result<Pruned> prune_images(client::Client& client, Filters filters, Which which
     return listed("Deleted Images", lines, number_of(answer, "SpaceReclaimed"));
 }
 
-Result<Pruned> prune_build_cache(client::Client& client, const Filters& filters, Which which) {
+Result<Pruned> prune_build_cache(client::Client& client, const Filters& filters, Which which,
+                                 const net::Query& limits = {}) {
     net::Query query = query_of(filters);
+    query.insert(query.end(), limits.begin(), limits.end());
     if (which == Which::All) { query.emplace_back("all", "1"); }
     TRY_LET(answer, client.json(client::post("/build/prune", query)));
     return listed("Deleted build cache objects", list_of(answer, "CachesDeleted"),
@@ -191,6 +193,66 @@ Result<int> volume_prune(App& app, const Parsed& parsed) {
     return 0;
 }
 
+// --- the build cache ---
+
+constexpr int space_version = 148; ///< before it there was keep-storage alone
+
+constexpr Flag builder_flags[] = {
+    {"all", 'a', Kind::Bool,
+     "Remove all of the cache that is not in use, not only what is dangling"},
+    {"builder", 0, Kind::Text, "Builder to use; there is only the daemon's own"},
+    {"filter", 0, Kind::List, "Remove only what fits a condition (\"until=24h\")", "", "filter",
+     check_filter},
+    force_flag,
+    {"keep-storage", 0, Kind::Bytes, "Keep this much of what was used last"},
+    {"max-used-space", 0, Kind::Bytes, "Remove until the cache takes no more than this", "", "",
+     nullptr, false, space_version},
+    {"min-free-space", 0, Kind::Bytes, "Remove until this much is free on the disk", "", "",
+     nullptr, false, space_version},
+    {"reserved-space", 0, Kind::Bytes, "Keep this much of what was used last", "", "", nullptr,
+     false, space_version},
+};
+
+Result<net::Query> space_limits(client::Client& client, const Parsed& parsed) {
+    TRY_LET(version, client.version());
+    net::Query limits;
+    const auto add = [&](std::string_view flag, std::string name) {
+        if (parsed.given(flag)) {
+            limits.emplace_back(std::move(name), std::to_string(parsed.bytes(flag)));
+        }
+    };
+    if (parsed.given("keep-storage") && parsed.given("reserved-space")) {
+        return invalid("conflicting options: cannot specify both --keep-storage and "
+                       "--reserved-space");
+    }
+    add("keep-storage", version < space_version ? "keep-storage" : "reserved-space");
+    for (const char* flag : {"reserved-space", "max-used-space", "min-free-space"}) {
+        add(flag, flag);
+    }
+    return limits;
+}
+
+Result<int> builder_prune(App& app, const Parsed& parsed) {
+    const std::string builder = parsed.text("builder", "default");
+    if (builder != "default" && !builder.empty()) {
+        return unsupported(fmt::format("--builder {}: there is only \"default\"", builder));
+    }
+    const Filters filters = prune_filters(app, parsed);
+    const Which which = parsed.on("all") ? Which::All : Which::Dangling;
+    // Docker asks this one in a single line.
+    const std::string_view question =
+        which == Which::All
+            ? "WARNING! This will remove all build cache. Are you sure you want to continue? [y/N] "
+            : "WARNING! This will remove all dangling build cache. Are you sure you want to continue? [y/N] ";
+    if (!parsed.on("force") && !app.confirm(question)) { return 0; }
+    TRY_LET(client, app.connected());
+    TRY_LET(limits, space_limits(*client, parsed));
+    TRY_LET(pruned, prune_build_cache(*client, filters, which, limits));
+    say(app, pruned);
+    say_space(app, pruned.bytes);
+    return 0;
+}
+
 // --- everything ---
 
 constexpr Flag system_flags[] = {
@@ -258,6 +320,8 @@ const Command image_prune_command{
     "[OPTIONS]", "Remove unused images", image_flags, image_prune, {0, 0}};
 const Command volume_prune_command{
     "[OPTIONS]", "Remove unused volumes", volume_flags, volume_prune, {0, 0}};
+const Command builder_prune_command{
+    "[OPTIONS]", "Remove the build cache", builder_flags, builder_prune, {0, 0}};
 const Command system_prune_command{
     "[OPTIONS]", "Remove whatever is not used", system_flags, system_prune, {0, 0}};
 

@@ -75,31 +75,14 @@ class CidFile {
 
 /// Proxies of config.json go into the environment, unless it has them already.
 void add_proxies(App& app, Json& body) {
-    const Json& config = app.config();
-    const auto proxies = config.find("proxies");
-    if (proxies == config.end() || !proxies->is_object()) { return; }
-    auto client = app.client();
-    const std::string host = client ? (*client)->endpoint().host : "";
-    auto chosen = proxies->find(host);
-    if (chosen == proxies->end()) { chosen = proxies->find("default"); }
-    if (chosen == proxies->end()) { return; }
     Json environment = list_of(body, "Env");
     const auto is_set = [&](const std::string& name) {
         return std::any_of(environment.begin(), environment.end(), [&](const Json& item) {
             return cut(item.get<std::string>(), '=').first == name;
         });
     };
-    constexpr std::pair<const char*, const char*> members[] = {{"httpProxy", "HTTP_PROXY"},
-                                                               {"httpsProxy", "HTTPS_PROXY"},
-                                                               {"noProxy", "NO_PROXY"},
-                                                               {"ftpProxy", "FTP_PROXY"},
-                                                               {"allProxy", "ALL_PROXY"}};
-    for (const auto& [member, name] : members) {
-        const std::string value = text_of(*chosen, member);
-        if (value.empty()) { continue; }
-        for (const std::string& variable : {std::string(name), to_lower(name)}) {
-            if (!is_set(variable)) { environment.push_back(variable + "=" + value); }
-        }
+    for (const auto& [name, value] : proxy_variables(app)) {
+        if (!is_set(name)) { environment.push_back(name + "=" + value); }
     }
     if (!environment.empty()) { body["Env"] = environment; }
 }

@@ -21,19 +21,6 @@ Result<void> check_stream(std::string_view value) {
     return invalid("valid streams are STDIN, STDOUT and STDERR");
 }
 
-Result<void> check_host(std::string_view value) {
-    const auto separator = value.find_first_of("=:");
-    const auto bad = [&] { return invalid(fmt::format("bad format for add-host: \"{}\"", value)); };
-    if (separator == std::string_view::npos || separator == 0) { return bad(); }
-    std::string address(value.substr(separator + 1));
-    if (address.starts_with('[') && address.ends_with(']')) {
-        address = address.substr(1, address.size() - 2);
-    }
-    if (address.empty()) { return bad(); }
-    if (address == "host-gateway" || is_ip(address)) { return ok(); }
-    return invalid(fmt::format("invalid IP address in add-host: \"{}\"", address));
-}
-
 Result<void> check_ip(std::string_view value) {
     if (is_ip(trim(value))) { return ok(); }
     return invalid(fmt::format("IP address is not correctly formatted: {}", value));
@@ -206,5 +193,18 @@ constexpr Flag flags[] = {
 } // namespace
 
 std::span<const Flag> create_flags() { return flags; }
+
+Result<void> check_host(std::string_view value) {
+    const auto separator = value.find_first_of("=:");
+    const auto bad = [&] { return invalid(fmt::format("bad format for add-host: \"{}\"", value)); };
+    if (separator == std::string_view::npos || separator == 0) { return bad(); }
+    std::string address(value.substr(separator + 1));
+    if (address.starts_with('[') && address.ends_with(']')) {
+        address = address.substr(1, address.size() - 2);
+    }
+    if (address.empty()) { return bad(); }
+    if (address == "host-gateway" || is_ip(address)) { return ok(); }
+    return invalid(fmt::format("invalid IP address in add-host: \"{}\"", address));
+}
 
 } // namespace shoal::cli

@@ -417,13 +417,8 @@ class Builder {
         auto dns_options = parsed_.all("dns-option");
         for (const auto& option : parsed_.all("dns-opt")) { dns_options.push_back(option); }
         if (!dns_options.empty()) { host_["DnsOptions"] = dns_options; }
-        for (std::string host : parsed_.all("add-host")) {
-            const auto separator = host.find_first_of("=:");
-            std::string address = host.substr(separator + 1);
-            if (address.starts_with('[') && address.ends_with(']')) {
-                address = address.substr(1, address.size() - 2);
-            }
-            host_["ExtraHosts"].push_back(host.substr(0, separator) + ":" + address);
+        for (const auto& host : parsed_.all("add-host")) {
+            host_["ExtraHosts"].push_back(extra_host(host));
         }
         const std::string mac = parsed_.text("mac-address");
         if (!mac.empty() && !is_mac(mac)) { return invalid(mac + " is not a valid mac address"); }
@@ -567,6 +562,15 @@ Result<Json> parse_restart(std::string_view text) {
         retries = *number;
     }
     return Json{{"Name", name}, {"MaximumRetryCount", retries}};
+}
+
+std::string extra_host(std::string_view value) {
+    const auto separator = value.find_first_of("=:");
+    std::string_view address = value.substr(separator + 1);
+    if (address.starts_with('[') && address.ends_with(']')) {
+        address = address.substr(1, address.size() - 2);
+    }
+    return fmt::format("{}:{}", value.substr(0, separator), address);
 }
 
 Result<void> check_env(std::string_view value) {

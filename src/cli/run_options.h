@@ -23,7 +23,10 @@ struct RunOptions {
 /// Fails with Docker's sentences.
 Result<RunOptions> read_run_options(const Parsed& parsed, std::string_view working_directory);
 
-// Shared with `update`, `exec`, `commit`, `network connect`.
+// Shared with `update`, `exec`, `commit`, `network connect`, `build`.
+/// Of --add-host: "name:address" or "name=address".
+Result<void> check_host(std::string_view value);
+std::string extra_host(std::string_view value); ///< "name:address", without brackets
 Result<void> check_cpus(std::string_view value);
 std::int64_t nano_cpus(std::string_view value);
 Result<Json> parse_restart(std::string_view text);

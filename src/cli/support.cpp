@@ -162,6 +162,30 @@ std::string date_text(Instant at) {
     return text + " +0000 UTC";
 }
 
+std::vector<std::pair<std::string, std::string>> proxy_variables(App& app) {
+    const Json& config = app.config();
+    const auto proxies = config.find("proxies");
+    if (proxies == config.end() || !proxies->is_object()) { return {}; }
+    auto client = app.client();
+    const std::string host = client ? (*client)->endpoint().host : "";
+    auto chosen = proxies->find(host);
+    if (chosen == proxies->end()) { chosen = proxies->find("default"); }
+    if (chosen == proxies->end()) { return {}; }
+    constexpr std::pair<const char*, const char*> members[] = {{"httpProxy", "HTTP_PROXY"},
+                                                               {"httpsProxy", "HTTPS_PROXY"},
+                                                               {"noProxy", "NO_PROXY"},
+                                                               {"ftpProxy", "FTP_PROXY"},
+                                                               {"allProxy", "ALL_PROXY"}};
+    std::vector<std::pair<std::string, std::string>> variables;
+    for (const auto& [member, name] : members) {
+        const std::string value = text_of(*chosen, member);
+        if (value.empty()) { continue; }
+        variables.emplace_back(name, value);
+        variables.emplace_back(to_lower(name), value);
+    }
+    return variables;
+}
+
 Result<void> need_version(client::Client& client, std::string_view flag, int version) {
     TRY_LET(present, client.version());
     if (present >= version) { return ok(); }

@@ -47,6 +47,10 @@ std::string ago(Instant at);
 /// Go's Time.String() in UTC without the monotonic part: "2026-11-24 00:31:31 +0000 UTC".
 std::string date_text(Instant at);
 
+/// What config.json's "proxies" say for this daemon, as variables in both cases: HTTP_PROXY,
+/// http_proxy, ...
+std::vector<std::pair<std::string, std::string>> proxy_variables(App& app);
+
 /// "\"--x\" requires API version 1.42, but the Docker daemon API version is 1.41".
 Result<void> need_version(client::Client& client, std::string_view flag, int version);
 

@@ -48,6 +48,7 @@ constexpr Entry container_entries[] = {
 constexpr Group container_group{"Manage containers", container_entries};
 
 constexpr Entry image_entries[] = {
+    {"build", &build_command},
     {"history", &history_command},
     {"ls", &images_command, nullptr, "list"},
     {"rm", &image_rm_command, nullptr, "remove"},
@@ -59,10 +60,32 @@ constexpr Entry image_entries[] = {
     {"save", &save_command},
     {"inspect", &image_inspect_command},
     {"prune", &image_prune_command},
-    {"build", &later_command, nullptr, "", Section::Hidden},
     {"push", &later_command, nullptr, "", Section::Hidden},
 };
 constexpr Group image_group{"Manage images", image_entries};
+
+constexpr Entry builder_entries[] = {
+    {"build", &build_command, nullptr, "b"},
+    {"prune", &builder_prune_command},
+    {"bake", &later_command, nullptr, "f", Section::Hidden},
+    {"create", &later_command, nullptr, "", Section::Hidden},
+    {"dap", &later_command, nullptr, "", Section::Hidden},
+    {"debug", &later_command, nullptr, "", Section::Hidden},
+    {"dial-stdio", &later_command, nullptr, "", Section::Hidden},
+    {"du", &later_command, nullptr, "", Section::Hidden},
+    {"history", &later_command, nullptr, "", Section::Hidden},
+    {"imagetools", &later_command, nullptr, "", Section::Hidden},
+    {"inspect", &later_command, nullptr, "", Section::Hidden},
+    {"install", &later_command, nullptr, "", Section::Hidden},
+    {"ls", &later_command, nullptr, "", Section::Hidden},
+    {"policy", &later_command, nullptr, "", Section::Hidden},
+    {"rm", &later_command, nullptr, "", Section::Hidden},
+    {"stop", &later_command, nullptr, "", Section::Hidden},
+    {"uninstall", &later_command, nullptr, "", Section::Hidden},
+    {"use", &later_command, nullptr, "", Section::Hidden},
+    {"version", &later_command, nullptr, "", Section::Hidden},
+};
+constexpr Group builder_group{"Manage builds", builder_entries};
 
 constexpr Entry volume_entries[] = {
     {"update", &later_command, nullptr, "", Section::Hidden},
@@ -119,10 +142,12 @@ constexpr Entry root_entries[] = {
     {"run", &run_command_table, nullptr, "", Section::Common},
     {"exec", &exec_command, nullptr, "", Section::Common},
     {"ps", &ps_command, nullptr, "", Section::Common},
+    {"build", &build_command, nullptr, "", Section::Common},
     {"pull", &pull_command, nullptr, "", Section::Common},
     {"images", &images_command, nullptr, "", Section::Common},
     {"version", &version_command, nullptr, "", Section::Common},
     {"info", &info_command, nullptr, "", Section::Common},
+    {"builder", nullptr, &builder_group, "", Section::Management},
     {"container", nullptr, &container_group, "", Section::Management},
     {"context", nullptr, &context_group, "", Section::Management},
     {"image", nullptr, &image_group, "", Section::Management},
@@ -159,8 +184,8 @@ constexpr Entry root_entries[] = {
     {"save", &save_command},
     {"inspect", &inspect_command},
     {"__complete", &complete_command, nullptr, "", Section::Hidden},
-    {"build", &later_command, nullptr, "", Section::Hidden},
-    {"builder", &later_command, nullptr, "", Section::Hidden},
+    {"buildx", nullptr, &builder_group, "", Section::Hidden},
+    {"bake", &later_command, nullptr, "", Section::Hidden},
     {"checkpoint", &later_command, nullptr, "", Section::Hidden},
     {"config", &later_command, nullptr, "", Section::Hidden},
     {"login", &later_command, nullptr, "", Section::Hidden},

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t piece_bytes = 256 * 1024;
 
+} // namespace
+
 Result<std::string> read_piece(int fd) {
     std::string piece(piece_bytes, '\0');
     ssize_t got = 0;
@@ -22,16 +24,18 @@ Result<std::string> read_piece(int fd) {
     return piece;
 }
 
+namespace {
+
 struct Upload {
-    Upload(client::Client& client_, int fd_, const TakeBytes& take_)
-        : client(client_), fd(fd_), take(take_), reader(client_.loop(), 1, net::Pool::AtEnd::Leave),
-          sending(client_.loop()) {}
+    Upload(client::Client& client_, UploadBody body_, const TakeBytes& take_)
+        : client(client_), body(std::move(body_)), take(take_),
+          reader(client_.loop(), 1, net::Pool::AtEnd::Leave), sending(client_.loop()) {}
 
     client::Client& client;
-    int fd;
+    UploadBody body;
     const TakeBytes& take;
     std::unique_ptr<client::Answer> answer;
-    Result<void> read = ok(); ///< of our own file
+    Result<void> read = ok(); ///< of our own body
     net::Cancel given_up;     ///< fires when that failed: no answer will come of half a body
     bool answered = false;    ///< the exchange is over, also for writing
     net::Pool reader;
@@ -39,10 +43,10 @@ struct Upload {
 };
 
 net::Task<void> send_body(Upload* self) {
-    const int fd = self->fd;
     const net::Until until(self->sending.cancel());
+    std::int64_t bytes = 0;
     while (!self->answered) {
-        auto job = [fd] { return read_piece(fd); };
+        auto job = [read = self->body.read] { return read(); };
         auto piece = co_await self->reader.run_until(std::move(job), until);
         if (self->answered) { co_return; }
         if (!piece) {
@@ -51,11 +55,14 @@ net::Task<void> send_body(Upload* self) {
             co_return;
         }
         if (piece->empty()) {
+            if (self->body.ended) { self->body.ended(bytes); }
             (void)co_await self->answer->exchange().end_body(until);
             co_return;
         }
         auto sent = co_await self->answer->exchange().write(*piece, until);
         if (!sent) { co_return; } // the answer says why
+        bytes += static_cast<std::int64_t>(piece->size());
+        if (self->body.sent) { self->body.sent(bytes); }
     }
 }
 
@@ -75,8 +82,8 @@ net::Task<Result<void>> take_answer(Upload* self) {
 }
 
 net::Task<Result<void>> run(Upload* self, client::Request request) {
-    net::Until never;
-    CO_TRY_LET(answer, co_await self->client.open_async(std::move(request), never));
+    const net::Until until(self->given_up);
+    CO_TRY_LET(answer, co_await self->client.open_async(std::move(request), until));
     self->answer = std::move(answer);
     self->sending.spawn(send_body(self));
     auto outcome = co_await take_answer(self);
@@ -86,24 +93,31 @@ net::Task<Result<void>> run(Upload* self, client::Request request) {
     co_return outcome;
 }
 
-net::Task<Result<void>> run_download(client::Client* client, client::Request request,
-                                     const TakeBytes* take) {
-    net::Until never;
-    CO_TRY_LET(answer, co_await client->open_async(std::move(request), never));
-    co_return co_await take_body(answer.get(), take, never);
+} // namespace
+
+net::Task<Result<void>> upload_async(client::Client* client, client::Request request,
+                                     UploadBody body, const TakeBytes* take, net::Until until) {
+    request.streamed = true;
+    Upload state(*client, std::move(body), *take);
+    if (until.cancel != nullptr) { state.given_up.follow(*until.cancel); }
+    co_return co_await run(&state, std::move(request));
 }
 
-} // namespace
+net::Task<Result<void>> download_async(client::Client* client, client::Request request,
+                                       const TakeBytes* take, net::Until until) {
+    CO_TRY_LET(answer, co_await client->open_async(std::move(request), until));
+    co_return co_await take_body(answer.get(), take, until);
+}
 
 Result<void> upload(client::Client& client, client::Request request, int fd,
                     const TakeBytes& take) {
-    request.streamed = true;
-    Upload state(client, fd, take);
-    return net::run_task(client.loop(), run(&state, std::move(request)));
+    UploadBody body{[fd] { return read_piece(fd); }};
+    return net::run_task(client.loop(),
+                         upload_async(&client, std::move(request), std::move(body), &take, {}));
 }
 
 Result<void> download(client::Client& client, client::Request request, const TakeBytes& take) {
-    return net::run_task(client.loop(), run_download(&client, std::move(request), &take));
+    return net::run_task(client.loop(), download_async(&client, std::move(request), &take, {}));
 }
 
 } // namespace shoal::cli

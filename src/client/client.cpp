@@ -203,7 +203,7 @@ net::Task<Result<net::ClientRequest>> Client::prepare(Request request) {
     prepared.headers.set("User-Agent", "Shoal-Client/" SHOAL_VERSION " (linux)");
     if (request.hijacked) {
         prepared.headers.set("Connection", "Upgrade");
-        prepared.headers.set("Upgrade", "tcp");
+        if (!prepared.headers.has("Upgrade")) { prepared.headers.set("Upgrade", "tcp"); }
     }
     if (!request.body.empty() || !request.content_type.empty()) {
         prepared.headers.set("Content-Type", request.content_type.empty() ? "application/json"

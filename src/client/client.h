@@ -25,7 +25,7 @@ struct Request {
     std::string content_type{}; ///< "application/json" when there is a body
     net::Headers headers{};
     bool streamed = false; ///< the body follows by Answer::write()
-    bool hijacked = false; ///< asks for a raw connection
+    bool hijacked = false; ///< asks for a raw connection; of "tcp", unless headers name an Upgrade
     bool unversioned = false;
 };
 Request get(std::string path, net::Query query = {});

@@ -1,0 +1,89 @@
+#include "cli/build_request.h"
+
+#include "base/text.h"
+#include "cli/support.h"
+#include "oci/reference.h"
+
+#include <fmt/format.h>
+
+namespace shoal::cli {
+namespace {
+
+Json outputs_of(const BuildOutput& output) {
+    Json attributes = Json::object();
+    for (const auto& [name, value] : output.attributes) { attributes[name] = value; }
+    return Json::array({{{"Type", output.type}, {"Attrs", attributes}}});
+}
+
+} // namespace
+
+net::Query build_query(const BuildOptions& options, const BuildQuery& more) {
+    net::Query query = options.query;
+    if (options.quiet) { query.emplace_back("q", "1"); }
+    if (!more.dockerfile.empty()) { query.emplace_back("dockerfile", more.dockerfile); }
+    if (!more.remote.empty()) { query.emplace_back("remote", more.remote); }
+    if (!more.session.empty()) { query.emplace_back("session", more.session); }
+    Json args = Json::object();
+    for (const auto& [name, value] : options.args) { args[name] = value ? Json(*value) : Json(); }
+    if (!args.empty()) { query.emplace_back("buildargs", dump_json(args)); }
+    if (!more.contexts.empty()) { query.emplace_back("contexts", dump_json(more.contexts)); }
+    if (options.output && !options.output->destination.empty()) {
+        query.emplace_back("outputs", dump_json(outputs_of(*options.output)));
+    }
+    if (more.events) { query.emplace_back("events", "1"); }
+    return query;
+}
+
+Result<std::vector<std::string>> image_names(const BuildOutput& output) {
+    std::vector<std::string> names;
+    if (!output.destination.empty()) { return names; }
+    for (const auto& [key, value] : output.attributes) {
+        if (key == "push" || key == "push-by-digest" || key == "load") { continue; }
+        if (key != "name") {
+            return unsupported(
+                fmt::format("--output: {} is not supported for type={}", key, output.type));
+        }
+        for (auto& name : split(value, ',')) {
+            TRY(oci::Reference::parse(name).with("--output"));
+            names.push_back(std::move(name));
+        }
+    }
+    return names;
+}
+
+std::string registry_config(const Json& config) {
+    const auto auths = config.find("auths");
+    if (auths == config.end() || !auths->is_object() || auths->empty()) { return ""; }
+    Json all = Json::object();
+    for (const auto& [server, stored] : auths->items()) {
+        Json auth{{"serveraddress", server}};
+        if (auto plain = decode_base64(text_of(stored, "auth")); plain && !plain->empty()) {
+            const auto [user, password] = cut(*plain, ':');
+            auth["username"] = user;
+            auth["password"] = password;
+        }
+        if (const auto token = text_of(stored, "identitytoken"); !token.empty()) {
+            auth["identitytoken"] = token;
+        }
+        all[server] = std::move(auth);
+    }
+    return base64url(dump_json(all));
+}
+
+Json build_metadata(const std::string& id, const std::vector<std::string>& tags) {
+    Json metadata = Json::object();
+    if (!id.empty()) {
+        metadata["containerimage.config.digest"] = id;
+        metadata["containerimage.digest"] = id;
+    }
+    std::vector<std::string> names;
+    for (const auto& tag : tags) {
+        if (const auto reference = oci::Reference::parse(tag)) {
+            names.push_back(reference->with_default_tag().text());
+        }
+    }
+    if (!names.empty()) { metadata["image.name"] = join(names, ","); }
+    return metadata;
+}
+
+} // namespace shoal::cli
