@@ -27,9 +27,6 @@ net::Task<Result<void>> no_plugin_support(Call&) {
     co_return unsupported("plugins are not supported");
 }
 
-net::Task<Result<void>> no_control(Call&) {
-    co_return unsupported("BuildKit's Control service is not part of this release: use POST /build");
-}
 net::Task<Result<void>> no_log_in(Call&) {
     co_return unsupported("logging in at a registry is not part of this release");
 }
@@ -89,7 +86,6 @@ void add_absent_routes(Router& router) {
     add_swarm(router);
     add_swarm_objects(router);
     add_plugins(router);
-    router.add("POST", "/grpc", Right::Build, no_control);
     router.add("POST", "/auth", Right::Share, no_log_in);
     router.add("GET", "/distribution/{name:.*}/json", Right::Share, no_distribution);
     router.add("GET", "/images/search", Right::Share, no_search);

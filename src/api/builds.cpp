@@ -1,11 +1,13 @@
 // Building: POST /build with its many parameters, and the build cache's prune. The context of a
 // classic client is the request's body; others send a session's id, or an address.
+#include "api/build_trace.h"
 #include "api/build_words.h"
 #include "api/call.h"
 #include "api/daemon.h"
 #include "api/router.h"
 #include "base/text.h"
 #include "build/builder.h"
+#include "build/exporter.h"
 #include "build/unpack.h"
 #include "buildkit/session.h"
 #include "container/config_codec.h"
@@ -219,30 +221,70 @@ class BodyContext {
 
 // --- the build ---
 
-net::Task<Result<void>> find_session(Call& call, [[maybe_unused]] build::Request* request) {
+net::Task<Result<void>> find_session(Call& call, build::Request* request) {
     const std::string id = call.query_text("session");
     if (id.empty()) { co_return ok(); }
-    co_return unsupported("sessions are on their way");
+    const net::Until until(Deadline::in(session_wait), call.gone());
+    CO_TRY_LET(session, co_await call.daemon.sessions.find(id, until));
+    request->session = session;
+    co_return ok();
+}
+
+std::unique_ptr<BuildVoice> make_voice(Call& call, const build::Request& request) {
+    if (call.query_text("version") == "2") {
+        auto salt = call.engine.env.random.hex(16);
+        return std::make_unique<TraceVoice>(call, std::move(salt), request.dockerfile,
+                                            call.query_bool("q"));
+    }
+    if (call.query_bool("events")) { return std::make_unique<EventVoice>(call); }
+    return std::make_unique<ClassicVoice>(call, call.query_bool("q"));
+}
+
+/// [{"Type":"local","Attrs":{...}}]: where the result goes beside the images.
+struct WantedOutput {
+    std::string type;
+    std::map<std::string, std::string> attributes;
+};
+template <class Visitor> void describe(Visitor& visit, WantedOutput& wanted) {
+    visit("Type", wanted.type);
+    visit("Attrs", wanted.attributes);
+}
+
+Result<std::vector<build::Output>> outputs_of(const Call& call) {
+    std::vector<build::Output> outputs;
+    TRY_LET(wanted, json_query<std::vector<WantedOutput>>(call, "outputs"));
+    for (const auto& one : wanted) {
+        const auto index = static_cast<int>(outputs.size());
+        TRY_LET(output, build::parse_output(one.type, one.attributes, index));
+        outputs.push_back(std::move(output));
+    }
+    return outputs;
 }
 
 net::Task<Result<void>> run_build(Call& call, build::Request request) {
-    std::unique_ptr<BuildVoice> voice;
-    if (call.query_bool("events")) {
-        voice = std::make_unique<EventVoice>(call);
-    } else {
-        voice = std::make_unique<ClassicVoice>(call, call.query_bool("q"));
+    CO_TRY_LET(outputs, outputs_of(call));
+    for (const auto& output : outputs) {
+        request.tags.insert(request.tags.end(), output.names.begin(), output.names.end());
     }
+    const auto voice = make_voice(call, request);
     build::Failure failure;
     const build::Request asked = request;
-    auto built = co_await call.daemon.builder.build(std::move(request), *voice, &failure,
-                                                    net::Until(call.gone()));
+    const net::Until until(call.gone());
+    auto built = co_await call.daemon.builder.build(std::move(request), *voice, &failure, until);
+    for (auto& output : outputs) {
+        if (!built) { break; }
+        const auto hold = call.engine.images.hold(built->id);
+        auto sent = co_await build::export_image(call.engine, built->id, std::move(output),
+                                                 asked.session.get(), until);
+        if (!sent) { built = std::move(sent).error(); }
+    }
     co_return co_await voice->finish(built, asked, failure.exit_code);
 }
 
 net::Task<Result<void>> build_image(Call& call) {
     CO_TRY_LET(request, request_of(call));
     const std::string version = call.query_text("version");
-    if (!version.empty() && version != "1") {
+    if (!version.empty() && version != "1" && version != "2") {
         co_return unsupported("builder version " + version + " is not supported");
     }
     call.note(request.tags.empty() ? "" : request.tags.front());

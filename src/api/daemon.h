@@ -26,6 +26,7 @@ namespace shoal::api {
 
 class Meters;
 class ContainerTexts;
+class BuildJobs;
 
 struct Daemon {
     engine::Engine& engine;
@@ -44,6 +45,8 @@ struct Daemon {
     std::map<std::string, ProgramVersion> programs;
     /// What list answers are made of, between requests; made at the first.
     std::shared_ptr<ContainerTexts> container_texts;
+    /// Builds of BuildKit's clients; made when the first comes.
+    std::shared_ptr<BuildJobs> build_jobs;
 };
 
 } // namespace shoal::api

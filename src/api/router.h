@@ -85,6 +85,7 @@ void add_volume_routes(Router& router);
 void add_image_routes(Router& router);
 void add_build_routes(Router& router);
 void add_build_session_routes(Router& router);
+void add_buildkit_routes(Router& router);
 void add_container_routes(Router& router);
 void add_exec_routes(Router& router);
 void add_network_routes(Router& router);

@@ -101,6 +101,7 @@ void add_routes(Router& router) {
     add_image_routes(router);
     add_build_routes(router);
     add_build_session_routes(router);
+    add_buildkit_routes(router);
     add_container_routes(router);
     add_exec_routes(router);
     add_network_routes(router);

@@ -4,7 +4,6 @@
 #include "buildkit/message.h"
 #include "buildkit/transfer.h"
 #include "buildkit/words.h"
-#include "health.pb.h"
 #include "net/grpc.h"
 #include "net/scope.h"
 #include "os/file.h"
@@ -47,9 +46,7 @@ class Server {
     net::Task<Result<void>> health(net::GrpcCall& call, net::Until until) {
         CO_TRY_LET(request, co_await call.read_only_message(until));
         (void)request; // all services are as well as the whole
-        grpc::health::v1::HealthCheckResponse response;
-        response.set_status(grpc::health::v1::HealthCheckResponse::SERVING);
-        co_return co_await call.write(print_message(response), until);
+        co_return co_await call.write(print_serving(), until);
     }
 
     net::Task<Result<void>> sync(net::GrpcCall& call, net::Until until) {

@@ -2,12 +2,11 @@
 #pragma once
 
 #include "base/time.h"
-
-#include <google/protobuf/timestamp.pb.h>
+#include "control.pb.h"
 
 namespace shoal::buildkit {
 
-inline void set_time(google::protobuf::Timestamp& into, Instant at) {
+inline void set_time(moby::buildkit::v1::Timestamp& into, Instant at) {
     const std::int64_t nanos = unix_nanos(at);
     std::int64_t seconds = nanos / 1'000'000'000;
     std::int64_t rest = nanos % 1'000'000'000;

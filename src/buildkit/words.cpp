@@ -1,6 +1,8 @@
 #include "buildkit/words.h"
 
 #include "base/text.h"
+#include "buildkit/message.h"
+#include "health.pb.h"
 
 #include <algorithm>
 
@@ -31,6 +33,12 @@ Result<std::vector<std::string>> values_of(const net::GrpcCall& call, const std:
         value = std::move(decoded);
     }
     return values;
+}
+
+std::string print_serving() {
+    grpc::health::v1::HealthCheckResponse response;
+    response.set_status(grpc::health::v1::HealthCheckResponse::SERVING);
+    return print_message(response);
 }
 
 } // namespace shoal::buildkit

@@ -30,4 +30,7 @@ void add_values(net::GrpcMetadata& metadata, const std::string& key,
 /// The reverse. Fails: Invalid.
 Result<std::vector<std::string>> values_of(const net::GrpcCall& call, const std::string& key);
 
+/// HealthCheckResponse of somebody who is well.
+std::string print_serving();
+
 } // namespace shoal::buildkit

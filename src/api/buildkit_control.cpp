@@ -1,0 +1,422 @@
+// BuildKit's Control service and the gateway by which clients steer their own builds: what the
+// docker command with the buildx plugin speaks instead of POST /build. Builds are those of
+// src/build; this only translates.
+#include "api/build_status.h"
+#include "api/buildkit_jobs.h"
+#include "api/buildkit_request.h"
+#include "api/call.h"
+#include "api/daemon.h"
+#include "api/router.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "build/builder.h"
+#include "build/exporter.h"
+#include "buildkit/bytes_stream.h"
+#include "buildkit/control.h"
+#include "buildkit/session.h"
+#include "buildkit/words.h"
+#include "engine/engine.h"
+#include "net/grpc.h"
+
+namespace shoal::api {
+namespace {
+
+constexpr auto session_limit = std::chrono::seconds(10); ///< for a session that is on its way
+constexpr auto image_name_prefix = "naming to ";
+
+using buildkit::Attributes;
+
+class Control {
+  public:
+    Control(Daemon& daemon, net::Loop& loop) : daemon_(daemon), loop_(loop), server_(loop) {
+        add(buildkit::method_solve, &Control::solve);
+        add(buildkit::method_status, &Control::status);
+        add(buildkit::method_session, &Control::session);
+        add(buildkit::method_workers, &Control::workers);
+        add(buildkit::method_info, &Control::info);
+        add(buildkit::method_disk_usage, &Control::disk_usage);
+        add(buildkit::method_prune, &Control::prune);
+        add(buildkit::method_listen_history, &Control::listen_history);
+        add(buildkit::method_update_history, &Control::update_history);
+        add(buildkit::method_health, &Control::health);
+        add(buildkit::method_gateway_ping, &Control::ping);
+        add(buildkit::method_gateway_solve, &Control::gateway_solve);
+        add(buildkit::method_gateway_evaluate, &Control::evaluate);
+        add(buildkit::method_gateway_inputs, &Control::inputs);
+        add(buildkit::method_gateway_return, &Control::take_return);
+    }
+    net::Task<Result<void>> serve(net::StreamPtr stream, net::Until until) {
+        return server_.serve(std::move(stream), until);
+    }
+
+  private:
+    using Member = net::Task<Result<void>> (Control::*)(net::GrpcCall&, net::Until);
+    void add(const char* method, Member member) {
+        server_.add(method, [this, member](net::GrpcCall& call, net::Until until) {
+            return (this->*member)(call, until);
+        });
+    }
+
+    net::Task<Result<void>> solve(net::GrpcCall& call, net::Until until);
+    net::Task<Result<void>> status(net::GrpcCall& call, net::Until until);
+    net::Task<Result<void>> session(net::GrpcCall& call, net::Until until);
+    net::Task<Result<void>> workers(net::GrpcCall& call, net::Until until);
+    net::Task<Result<void>> info(net::GrpcCall& call, net::Until until);
+    net::Task<Result<void>> disk_usage(net::GrpcCall& call, net::Until until);
+    net::Task<Result<void>> prune(net::GrpcCall& call, net::Until until);
+    net::Task<Result<void>> listen_history(net::GrpcCall& call, net::Until until);
+    net::Task<Result<void>> update_history(net::GrpcCall& call, net::Until until);
+    net::Task<Result<void>> health(net::GrpcCall& call, net::Until until);
+    net::Task<Result<void>> ping(net::GrpcCall& call, net::Until until);
+    net::Task<Result<void>> gateway_solve(net::GrpcCall& call, net::Until until);
+    net::Task<Result<void>> evaluate(net::GrpcCall& call, net::Until until);
+    net::Task<Result<void>> inputs(net::GrpcCall& call, net::Until until);
+    net::Task<Result<void>> take_return(net::GrpcCall& call, net::Until until);
+
+    buildkit::Worker worker() const;
+    net::Task<Result<BuildJobPtr>> job_of(net::GrpcCall& call, net::Until until);
+    net::Task<Result<Attributes>> run(BuildJobPtr job, net::Until until);
+    net::Task<Result<std::string>> wait_returned(BuildJobPtr job, net::Until until);
+    /// Builds, and keeps the result under a new reference.
+    net::Task<Result<std::string>> build(BuildJobPtr job, Attributes attributes,
+                                         std::vector<std::string> cache_from, net::Until until);
+    net::Task<Result<void>> export_all(BuildJobPtr job, oci::ImageId image, net::Until until);
+    net::Task<Result<void>> export_one(BuildJobPtr job, oci::ImageId image, build::Output output,
+                                       net::Until until);
+
+    Daemon& daemon_;
+    net::Loop& loop_;
+    net::GrpcServer server_;
+};
+
+buildkit::Worker Control::worker() const {
+    buildkit::Worker worker;
+    worker.id = daemon_.id;
+    worker.labels = {{"org.mobyproject.buildkit.worker.executor", "shoal"},
+                     {"org.mobyproject.buildkit.worker.hostname", daemon_.facts.host_name}};
+    worker.os = "linux";
+    worker.architecture = daemon_.facts.go_architecture;
+    worker.version = SHOAL_VERSION;
+    return worker;
+}
+
+// --- builds ---
+
+/// The job leaves the list however its solve ends.
+struct Finishing {
+    BuildJobs& jobs;
+    BuildJobPtr job;
+    ~Finishing() { jobs.finish(job); }
+};
+
+net::Task<Result<void>> Control::solve(net::GrpcCall& call, net::Until until) {
+    CO_TRY_LET(message, co_await call.read_only_message(until));
+    CO_TRY_LET(request, buildkit::parse_solve_request(message));
+    CO_TRY(check_solve(request));
+    auto made = std::make_shared<BuildJob>(loop_, daemon_.clock, std::move(request));
+    CO_TRY_LET(job, daemon_.build_jobs->add(std::move(made)));
+    const Finishing finishing{*daemon_.build_jobs, job};
+    auto response = co_await run(job, until);
+    if (!response) { co_return std::move(response).error(); }
+    auto bytes = buildkit::print_solve_response(*response);
+    co_return co_await call.write(std::move(bytes), until);
+}
+
+net::Task<Result<Attributes>> Control::run(BuildJobPtr job, net::Until until) {
+    Result<std::string> ref = std::string();
+    if (job->request.frontend.empty()) {
+        ref = co_await wait_returned(job, until);
+    } else {
+        auto cache_from = cache_images_of(job->request.cache_imports);
+        if (!cache_from) { co_return std::move(cache_from).error(); }
+        ref = co_await build(job, job->request.attributes, std::move(*cache_from), until);
+    }
+    if (!ref) { co_return std::move(ref).error(); }
+    const auto result = job->results.find(*ref);
+    if (result == job->results.end()) {
+        if (job->request.exporters.empty()) { co_return Attributes(); }
+        co_return invalid("the build has no result that could be exported");
+    }
+    const oci::ImageId image = result->second.image;
+    CO_TRY(co_await export_all(job, image, until));
+    Attributes response{{"containerimage.config.digest", oci::prefixed(image)},
+                        {"containerimage.digest", oci::prefixed(image)}};
+    CO_TRY_LET(outputs, outputs_of(job->request));
+    for (const auto& output : outputs) {
+        if (!output.names.empty()) { response["image.name"] = join(output.names, ","); }
+    }
+    co_return response;
+}
+
+net::Task<Result<std::string>> Control::wait_returned(BuildJobPtr job, net::Until until) {
+    const net::Wake wake = co_await job->returned.wait(until);
+    CO_TRY(net::to_result(wake, "wait for the client's result"));
+    if (job->outcome.error) { co_return *job->outcome.error; }
+    co_return job->outcome.ref;
+}
+
+net::Task<Result<std::string>> Control::build(BuildJobPtr job, Attributes attributes,
+                                              std::vector<std::string> cache_from,
+                                              net::Until until) {
+    CO_TRY_LET(request, request_of_attributes(attributes, job->request.session));
+    CO_TRY_LET(outputs, outputs_of(job->request));
+    for (const auto& output : outputs) {
+        request.tags.insert(request.tags.end(), output.names.begin(), output.names.end());
+    }
+    request.cache_from = std::move(cache_from);
+    if (!job->request.session.empty()) {
+        const auto limit = until.no_later_than(Deadline::in(session_limit));
+        CO_TRY_LET(session, co_await daemon_.sessions.find(job->request.session, limit));
+        request.session = session;
+    }
+    job->dockerfile = request.dockerfile;
+    CO_TRY_LET(built, co_await daemon_.builder.build(std::move(request), *job, nullptr, until));
+    const std::string ref = daemon_.engine.env.random.hex(16);
+    job->results.emplace(ref, BuildJob::Held{built.id, daemon_.engine.images.hold(built.id)});
+    co_return ref;
+}
+
+net::Task<Result<void>> Control::export_all(BuildJobPtr job, oci::ImageId image, net::Until until) {
+    CO_TRY_LET(outputs, outputs_of(job->request));
+    for (auto& output : outputs) { CO_TRY(co_await export_one(job, image, output, until)); }
+    co_return ok();
+}
+
+std::string work_name(build::Output::Kind kind) {
+    switch (kind) {
+    case build::Output::Kind::Image:
+        return "exporting to image";
+    case build::Output::Kind::Local:
+        return "exporting to client directory";
+    case build::Output::Kind::Tar:
+        return "exporting to client tarball";
+    case build::Output::Kind::Archive:
+        return "exporting to image archive";
+    }
+    return "exporting";
+}
+
+net::Task<Result<void>> Control::export_one(BuildJobPtr job, oci::ImageId image,
+                                            build::Output output, net::Until until) {
+    const std::string name = work_name(output.kind);
+    job->begin_work(name);
+    std::shared_ptr<buildkit::Session> session;
+    Result<void> done = ok();
+    if (output.kind != build::Output::Kind::Image) {
+        const auto limit = until.no_later_than(Deadline::in(session_limit));
+        auto found = co_await daemon_.sessions.find(job->request.session, limit);
+        if (found) { session = *found; }
+    }
+    for (const auto& tag : output.names) { // given by the builder; the words are for who watches
+        job->begin_work(image_name_prefix + tag);
+        job->end_work(image_name_prefix + tag, "");
+    }
+    done = co_await build::export_image(daemon_.engine, image, std::move(output), session.get(),
+                                        until);
+    job->end_work(name, done ? "" : done.error().message);
+    co_return done;
+}
+
+net::Task<Result<void>> Control::status(net::GrpcCall& call, net::Until until) {
+    CO_TRY_LET(message, co_await call.read_only_message(until));
+    CO_TRY_LET(ref, buildkit::parse_status_request(message));
+    CO_TRY_LET(job, co_await daemon_.build_jobs->find(ref, until));
+    if (job->being_read()) { co_return conflict("the status of " + ref + " is being read"); }
+    struct Reading {
+        BuildJobPtr job;
+        explicit Reading(BuildJobPtr of) : job(std::move(of)) { job->count_reader(1); }
+        ~Reading() { job->count_reader(-1); }
+    };
+    const Reading reading(job);
+    for (;;) {
+        CO_TRY_LET(bytes, co_await job->next_status(until));
+        if (!bytes) { co_return ok(); }
+        CO_TRY(co_await call.write(std::move(*bytes), until));
+    }
+}
+
+/// The same as POST /session, for clients that have no other connection.
+net::Task<Result<void>> Control::session(net::GrpcCall& call, net::Until until) {
+    buildkit::Sessions::Offer offer;
+    offer.id = std::string(call.value("x-docker-expose-session-uuid"));
+    offer.name = std::string(call.value("x-docker-expose-session-name"));
+    offer.shared_key = std::string(call.value("x-docker-expose-session-sharedkey"));
+    offer.methods = call.values("x-docker-expose-session-grpc-method");
+    CO_TRY(daemon_.sessions.check(offer));
+    // The stream must not own the call, which the server keeps until this has ended.
+    const std::shared_ptr<net::GrpcCall> borrowed(std::shared_ptr<void>(), &call);
+    auto stream = buildkit::make_bytes_stream(loop_, borrowed, "session " + offer.id);
+    co_return co_await daemon_.sessions.run(std::move(stream), std::move(offer), until);
+}
+
+// --- the gateway ---
+
+net::Task<Result<BuildJobPtr>> Control::job_of(net::GrpcCall& call, net::Until until) {
+    std::string ref(call.value(buildkit::key_build_id));
+    if (ref.empty()) { co_return invalid("the call does not say which build it belongs to"); }
+    co_return co_await daemon_.build_jobs->find(std::move(ref), until);
+}
+
+net::Task<Result<void>> Control::ping(net::GrpcCall& call, net::Until until) {
+    CO_TRY(co_await call.read_only_message(until));
+    CO_TRY(co_await job_of(call, until));
+    auto bytes = buildkit::print_pong(worker());
+    co_return co_await call.write(std::move(bytes), until);
+}
+
+net::Task<Result<void>> Control::gateway_solve(net::GrpcCall& call, net::Until until) {
+    CO_TRY_LET(message, co_await call.read_only_message(until));
+    CO_TRY_LET(job, co_await job_of(call, until));
+    CO_TRY_LET(asked, buildkit::parse_gateway_solve(message));
+    if (asked.frontend.empty() && !asked.has_definition) {
+        auto nothing = buildkit::print_gateway_solve(asked, "");
+        co_return co_await call.write(std::move(nothing), until);
+    }
+    buildkit::SolveRequest same;
+    same.ref = job->request.ref;
+    same.frontend = asked.frontend;
+    same.has_definition = asked.has_definition;
+    same.has_inputs = asked.has_inputs;
+    same.has_policy = asked.has_policy;
+    same.cache_imports = asked.cache_imports;
+    CO_TRY(check_solve(same));
+    auto imports = asked.cache_imports;
+    imports.insert(imports.end(), job->request.cache_imports.begin(),
+                   job->request.cache_imports.end());
+    CO_TRY_LET(cache_from, cache_images_of(imports));
+    CO_TRY_LET(ref, co_await build(job, asked.attributes, std::move(cache_from), until));
+    auto bytes = buildkit::print_gateway_solve(asked, ref);
+    co_return co_await call.write(std::move(bytes), until);
+}
+
+/// What a solve gives has been built already.
+net::Task<Result<void>> Control::evaluate(net::GrpcCall& call, net::Until until) {
+    CO_TRY(co_await call.read_only_message(until));
+    CO_TRY(co_await job_of(call, until));
+    co_return co_await call.write("", until);
+}
+
+/// Builds from Dockerfiles have no inputs.
+net::Task<Result<void>> Control::inputs(net::GrpcCall& call, net::Until until) {
+    CO_TRY(co_await call.read_only_message(until));
+    CO_TRY(co_await job_of(call, until));
+    co_return co_await call.write("", until);
+}
+
+net::Task<Result<void>> Control::take_return(net::GrpcCall& call, net::Until until) {
+    CO_TRY_LET(message, co_await call.read_only_message(until));
+    CO_TRY_LET(job, co_await job_of(call, until));
+    CO_TRY_LET(returned, buildkit::parse_return_request(message));
+    if (job->returned.is_set()) { co_return conflict("the build has returned before"); }
+    job->outcome = std::move(returned);
+    job->returned.set();
+    co_return co_await call.write("", until);
+}
+
+// --- the rest ---
+
+net::Task<Result<void>> Control::workers(net::GrpcCall& call, net::Until until) {
+    CO_TRY(co_await call.read_only_message(until));
+    auto bytes = buildkit::print_workers_response(worker());
+    co_return co_await call.write(std::move(bytes), until);
+}
+
+net::Task<Result<void>> Control::info(net::GrpcCall& call, net::Until until) {
+    CO_TRY(co_await call.read_only_message(until));
+    auto bytes = buildkit::print_info_response(worker());
+    co_return co_await call.write(std::move(bytes), until);
+}
+
+net::Task<Result<void>> Control::health(net::GrpcCall& call, net::Until until) {
+    CO_TRY(co_await call.read_only_message(until));
+    auto bytes = buildkit::print_serving();
+    co_return co_await call.write(std::move(bytes), until);
+}
+
+buildkit::UsageRecord usage_of(const build::CacheRecord& record) {
+    buildkit::UsageRecord usage;
+    usage.id = record.id;
+    usage.parent = record.parent;
+    usage.type = record.type;
+    usage.description = record.description;
+    usage.in_use = record.in_use;
+    usage.shared = record.shared;
+    usage.size = record.size_bytes;
+    usage.created = record.created;
+    usage.last_used = record.last_used;
+    usage.usage_count = record.usage_count;
+    return usage;
+}
+
+net::Task<Result<void>> Control::disk_usage(net::GrpcCall& call, net::Until until) {
+    CO_TRY_LET(message, co_await call.read_only_message(until));
+    CO_TRY_LET(texts, buildkit::parse_disk_usage_request(message));
+    CO_TRY_LET(filters, filters_of(texts));
+    CO_TRY(filters.allow_only({"id", "type"}));
+    std::vector<buildkit::UsageRecord> records;
+    for (const auto& record : daemon_.builder.cache()) {
+        if (!filters.prefix("id", record.id) || !filters.exact("type", record.type)) { continue; }
+        records.push_back(usage_of(record));
+    }
+    auto bytes = buildkit::print_disk_usage_response(records);
+    co_return co_await call.write(std::move(bytes), until);
+}
+
+net::Task<Result<void>> Control::prune(net::GrpcCall& call, net::Until until) {
+    CO_TRY_LET(message, co_await call.read_only_message(until));
+    CO_TRY_LET(wish, buildkit::parse_prune_request(message));
+    if (wish.free_bytes_min > 0) { co_return unsupported("min-free-space is not supported"); }
+    CO_TRY_LET(filters, filters_of(wish.filters));
+    build::PruneRequest request;
+    request.all = wish.all;
+    request.filters = std::move(filters);
+    if (wish.keep_duration.count() > 0) {
+        request.filters.add("unused-for", format_duration(wish.keep_duration));
+    }
+    request.keep_bytes = wish.used_bytes_max;
+    request.keep_min_bytes = wish.reserved_bytes;
+    const auto before = daemon_.builder.cache();
+    CO_TRY_LET(pruned, co_await daemon_.builder.prune(std::move(request)));
+    for (const auto& record : before) {
+        if (std::find(pruned.ids.begin(), pruned.ids.end(), record.id) == pruned.ids.end()) {
+            continue;
+        }
+        auto bytes = buildkit::print_usage_record(usage_of(record));
+        CO_TRY(co_await call.write(std::move(bytes), until));
+    }
+    co_return ok();
+}
+
+/// No history is kept: there is nothing to tell now, and those who want to hear of later builds
+/// wait for ever.
+net::Task<Result<void>> Control::listen_history(net::GrpcCall& call, net::Until until) {
+    CO_TRY_LET(message, co_await call.read_only_message(until));
+    CO_TRY_LET(wish, buildkit::parse_history_request(message));
+    if (!wish.ref.empty()) { co_return not_found("build", wish.ref); }
+    if (wish.early_exit) { co_return ok(); }
+    net::Flag never(loop_);
+    const net::Wake wake = co_await never.wait(until);
+    co_return net::to_result(wake, "history");
+}
+
+net::Task<Result<void>> Control::update_history(net::GrpcCall& call, net::Until until) {
+    CO_TRY(co_await call.read_only_message(until));
+    co_return Error{Errc::NotFound, "no history of builds is kept"};
+}
+
+net::Task<Result<void>> serve_control(Call& call) {
+    CO_TRY_LET(stream, co_await call.upgrade("h2c"));
+    net::Loop& loop = call.engine.env.loop;
+    if (!call.daemon.build_jobs) { call.daemon.build_jobs = std::make_shared<BuildJobs>(loop); }
+    Control control(call.daemon, loop);
+    const net::Until until(call.gone());
+    co_return co_await control.serve(std::move(stream), until);
+}
+
+} // namespace
+
+void add_buildkit_routes(Router& router) {
+    router.add("POST", "/grpc", Right::Build, serve_control);
+}
+
+} // namespace shoal::api
