@@ -64,6 +64,9 @@ class GrpcCall {
     /// Server only: what the call ended with; nothing may be written afterwards.
     Result<void> finish(const Result<void>& outcome);
     bool finished() const { return finished_; }
+    bool is_client() const { return role_ == Http2Role::Client; }
+    /// Ends the call at once; operations that wait fail with Cancelled.
+    void cancel() { stream_->reset(Http2Reset::Cancel); }
     /// Fires when the peer has given up on the call.
     Cancel& gone() { return stream_->gone(); }
 
