@@ -62,11 +62,18 @@ std::string text_of(const WordsCommand& command, Kind kind, const oci::RunConfig
     }
 }
 
+/// As it is written, but for its name.
+std::string text_of(const Instruction& instruction) {
+    if (instruction.keyword.empty()) { return instruction.text; } // made here, not read
+    return std::string(name_of(instruction.kind)) +
+           instruction.text.substr(instruction.keyword.size());
+}
+
 } // namespace
 
 std::string history_text(const Command& command, const Instruction& instruction,
                          const oci::RunConfig& config) {
-    if (command.kind == Kind::From) { return instruction.text; }
+    if (command.kind == Kind::From) { return text_of(instruction); }
     if (const auto* words = std::get_if<WordsCommand>(&command.what)) {
         return text_of(*words, command.kind, config);
     }
@@ -75,7 +82,7 @@ std::string history_text(const Command& command, const Instruction& instruction,
     }
     if (const auto* arg = std::get_if<ArgCommand>(&command.what)) { return text_of(*arg); }
     if (const auto* copy = std::get_if<CopyCommand>(&command.what)) { return text_of(*copy); }
-    return instruction.text; // RUN, HEALTHCHECK
+    return text_of(instruction); // RUN, HEALTHCHECK
 }
 
 } // namespace shoal::dockerfile

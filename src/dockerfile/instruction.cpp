@@ -73,7 +73,7 @@ Result<Instruction> read_instruction(std::string_view line, char escape) {
         TRY_LET(json, parse_json_words(rest));
         instruction.json = std::move(json);
     }
-    instruction.text = std::string(name_of(kind));
+    instruction.text = std::string(keyword);
     if (!arguments.empty()) { instruction.text += " " + std::string(arguments); }
     return instruction;
 }

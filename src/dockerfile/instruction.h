@@ -65,8 +65,8 @@ struct Instruction {
     /// The JSON array form, where the instruction has one and the text is one.
     std::optional<std::vector<std::string>> json;
     std::vector<Heredoc> heredocs; ///< in order of appearance
-    /// The whole instruction as it is shown in "Step 1/3 : ..." and in errors: name in upper case,
-    /// flags and rest, on one line; here-documents are not part of it.
+    /// The whole instruction as it is shown in "Step 1/3 : ..." and in errors: name as it is
+    /// written, flags and rest, on one line; here-documents are not part of it.
     std::string text;
     std::string keyword; ///< the name as it is written: "Copy"
     /// Checks that a comment right before the instruction turns off: "# check=skip=A".

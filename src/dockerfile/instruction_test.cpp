@@ -116,7 +116,7 @@ TEST(Dockerfile, joins_continued_lines) {
     EXPECT_EQ(one("RU\\\nN x").rest, "x");
     EXPECT_EQ(one("\\\nRUN x").rest, "x");
     EXPECT_EQ(one("RUN a # no comment\n").rest, "a # no comment");
-    EXPECT_EQ(one("   \n\t# indented\n   run\tx  ").text, "RUN x");
+    EXPECT_EQ(one("   \n\t# indented\n   run\tx  ").text, "run x");
     EXPECT_EQ(rules("FROM a\nRUN a \\\n\n b\n"), (Words{"NoEmptyContinuation:4"}));
 }
 
