@@ -604,5 +604,5 @@ def test_builder_prune_filters(shoal, folder):
 
 def test_system_prune_takes_the_cache(shoal, folder):
     shoal("build", "-q", folder("FROM busybox\nRUN echo %d\n" % time.time_ns()))
-    out = shoal("system", "prune", "-af", timeout=60).out
-    assert "Deleted build cache objects:\n" in out and out.rstrip().rsplit("\n", 1)[1].startswith("Total reclaimed space: ")
+    shoal("system", "prune", "-af", timeout=60)  # what belonged to images went with them
+    assert re.search(r"^Build Cache +0 +0 +0B +0B$", shoal("system", "df").out, re.M)
