@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 from kernel import mounts_under  # noqa: E402
 from test_hostile_archives import NAMES, cases  # noqa: E402
 
+from harness import host  # noqa: E402
 from harness.box import Box  # noqa: E402
 from harness.build import Entry, context  # noqa: E402
 from harness.images import add_file  # noqa: E402
@@ -45,8 +46,9 @@ def nothing_of_it(b):
 @pytest.fixture
 def d(daemon):
     yield daemon
-    assert daemon.api.get("/_ping") == b"OK" and not [m for m in mounts_under(daemon.data) if not m.endswith("/base")]
-    assert os.listdir(daemon.data + "/tmp") == []
+    assert daemon.api.get("/_ping") == b"OK"
+    host.until(lambda: not [m for m in mounts_under(daemon.data) if not m.endswith("/base")], what="mounts to go")
+    host.until(lambda: not os.listdir(daemon.data + "/tmp"), what="contexts to go")
 
 
 def with_dockerfile(archive, text):
