@@ -402,6 +402,17 @@ TEST(Extract, does_not_take_a_source_that_fails_at_once_for_an_empty_archive) {
     EXPECT_EQ(entry.error().message, "gone");
 }
 
+TEST(Extract, takes_an_archive_without_the_zeros_at_its_end) {
+    const std::string tar = tar_of({file("a", "first"), file("b", "second")});
+    const std::size_t last = 3 * 512 + 6; // of b's data
+    Tree tree;
+    EXPECT_OK(tree.extract(tar.substr(0, last)));
+    EXPECT_EQ(tree.content("b"), "second");
+    Tree lacking, broken;
+    EXPECT_FALSE(lacking.extract(tar.substr(0, last - 1)));
+    EXPECT_FALSE(broken.extract(tar.substr(0, 2 * 512 + 100)));
+}
+
 TEST(Extract, takes_an_empty_archive) {
     Tree tree;
     EXPECT_OK(tree.extract(tar_of({})));

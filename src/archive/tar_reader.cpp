@@ -17,7 +17,10 @@ struct TarReader::State {
     Limits limits;
     ::archive* tar = nullptr;
     std::optional<Error> source_error;
+    bool source_ended = false;
     std::uint64_t entries = 0;
+    std::uint64_t delivered = 0; ///< bytes of the present entry's data
+    bool cut_short = false;      ///< the archive ended behind the data of its last entry
     // The present block of data, for read().
     Block block{};
     std::size_t block_at = 0;
@@ -39,8 +42,15 @@ struct TarReader::State {
             archive_set_error(tar, EIO, "source failed");
             return -1;
         }
+        self.source_ended = chunk->empty();
         *bytes = chunk->data();
         return static_cast<la_ssize_t>(chunk->size());
+    }
+
+    /// Nothing is missing but the zeros behind a last entry: some clients do not send them, and
+    /// Go's reader does not ask for them.
+    bool lacks_only_the_end() const {
+        return source_ended && !source_error && entries > 0 && delivered == size;
     }
 
     Error error() const {
@@ -195,6 +205,7 @@ Result<TarReader> TarReader::over(Chunks chunks, Limits limits) {
 
 Result<std::optional<Entry>> TarReader::next() {
     const Utf8Locale locale;
+    if (state_->cut_short) { return std::optional<Entry>{}; }
     archive_entry* raw = nullptr;
     const int code = archive_read_next_header(state_->tar, &raw);
     // The library takes a source that fails at its first byte for an empty archive.
@@ -208,6 +219,7 @@ Result<std::optional<Entry>> TarReader::next() {
     state_->block = {};
     state_->block_at = 0;
     state_->position = 0;
+    state_->delivered = 0;
     state_->size = entry.size;
     return std::optional<Entry>(std::move(entry));
 }
@@ -219,10 +231,15 @@ Result<TarReader::Block> TarReader::next_block() {
     while (true) {
         const int code = archive_read_data_block(state_->tar, &bytes, &size, &offset);
         if (code == ARCHIVE_EOF) { return Block{{}, state_->size}; }
+        if (code < ARCHIVE_WARN && state_->lacks_only_the_end()) {
+            state_->cut_short = true;
+            return Block{{}, state_->size};
+        }
         if (code < ARCHIVE_WARN) { return state_->error(); }
         if (offset < 0 || static_cast<std::uint64_t>(offset) + size > state_->size) {
             return invalid("damaged tar archive: data beyond the end of its file");
         }
+        state_->delivered += size;
         if (size > 0) {
             return Block{{static_cast<const char*>(bytes), size},
                          static_cast<std::uint64_t>(offset)};
