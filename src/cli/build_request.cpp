@@ -9,9 +9,14 @@
 namespace shoal::cli {
 namespace {
 
-Json outputs_of(const BuildOutput& output) {
+/// An image in an archive has the names that the build has, unless it has its own.
+Json outputs_of(const BuildOutput& output, const std::vector<std::string>& tags) {
     Json attributes = Json::object();
     for (const auto& [name, value] : output.attributes) { attributes[name] = value; }
+    const bool is_image = output.type == "docker" || output.type == "oci";
+    if (is_image && !tags.empty() && !attributes.contains("name")) {
+        attributes["name"] = join(tags, ",");
+    }
     return Json::array({{{"Type", output.type}, {"Attrs", attributes}}});
 }
 
@@ -28,7 +33,7 @@ net::Query build_query(const BuildOptions& options, const BuildQuery& more) {
     if (!args.empty()) { query.emplace_back("buildargs", dump_json(args)); }
     if (!more.contexts.empty()) { query.emplace_back("contexts", dump_json(more.contexts)); }
     if (options.output && !options.output->destination.empty()) {
-        query.emplace_back("outputs", dump_json(outputs_of(*options.output)));
+        query.emplace_back("outputs", dump_json(outputs_of(*options.output, options.tags)));
     }
     if (more.events) { query.emplace_back("events", "1"); }
     return query;

@@ -33,6 +33,20 @@ TEST(BuildRequest, images_stay_with_the_daemon_without_being_asked_for) {
     EXPECT_THAT(build_query(options, {}), ElementsAre(Pair("q", "1")));
 }
 
+TEST(BuildRequest, an_image_in_an_archive_has_the_builds_names) {
+    BuildOptions options;
+    options.tags = {"a", "b:1"};
+    options.output = BuildOutput{"oci", "x.tar", {}};
+    EXPECT_THAT(build_query(options, {}),
+                ElementsAre(Pair("outputs", R"([{"Type":"oci","Attrs":{"name":"a,b:1"}}])")));
+    options.output->attributes["name"] = "own";
+    EXPECT_THAT(build_query(options, {}),
+                ElementsAre(Pair("outputs", R"([{"Type":"oci","Attrs":{"name":"own"}}])")));
+    options.output = BuildOutput{"tar", "x.tar", {}};
+    EXPECT_THAT(build_query(options, {}),
+                ElementsAre(Pair("outputs", R"([{"Type":"tar","Attrs":{}}])")));
+}
+
 TEST(BuildRequest, names_of_an_image_output_are_tags) {
     EXPECT_THAT(*image_names({"image", "", {{"name", "a,b:1"}, {"push", "false"}}}),
                 ElementsAre("a", "b:1"));
