@@ -148,10 +148,11 @@ def test_the_door_of_buildkit_opens_only_for_http_2(world):
     """POST /grpc is in no description of the API; every docker command with buildx asks for it."""
     head = session_head(world, "/grpc")
     assert head.status == 101 and head.headers["upgrade"] == "h2c" and head.headers["connection"].lower() == "upgrade"
+    named = {"X-Docker-Expose-Session-Uuid": "id"}
     for path in ("/grpc", "/session"):
-        refused = world("POST", path)
+        refused = world("POST", path, headers=named)
         assert refused.status == 400 and "h2c" in refused.message, refused
-        assert world("POST", path, headers={"Connection": "Upgrade", "Upgrade": "websocket"}).status == 400
+        assert world("POST", path, headers={**named, "Connection": "Upgrade", "Upgrade": "websocket"}).status == 400
         assert world("GET", path).status in (404, 405)
 
 
