@@ -116,7 +116,31 @@ void BuildTree::announce(int id, const Json& event) {
     Step step;
     step.name = one_line(text_of(event, "Name"));
     if (step.name.empty()) { step.name = one_line(text_of(event, "Text")); }
+    for (const Json& need : list_of(event, "Needs")) {
+        if (need.is_number_integer()) { step.needs.push_back(need.get<int>()); }
+    }
     steps_.try_emplace(id, std::move(step));
+}
+
+bool BuildTree::is_ready(const Step& step) const {
+    return std::all_of(step.needs.begin(), step.needs.end(), [&](int id) {
+        const auto need = steps_.find(id);
+        return need == steps_.end() || need->second.state == State::Done ||
+               need->second.state == State::Cached;
+    });
+}
+
+void BuildTree::start_what_waited(Instant at) {
+    const auto waited = std::exchange(eager_, {});
+    for (const int id : waited) {
+        Step& step = steps_.at(id);
+        if (step.state != State::Waiting) { continue; }
+        if (is_ready(step)) {
+            start(id, step, at);
+        } else {
+            eager_.push_back(id);
+        }
+    }
 }
 
 void BuildTree::start(int id, Step& step, Instant at) {
@@ -130,6 +154,8 @@ void BuildTree::take_step(const std::string& kind, int id, const Json& event, In
     const auto known = steps_.find(id);
     if (known == steps_.end()) { return; }
     Step& step = known->second;
+    if (kind == "started" && !is_ready(step)) { return eager_.push_back(id); }
+    if (kind != "removed") { start(id, step, at); }
     if (kind == "output") { return step.log.add(text_of(event, "Text")); }
     if (kind == "notice" && step.notices.size() < notices_max) {
         step.notices.push_back(one_line(text_of(event, "Text")));
@@ -139,14 +165,15 @@ void BuildTree::take_step(const std::string& kind, int id, const Json& event, In
         step.current = number_of(event, "Current");
         step.bytes = number_of(event, "Bytes");
     }
-    if (kind == "started") { start(id, step, at); }
-    if (kind == "cached" || kind == "done" || kind == "failed") { start(id, step, at); }
     if (kind == "cached") { step.cached = true; }
     if (kind == "done" || kind == "failed") {
         step.state = kind == "failed" ? State::Failed : step.cached ? State::Cached : State::Done;
         step.ended = at;
     }
-    if (kind == "done") { step.log.clear(); }
+    if (kind == "done") {
+        step.log.clear();
+        start_what_waited(at);
+    }
 }
 
 void BuildTree::warn(const Json& event) {
@@ -164,6 +191,15 @@ void BuildTree::warn(const Json& event) {
 void BuildTree::end(Instant at, bool failed) {
     ended_ = at;
     failed_ = failed;
+    std::vector<Step*> running;
+    bool told = false;
+    for (auto& [id, step] : steps_) {
+        if (step.state == State::Running) { running.push_back(&step); }
+        told = told || step.state == State::Failed;
+    }
+    if (!failed || told || running.size() != 1) { return; }
+    running[0]->state = State::Failed; // what else could it have been
+    running[0]->ended = at;
 }
 
 // --- lines ---
@@ -270,10 +306,11 @@ std::vector<std::string> BuildTree::afterwards() const {
     std::vector<std::string> lines;
     for (const int id : order_) {
         const Step& step = steps_.at(id);
-        if (step.state != State::Failed) { continue; }
+        auto log = step.log.all();
+        if (step.state != State::Failed || log.empty()) { continue; }
         lines.emplace_back("------");
         lines.push_back(fmt::format(" > {}:", step.name));
-        for (auto& line : step.log.all()) { lines.push_back(std::move(line)); }
+        for (auto& line : log) { lines.push_back(std::move(line)); }
         lines.emplace_back("------");
     }
     if (warnings_.empty()) { return lines; }

@@ -62,6 +62,7 @@ class BuildTree {
     enum class State { Waiting, Running, Cached, Done, Failed };
     struct Step {
         std::string name;
+        std::vector<int> needs;
         State state = State::Waiting;
         bool cached = false;
         Instant started{};
@@ -74,7 +75,9 @@ class BuildTree {
     };
 
     void announce(int id, const Json& event);
+    bool is_ready(const Step& step) const;
     void start(int id, Step& step, Instant at);
+    void start_what_waited(Instant at);
     void take_step(const std::string& kind, int id, const Json& event, Instant at);
     void warn(const Json& event);
     std::string head(Instant now, std::size_t columns) const;
@@ -91,6 +94,7 @@ class BuildTree {
     bool failed_ = false;
     std::map<int, Step> steps_;
     std::vector<int> order_; ///< of those that have begun
+    std::vector<int> eager_; ///< told to have begun, but what they need has not ended
     std::vector<std::string> notices_;
     std::vector<std::string> warnings_;
 };

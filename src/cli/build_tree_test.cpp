@@ -173,6 +173,26 @@ TEST(BuildTree, warnings_and_notices_are_told) {
                             " - StageNameCasing: Stage name 'A' should be lowercase (line 3)"));
 }
 
+TEST(BuildTree, a_step_that_waits_for_others_has_not_begun) {
+    Build build;
+    build.announce(0, "RUN a").announce(1, "RUN b");
+    build.tree.take(event("announced", 2, 0, {{"Name", "COPY"}, {"Needs", {0, 1}}}), at(0));
+    build.on("started", 0, 0).on("started", 1, 0).on("started", 2, 0).on("done", 0, 1);
+    EXPECT_THAT(trimmed(build.tree.live(at(2), screen)),
+                ElementsAre("[+] Building 2.0s (1/3)", " => RUN a  1.0s", " => RUN b  2.0s"));
+    build.on("done", 1, 3);
+    EXPECT_EQ(trimmed(build.tree.live(at(5), screen))[3], " => COPY  2.0s");
+}
+
+TEST(BuildTree, the_only_step_that_runs_is_the_one_that_failed) {
+    Build build;
+    build.announce(0, "load").on("started", 0, 0);
+    build.tree.end(at(1), true);
+    EXPECT_THAT(trimmed(build.tree.whole(at(1), 60)),
+                ElementsAre("[+] Building 1.0s (0/1) FAILED", " => ERROR load  1.0s"));
+    EXPECT_TRUE(build.tree.afterwards().empty());
+}
+
 TEST(BuildTree, the_daemons_clock_may_be_wrong) {
     Build build;
     build.skew = -5000;
