@@ -88,7 +88,12 @@ std::string classic_words(const Event& event) {
 }
 
 net::Task<void> ClassicVoice::say(std::string text) {
-    if (quiet_ || text.empty()) { co_return; }
+    if (text.empty()) { co_return; }
+    if (quiet_) {
+        // Heard of only when the build fails.
+        if (kept_.size() < waiting_bytes_max) { kept_ += text; }
+        co_return;
+    }
     Json line{{"stream", text}};
     auto said = co_await call_.progress(std::move(line));
     (void)said; // a client that has gone ends the build through its cancel token
@@ -142,6 +147,10 @@ net::Task<Result<void>> ClassicVoice::finish(const Result<build::Built>& built,
     for (auto& [stage, text] : waiting_) {
         std::string rest = std::exchange(text, {});
         co_await say(std::move(rest));
+    }
+    if (!built && quiet_) {
+        quiet_ = false;
+        co_await say(std::move(kept_));
     }
     if (!built) { co_return co_await end_build_stream(call_, built, exit_code); }
     if (quiet_) {

@@ -36,6 +36,7 @@ class ClassicVoice final : public BuildVoice {
     net::Task<void> say(std::string text);
     Call& call_;
     bool quiet_;
+    std::string kept_;                   ///< what a quiet build would have said
     int turn_ = 0;                       ///< the stage that speaks
     std::map<int, int> last_step_;       ///< of each stage
     std::set<int> ended_;                ///< stages that have done their last step

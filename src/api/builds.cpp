@@ -1,6 +1,7 @@
 // Building: POST /build with its many parameters, and the build cache's prune. The context of a
 // classic client is the request's body; others send a session's id, or an address.
 #include "api/build_trace.h"
+#include "api/build_upload.h"
 #include "api/build_words.h"
 #include "api/call.h"
 #include "api/daemon.h"
@@ -281,11 +282,51 @@ net::Task<Result<void>> run_build(Call& call, build::Request request) {
     co_return co_await voice->finish(built, asked, failure.exit_code);
 }
 
+BuildUploads& uploads_of(Call& call) {
+    auto& uploads = call.daemon.build_uploads;
+    if (!uploads) { uploads = std::make_shared<BuildUploads>(call.engine.env.loop); }
+    return *uploads;
+}
+
+/// The other request of a build: its body is the context.
+net::Task<Result<void>> give_upload(Call& call, std::string id) {
+    CO_TRY_LET(meeting, uploads_of(call).meet(id));
+    if (meeting->path) { co_return conflict("there is a context for build " + id + " already"); }
+    BodyContext body(call);
+    meeting->path = co_await body.receive();
+    meeting->arrived.set();
+    const net::Until until(call.gone());
+    const net::Wake wake = co_await meeting->used.wait(until);
+    uploads_of(call).leave(id);
+    co_await body.remove();
+    CO_TRY(net::to_result(wake, "wait for the build"));
+    co_return co_await call.empty(200);
+}
+
+net::Task<Result<void>> build_with_upload(Call& call, build::Request request, std::string id) {
+    CO_TRY_LET(meeting, uploads_of(call).meet(id));
+    const net::Until until(call.gone());
+    const net::Wake wake = co_await meeting->arrived.wait(until);
+    Result<void> done = net::to_result(wake, "wait for the context");
+    if (done && !*meeting->path) { done = meeting->path->error(); }
+    if (done) {
+        request.context = {build::ContextSource::Kind::Directory, **meeting->path, ""};
+        done = co_await run_build(call, std::move(request));
+    }
+    uploads_of(call).leave(id);
+    co_return done;
+}
+
 net::Task<Result<void>> build_image(Call& call) {
+    constexpr std::string_view upload = "upload-request";
+    const std::string build_id = call.query_text("buildid");
+    if (build_id.starts_with(std::string(upload) + ":")) {
+        co_return co_await give_upload(call, build_id.substr(upload.size() + 1));
+    }
     CO_TRY_LET(request, request_of(call));
     const std::string version = call.query_text("version");
     if (!version.empty() && version != "1" && version != "2") {
-        co_return unsupported("builder version " + version + " is not supported");
+        co_return invalid("invalid version " + version + ": there are 1 and 2");
     }
     call.note(request.tags.empty() ? "" : request.tags.front());
     CO_TRY(co_await find_session(call, &request));
@@ -294,6 +335,10 @@ net::Task<Result<void>> build_image(Call& call) {
         if (!request.session) { co_return invalid("remote=client-session needs a session"); }
         request.context = {build::ContextSource::Kind::Session, "", "context"};
         co_return co_await run_build(call, std::move(request));
+    }
+    if (remote == upload) {
+        if (build_id.empty()) { co_return invalid("remote=upload-request needs a buildid"); }
+        co_return co_await build_with_upload(call, std::move(request), build_id);
     }
     if (!remote.empty()) {
         request.context = {build::ContextSource::Kind::Remote, "", remote};

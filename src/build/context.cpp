@@ -62,6 +62,7 @@ net::Task<Result<void>> Job::load_dockerfile() {
         buildkit::SyncRequest wish;
         wish.name = "dockerfile";
         wish.include = {request_.dockerfile, own_ignore};
+        if (request_.dockerfile == "Dockerfile") { wish.include.push_back("dockerfile"); }
         wish.follow_paths = wish.include;
         CO_TRY(co_await request_.session->sync(wish, made, until()));
         directory = made;
@@ -73,6 +74,12 @@ net::Task<Result<void>> Job::load_dockerfile() {
     } else {
         auto read = read_optional(directory, request_.dockerfile, dockerfile::dockerfile_bytes_max);
         if (!read) { co_return std::move(read).error().with(request_.dockerfile); }
+        if (!*read && request_.dockerfile == "Dockerfile") {
+            CO_TRY_LET(lower,
+                       read_optional(directory, "dockerfile", dockerfile::dockerfile_bytes_max));
+            if (lower) { request_.dockerfile = "dockerfile"; }
+            *read = std::move(lower);
+        }
         if (!*read) { co_return no_dockerfile(request_.dockerfile); }
         text = std::move(**read);
     }

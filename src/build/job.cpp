@@ -20,12 +20,16 @@ std::string step_name(const std::string& stage, std::size_t index, std::size_t c
     return "[" + where + std::to_string(index + 1) + "/" + std::to_string(count) + "] " + text;
 }
 
+/// In single quotes nothing is put in and nothing escapes.
+std::string quoted(const std::string& text) {
+    return "'" + replace_all(text, "'", "'\"'\"'") + "'";
+}
+
 dockerfile::Instruction label_instruction(const container::Labels& labels) {
     dockerfile::Instruction label;
     label.kind = dockerfile::Kind::Label;
     for (const auto& [name, value] : labels) {
-        label.rest += (label.rest.empty() ? "" : " ") + go_quote(name) + "=" +
-                      replace_all(go_quote(value), "$", "\\$");
+        label.rest += (label.rest.empty() ? "" : " ") + quoted(name) + "=" + quoted(value);
     }
     label.text = "LABEL " + label.rest;
     return label;
@@ -79,6 +83,11 @@ Instant Job::created_now() const { return epoch_.value_or(env_.clock.now()); }
 // --- the plan ---
 
 net::Task<Result<void>> Job::plan() {
+    // Limits that no container can have are refused before anything is done, needed or not.
+    container::CreateRequest limits;
+    limits.config.cmd = {"true"};
+    limits.host_config = host_config();
+    CO_TRY(engine_.containers.check(limits));
     const Step load{.stage = -1,
                     .stage_name = {},
                     .number = 0,
@@ -332,7 +341,6 @@ net::Task<void> Job::clean_up() {
     cancel_.cancel();
     for (auto& listener : agent_listeners_) { listener->close(); }
     co_await background_.close();
-    mount_guards_.clear();
     auto job = [work = work_, secrets = private_]() {
         ErrorList errors;
         for (const auto& path : {work, secrets}) {

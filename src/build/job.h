@@ -39,6 +39,7 @@ struct StageRun {
     oci::RunConfig config;                  ///< what the next step starts from
     std::string author;
     std::vector<std::pair<std::string, std::string>> args; ///< declared so far
+    std::set<std::string> declared;                        ///< names of ARG, with a value or not
     bool cmd_set = false;
 
     net::Flag done;
@@ -58,6 +59,8 @@ struct ReadyMount {
     dockerfile::RunMount wish;
     std::string host_path; ///< what is mounted; "" for a tmpfs, and for what is not there
     std::string env;       ///< "NAME=value" of a secret that is a variable
+    Places::Lease lease;   ///< of a cache
+    net::Lock::Guard turn; ///< of a cache that is used by one step at a time
 };
 
 /// An instruction that knows its key and has what it needs to run.
@@ -149,11 +152,12 @@ class Job {
     net::Task<Result<std::vector<ReadyMount>>> ready_mounts(Prepared* work);
     net::Task<Result<ReadyMount>> ready_mount(Prepared* work, dockerfile::RunMount wish);
     net::Task<Result<std::string>> bind_source(Prepared* work, dockerfile::RunMount wish);
-    net::Task<Result<std::string>> cache_mount(Prepared* work, dockerfile::RunMount wish);
+    net::Task<Result<void>> cache_mount(Prepared* work, ReadyMount* ready);
     net::Task<Result<std::string>> secret_file(dockerfile::RunMount wish, std::string value);
     net::Task<Result<std::string>> agent_socket(dockerfile::RunMount wish);
     net::Task<void> serve_agent(std::string id, net::Listener* listener);
     net::Task<void> forward_agent(std::string id, net::StreamPtr local);
+    container::HostConfig host_config() const;
     Result<container::CreateRequest> container_request(const Prepared& work,
                                                        const std::vector<ReadyMount>& mounts);
     net::Task<Result<int>> run_container(Prepared* work, ContainerId id);
@@ -186,10 +190,10 @@ class Job {
     std::string work_;    ///< data-root/tmp/build-...; "" until needed
     std::string private_; ///< exec-root/build-...: secrets and sockets; "" until needed
     int next_dir_ = 0;
+    int agents_ = 0;
     net::Lock trees_lock_;
     std::map<std::string, Tree> trees_; ///< by context name and image id
     std::vector<Places::Lease> leases_;
-    std::vector<std::pair<std::string, net::Lock::Guard>> mount_guards_;
     std::vector<std::unique_ptr<net::Listener>> agent_listeners_;
     net::TaskScope background_;
 };

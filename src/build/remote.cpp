@@ -86,6 +86,12 @@ Result<std::string> git(std::vector<std::string> words, const std::string& direc
     return std::string(trim(done->out));
 }
 
+/// The commit that the server's HEAD names.
+Result<std::string> head_of(const std::string& directory, Deadline deadline) {
+    TRY_LET(line, git({"ls-remote", "origin", "HEAD"}, directory, deadline));
+    return cut(line, '\t').first;
+}
+
 /// Servers that do not give away single commits are asked for everything.
 Result<void> fetch_ref(const GitAddress& address, const std::string& directory, Deadline deadline) {
     const std::string ref = address.ref.empty() ? "HEAD" : address.ref;
@@ -98,9 +104,15 @@ Result<void> fetch_ref(const GitAddress& address, const std::string& directory, 
     auto whole = git({"fetch", "-q", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*"},
                      directory, deadline);
     if (!whole) { return std::move(shallow).error(); }
-    auto branch = git({"checkout", "-q", "--detach", "origin/" + ref}, directory, deadline);
-    if (branch) { return ok(); }
-    TRY(git({"checkout", "-q", "--detach", ref}, directory, deadline));
+    auto commit =
+        git({"rev-parse", "-q", "--verify", "origin/" + ref + "^{commit}"}, directory, deadline);
+    if (!commit) {
+        commit = address.ref.empty()
+                     ? head_of(directory, deadline)
+                     : git({"rev-parse", "-q", "--verify", ref + "^{commit}"}, directory, deadline);
+    }
+    if (!commit) { return invalid("git: " + address.url + " has no " + ref); }
+    TRY(git({"checkout", "-q", "--detach", *commit}, directory, deadline));
     return ok();
 }
 

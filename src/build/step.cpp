@@ -33,7 +33,14 @@ net::Task<Result<void>> Job::run_instruction(StageRun* stage, const dockerfile::
     const bool trigger = step == stage->steps.front();
     if (!trigger) { co_await emit(Event::Kind::Started, step); }
     Result<void> done = ok();
-    dockerfile::Scope scope{&stage->config, &stage->args, file_.directives.escape};
+    dockerfile::Scope scope;
+    scope.config = &stage->config;
+    scope.args = &stage->args;
+    scope.escape = file_.directives.escape;
+    scope.given = &request_.args;
+    scope.globals = &plan_.globals;
+    scope.declared = &stage->declared;
+    scope.directives = &file_.directives;
     const auto command = dockerfile::interpret(what, scope);
     if (!command) {
         done = command.error();
@@ -85,6 +92,7 @@ void Job::take_args(StageRun& stage, const dockerfile::ArgCommand& command) {
     for (const auto& arg : command.args) {
         const auto value = dockerfile::arg_value(arg, request_.args, plan_.globals);
         std::erase_if(stage.args, [&](const auto& known) { return known.first == arg.name; });
+        stage.declared.insert(arg.name);
         if (value) { stage.args.emplace_back(arg.name, *value); }
     }
 }

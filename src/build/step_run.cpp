@@ -28,9 +28,16 @@ std::vector<std::string> shell_of(const oci::RunConfig& config) {
     return config.shell.empty() ? std::vector<std::string>{"/bin/sh", "-c"} : config.shell;
 }
 
-std::string absolute_target(const std::string& target, const std::string& working_dir) {
-    if (target.starts_with('/')) { return target; }
-    return (working_dir.empty() ? "" : working_dir) + "/" + target;
+/// Secrets and agents have places of their own when none is written down.
+std::string mount_target(const RunMount& mount, const std::string& working_dir, int number) {
+    if (mount.target.starts_with('/')) { return mount.target; }
+    if (!mount.target.empty()) {
+        return (working_dir == "/" ? "" : working_dir) + "/" + mount.target;
+    }
+    if (mount.type == RunMount::Type::Secret) {
+        return "/run/secrets/" + mount.id.substr(mount.id.rfind('/') + 1);
+    }
+    return "/run/buildkit/ssh_agent." + std::to_string(number);
 }
 
 std::string_view name_of(RunMount::Type type) {
@@ -58,6 +65,20 @@ void add_mount(KeyMaker& key, const RunMount& mount) {
         key.add(number ? std::to_string(*number) : "");
     }
     key.add(std::to_string(mount.size_bytes));
+}
+
+/// The first bytes of a UTF-8 character whose others are still to come, taken off the end.
+std::string take_cut_character(std::string& text) {
+    for (std::size_t back = 1; back <= 3 && back <= text.size(); ++back) {
+        const auto byte = static_cast<unsigned char>(text[text.size() - back]);
+        if ((byte & 0xC0) == 0x80) { continue; }
+        const std::size_t whole = byte >= 0xF0 ? 4 : (byte >= 0xE0 ? 3 : (byte >= 0xC0 ? 2 : 1));
+        if (whole <= back) { break; }
+        std::string cut = text.substr(text.size() - back);
+        text.resize(text.size() - back);
+        return cut;
+    }
+    return "";
 }
 
 /// Directories and files that were made only to be mounted on.
@@ -194,7 +215,7 @@ net::Task<Result<std::vector<ReadyMount>>> Job::ready_mounts(Prepared* work) {
 
 net::Task<Result<ReadyMount>> Job::ready_mount(Prepared* work, RunMount wish) {
     ReadyMount ready;
-    wish.target = absolute_target(wish.target, work->stage.config.working_dir);
+    wish.target = mount_target(wish, work->stage.config.working_dir, agents_++);
     ready.wish = wish;
     switch (wish.type) {
     case RunMount::Type::Bind: {
@@ -203,8 +224,7 @@ net::Task<Result<ReadyMount>> Job::ready_mount(Prepared* work, RunMount wish) {
         break;
     }
     case RunMount::Type::Cache: {
-        CO_TRY_LET(path, co_await cache_mount(work, wish));
-        ready.host_path = path;
+        CO_TRY(co_await cache_mount(work, &ready));
         break;
     }
     case RunMount::Type::Tmpfs:
@@ -279,7 +299,8 @@ net::Task<Result<std::string>> Job::bind_source(Prepared* work, RunMount wish) {
     co_return co_await env_.pool.run(std::move(find));
 }
 
-net::Task<Result<std::string>> Job::cache_mount(Prepared* work, RunMount wish) {
+net::Task<Result<void>> Job::cache_mount(Prepared* work, ReadyMount* ready) {
+    const RunMount& wish = ready->wish;
     const std::string id = wish.id.empty() ? wish.target : wish.id;
     KeyMaker maker;
     maker.add("cache mount").add(id).add(wish.from).add(wish.source);
@@ -288,7 +309,7 @@ net::Task<Result<std::string>> Job::cache_mount(Prepared* work, RunMount wish) {
         auto& lock = builder_.mount_locks[key];
         if (!lock) { lock = std::make_unique<net::Lock>(env_.loop); }
         CO_TRY_LET(guard, co_await lock->acquire(until()));
-        mount_guards_.emplace_back(key, std::move(guard));
+        ready->turn = std::move(guard);
     }
     for (int other = 1; wish.sharing == RunMount::Sharing::Private && builder_.places.in_use(key);
          ++other) {
@@ -300,8 +321,9 @@ net::Task<Result<std::string>> Job::cache_mount(Prepared* work, RunMount wish) {
                                             "cached mount " + wish.target + " with id " + id}));
     const std::string path = lease.path();
     const bool fresh = lease.fresh();
-    leases_.push_back(std::move(lease));
-    if (!fresh) { co_return path; }
+    ready->host_path = path;
+    ready->lease = std::move(lease);
+    if (!fresh) { co_return ok(); }
     std::string source_root;
     if (!wish.from.empty()) {
         Error problem;
@@ -310,7 +332,7 @@ net::Task<Result<std::string>> Job::cache_mount(Prepared* work, RunMount wish) {
         CO_TRY_LET(tree, co_await tree_of(origin));
         source_root = tree.path;
     }
-    auto job = [path, wish, source_root]() -> Result<void> {
+    auto job = [path, wish = ready->wish, source_root]() -> Result<void> {
         TRY_LET(root, os::open_directory(path));
         if (!source_root.empty()) {
             TRY_LET(source, os::open_directory(source_root));
@@ -328,8 +350,7 @@ net::Task<Result<std::string>> Job::cache_mount(Prepared* work, RunMount wish) {
         }
         return ok();
     };
-    CO_TRY(co_await env_.pool.run(std::move(job)));
-    co_return path;
+    co_return co_await env_.pool.run(std::move(job));
 }
 
 /// In memory, below a directory that only we may enter; gone with the build.
@@ -394,6 +415,18 @@ net::Task<void> Job::forward_agent(std::string id, net::StreamPtr local) {
 
 // --- the container ---
 
+/// What all steps of the build have in common.
+container::HostConfig Job::host_config() const {
+    container::HostConfig host;
+    host.log_config.type = "none";
+    host.resources = request_.resources;
+    host.shm_size = request_.shm_size_bytes;
+    host.extra_hosts = request_.extra_hosts;
+    host.security_opt = request_.security_opts;
+    host.network_mode = request_.network;
+    return host;
+}
+
 Result<container::CreateRequest> Job::container_request(const Prepared& work,
                                                         const std::vector<ReadyMount>& mounts) {
     const RunCommand& command = command_of(work);
@@ -409,13 +442,10 @@ Result<container::CreateRequest> Job::container_request(const Prepared& work,
         if (dockerfile::is_proxy_arg(name) && value) { config.env.push_back(name + "=" + *value); }
     }
     auto& host = request.host_config;
-    host.log_config.type = "none";
-    host.resources = request_.resources;
-    host.shm_size = request_.shm_size_bytes;
-    host.extra_hosts = request_.extra_hosts;
-    host.security_opt = request_.security_opts;
-    host.network_mode = command.network.empty() || command.network == "default" ? request_.network
-                                                                                : command.network;
+    host = host_config();
+    if (!command.network.empty() && command.network != "default") {
+        host.network_mode = command.network;
+    }
     for (const auto& mount : mounts) {
         if (!mount.env.empty()) { config.env.push_back(mount.env); }
         container::MountSpec spec;
@@ -515,16 +545,21 @@ net::Task<Result<int>> Job::run_container(Prepared* work, ContainerId id) {
     const engine::AttachOptions streams{.input = false, .output = true, .error = true};
     CO_TRY_LET(attachment, co_await containers.attach(id, streams));
     CO_TRY(co_await containers.start(id));
+    std::map<engine::OutputKind, std::string> cut_off; // the beginning of a character
     while (true) {
         auto output = co_await attachment->read(until());
         if (!output) { co_return std::move(output).error(); }
-        if (output->data.empty()) { break; }
+        const bool last = output->data.empty();
+        std::string& rest = cut_off[output->kind];
+        std::string text = std::exchange(rest, {}) + output->data;
+        if (!last) { rest = take_cut_character(text); }
         Event event;
         event.kind = Event::Kind::Output;
         event.step = work->step;
-        event.text = std::move(output->data);
+        event.text = std::move(text);
         event.error_stream = output->kind == engine::OutputKind::Stderr;
-        co_await emit(std::move(event));
+        if (!event.text.empty()) { co_await emit(std::move(event)); }
+        if (last) { break; }
     }
     CO_TRY_LET(ended, co_await containers.wait(ticket, until()));
     if (!ended.error.empty()) { co_return internal(ended.error); }

@@ -18,7 +18,9 @@ namespace {
 constexpr std::size_t read_bytes = 256 * 1024;
 constexpr std::size_t depth_max = 1024;
 
-std::int64_t nanos(const timespec& time) { return time.tv_sec * 1'000'000'000ll + time.tv_nsec; }
+std::int64_t nanos(const struct statx_timestamp& time) {
+    return time.tv_sec * 1'000'000'000ll + time.tv_nsec;
+}
 
 Result<std::string> hash_file(const os::Fd& file) {
     blob::Hasher hasher;
@@ -209,6 +211,14 @@ class Selector {
         auto readable = archive::reopen(*directory, O_RDONLY | O_DIRECTORY);
         if (!readable) { return ok(); } // no directory
         TRY_LET(list, os::list_directory(*readable));
+        if (request_.parents && part == "**" && !last) {
+            TRY(expand(pivot, pattern, parts, index + 1, at));
+            for (const auto& entry : list) {
+                if (entry.type != DT_DIR) { continue; }
+                TRY(expand(pivot, pattern, parts, index, join_path(at, entry.name)));
+            }
+            return ok();
+        }
         for (const auto& entry : list) {
             TRY_LET(matches, dockerfile::match_path(part, entry.name).with(pattern));
             if (!matches) { continue; }
@@ -241,8 +251,9 @@ class Selector {
         item.path = real;
         item.directory = S_ISDIR(status.st_mode);
         item.name = request_.parents ? shown : shown.substr(shown.rfind('/') + 1);
-        if (request_.exclude != nullptr && !shown.empty() && request_.exclude->matches(shown) &&
-            !item.directory) {
+        const auto base = shown.substr(shown.rfind('/') + 1);
+        if (request_.exclude != nullptr && !item.directory && !base.empty() &&
+            (request_.exclude->matches(shown) || request_.exclude->matches(base))) {
             return ok();
         }
         items_.push_back(std::move(item));
@@ -289,10 +300,16 @@ Result<void> remove_ignored_in(const os::Fd& directory, const std::string& at,
 } // namespace
 
 Result<std::string> HashCache::digest_of(const os::Fd& file) {
-    struct stat status {};
-    if (::fstat(file.raw(), &status) != 0) { return os_error("stat", errno); }
-    const Key key{status.st_dev, status.st_ino, status.st_size, nanos(status.st_ctim),
-                  nanos(status.st_mtim)};
+    struct statx status {};
+    if (::statx(file.raw(), "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &status) != 0) {
+        return os_error("statx", errno);
+    }
+    // Our trees are written by renames: an inode keeps its content. The time of its birth tells it
+    // from a later one of the same number; the time of change would move with every link to it.
+    const bool birth = (status.stx_mask & STATX_BTIME) != 0;
+    const Key key{makedev(status.stx_dev_major, status.stx_dev_minor), status.stx_ino,
+                  static_cast<std::int64_t>(status.stx_size),
+                  nanos(birth ? status.stx_btime : status.stx_ctime), nanos(status.stx_mtime)};
     {
         const std::lock_guard guard(mutex_);
         const auto known = digests_.find(key);

@@ -16,8 +16,8 @@
 
 namespace shoal::build {
 
-/// Digests of files by what identifies their present content (device, inode, size, times). For
-/// trees that only we write. Thread safe; forgets all when it grows past entries_max.
+/// Digests of files by what identifies their content (device, inode, size, times). For trees that
+/// only we write, and never in place. Thread safe; forgets all when it grows past entries_max.
 class HashCache {
   public:
     static constexpr std::size_t entries_max = 500'000;
@@ -27,7 +27,7 @@ class HashCache {
   private:
     struct Key {
         std::uint64_t device = 0, inode = 0;
-        std::int64_t size = 0, changed_ns = 0, modified_ns = 0;
+        std::int64_t size = 0, born_ns = 0, modified_ns = 0;
         auto operator<=>(const Key&) const = default;
     };
     std::mutex mutex_;

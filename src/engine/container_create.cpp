@@ -173,6 +173,16 @@ net::Task<Result<void>> Containers::Impl::ensure_volumes(Container* container) {
     co_return ok();
 }
 
+Result<std::vector<std::string>>
+Containers::Impl::validate(const container::CreateRequest& request) const {
+    container::ValidateOptions options;
+    for (const auto& [runtime_name, runtime] : env.settings.runtimes) {
+        options.runtimes.insert(runtime_name);
+    }
+    if (os::find_program("runc")) { options.runtimes.insert("runc"); }
+    return container::validate_create(request, facts, options);
+}
+
 net::Task<Result<Created>> Containers::Impl::create(container::CreateRequest request,
                                                     std::string name, Purpose purpose) {
     if (shutting_down) { co_return Error{Errc::Unavailable, "the daemon is shutting down"}; }
@@ -185,16 +195,11 @@ net::Task<Result<Created>> Containers::Impl::create(container::CreateRequest req
     CO_TRY_LET(merged, merge_image(std::move(request.config), defaults_of_image));
     request.config = std::move(merged);
 
-    container::ValidateOptions options;
-    for (const auto& [runtime_name, runtime] : env.settings.runtimes) {
-        options.runtimes.insert(runtime_name);
-    }
-    if (os::find_program("runc")) { options.runtimes.insert("runc"); }
     // Options without a driver are the daemon's driver's.
     if (request.host_config.log_config.type.empty()) {
         request.host_config.log_config.type = env.settings.log_driver;
     }
-    CO_TRY_LET(warnings, container::validate_create(request, facts, options));
+    CO_TRY_LET(warnings, validate(request));
     container::CreateDefaults defaults;
     defaults.log = {env.settings.log_driver, env.settings.log_opts};
     defaults.runtime = env.settings.default_runtime;

@@ -190,6 +190,10 @@ net::Task<Result<Created>> Containers::create(container::CreateRequest request, 
     (void)platform; // checked by the caller against the image: the engine runs what the image is
     return impl_->create(std::move(request), std::move(name), Impl::Purpose::User);
 }
+Result<void> Containers::check(const container::CreateRequest& request) const {
+    TRY(impl_->validate(request));
+    return ok();
+}
 net::Task<Result<Created>> Containers::create_step(container::CreateRequest request) {
     return impl_->create(std::move(request), "", Impl::Purpose::BuildStep);
 }

@@ -168,6 +168,9 @@ class Containers final : public ImageUsers, public VolumeUsers, public NetworkUs
     // container for sure.
     net::Task<Result<Created>> create(container::CreateRequest request, std::string name,
                                       std::string platform);
+    /// Could such a container be? Nothing is made. Fails as create() would, as far as the request
+    /// alone says it.
+    Result<void> check(const container::CreateRequest& request) const;
     /// For one step of a build: what the image says of volumes, ports, health and labels does not
     /// count, and the next start of the daemon removes it, unless it was kept.
     net::Task<Result<Created>> create_step(container::CreateRequest request);

@@ -89,6 +89,7 @@ struct Containers::Impl {
     container::Runtime default_runtime() const;
 
     // container_create.cpp
+    Result<std::vector<std::string>> validate(const container::CreateRequest& request) const;
     enum class Purpose { User, BuildStep };
     net::Task<Result<Created>> create(container::CreateRequest request, std::string name,
                                       Purpose purpose);

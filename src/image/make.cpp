@@ -150,19 +150,8 @@ Result<LoadedImage> squash_image(const LayerStore& layers, const blob::Store& bl
                                  const SquashOptions& options) {
     oci::ImageConfig config = *options.image;
     const auto chain = blob::chain_ids(config.rootfs.diff_ids);
-    TRY_LET(directory, os::TempDir::create(layers.tmp(), "squash-"));
-    const std::string tree = directory.path() + "/diff";
-    TRY(os::ensure_directory(tree, 0755));
-    TRY_LET(root, os::open_directory(tree));
-    for (std::size_t i = options.kept; i < chain.size(); ++i) {
-        TRY_LET(file, unnamed_file(layers.tmp()));
-        TRY(layers.write_tar(chain[i], archive::sink_into(file)));
-        archive::ExtractOptions how;
-        how.cancelled = options.cancelled;
-        TRY(archive::extract(from_start(file), root, how));
-    }
+    TRY_LET(layer, squash_layers(layers, chain, options.kept, options.cancelled));
     config.rootfs.diff_ids.resize(options.kept);
-    TRY_LET(layer, layers.adopt(tree, std::nullopt, options.cancelled));
     oci::History history;
     history.created = options.now;
     history.comment = options.comment;

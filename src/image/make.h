@@ -62,6 +62,10 @@ struct SquashOptions {
     std::string comment;
     const std::atomic<bool>* cancelled = nullptr;
 };
+/// All layers of the chain above the first `kept` as one, see squash.cpp.
+Result<UnplacedLayer> squash_layers(const LayerStore& layers,
+                                    const std::vector<oci::ChainId>& chain, std::size_t kept,
+                                    const std::atomic<bool>* cancelled);
 Result<LoadedImage> squash_image(const LayerStore& layers, const blob::Store& blobs,
                                  const SquashOptions& options);
 
