@@ -2,6 +2,7 @@
 // docker command with the buildx plugin speaks instead of POST /build. Builds are those of
 // src/build; this only translates.
 #include "api/build_status.h"
+#include "api/build_upload.h"
 #include "api/buildkit_jobs.h"
 #include "api/buildkit_request.h"
 #include "api/call.h"
@@ -80,6 +81,11 @@ class Control {
     /// Builds, and keeps the result under a new reference.
     net::Task<Result<std::string>> build(BuildJobPtr job, Attributes attributes,
                                          std::vector<std::string> cache_from, net::Until until);
+    net::Task<Result<std::string>> build_upload(BuildJobPtr job, build::Request request,
+                                                UploadContext& context, std::string path,
+                                                net::Until until);
+    net::Task<Result<std::string>> run_builder(BuildJobPtr job, build::Request request,
+                                               net::Until until);
     net::Task<Result<void>> export_all(BuildJobPtr job, oci::ImageId image, net::Until until);
     net::Task<Result<void>> export_one(BuildJobPtr job, oci::ImageId image, build::Output output,
                                        net::Until until);
@@ -155,24 +161,63 @@ net::Task<Result<std::string>> Control::wait_returned(BuildJobPtr job, net::Unti
     co_return job->outcome.ref;
 }
 
+/// "/id" of "http://buildkit-session/id": the client has the context as a tar. It leaves the
+/// attributes.
+std::string take_upload(Attributes& attributes) {
+    constexpr std::string_view host = "http://buildkit-session";
+    const auto context = attributes.find("context");
+    if (context == attributes.end() || !context->second.starts_with(host)) { return ""; }
+    std::string path = context->second.substr(host.size());
+    attributes.erase(context);
+    return path;
+}
+
+/// Clients put the name of a status code before the message of an error that has one: what went
+/// wrong in a build is said by its message alone.
+Error plain(Error error) {
+    if (error.code != Errc::Cancelled) { error.code = Errc::Internal; }
+    return error;
+}
+
 net::Task<Result<std::string>> Control::build(BuildJobPtr job, Attributes attributes,
                                               std::vector<std::string> cache_from,
                                               net::Until until) {
+    const std::string upload = take_upload(attributes);
     CO_TRY_LET(request, request_of_attributes(attributes, job->request.session));
     CO_TRY_LET(outputs, outputs_of(job->request));
     for (const auto& output : outputs) {
         request.tags.insert(request.tags.end(), output.names.begin(), output.names.end());
     }
-    request.cache_from = std::move(cache_from);
+    request.cache_from.insert(request.cache_from.end(), cache_from.begin(), cache_from.end());
     if (!job->request.session.empty()) {
         const auto limit = until.no_later_than(Deadline::in(session_limit));
         CO_TRY_LET(session, co_await daemon_.sessions.find(job->request.session, limit));
         request.session = session;
     }
     job->dockerfile = request.dockerfile;
-    CO_TRY_LET(built, co_await daemon_.builder.build(std::move(request), *job, nullptr, until));
+    if (upload.empty()) { co_return co_await run_builder(job, std::move(request), until); }
+    if (!request.session) { co_return invalid("an uploaded context needs a session"); }
+    UploadContext context(daemon_.engine);
+    auto done = co_await build_upload(job, std::move(request), context, upload, until);
+    co_await context.remove();
+    co_return done;
+}
+
+net::Task<Result<std::string>> Control::build_upload(BuildJobPtr job, build::Request request,
+                                                     UploadContext& context, std::string path,
+                                                     net::Until until) {
+    CO_TRY_LET(stream, co_await request.session->pull_upload(path, until));
+    CO_TRY_LET(directory, co_await context.receive(std::move(stream), until));
+    request.context = {build::ContextSource::Kind::Directory, directory, ""};
+    co_return co_await run_builder(job, std::move(request), until);
+}
+
+net::Task<Result<std::string>> Control::run_builder(BuildJobPtr job, build::Request request,
+                                                    net::Until until) {
+    auto built = co_await daemon_.builder.build(std::move(request), *job, nullptr, until);
+    if (!built) { co_return plain(std::move(built).error()); }
     const std::string ref = daemon_.engine.env.random.hex(16);
-    job->results.emplace(ref, BuildJob::Held{built.id, daemon_.engine.images.hold(built.id)});
+    job->results.emplace(ref, BuildJob::Held{built->id, daemon_.engine.images.hold(built->id)});
     co_return ref;
 }
 
@@ -279,13 +324,15 @@ net::Task<Result<void>> Control::gateway_solve(net::GrpcCall& call, net::Until u
     same.has_inputs = asked.has_inputs;
     same.has_policy = asked.has_policy;
     same.cache_imports = asked.cache_imports;
-    CO_TRY(check_solve(same));
+    const auto checked = check_solve(same);
+    if (!checked) { co_return plain(checked.error()); }
     auto imports = asked.cache_imports;
     imports.insert(imports.end(), job->request.cache_imports.begin(),
                    job->request.cache_imports.end());
     CO_TRY_LET(cache_from, cache_images_of(imports));
-    CO_TRY_LET(ref, co_await build(job, asked.attributes, std::move(cache_from), until));
-    auto bytes = buildkit::print_gateway_solve(asked, ref);
+    const auto ref = co_await build(job, asked.attributes, std::move(cache_from), until);
+    if (!ref) { co_return plain(ref.error()); }
+    auto bytes = buildkit::print_gateway_solve(asked, *ref);
     co_return co_await call.write(std::move(bytes), until);
 }
 

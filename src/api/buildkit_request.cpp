@@ -1,5 +1,7 @@
 #include "api/buildkit_request.h"
 
+#include "base/codec.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "oci/manifest.h"
@@ -118,6 +120,8 @@ class Reader {
         }
         if (key == "cgroup-parent") { return set(request_.resources.cgroup_parent, value); }
         if (key == "context") { return take_context(value); }
+        if (key == "cache-imports") { return take_cache_imports(value); }
+        if (key == "cache-from") { return take_cache_from(value); }
         return take_fixed(key, value);
     }
 
@@ -165,11 +169,30 @@ class Reader {
         if (value.empty() || value == "sandbox" || value == "default") { return ok(); }
         return unsupported("network mode " + value + " is not supported for builds");
     }
-    Result<void> take_context(const std::string& value) {
-        if (value.starts_with("http://buildkit-session/")) {
-            return unsupported("a context from standard input is not supported by this way: use "
-                               "DOCKER_BUILDKIT=0");
+    /// [{"Type":"registry","Attrs":{"ref":"a/b"}}]
+    Result<void> take_cache_imports(const std::string& value) {
+        TRY_LET(json, parse_json(value).with("cache-imports"));
+        std::vector<buildkit::Typed> imports;
+        for (const auto& one : json) {
+            if (!one.is_object()) { return invalid("cache-imports: expected objects"); }
+            TRY_LET(type, codec::read<std::string>(one.value("Type", Json("")), "Type",
+                                                   codec::Unknown::Refuse));
+            TRY_LET(attributes,
+                    codec::read<buildkit::Attributes>(one.value("Attrs", Json::object()), "Attrs",
+                                                      codec::Unknown::Refuse));
+            imports.push_back({type, attributes});
         }
+        TRY_LET(images, cache_images_of(imports));
+        request_.cache_from.insert(request_.cache_from.end(), images.begin(), images.end());
+        return ok();
+    }
+    Result<void> take_cache_from(const std::string& value) {
+        for (const auto& image : split(value, ',')) {
+            if (!image.empty()) { request_.cache_from.push_back(image); }
+        }
+        return ok();
+    }
+    Result<void> take_context(const std::string& value) {
         if (is_address(value)) {
             request_.context = {Kind::Remote, "", value};
             return ok();
@@ -248,6 +271,7 @@ Result<std::vector<build::Output>> outputs_of(const buildkit::SolveRequest& requ
 Result<Filters> filters_of(const std::vector<std::string>& texts) {
     Filters filters;
     for (const auto& text : texts) {
+        if (text.empty()) { continue; } // "no filter", as some clients say it
         const auto sign = text.find_first_of("=~");
         if (sign == std::string::npos || sign == 0) {
             return unsupported("filter " + text + " is not supported");

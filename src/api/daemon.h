@@ -27,6 +27,7 @@ namespace shoal::api {
 class Meters;
 class ContainerTexts;
 class BuildJobs;
+class BuildUploads;
 
 struct Daemon {
     engine::Engine& engine;
@@ -47,6 +48,8 @@ struct Daemon {
     std::shared_ptr<ContainerTexts> container_texts;
     /// Builds of BuildKit's clients; made when the first comes.
     std::shared_ptr<BuildJobs> build_jobs;
+    /// Contexts that come by a request of their own; made when the first comes.
+    std::shared_ptr<BuildUploads> build_uploads;
 };
 
 } // namespace shoal::api

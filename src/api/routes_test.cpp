@@ -16,6 +16,9 @@ Router own_routes() {
     add_absent_routes(router);
     add_volume_routes(router);
     add_image_routes(router);
+    add_build_routes(router);
+    add_build_session_routes(router);
+    add_buildkit_routes(router);
     add_container_routes(router);
     add_exec_routes(router);
     add_network_routes(router);
@@ -50,6 +53,7 @@ TEST(Routes, have_all_operations_of_a_node_outside_a_swarm) {
         {"POST", "/build"},
         {"POST", "/build/prune"},
         {"POST", "/session"},
+        {"POST", "/grpc"},
         {"GET", "/distribution/a/b/json"},
         {"GET", "/images/search"},
         {"GET", "/swarm"},

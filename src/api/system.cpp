@@ -17,7 +17,7 @@ namespace {
 net::Task<Result<void>> ping(Call& call) {
     call.set_header("Cache-Control", "no-cache, no-store, must-revalidate");
     call.set_header("Pragma", "no-cache");
-    call.set_header("Builder-Version", "1");
+    call.set_header("Builder-Version", "2");
     call.set_header("Swarm", "inactive");
     const bool head = call.exchange.request().method == "HEAD";
     return call.text(200, head ? "" : "OK");

@@ -40,6 +40,7 @@ class ClientSession : public Session {
     net::Task<Result<Synced>> sync(SyncRequest request, std::string directory,
                                    net::Until until) override;
     net::Task<Result<std::string>> read_secret(std::string id, net::Until until) override;
+    net::Task<Result<net::StreamPtr>> pull_upload(std::string path, net::Until until) override;
     net::Task<Result<net::StreamPtr>> dial_agent(std::string id, net::Until until) override;
     net::Task<Result<void>> check_agent(std::string id, net::Until until) override;
     net::Task<Result<void>> send_file(os::Fd input, TarOutput output, net::Until until) override;
@@ -92,6 +93,16 @@ net::Task<Result<std::string>> ClientSession::read_secret(std::string id, net::U
     CO_TRY_LET(secret,
                parse_message<moby::buildkit::secrets::v1::GetSecretResponse>(*answer, "secret"));
     co_return std::move(*secret.mutable_data());
+}
+
+net::Task<Result<net::StreamPtr>> ClientSession::pull_upload(std::string path, net::Until until) {
+    net::GrpcMetadata metadata;
+    add_values(metadata, key_upload_path, {path});
+    CO_TRY_LET(opened, open(method_upload, metadata));
+    std::shared_ptr<net::GrpcCall> call = std::move(opened);
+    auto stream = make_bytes_stream(loop_, std::move(call), "upload " + path);
+    CO_TRY(co_await stream->shutdown_write(until));
+    co_return stream;
 }
 
 net::Task<Result<net::StreamPtr>> ClientSession::dial_agent(std::string id, net::Until until) {

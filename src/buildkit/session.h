@@ -61,6 +61,8 @@ class Session {
                                            net::Until until) = 0;
     /// Fails: NotFound when the client does not have it.
     virtual net::Task<Result<std::string>> read_secret(std::string id, net::Until until) = 0;
+    /// What the client has for us at `path` (a tar that came by its standard input), as a stream.
+    virtual net::Task<Result<net::StreamPtr>> pull_upload(std::string path, net::Until until) = 0;
     /// A new connection to the client's ssh agent ("default" or an id).
     virtual net::Task<Result<net::StreamPtr>> dial_agent(std::string id, net::Until until) = 0;
     virtual net::Task<Result<void>> check_agent(std::string id, net::Until until) = 0;

@@ -13,12 +13,14 @@ inline constexpr auto method_send = "/moby.filesync.v1.FileSend/DiffCopy";
 inline constexpr auto method_secret = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
 inline constexpr auto method_check_agent = "/moby.sshforward.v1.SSH/CheckAgent";
 inline constexpr auto method_forward_agent = "/moby.sshforward.v1.SSH/ForwardAgent";
+inline constexpr auto method_upload = "/moby.upload.v1.Upload/Pull";
 inline constexpr auto method_health = "/grpc.health.v1.Health/Check";
 
 inline constexpr auto key_directory = "dir-name";
 inline constexpr auto key_include = "include-patterns";
 inline constexpr auto key_exclude = "exclude-patterns";
 inline constexpr auto key_follow = "followpaths";
+inline constexpr auto key_upload_path = "urlpath";
 inline constexpr auto key_agent = "buildkit.ssh.id";
 
 inline constexpr std::size_t secret_bytes_max = 500 * 1024;

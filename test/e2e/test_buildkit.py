@@ -8,7 +8,7 @@ import time
 import pytest
 
 from harness import cli as cli_module
-from harness.build import write_folder
+from harness.build import context, write_folder
 
 pytestmark = pytest.mark.shoal_only("the peer's own tests are its own")
 BUILDKIT = {"DOCKER_BUILDKIT": "1"}
@@ -95,6 +95,15 @@ def test_a_dockerfile_from_outside_the_context(docker20, tmp_path):
     (tmp_path / "Elsewhere").write_text("FROM busybox\nCOPY a /a\nRUN cat /a\n")
     r = docker20("build", "--progress=plain", "-f", str(tmp_path / "Elsewhere"), folder, env=BUILDKIT)
     assert "text" in r.err
+
+
+def test_a_context_from_standard_input(docker20, tmp_path):
+    data = context("FROM busybox\nCOPY a /a\nRUN cat /a\n", {"a": "from-a-tar"})
+    r = docker20("build", "--progress=plain", "-", input=data, env=BUILDKIT)
+    assert b"from-a-tar" in r.err
+    r = docker20("build", "--progress=plain", "-", input="FROM busybox\nRUN echo alone-here\n", env=BUILDKIT)
+    assert "alone-here" in r.err
+    docker20("build", "-", input=b"\x1f\x8b" + b"no archive" * 100, env=BUILDKIT, ok=False)
 
 
 # --- the Control service ---
@@ -234,3 +243,89 @@ def test_session_and_control_need_the_upgrade(api):
         assert r.status == 400 and "h2c" in r.message
     r = api.raw("POST", "/session")
     assert r.status == 400 and "id" in r.message
+
+
+def remote_context(web, text, files=None):
+    web.files["/ctx.tar"] = context(text, files)
+    return web.url("/ctx.tar")
+
+
+def test_control_builds_and_tells(control, api, web):
+    address = remote_context(web, "FROM busybox\nRUN echo told-by-the-step\nLABEL by=control\n")
+    seen, ref = [], "ref-one"
+    reader = threading.Thread(target=lambda: seen.extend(control.stream(CONTROL + "Status", field(1, ref))))
+    reader.start()
+    answer = control.call(CONTROL + "Solve", solve_request(ref, attributes={"context": address, "label:more": "1"}, exporters=[("moby", {"name": "bycontrol,bycontrol:2"})]))
+    reader.join(30)
+    image = api.get("/images/bycontrol:2/json")
+    assert image["Id"].encode() in answer and image["Config"]["Labels"] == {"by": "control", "more": "1"}
+    assert b"told-by-the-step" in b"".join(seen) and not reader.is_alive()
+    assert refusal(control, CONTROL + "Solve", solve_request("", attributes={"context": address}))[0] == "INVALID_ARGUMENT"
+
+
+def test_a_client_steers_its_build(control, api, web):
+    address, meta = remote_context(web, "FROM busybox\nLABEL by=gateway\n"), (("buildkit-controlapi-buildid", "steered"),)
+    answers = []
+    solving = threading.Thread(target=lambda: answers.append(control.call(CONTROL + "Solve", solve_request("steered", "", exporters=[("moby", {"name": "steered"})]))))
+    solving.start()
+    assert b"solve.base" in control.call(GATEWAY + "Ping", metadata=meta)
+    request = field(2, "dockerfile.v0") + pairs(3, {"context": address}) + field(5, 1) + field(6, 1)
+    answer = control.call(GATEWAY + "Solve", request, meta)
+    result = answer[2:]  # field 3, its length; inside: field 3, a reference
+    assert answer[:1] == b"\x1a" and result[:1] == b"\x1a"
+    control.call(GATEWAY + "Evaluate", field(1, b""), meta)
+    control.call(GATEWAY + "Return", field(1, result), meta)
+    solving.join(30)
+    assert answers and config_of(api, "steered")["Labels"] == {"by": "gateway"}
+
+
+def test_a_client_that_steers_may_give_up(control, api):
+    import grpc
+    meta, errors = (("buildkit-controlapi-buildid", "given-up"),), []
+
+    def solve():
+        try:
+            control.call(CONTROL + "Solve", solve_request("given-up", "", exporters=[("moby", {"name": "x"})]))
+        except grpc.RpcError as e:
+            errors.append(e.details())
+    solving = threading.Thread(target=solve)
+    solving.start()
+    control.call(GATEWAY + "Ping", metadata=meta)
+    control.call(GATEWAY + "Return", field(2, field(1, 2) + field(2, "changed my mind")), meta)
+    solving.join(30)
+    assert errors == ["changed my mind"]
+
+
+def test_a_failing_build_is_an_error_of_the_call(control, web):
+    address = remote_context(web, "FROM busybox\nRUN exit 9\n")
+    code, text = refusal(control, CONTROL + "Solve", solve_request("fails", attributes={"context": address}))
+    assert code == "UNKNOWN" and "9" in text
+
+
+def test_a_build_ends_when_its_client_leaves(control, api, web):
+    address = remote_context(web, "FROM busybox\nRUN echo up > /up; sleep 600\n")
+    call = control.channel.unary_unary(CONTROL + "Solve").future(solve_request("left", attributes={"context": address}), timeout=60)
+    deadline = time.monotonic() + 20
+    while not api.get("/containers/json") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert api.get("/containers/json")
+    call.cancel()
+    while api.get("/containers/json", all=1) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert api.get("/containers/json", all=1) == []
+
+
+def test_disk_usage_and_prune(control, web):
+    address = remote_context(web, "FROM busybox\nRUN true\n")
+    control.call(CONTROL + "Solve", solve_request("cached", attributes={"context": address}))
+    assert b"regular" in control.call(CONTROL + "DiskUsage")
+    pruned = list(control.stream(CONTROL + "Prune", field(2, 1)))
+    assert pruned and b"regular" not in control.call(CONTROL + "DiskUsage")
+    assert "min-free" in refusal_of_stream(control, CONTROL + "Prune", field(6, 5))
+
+
+def refusal_of_stream(control, method, request):
+    import grpc
+    with pytest.raises(grpc.RpcError) as e:
+        list(control.stream(method, request))
+    return e.value.details()
