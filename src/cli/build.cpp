@@ -250,7 +250,11 @@ class Build {
     Result<int> conclude(Result<void> outcome) {
         if (outcome) { outcome = answer_.finish(); }
         const auto& failure = answer_.failure();
-        if (screen_) { screen_->end(!outcome || failure.has_value()); }
+        if (screen_) {
+            screen_->end(interrupted_ != 0     ? BuildEnd::Canceled
+                         : !outcome || failure ? BuildEnd::Failed
+                                               : BuildEnd::Finished);
+        }
         if (interrupted_ != 0) { return 128 + interrupted_; }
         if (!outcome || failure) { app_.err(kept_words()); }
         if (!outcome) { return std::move(outcome).error(); }

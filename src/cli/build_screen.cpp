@@ -45,8 +45,8 @@ net::Task<void> BuildScreen::keep_drawing(net::Until until) {
     }
 }
 
-void BuildScreen::end(bool failed) {
-    tree_.end(now(), failed);
+void BuildScreen::end(BuildEnd how) {
+    tree_.end(now(), how);
     draw(tree_.whole(now(), size_of(fd_).columns));
     std::string text;
     for (const auto& line : tree_.afterwards()) { text += line + "\n"; }

@@ -17,7 +17,7 @@ class BuildScreen {
     /// Draws until `until`, often enough for the times to run.
     net::Task<void> keep_drawing(net::Until until);
     /// The whole tree, which stays; with what is to be said afterwards.
-    void end(bool failed);
+    void end(BuildEnd how);
 
   private:
     void draw(const std::vector<std::string>& lines);

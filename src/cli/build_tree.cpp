@@ -188,16 +188,16 @@ void BuildTree::warn(const Json& event) {
     warnings_.push_back(std::move(text));
 }
 
-void BuildTree::end(Instant at, bool failed) {
+void BuildTree::end(Instant at, BuildEnd how) {
     ended_ = at;
-    failed_ = failed;
+    how_ = how;
     std::vector<Step*> running;
     bool told = false;
     for (auto& [id, step] : steps_) {
         if (step.state == State::Running) { running.push_back(&step); }
         told = told || step.state == State::Failed;
     }
-    if (!failed || told || running.size() != 1) { return; }
+    if (how != BuildEnd::Failed || told || running.size() != 1) { return; }
     running[0]->state = State::Failed; // what else could it have been
     running[0]->ended = at;
 }
@@ -208,7 +208,10 @@ std::string BuildTree::head(Instant now, std::size_t columns) const {
     const auto ended = std::count_if(steps_.begin(), steps_.end(), [](const auto& entry) {
         return entry.second.state == State::Cached || entry.second.state == State::Done;
     });
-    const std::string_view how = !ended_ ? "" : failed_ ? " FAILED" : " FINISHED";
+    const std::string_view how = !ended_                      ? ""
+                                 : how_ == BuildEnd::Failed   ? " FAILED"
+                                 : how_ == BuildEnd::Canceled ? " CANCELED"
+                                                              : " FINISHED";
     return cut_line(fmt::format("[+] Building {} ({}/{}){}",
                                 seconds_text(begun_, ended_.value_or(now)), ended, steps_.size(),
                                 how),

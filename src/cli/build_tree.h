@@ -42,6 +42,8 @@ struct ScreenSize {
     std::size_t columns = 80;
 };
 
+enum class BuildEnd { Finished, Failed, Canceled };
+
 class BuildTree {
   public:
     explicit BuildTree(Instant begun) : begun_(begun) {}
@@ -49,7 +51,7 @@ class BuildTree {
     /// One "shoal.build" event; others are no business of this and change nothing. `now` is when it
     /// came: the daemon's clock may be another one.
     void take(const Json& message, Instant now);
-    void end(Instant at, bool failed);
+    void end(Instant at, BuildEnd how);
 
     /// Fits the screen: what does not is left out, logs first, then what ended longest ago.
     std::vector<std::string> live(Instant now, ScreenSize screen) const;
@@ -91,7 +93,7 @@ class BuildTree {
     Instant begun_;
     std::optional<Instant> ended_;
     std::optional<nanoseconds> skew_; ///< our clock, ahead of the daemon's
-    bool failed_ = false;
+    BuildEnd how_ = BuildEnd::Finished;
     std::map<int, Step> steps_;
     std::vector<int> order_; ///< of those that have begun
     std::vector<int> eager_; ///< told to have begun, but what they need has not ended

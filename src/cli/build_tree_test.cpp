@@ -142,7 +142,7 @@ TEST(BuildTree, the_end_shows_everything_and_how_it_ended) {
     build.announce(0, "RUN a").announce(1, "RUN b").announce(2, "RUN c");
     build.on("started", 0, 0).on("done", 0, 1).on("started", 1, 1).output(1, "x\n");
     build.on("failed", 1, 2, {{"Text", "no"}}).on("started", 2, 1);
-    build.tree.end(at(3), true);
+    build.tree.end(at(3), BuildEnd::Failed);
     EXPECT_THAT(trimmed(build.tree.whole(at(9), 60)),
                 ElementsAre("[+] Building 3.0s (1/3) FAILED", " => RUN a  1.0s",
                             " => ERROR RUN b  1.0s", " => CANCELED RUN c  2.0s"));
@@ -187,9 +187,18 @@ TEST(BuildTree, a_step_that_waits_for_others_has_not_begun) {
 TEST(BuildTree, the_only_step_that_runs_is_the_one_that_failed) {
     Build build;
     build.announce(0, "load").on("started", 0, 0);
-    build.tree.end(at(1), true);
+    build.tree.end(at(1), BuildEnd::Failed);
     EXPECT_THAT(trimmed(build.tree.whole(at(1), 60)),
                 ElementsAre("[+] Building 1.0s (0/1) FAILED", " => ERROR load  1.0s"));
+    EXPECT_TRUE(build.tree.afterwards().empty());
+}
+
+TEST(BuildTree, a_build_that_was_given_up_has_not_failed) {
+    Build build;
+    build.announce(0, "RUN a").on("started", 0, 0).output(0, "x\n");
+    build.tree.end(at(1), BuildEnd::Canceled);
+    EXPECT_THAT(trimmed(build.tree.whole(at(1), 60)),
+                ElementsAre("[+] Building 1.0s (0/1) CANCELED", " => CANCELED RUN a  1.0s"));
     EXPECT_TRUE(build.tree.afterwards().empty());
 }
 

@@ -391,11 +391,11 @@ def test_only_what_is_asked_for_is_read(shoal, folder, api):
 
 def test_secrets(shoal, folder, tmp_path, api):
     (tmp_path / "key").write_text("of a file")
-    path = folder("FROM busybox\nRUN --mount=type=secret,id=file cat /run/secrets/file > /file\nRUN --mount=type=secret,id=var,target=/v cat /v > /var\n"
+    path = folder("FROM busybox\nRUN --mount=type=secret,id=file cat /run/secrets/file > /file\nRUN --mount=type=secret,id=var,target=/v cat /v > /variable\n"
                   "RUN --mount=type=secret,id=NAMED cat /run/secrets/NAMED > /named\n")
     shoal("build", "-t", "x", "--secret", f"id=file,src={tmp_path}/key", "--secret", "id=var,env=VAR", "--secret", "id=NAMED", path,
           env={"VAR": "of the environment", "NAMED": "by its name"})
-    assert [content(api, "x", p) for p in ("/file", "/var", "/named")] == ["of a file", "of the environment", "by its name"]
+    assert [content(api, "x", p) for p in ("/file", "/variable", "/named")] == ["of a file", "of the environment", "by its name"]
 
 
 def test_a_secret_that_is_not_there(shoal, folder):
@@ -548,6 +548,16 @@ def test_output_of_programs_cannot_drive_the_terminal(shoal, folder):
     t = shoal.tty("build", "--no-cache", folder("FROM busybox\nRUN printf 'a\\033[2Jb\\033]0;title\\007c\\033[31md\\n'; sleep 0.5; exit 1\n"))
     t.finish(60)
     assert b"\x1b[2J" not in t.data and b"\x1b]" not in t.data and b"\x1b[31m" not in t.data and b"\nabcd" in t.data.replace(b"\r", b"")
+
+
+def test_an_interrupt_on_a_terminal(shoal, folder, api):
+    t = shoal.tty("build", "--no-cache", folder("FROM busybox\nRUN echo up; sleep 1000\n"))
+    t.expect("# up")
+    t.send("\x03")
+    assert t.finish(20) == 130
+    text = "\n".join(screen_of(t.data.decode()))
+    assert re.search(r"^\[\+\] Building .* CANCELED$", text, re.M) and re.search(r"^ => CANCELED \[2/2\] RUN echo up", text, re.M)
+    until(lambda: not api.get("/containers/json"), 20, what="the end of the step")
 
 
 def test_a_small_terminal_is_never_exceeded(shoal, folder):
