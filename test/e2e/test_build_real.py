@@ -224,7 +224,10 @@ def test_python_venv(w):
 def test_mariadb_with_an_entrypoint(w):
     w("mariadb")
     id = w.box.start(w.box.create(image="mariadb"))
-    ask = lambda: w.box.exec(id, "mariadb", "-N", "-e", "SELECT name FROM shop.things").out  # noqa: E731
+
+    def ask():
+        assert w.box.state(id)["Running"], w.box.logs(id)
+        return w.box.exec(id, "mariadb", "-N", "-e", "SELECT name FROM shop.things").out
     assert host.until(ask, 60, 0.5, what=f"the database: {w.box.logs(id)}") == "a thing from the entrypoint\n"
     w.api.post(f"/containers/{id}/restart", t=20)
     assert host.until(ask, 60, 0.5, what="the database after a restart") == "a thing from the entrypoint\n"

@@ -1,3 +1,3 @@
 CREATE DATABASE shop;
-CREATE TABLE shop.things (name VARCHAR(20));
+CREATE TABLE shop.things (name VARCHAR(60));
 INSERT INTO shop.things VALUES ('a thing from the entrypoint');
