@@ -152,8 +152,21 @@ net::Task<Result<Pruned>> Builder::Impl::prune(PruneRequest request) {
     co_return pruned;
 }
 
+/// Containers of steps that could not be removed at their end (a full disk) are removed now.
+net::Task<void> Builder::Impl::remove_left_steps() {
+    if (builds > 0) { co_return; }
+    const engine::RemoveOptions removal{.force = true, .volumes = true, .link = false};
+    for (const auto& container : engine.containers.all()) {
+        if (!container->build_step) { continue; }
+        auto removed = co_await engine.containers.remove(container->id, removal);
+        if (!removed) { spdlog::warn("build step: {}, going on", removed.error().message); }
+    }
+}
+
 net::Task<Result<Pruned>> Builder::prune(PruneRequest request) {
-    co_return co_await impl_->prune(std::move(request));
+    auto pruned = co_await impl_->prune(std::move(request));
+    co_await impl_->remove_left_steps();
+    co_return pruned;
 }
 
 net::Task<void> Builder::Impl::collect() {

@@ -38,6 +38,7 @@ struct Builder::Impl {
     std::vector<CacheRecord> list() const;
     net::Task<Result<Pruned>> prune(PruneRequest request);
     net::Task<Result<std::int64_t>> drop(const CacheRecord& record);
+    net::Task<void> remove_left_steps();
     /// Keeps the cache below what the settings allow; after a build.
     net::Task<void> collect();
 };

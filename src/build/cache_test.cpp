@@ -98,5 +98,15 @@ TEST(GitAddress, cannot_lead_out_or_smuggle_an_option) {
     EXPECT_FALSE(parse_git_address("https://h/r.git#--upload-pack=x").has_value());
 }
 
+TEST(HttpDate, is_read_or_is_the_epoch) {
+    const auto seconds = [](std::string_view text) {
+        return parse_http_date(text).time_since_epoch() / std::chrono::seconds(1);
+    };
+    EXPECT_EQ(seconds("Wed, 21 Oct 2015 07:28:00 GMT"), 1445412480);
+    for (const char* text : {"", "yesterday", "Wed, 21 Foo 2015 07:28:00 GMT", "a b c d e f"}) {
+        EXPECT_EQ(seconds(text), 0) << text;
+    }
+}
+
 } // namespace
 } // namespace shoal::build

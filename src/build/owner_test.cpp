@@ -60,7 +60,7 @@ class OwnerNames : public testing::Test {
     Owner owner(std::string_view text) {
         const auto found = resolve_owner(text, root_);
         EXPECT_TRUE(found.has_value()) << text;
-        return found.value_or(Owner{99, 99});
+        return found ? *found : Owner{99, 99};
     }
     os::TempDir directory_;
     os::Fd root_;

@@ -95,10 +95,11 @@ net::Task<void> Places::measure(std::string id) {
 
 net::Task<Result<void>> Places::remove(std::string id) {
     if (in_use(id)) { co_return conflict("build cache " + id.substr(0, 12) + " is in use"); }
-    CO_TRY(env_.store.remove(row_kind, id));
+    // The files first: on a full disk the row can be taken away only when there is room again.
     places_.erase(id);
     auto job = [path = directory(id)] { return os::remove_tree(path); };
-    co_return co_await env_.pool.run(std::move(job));
+    CO_TRY(co_await env_.pool.run(std::move(job)));
+    co_return env_.store.remove(row_kind, id);
 }
 
 Places::Lease::Lease(Lease&& other) noexcept

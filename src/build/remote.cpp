@@ -1,6 +1,7 @@
 #include "build/remote.h"
 
 #include "base/text.h"
+#include "base/time.h"
 #include "blob/hash.h"
 #include "net/download.h"
 #include "net/pool.h"
@@ -153,6 +154,19 @@ net::Task<Result<GitCheckout>> fetch_git(engine::Env& env, GitAddress address,
     co_return co_await env.storage_pool.run_until(std::move(job), until);
 }
 
+Instant parse_http_date(std::string_view text) {
+    static constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    const auto words = split(text, ' ');
+    const Instant none{std::chrono::seconds(0)};
+    if (words.size() != 6 || words[5] != "GMT" || words[2].size() != 3) { return none; }
+    const auto month = months.find(words[2]);
+    if (month == std::string_view::npos || month % 3 != 0) { return none; }
+    std::string number = std::to_string(month / 3 + 1);
+    if (number.size() == 1) { number.insert(0, "0"); }
+    const auto at = parse_rfc3339(words[3] + "-" + number + "-" + words[1] + "T" + words[4] + "Z");
+    return at ? *at : none;
+}
+
 net::Task<Result<Downloaded>> fetch_file(engine::Env& env, std::string url, std::string directory,
                                          net::Until until) {
     CO_TRY_LET(parsed, net::parse_url(url));
@@ -179,6 +193,7 @@ net::Task<Result<Downloaded>> fetch_file(engine::Env& env, std::string url, std:
         CO_TRY(os::write_all(out, bytes));
     }
     file.digest_hex = hasher.finish().hex();
+    file.modified = parse_http_date((*started)->last_modified());
     co_return file;
 }
 

@@ -39,8 +39,11 @@ struct Downloaded {
     std::string path;
     std::string name;       ///< last part of the address, "" when it has none
     std::string digest_hex; ///< sha256
+    Instant modified{};     ///< as the server says; the epoch when it does not
     std::int64_t bytes = 0;
 };
+/// "Wed, 21 Oct 2015 07:28:00 GMT" (RFC 9110, 5.6.7); the epoch for anything else.
+Instant parse_http_date(std::string_view text);
 /// Into `directory`/download, mode 0600. Fails: Internal when the server does not say 200;
 /// Exhausted.
 net::Task<Result<Downloaded>> fetch_file(engine::Env& env, std::string url, std::string directory,

@@ -47,10 +47,11 @@ std::string absolute_destination(const std::string& destination, const std::stri
     return directory && clean != "/" ? clean + "/" : clean;
 }
 
-/// A fetched file without a date of its own has none: the same bytes give the same layer.
-Result<void> forget_time(const std::string& path) {
-    const timespec epoch[2] = {};
-    if (::utimensat(AT_FDCWD, path.c_str(), epoch, 0) != 0) {
+/// A fetched file has the server's date or none: the same bytes give the same layer.
+Result<void> set_time(const std::string& path, Instant at) {
+    const timespec time{at.time_since_epoch().count() / 1'000'000'000, 0};
+    const timespec times[2] = {time, time};
+    if (::utimensat(AT_FDCWD, path.c_str(), times, 0) != 0) {
         return os_error("set the time of " + path, errno);
     }
     return ok();
@@ -99,6 +100,7 @@ class CopyWork {
             TRY(write_inline({&root_, job_.destination}, file.name, file.content, many_,
                              {owner_.value_or(Owner{}), file_mode}));
         }
+        if (job_.command.link) { TRY(fix_times()); }
         return std::move(done_);
     }
 
@@ -126,6 +128,23 @@ class CopyWork {
         if (many_ && !target.path.ends_with('/')) { target.path += '/'; }
         TRY_LET(deferred, copy_selected(tree, plain, target, rules));
         if (!deferred.empty()) { done_.links.emplace_back(source.tree.path, std::move(deferred)); }
+        return ok();
+    }
+
+    /// Directories on the way to the destination have no time of their own: a layer that is
+    /// independent of what lies below is the same whenever it is made.
+    Result<void> fix_times() const {
+        const timespec epoch[2] = {};
+        std::string at;
+        for (const auto& part : split(clean_relative(job_.destination), '/')) {
+            at += (at.empty() ? "" : "/") + part;
+            os::OpenBeneath how;
+            how.flags = O_RDONLY | O_DIRECTORY;
+            how.no_links = true;
+            const auto directory = os::open_beneath(root_, at, how);
+            if (!directory) { break; }
+            if (::futimens(directory->raw(), epoch) != 0) { return os_error("utimens", errno); }
+        }
         return ok();
     }
 
@@ -223,7 +242,7 @@ net::Task<Result<CopySource>> Job::fetch_source(Prepared* work, std::string addr
     const std::string name = file.name.empty() ? "download" : file.name;
     source.selection.items = {Selected{"download", name, false}};
     source.selection.digest = blob::hash(name + " " + file.digest_hex);
-    CO_TRY(forget_time(file.path));
+    CO_TRY(set_time(file.path, file.modified));
     co_return source;
 }
 

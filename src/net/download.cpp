@@ -137,7 +137,9 @@ Task<Result<std::unique_ptr<Download>>> Download::start(Loop& loop, Url url, Unt
             co_return internal(url.text() + " answered " + std::to_string(head.status) + " " +
                                head.reason);
         }
-        co_return std::unique_ptr<Download>(new Download(std::move(client), std::move(exchange)));
+        std::string modified(head.headers.get_or("Last-Modified", ""));
+        co_return std::unique_ptr<Download>(
+            new Download(std::move(client), std::move(exchange), std::move(modified)));
     }
     co_return internal(url.text() + " was redirected too often");
 }

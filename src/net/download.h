@@ -35,12 +35,18 @@ class Download {
         return exchange_->read_some(into, until);
     }
 
+    /// The header Last-Modified as it came; "" for none.
+    const std::string& last_modified() const { return last_modified_; }
+
   private:
-    Download(std::unique_ptr<HttpClient> client, std::unique_ptr<ClientExchange> exchange)
-        : client_(std::move(client)), exchange_(std::move(exchange)) {}
+    Download(std::unique_ptr<HttpClient> client, std::unique_ptr<ClientExchange> exchange,
+             std::string last_modified)
+        : client_(std::move(client)), exchange_(std::move(exchange)),
+          last_modified_(std::move(last_modified)) {}
 
     std::unique_ptr<HttpClient> client_;
     std::unique_ptr<ClientExchange> exchange_;
+    std::string last_modified_;
 };
 
 } // namespace shoal::net
