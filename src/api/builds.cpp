@@ -146,8 +146,8 @@ Result<build::Request> request_of(const Call& call) {
     request.resources = std::move(resources);
     TRY_LET(shm, call.query_int("shmsize"));
     request.shm_size_bytes = shm;
-    TRY_LET(security, json_query<std::vector<std::string>>(call, "securityopt"));
-    request.security_opts = std::move(security);
+    request.security_opts =
+        call.query_all("securityopt"); // one per parameter, as clients send them
     const std::string isolation = to_lower(call.query_text("isolation"));
     if (!isolation.empty() && isolation != "default") {
         return invalid("isolation " + isolation + " is not supported on Linux");

@@ -247,6 +247,12 @@ class Build {
         return words_ ? words_->kept_sending() + words_->kept() : std::string();
     }
 
+    /// What belongs to a failure beside its message. How the session ended matters only then.
+    void tell_more() {
+        app_.err(kept_words());
+        if (!served_) { app_.error_line("session: " + served_.error().message); }
+    }
+
     Result<int> conclude(Result<void> outcome) {
         if (outcome) { outcome = answer_.finish(); }
         const auto& failure = answer_.failure();
@@ -256,13 +262,12 @@ class Build {
                                                : BuildEnd::Finished);
         }
         if (interrupted_ != 0) { return 128 + interrupted_; }
-        if (!outcome || failure) { app_.err(kept_words()); }
+        if (!outcome || failure) { tell_more(); }
         if (!outcome) { return std::move(outcome).error(); }
         if (failure) {
             app_.error_line(failure->message);
             return failure->code;
         }
-        if (!served_) { return std::move(served_).error().with("session"); }
         return write_results();
     }
 

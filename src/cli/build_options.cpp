@@ -57,7 +57,7 @@ class Reader {
         options_.id_file = parsed_.text("iidfile");
         options_.metadata_file = parsed_.text("metadata-file");
         TRY(read_progress());
-        read_image();
+        TRY(read_image());
         TRY(read_cache());
         TRY(read_steps());
         TRY(read_session());
@@ -116,9 +116,13 @@ class Reader {
     }
     void only_shoal(std::string_view flag) { options_.only_shoal.emplace_back(flag); }
 
-    void read_image() {
+    Result<void> read_image() {
         for (const auto& tag : options_.tags) { add("t", tag); }
         add_text("target", "target");
+        const auto platforms = parsed_.all("platform");
+        if (platforms.size() > 1 || parsed_.text("platform").find(',') != std::string::npos) {
+            return unsupported("--platform: more than one platform is not supported");
+        }
         if (const auto platform = parsed_.text("platform"); !platform.empty()) {
             add("platform", to_lower(platform));
         }
@@ -133,6 +137,7 @@ class Reader {
                                       : std::optional<std::string>(value);
         }
         add_switch("squash", "squash");
+        return ok();
     }
 
     std::string environment_setting(const std::string& text) const {

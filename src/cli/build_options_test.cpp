@@ -134,6 +134,8 @@ TEST(BuildOptions, what_is_not_supported_is_refused_by_name) {
                 HasSubstr("--cache-to type=registry,ref=x is not supported"));
     EXPECT_THAT(failure({"--cache-from", "type=gha"}), HasSubstr("type=gha is not supported"));
     EXPECT_THAT(failure({"-o", "a", "-o", "b"}), HasSubstr("--output"));
+    EXPECT_THAT(failure({"--platform", "a/b,c/d"}), HasSubstr("--platform: more than one"));
+    EXPECT_THAT(failure({"--platform", "a/b", "--platform", "c/d"}), HasSubstr("--platform"));
     EXPECT_THAT(failure({"--output", "type=registry"}),
                 HasSubstr("--output: type=registry is not supported"));
     EXPECT_THAT(failure({"--output", "type=image,push=true"}), HasSubstr("push is not supported"));
