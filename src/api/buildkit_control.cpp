@@ -439,7 +439,6 @@ net::Task<Result<void>> Control::prune(net::GrpcCall& call, net::Until until) {
 net::Task<Result<void>> Control::listen_history(net::GrpcCall& call, net::Until until) {
     CO_TRY_LET(message, co_await call.read_only_message(until));
     CO_TRY_LET(wish, buildkit::parse_history_request(message));
-    if (!wish.ref.empty()) { co_return not_found("build", wish.ref); }
     if (wish.early_exit) { co_return ok(); }
     net::Flag never(loop_);
     const net::Wake wake = co_await never.wait(until);

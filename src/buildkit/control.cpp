@@ -195,7 +195,7 @@ Result<PruneWish> parse_prune_request(const std::string& bytes) {
 
 Result<HistoryWish> parse_history_request(const std::string& bytes) {
     TRY_LET(message, parse_message<v1::BuildHistoryRequest>(bytes, "history request"));
-    return HistoryWish{message.activeonly(), message.earlyexit(), message.ref()};
+    return HistoryWish{message.activeonly(), message.earlyexit()};
 }
 
 Result<GatewaySolve> parse_gateway_solve(const std::string& bytes) {

@@ -96,7 +96,6 @@ Result<PruneWish> parse_prune_request(const std::string& bytes);
 struct HistoryWish {
     bool active_only = false;
     bool early_exit = false;
-    std::string ref;
 };
 Result<HistoryWish> parse_history_request(const std::string& bytes);
 

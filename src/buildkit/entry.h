@@ -29,6 +29,7 @@ struct TreeEntry {
 struct TreeLimits {
     std::uint64_t bytes_max = 256ull << 30; ///< of all files together
     std::uint64_t entries_max = 4'000'000;
+    std::uint64_t names_bytes_max = 512u << 20; ///< paths, link targets and attributes together
     std::size_t path_bytes_max = 4095;
     std::size_t name_bytes_max = 255;
     std::size_t depth_max = 512;

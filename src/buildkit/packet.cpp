@@ -70,12 +70,12 @@ Result<Packet::Kind> kind_of(const wire::Packet& message) {
 
 } // namespace
 
-std::string print_packet(const Packet& packet) {
+std::string print_packet(Packet packet) {
     wire::Packet message;
     message.set_type(type_of(packet.kind));
     if (packet.kind == Packet::Kind::Entry) { fill(*message.mutable_stat(), packet.entry); }
     message.set_id(packet.id);
-    if (!packet.data.empty()) { message.set_data(packet.data); }
+    if (!packet.data.empty()) { message.set_data(std::move(packet.data)); }
     return print_message(message);
 }
 

@@ -17,7 +17,7 @@ struct Packet {
     std::string data; ///< of a file; or the message of Failed
 };
 
-std::string print_packet(const Packet& packet);
+std::string print_packet(Packet packet);
 /// Fails: Invalid.
 Result<Packet> parse_packet(const std::string& bytes);
 

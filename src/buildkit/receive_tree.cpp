@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t inbox_bytes_max = 4 * 1024 * 1024;
 constexpr std::size_t inbox_messages_max = 8192;
+constexpr std::size_t complaint_bytes_max = 4096;
 constexpr auto farewell_limit = std::chrono::seconds(2);
 
 using Messages = std::vector<std::string>;
@@ -31,7 +32,7 @@ Result<void> apply(TreeWriter& writer, const std::string& message) {
     case Packet::Kind::Data:
         return writer.data(packet.id, packet.data);
     case Packet::Kind::Failed:
-        return internal("the sender failed: " + packet.data);
+        return internal("the sender failed: " + packet.data.substr(0, complaint_bytes_max));
     case Packet::Kind::Request:
         return invalid("the sender asked for something");
     case Packet::Kind::Finished:

@@ -18,6 +18,7 @@ constexpr std::size_t read_step_bytes = 512 * 1024; ///< of files, in one go
 constexpr std::size_t piece_bytes = 128 * 1024;     ///< in one packet
 constexpr std::size_t files_step = 64;              ///< files in one go
 constexpr int readers = 3;
+constexpr std::size_t complaint_bytes_max = 4096;
 constexpr auto farewell_limit = std::chrono::seconds(2);
 
 struct Request {
@@ -30,6 +31,14 @@ struct Pieces {
     std::int64_t bytes = 0;
     bool done = false;
 };
+
+std::string data_packet(std::uint32_t id, std::string data) {
+    Packet packet;
+    packet.kind = Packet::Kind::Data;
+    packet.id = id;
+    packet.data = std::move(data);
+    return print_packet(std::move(packet));
+}
 
 /// Files to be read one after the other, on the pool.
 struct Reading {
@@ -53,19 +62,12 @@ struct Reading {
             TRY_LET(file, TreeFile::open(*root, request.path));
             open.emplace(std::move(file));
         }
-        Packet packet;
-        packet.kind = Packet::Kind::Data;
-        packet.id = request.id;
         TRY_LET(data, open->read(piece_bytes));
         pieces.bytes += static_cast<std::int64_t>(data.size());
         const bool ended = data.size() < piece_bytes;
-        if (!data.empty()) {
-            packet.data = std::move(data);
-            pieces.packets.push_back(print_packet(packet));
-            packet.data.clear();
-        }
+        if (!data.empty()) { pieces.packets.push_back(data_packet(request.id, std::move(data))); }
         if (ended) {
-            pieces.packets.push_back(print_packet(packet));
+            pieces.packets.push_back(data_packet(request.id, ""));
             open.reset();
             requests.pop_front();
         }
@@ -88,7 +90,7 @@ Result<Listed> list_some(TreeWalk& walk, std::uint32_t next_id) {
         Packet packet;
         packet.kind = Packet::Kind::Entry;
         packet.entry = std::move(entry);
-        listed.packets.push_back(print_packet(packet));
+        listed.packets.push_back(print_packet(std::move(packet)));
     }
     return listed;
 }
@@ -187,7 +189,8 @@ class Sender {
             CO_TRY_LET(packet, parse_packet(*message));
             if (packet.kind == Packet::Kind::Finished) { co_return ok(); }
             if (packet.kind == Packet::Kind::Failed) {
-                co_return internal("the receiver failed: " + packet.data);
+                co_return internal("the receiver failed: " +
+                                   packet.data.substr(0, complaint_bytes_max));
             }
             if (packet.kind != Packet::Kind::Request) {
                 co_return invalid("the receiver sent something that is no request");

@@ -275,6 +275,59 @@ TEST(Session, ends_with_its_connection) {
     RUN(world, leaving);
 }
 
+/// A session inside a call, as clients do that have no other connection.
+struct Nested {
+    World& world;
+    net::GrpcServer server;
+    explicit Nested(World& in) : world(in), server(in.loop) {
+        server.add("/test/Session",
+                   [this](net::GrpcCall& call, net::Until until) { return answer(call, until); });
+    }
+    Task<Result<void>> answer(net::GrpcCall& call, net::Until until) {
+        const std::shared_ptr<net::GrpcCall> borrowed(std::shared_ptr<void>(), &call);
+        auto stream = make_bytes_stream(world.loop, borrowed, "inside");
+        Sessions::Offer offer{"id", "", "", methods_of(world.offered)};
+        co_return co_await world.sessions.run(std::move(stream), std::move(offer), until);
+    }
+    Task<void> run() {
+        const auto outcome =
+            co_await server.serve(std::move(world.daemon_end), world.scope.cancel());
+        EXPECT_TRUE(outcome);
+    }
+    Task<void> run_client(net::Http2Connection& connection) {
+        const auto outcome = co_await connection.run(world.scope.cancel());
+        EXPECT_TRUE(outcome);
+    }
+    Task<void> serve(net::StreamPtr stream) {
+        const auto outcome = co_await serve_session(world.loop, std::move(stream), world.offered,
+                                                    world.scope.cancel());
+        EXPECT_TRUE(outcome);
+    }
+};
+Task<void> nested(World& world) {
+    world.context.file("a/b", std::string(2'000'000, 'n'));
+    Nested inside(world);
+    net::Http2Connection connection(world.loop, std::move(world.client_end),
+                                    net::Http2Role::Client);
+    world.scope.spawn(inside.run());
+    world.scope.spawn(inside.run_client(connection));
+    auto opened = net::GrpcClient(connection).open("/test/Session");
+    EXPECT_TRUE(opened);
+    std::shared_ptr<net::GrpcCall> call = std::move(*opened);
+    world.scope.spawn(inside.serve(make_bytes_stream(world.loop, std::move(call), "outside")));
+    const auto session = co_await world.sessions.find("id", late());
+    EXPECT_TRUE(session);
+    if (!session) { co_return; }
+    auto synced = co_await world.sync(*session);
+    EXPECT_TRUE(synced) << synced.error().message;
+    EXPECT_EQ(world.target.read("a/b").size(), 2'000'000U);
+    co_await world.scope.close();
+}
+TEST(Session, may_live_inside_a_call) {
+    World world;
+    RUN(world, nested);
+}
+
 // --- a hostile client ---
 
 Packet listed(const std::string& path, std::uint32_t mode, std::int64_t size) {

@@ -273,6 +273,9 @@ TEST(TreeWriter, has_limits) {
     writer = open(folder, TreeWriter::Existing::Mirror, limits);
     ASSERT_TRUE(writer->list(directory("a")) && writer->list(directory("b")));
     EXPECT_EQ(writer->list(directory("c")).error().code, Errc::Exhausted);
+    limits.names_bytes_max = 10;
+    writer = open(folder, TreeWriter::Existing::Mirror, limits);
+    EXPECT_EQ(writer->list(file("a-long-name", 1)).error().code, Errc::Exhausted);
     std::string deep = "d";
     writer = open(folder);
     for (int i = 0; i < 512; ++i) {

@@ -150,17 +150,27 @@ Result<TreeWriter::Place> TreeWriter::find_place(const TreeEntry& entry) {
     return place;
 }
 
-Result<void> TreeWriter::list(TreeEntry entry) {
-    if (list_ended_) { return invalid("an entry after the end of the list"); }
-    if (++entries_ > limits_.entries_max) {
-        return Error{Errc::Exhausted,
-                     "more than " + std::to_string(limits_.entries_max) + " entries"};
-    }
+/// What is listed is remembered until its content has come: that has its bounds.
+Result<void> TreeWriter::count(const TreeEntry& entry) {
+    const auto exhausted = [](std::uint64_t limit, const char* of) {
+        return Error{Errc::Exhausted, "more than " + std::to_string(limit) + " " + of};
+    };
+    if (++entries_ > limits_.entries_max) { return exhausted(limits_.entries_max, "entries"); }
     if (entry.size < 0) { return invalid(entry.path + ": a negative size"); }
     if (entry.is_file()) { listed_bytes_ += static_cast<std::uint64_t>(entry.size); }
-    if (listed_bytes_ > limits_.bytes_max) {
-        return Error{Errc::Exhausted, "more than " + std::to_string(limits_.bytes_max) + " bytes"};
+    if (listed_bytes_ > limits_.bytes_max) { return exhausted(limits_.bytes_max, "bytes"); }
+    names_bytes_ += entry.path.size() + entry.link.size();
+    for (const auto& [name, value] : entry.xattrs) { names_bytes_ += name.size() + value.size(); }
+    if (names_bytes_ > limits_.names_bytes_max) {
+        return exhausted(limits_.names_bytes_max, "bytes of names");
     }
+    return ok();
+}
+
+Result<void> TreeWriter::list(TreeEntry entry) {
+    if (list_ended_) { return invalid("an entry after the end of the list"); }
+    std::erase_if(entry.xattrs, [](const auto& one) { return !is_portable_xattr(one.first); });
+    TRY(count(entry));
     TRY_LET(place, find_place(entry));
     const std::string path = entry.path;
     return put(place, std::move(entry)).with(path);
@@ -317,7 +327,6 @@ Result<void> TreeWriter::end_file(Incoming& incoming) {
                        std::to_string(entry.size) + " that were listed");
     }
     for (const auto& [name, value] : entry.xattrs) {
-        if (!is_portable_xattr(name)) { continue; }
         if (value.size() > limits_.xattr_bytes_max || entry.xattrs.size() > limits_.xattrs_max) {
             return Error{Errc::Exhausted, "too many or too large extended attributes"};
         }

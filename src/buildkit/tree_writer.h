@@ -72,6 +72,7 @@ class TreeWriter {
 
     TreeWriter(os::Fd root, Existing existing, TreeLimits limits)
         : root_(std::move(root)), existing_(existing), limits_(limits) {}
+    Result<void> count(const TreeEntry& entry);
     Result<void> check_path(const std::string& path) const;
     Result<void> enter_parent(const std::string& parent, const std::string& path);
     Result<void> remove_until(Level& level, const std::string& name);
@@ -101,6 +102,7 @@ class TreeWriter {
     std::vector<std::pair<std::string, std::int64_t>> directory_times_;
     std::uint64_t entries_ = 0;
     std::uint64_t listed_bytes_ = 0;
+    std::uint64_t names_bytes_ = 0;
     bool list_ended_ = false;
     std::int64_t written_ = 0;
     std::int64_t kept_ = 0;

@@ -51,6 +51,7 @@ void submit_settings(Http2Connection::Impl& connection) {
 using ImplPtr = std::shared_ptr<Http2Connection::Impl>;
 
 bool has_work(const Http2Connection::Impl& connection) {
+    if (connection.ended) { return false; }
     return nghttp2_session_want_read(connection.session) != 0 ||
            nghttp2_session_want_write(connection.session) != 0;
 }
@@ -145,7 +146,7 @@ Result<void> Http2Connection::Impl::receive(std::string_view bytes) {
 
 Result<std::string> Http2Connection::Impl::gather(std::size_t bytes_max) {
     std::string all;
-    while (all.size() < bytes_max) {
+    while (!ended && all.size() < bytes_max) { // nghttp2 refers to the streams, which end() drops
         const std::uint8_t* bytes = nullptr;
         const auto size = nghttp2_session_mem_send(session, &bytes);
         if (size < 0) { return http2_error("http2", int(size)); }
