@@ -46,7 +46,8 @@ def nothing_left(d, seconds=10):
     """No container, process, mount or half-made thing of a build."""
     def check():
         assert not sleepers(), "a process of the step is alive"
-        assert d.api.get("/containers/json", all=1) == [], "a container is there"
+        left = [(c["Command"], c["State"], c["Status"], c["Labels"]) for c in d.api.get("/containers/json", all=1)]
+        assert left == [], "a container is there"
         assert shims(d) == [], "a monitor is there"
         merged = [m for m in mounts_under(d.data) if not m.endswith("/base")]
         assert merged == [], merged
@@ -334,7 +335,7 @@ def test_a_secret_is_in_no_layer_history_log_or_cache(d, tmp_path):
     (tmp_path / "c/Dockerfile").write_text(
         "FROM busybox\nRUN --mount=type=secret,id=key test $(wc -c < /run/secrets/key) = 16 && sha1sum /run/secrets/key | cut -c1-8 > /sum\n"
         "RUN --mount=type=secret,id=key,target=/elsewhere,mode=0400,uid=1000 stat -c '%a %u' /elsewhere > /stat\n"
-        "RUN --mount=type=secret,id=tok,env=TOKEN test \"$TOKEN\" = hunter2-and-more\nRUN ! test -e /run/secrets/key && ! test -s /elsewhere && test -z \"$TOKEN\"\n")
+        "RUN --mount=type=secret,id=tok,env=TOKEN test ${#TOKEN} = 16\nRUN ! test -e /run/secrets/key && ! test -s /elsewhere && test -z \"$TOKEN\"\n")
     out = cli("build", "-t", "secret", "--secret", f"id=key,src={tmp_path}/key", "--secret", "id=tok,env=THE_TOKEN", str(tmp_path / "c"), env={"THE_TOKEN": secret})
     assert secret not in out.out + out.err
     assert cli.out("run", "--rm", "secret", "cat", "/stat") == "400 1000"
