@@ -106,6 +106,44 @@ def test_a_context_from_standard_input(docker20, tmp_path):
     docker20("build", "-", input=b"\x1f\x8b" + b"no archive" * 100, env=BUILDKIT, ok=False)
 
 
+# --- buildx ---
+
+@pytest.fixture
+def buildx(daemon, tmp_path):
+    places = ("/usr/libexec/docker/cli-plugins", "/usr/local/libexec/docker/cli-plugins", "/usr/lib/docker/cli-plugins", os.path.dirname(os.environ.get("E2E_BUILDX", "/-/")))
+    plugin = next((p for p in (f"{place}/docker-buildx" for place in places) if os.path.exists(p)), None)
+    program = cli_module.PROGRAMS["docker28"] or "/usr/bin/docker"
+    if plugin is None or not os.path.exists(program):
+        pytest.skip("buildx is not on this machine")
+    docker = cli_module.Cli(program, daemon.socket, str(tmp_path / "home"))
+    plugins = tmp_path / "home/.docker/cli-plugins"
+    plugins.mkdir()
+    (plugins / "docker-buildx").symlink_to(plugin)
+    return docker
+
+
+def test_buildx_builds(buildx, api, tmp_path):
+    folder = write_folder(tmp_path / "c", "FROM busybox\nARG A\nRUN --mount=type=secret,id=s echo $A $(cat /run/secrets/s) > /made\nCOPY a /a\n", {"a": "text"})
+    (tmp_path / "s").write_text("whisper")
+    r = buildx("buildx", "build", "--progress=plain", "-t", "byx", "--build-arg", "A=1", "--label", "l=m", "--secret", f"id=s,src={tmp_path}/s",
+               "--metadata-file", str(tmp_path / "meta"), folder)
+    assert "RUN --mount=type=secret" in r.err and config_of(api, "byx")["Labels"] == {"l": "m"}
+    assert json.loads((tmp_path / "meta").read_text())["containerimage.config.digest"] == api.get("/images/byx/json")["Id"]
+    assert buildx.out("run", "--rm", "byx", "cat", "/made", "/a") == "1 whisper\ntext"
+    buildx("buildx", "build", "--output", f"type=local,dest={tmp_path}/out", folder)
+    assert (tmp_path / "out/a").read_text() == "text"
+    assert "CACHED" in buildx("buildx", "build", "--progress=plain", "--build-arg", "A=1", "--label", "l=m", "--secret", f"id=s,src={tmp_path}/s", folder).err
+    assert "reclaimable" in buildx("buildx", "du").out.lower()
+    buildx("buildx", "prune", "-af")
+
+
+def test_buildx_is_told_why_a_build_fails(buildx, tmp_path):
+    folder = write_folder(tmp_path / "c", "FROM busybox\nRUN exit 3\n")
+    r = buildx("buildx", "build", folder, ok=False)
+    assert "RUN exit 3" in r.err and "code: 3" in r.err
+    assert "not supported" in buildx("buildx", "build", "--push", "-t", "localhost:1/x", folder, ok=False).err
+
+
 # --- the Control service ---
 
 class Control:
