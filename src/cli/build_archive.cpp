@@ -75,19 +75,19 @@ archive::Entry file_entry(std::string_view name) {
 }
 
 /// The Dockerfile under a name that nothing in the context has, and a .dockerignore that names it.
-Result<std::string> add_outside_file(Packing& packing, const BuildContext& context) {
+std::string add_outside_file(Packing& packing, const BuildContext& context,
+                             const std::optional<std::string>& ignore_text) {
     os::SystemRandom random;
     const std::string name = ".dockerfile." + random.hex(name_bytes);
-    std::string ignored(ignore_file);
-    const std::string path = context.place + "/" + ignored;
-    if (os::exists(path)) {
-        auto text = os::read_file(path);
-        if (!text) { return go_error("open " + path, text.error()); }
-        ignored = std::move(*text);
-    }
+    const std::string ignored = ignore_text.value_or(std::string(ignore_file));
     packing.options.extras = {{file_entry(name), *context.outside},
                               {file_entry(ignore_file), ignored + "\n" + name + "\n"}};
     return name;
+}
+
+Result<dockerfile::PatternList> patterns_of(const std::optional<std::string>& ignore_text) {
+    TRY_LET(patterns, dockerfile::parse_ignore_file(ignore_text.value_or("")));
+    return dockerfile::PatternList::create(patterns);
 }
 
 void choose_entries(const std::shared_ptr<Packing>& packing) {
@@ -151,17 +151,17 @@ Result<ContextBody> ContextArchive::pack(const BuildContext& context,
     packing->output = std::move(pipe.write_end);
     auto input = std::make_shared<os::Fd>(std::move(pipe.read_end));
     packing->options.compression = compression;
-    TRY_LET(patterns, load_ignored(context));
-    TRY_LET(ignored, dockerfile::PatternList::create(patterns).with("error checking context"));
+    TRY_LET(ignore_text, load_ignore_file(context));
+    TRY_LET(ignored, patterns_of(ignore_text).with("error checking context"));
     packing->ignored = std::move(ignored);
     packing->always = {std::string(ignore_file)};
     ContextBody body;
     body.dockerfile = context.dockerfile;
     if (context.outside) {
-        TRY_LET(name, add_outside_file(*packing, context));
-        body.dockerfile = std::move(name);
+        body.dockerfile = add_outside_file(*packing, context, ignore_text);
     } else {
         packing->always.push_back(context.dockerfile);
+        packing->always.push_back(context.dockerfile + std::string(own_ignore_suffix));
     }
     choose_entries(packing);
     packing_.spawn(pack_beside(&pool_, packing));

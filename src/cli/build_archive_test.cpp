@@ -103,6 +103,24 @@ TEST(BuildArchive, a_dockerfile_from_outside_goes_along_hidden) {
     EXPECT_EQ(files.size(), 3u);
 }
 
+TEST(BuildArchive, the_dockerfiles_own_ignore_file_is_what_the_daemon_gets_to_see) {
+    const Tree tree, other;
+    tree.put("sub/D", "FROM scratch\n");
+    tree.put("sub/D.dockerignore", "a\nsub\n");
+    tree.put(".dockerignore", "b\n");
+    tree.put("a", "1");
+    tree.put("b", "2");
+    const auto inside = packed(*choose_context(tree.dir.path(), tree.dir.path() + "/sub/D"));
+    EXPECT_THAT(files_of(*inside.tar), ElementsAre(Key(".dockerignore"), Key("b"), Key("sub/D"),
+                                                   Key("sub/D.dockerignore")));
+    other.put("D", "FROM scratch\n");
+    other.put("D.dockerignore", "a\nsub");
+    const auto outside = packed(*choose_context(tree.dir.path(), other.dir.path() + "/D"));
+    const auto files = files_of(*outside.tar);
+    EXPECT_EQ(files.at(".dockerignore"), "a\nsub\n" + outside.dockerfile + "\n");
+    EXPECT_TRUE(files.contains("b") && !files.contains("a"));
+}
+
 TEST(BuildArchive, compresses_when_asked_to) {
     const Tree tree;
     tree.put("Dockerfile", std::string(100'000, ' '));

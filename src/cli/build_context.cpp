@@ -3,7 +3,6 @@
 #include "archive/compression.h"
 #include "base/text.h"
 #include "cli/support.h"
-#include "dockerfile/ignore.h"
 #include "dockerfile/instruction.h"
 #include "os/file.h"
 
@@ -198,20 +197,14 @@ bool is_archive(std::string_view head) {
     return archive::detect_compression(head) != archive::Compression::None || is_tar_header(head);
 }
 
-Result<std::vector<std::string>> load_ignored(const BuildContext& context) {
+Result<std::optional<std::string>> load_ignore_file(const BuildContext& context) {
     const std::string dockerfile =
         context.outside ? context.outside_path : context.place + "/" + context.dockerfile;
-    std::optional<std::string> text;
     if (!dockerfile.empty()) {
-        TRY_LET(own, read_if_there(dockerfile + ".dockerignore"));
-        text = std::move(own);
+        TRY_LET(own, read_if_there(dockerfile + std::string(own_ignore_suffix)));
+        if (own) { return std::move(own); }
     }
-    if (!text) {
-        TRY_LET(usual, read_if_there(context.place + "/.dockerignore"));
-        text = std::move(usual);
-    }
-    if (!text) { return std::vector<std::string>(); }
-    return dockerfile::parse_ignore_file(*text).with("error checking context");
+    return read_if_there(context.place + "/.dockerignore");
 }
 
 } // namespace shoal::cli

@@ -37,8 +37,9 @@ Result<BuildContext> choose_context(const std::string& context, const std::strin
 inline constexpr std::size_t context_head_bytes = 512;
 bool is_archive(std::string_view head);
 
-/// Patterns of what is not sent: of "<Dockerfile>.dockerignore" beside the Dockerfile, else of the
-/// context's ".dockerignore".
-Result<std::vector<std::string>> load_ignored(const BuildContext& context);
+/// What is not sent: the text of "<Dockerfile>.dockerignore" beside the Dockerfile, else of the
+/// context's ".dockerignore"; nothing when there is neither.
+Result<std::optional<std::string>> load_ignore_file(const BuildContext& context);
+inline constexpr std::string_view own_ignore_suffix = ".dockerignore";
 
 } // namespace shoal::cli

@@ -350,9 +350,13 @@ def test_a_folder_by_either_way(either, folder, api):
 
 
 def test_own_ignore_file_of_a_dockerfile(either, folder, api):
-    path = folder(None, {"D": "FROM busybox\nCOPY . /all/\n", "D.dockerignore": "b\n", ".dockerignore": "a\n", "a": "1", "b": "2"})
+    text = "FROM busybox\nCOPY . /all/\n"
+    path = folder(None, {"D": text, "D.dockerignore": "b\nD*\n", ".dockerignore": "a\n", "a": "1", "b": "2"})
     either("build", "-t", "x", "-f", path + "/D", path)
-    assert "a" in names(api, "x", "/all") and "b" not in names(api, "x", "/all")
+    assert names(api, "x", "/all") == [".dockerignore", "a"]
+    outside = folder(text, {"Dockerfile.dockerignore": "b\n"}, name="other")
+    either("build", "-t", "y", "-f", outside + "/Dockerfile", path)
+    assert {"a", "D"} < set(names(api, "y", "/all")) and "b" not in names(api, "y", "/all")
 
 
 def test_dockerfile_outside_and_on_standard_input(either, folder, api, tmp_path):
