@@ -145,6 +145,15 @@ def test_bad_substitutions_are_refused(build, form, says):
     build.fails(f"FROM busybox\nENV V=1\nLABEL x={form}\n", says="" if OLD_DOCKER else says)
 
 
+def test_the_path_is_there_to_be_added_to(build):
+    """The base has no PATH of its own, and scratch has nothing at all: $PATH is the usual one."""
+    usual = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    b = build("FROM busybox\nENV PATH=/opt/bin:$PATH\nRUN mkdir /opt && ls /opt > /f\n")
+    assert env_of(b)["PATH"] == "/opt/bin:" + usual and b.sh("echo $PATH").out == f"/opt/bin:{usual}\n"
+    assert env_of(build("FROM scratch\nENV P=$PATH\n"))["P"] == usual
+    assert env_of(build("FROM busybox\nLABEL a=b\n"))["PATH"] == usual
+
+
 def test_where_variables_are_put_in(build):
     b = build('''FROM busybox
 ENV D=/dir N=name U=web P=8080 S=SIGINT

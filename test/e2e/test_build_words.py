@@ -86,8 +86,23 @@ Successfully built <id>
 def test_continued_lines_and_args_are_shown_on_one_line(build):
     b = build("ARG TAG=latest\nFROM busybox:$TAG\nARG X=1\nRUN echo a \\\n   b \\\n   c > /f\n")
     steps = re.findall(r"^Step (\d+/\d+) : (.*)$", b.text, re.M)
-    assert [s for s, _ in steps] == ["1/4", "2/4", "3/4", "4/4"] if len(steps) == 4 else ["1/3", "2/3", "3/3"]
-    assert [t for _, t in steps][-3:] == ["FROM busybox:$TAG", "ARG X=1", "RUN echo a    b    c > /f"]
+    assert steps == [("1/4", "ARG TAG=latest"), ("2/4", "FROM busybox:$TAG"), ("3/4", "ARG X=1"), ("4/4", "RUN echo a    b    c > /f")]
+
+
+def test_triggers_and_labels_of_the_request_are_shown(build):
+    build("FROM busybox\nONBUILD ENV O=1\n", t="parent")
+    b = build("FROM parent\nENV A=1\n", labels={"b": "2", "a": "1"})
+    assert shape(b) == """Step 1/4 : FROM parent
+# Executing 1 build trigger
+ ---> <id>
+Step 2/4 : ENV A=1
+ ---> <id>
+Step 3/4 : LABEL a=1
+ ---> <id>
+Step 4/4 : LABEL b=2
+ ---> <id>
+Successfully built <id>
+"""
 
 
 def test_instructions_are_shown_as_they_are_written(build):
