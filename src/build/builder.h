@@ -57,7 +57,6 @@ struct Request {
     bool remove = true;        ///< containers of steps that succeeded
     bool force_remove = false; ///< of steps that failed too
     bool squash = false;
-    std::map<std::string, std::string> annotations;
 
     // Of the containers that steps run in.
     std::string network;                  ///< as HostConfig.NetworkMode

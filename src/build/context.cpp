@@ -198,7 +198,7 @@ net::Task<Result<Tree>> Job::image_tree(oci::ImageId image) {
     if (const auto known = trees_.find(key); known != trees_.end()) { co_return known->second; }
     CO_TRY_LET(path, co_await work_dir("image"));
     CO_TRY(co_await engine_.images.mount_image(image, path, image::Below::Nothing));
-    Tree tree{path, false, true, "image " + image.text(), false};
+    Tree tree{path, false, true, "image " + image.text()};
     trees_[key] = tree;
     co_return tree;
 }
@@ -228,7 +228,7 @@ net::Task<Result<Tree>> Job::load_context(std::string name, ContextSource source
     case ContextSource::Kind::None:
         co_return invalid("there is no build context to take files from");
     case ContextSource::Kind::Directory: {
-        Tree tree{source.path, true, false, "", ignored_.has_value()};
+        Tree tree{source.path, true, false, ""};
         if (name.empty() && ignored_) {
             auto job = [path = source.path, patterns = *ignored_]() -> Result<void> {
                 TRY_LET(root, os::open_directory(path));
@@ -270,7 +270,6 @@ net::Task<Result<Tree>> Job::sync_context(std::string name, std::string client_n
     }
     Tree tree;
     tree.ours = true;
-    tree.ignores = name.empty() && ignored_.has_value();
     const std::string& shared = request_.session->shared_key();
     std::string place;
     if (!shared.empty()) {

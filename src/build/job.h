@@ -18,9 +18,8 @@ struct Tree {
     std::string path;
     bool ours =
         false; ///< written by nobody else: its files may be linked to and their digests kept
-    bool image = false;   ///< of an image or stage: owners and devices count
-    std::string id;       ///< names its content for sure (an image's id); "" when only a digest can
-    bool ignores = false; ///< a .dockerignore was at work: for messages
+    bool image = false; ///< of an image or stage: owners and devices count
+    std::string id;     ///< names its content for sure (an image's id); "" when only a digest can
 };
 
 /// One stage while it is being built.
@@ -51,7 +50,6 @@ struct CopySource {
     Tree tree;
     Selection selection;
     bool fetched = false; ///< ADD of an address: unpacked only when asked for
-    std::string fetched_name;
 };
 
 /// A mount of a RUN step, ready to be given to a container.

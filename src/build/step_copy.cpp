@@ -211,7 +211,7 @@ net::Task<Result<CopySource>> Job::select(Prepared* work, Tree tree,
     };
     auto selection = co_await env_.pool.run(std::move(job));
     if (!selection) { co_return copy_failed(command, std::move(selection).error(), !tree.image); }
-    co_return CopySource{tree, std::move(*selection), false, ""};
+    co_return CopySource{tree, std::move(*selection), false};
 }
 
 /// ADD of an address: fetched into a tree of its own.
@@ -220,7 +220,7 @@ net::Task<Result<CopySource>> Job::fetch_source(Prepared* work, std::string addr
     CO_TRY_LET(directory, co_await work_dir("fetch"));
     CopySource source;
     source.fetched = true;
-    source.tree = Tree{directory, true, false, "", false};
+    source.tree = Tree{directory, true, false, ""};
     CO_TRY_LET(git, parse_git_address(address));
     if (git) {
         CO_TRY_LET(checkout,

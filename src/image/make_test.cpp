@@ -190,4 +190,118 @@ TEST_F(Make, says_when_the_changes_are_not_there) {
     EXPECT_EQ(commit_image(layers, blobs, options).error().code, Errc::NotFound);
 }
 
+namespace {
+
+StepOptions step_on(const LoadedImage& parent, const std::string& upper, Instant now) {
+    StepOptions options;
+    options.parent = parent.config;
+    for (const auto& layer : parent.layers) { options.parent_layers.push_back(layer.id); }
+    options.config = parent.config->config;
+    options.upper = upper;
+    options.history.created = now;
+    options.history.created_by = "RUN it";
+    return options;
+}
+
+std::vector<oci::ChainId> ids_of(const LoadedImage& image) {
+    std::vector<oci::ChainId> ids;
+    for (const auto& layer : image.layers) { ids.push_back(layer.id); }
+    return ids;
+}
+
+} // namespace
+
+TEST_F(Make, takes_the_changes_of_a_step_as_its_layer) {
+    const auto parent = base();
+    changed("new", "text");
+    const auto image = step_image(layers, blobs, step_on(parent, upper, now));
+    ASSERT_TRUE(image) << image.error().message;
+    ASSERT_EQ(image->layers.size(), 2u);
+    EXPECT_EQ(*os::read_file(layers.diff_path(image->layers[1].id) + "/new"), "text");
+    EXPECT_FALSE(os::exists(upper)) << "moved, not copied";
+    EXPECT_EQ(image->config->history.back().created_by, "RUN it");
+    EXPECT_FALSE(image->config->history.back().empty_layer);
+    std::string tar;
+    ASSERT_TRUE(layers.write_tar(image->layers[1].id, archive::sink_into(tar)));
+    EXPECT_EQ(blob::hash(tar), image->layers[1].diff_id);
+}
+
+TEST_F(Make, keeps_the_changes_where_they_are_when_they_are_to_be_kept) {
+    const auto parent = base();
+    changed("new", "text");
+    auto options = step_on(parent, upper, now);
+    options.keep_upper = true;
+    const auto image = step_image(layers, blobs, options);
+    ASSERT_TRUE(image) << image.error().message;
+    EXPECT_EQ(image->layers.size(), 2u);
+    EXPECT_EQ(*os::read_file(upper + "/new"), "text");
+}
+
+TEST_F(Make, a_step_without_changes_has_no_layer) {
+    const auto parent = base();
+    const auto image = step_image(layers, blobs, step_on(parent, upper, now));
+    ASSERT_TRUE(image) << image.error().message;
+    EXPECT_EQ(image->layers.size(), 1u);
+    EXPECT_TRUE(image->config->history.back().empty_layer);
+}
+
+TEST_F(Make, a_step_above_nothing_begins_an_image) {
+    changed("first", "1");
+    StepOptions options;
+    options.upper = upper;
+    options.history.created = now;
+    options.platform = *oci::parse_platform("linux/arm64");
+    const auto image = step_image(layers, blobs, options);
+    ASSERT_TRUE(image) << image.error().message;
+    EXPECT_EQ(image->layers.size(), 1u);
+    EXPECT_EQ(image->config->architecture, "arm64");
+}
+
+TEST_F(Make, later_times_become_the_newest_that_is_allowed) {
+    const auto parent = base();
+    changed("f", "1");
+    ASSERT_TRUE(os::ensure_directory(upper + "/d"));
+    changed("d/g", "2");
+    auto options = step_on(parent, upper, now);
+    options.newest = from_unix_nanos(1'000'000'000'000'000'000);
+    const auto image = step_image(layers, blobs, options);
+    ASSERT_TRUE(image) << image.error().message;
+    for (const char* name : {"/f", "/d", "/d/g"}) {
+        struct stat status {};
+        ASSERT_EQ(::stat((layers.diff_path(image->layers[1].id) + name).c_str(), &status), 0);
+        EXPECT_EQ(status.st_mtim.tv_sec, 1'000'000'000) << name;
+    }
+}
+
+TEST_F(Make, squashes_layers_to_what_can_be_seen) {
+    const auto parent = base(); // a, gone
+    changed("big", std::string(1000, 'x'));
+    ASSERT_TRUE(os::ensure_directory(upper + "/d"));
+    changed("d/one", "1");
+    const auto first = step_image(layers, blobs, step_on(parent, upper, now));
+    ASSERT_TRUE(first);
+    ASSERT_TRUE(os::ensure_directory(upper));
+    ASSERT_EQ(::mknod((upper + "/big").c_str(), S_IFCHR, makedev(0, 0)), 0);
+    ASSERT_EQ(::mknod((upper + "/gone").c_str(), S_IFCHR, makedev(0, 0)), 0);
+    ASSERT_TRUE(os::ensure_directory(upper + "/d"));
+    changed("d/two", "2");
+    const auto second = step_image(layers, blobs, step_on(*first, upper, now));
+    ASSERT_TRUE(second);
+    SquashOptions options;
+    options.image = second->config;
+    options.layers = ids_of(*second);
+    options.kept = 1;
+    options.now = now;
+    const auto image = squash_image(layers, blobs, options);
+    ASSERT_TRUE(image) << image.error().message;
+    ASSERT_EQ(image->layers.size(), 2u);
+    const std::string diff = layers.diff_path(image->layers[1].id);
+    EXPECT_EQ(*os::read_file(diff + "/d/one"), "1");
+    EXPECT_EQ(*os::read_file(diff + "/d/two"), "2");
+    EXPECT_FALSE(os::exists(diff + "/big")) << "made and removed above the base";
+    struct stat status {};
+    ASSERT_EQ(::stat((diff + "/gone").c_str(), &status), 0) << "the base's is still hidden";
+    EXPECT_TRUE(S_ISCHR(status.st_mode));
+}
+
 } // namespace shoal::image
