@@ -1,25 +1,18 @@
-// BuildKit's Control service and the gateway by which clients steer their own builds: what the
-// docker command with the buildx plugin speaks instead of POST /build. Builds are those of
-// src/build; this only translates.
-#include "api/build_status.h"
-#include "api/build_upload.h"
-#include "api/buildkit_jobs.h"
+#include "api/buildkit_control.h"
+
 #include "api/buildkit_request.h"
 #include "api/call.h"
 #include "api/daemon.h"
 #include "api/router.h"
 #include "base/text.h"
-#include "base/time.h"
 #include "build/builder.h"
-#include "build/exporter.h"
 #include "buildkit/bytes_stream.h"
-#include "buildkit/control.h"
 #include "buildkit/session.h"
 #include "buildkit/words.h"
 #include "engine/engine.h"
-#include "net/grpc.h"
 
 namespace shoal::api {
+
 namespace {
 
 constexpr auto session_limit = std::chrono::seconds(10); ///< for a session that is on its way
@@ -27,93 +20,62 @@ constexpr auto image_name_prefix = "naming to ";
 
 using buildkit::Attributes;
 
-class Control {
-  public:
-    Control(Daemon& daemon, net::Loop& loop) : daemon_(daemon), loop_(loop), server_(loop) {
-        add(buildkit::method_solve, &Control::solve);
-        add(buildkit::method_status, &Control::status);
-        add(buildkit::method_session, &Control::session);
-        add(buildkit::method_workers, &Control::workers);
-        add(buildkit::method_info, &Control::info);
-        add(buildkit::method_disk_usage, &Control::disk_usage);
-        add(buildkit::method_prune, &Control::prune);
-        add(buildkit::method_listen_history, &Control::listen_history);
-        add(buildkit::method_update_history, &Control::update_history);
-        add(buildkit::method_health, &Control::health);
-        add(buildkit::method_gateway_ping, &Control::ping);
-        add(buildkit::method_gateway_solve, &Control::gateway_solve);
-        add(buildkit::method_gateway_evaluate, &Control::evaluate);
-        add(buildkit::method_gateway_inputs, &Control::inputs);
-        add(buildkit::method_gateway_return, &Control::take_return);
-    }
-    net::Task<Result<void>> serve(net::StreamPtr stream, net::Until until) {
-        return server_.serve(std::move(stream), until);
-    }
-
-  private:
-    using Member = net::Task<Result<void>> (Control::*)(net::GrpcCall&, net::Until);
-    void add(const char* method, Member member) {
-        server_.add(method, [this, member](net::GrpcCall& call, net::Until until) {
-            return (this->*member)(call, until);
-        });
-    }
-
-    net::Task<Result<void>> solve(net::GrpcCall& call, net::Until until);
-    net::Task<Result<void>> status(net::GrpcCall& call, net::Until until);
-    net::Task<Result<void>> session(net::GrpcCall& call, net::Until until);
-    net::Task<Result<void>> workers(net::GrpcCall& call, net::Until until);
-    net::Task<Result<void>> info(net::GrpcCall& call, net::Until until);
-    net::Task<Result<void>> disk_usage(net::GrpcCall& call, net::Until until);
-    net::Task<Result<void>> prune(net::GrpcCall& call, net::Until until);
-    net::Task<Result<void>> listen_history(net::GrpcCall& call, net::Until until);
-    net::Task<Result<void>> update_history(net::GrpcCall& call, net::Until until);
-    net::Task<Result<void>> health(net::GrpcCall& call, net::Until until);
-    net::Task<Result<void>> ping(net::GrpcCall& call, net::Until until);
-    net::Task<Result<void>> gateway_solve(net::GrpcCall& call, net::Until until);
-    net::Task<Result<void>> evaluate(net::GrpcCall& call, net::Until until);
-    net::Task<Result<void>> inputs(net::GrpcCall& call, net::Until until);
-    net::Task<Result<void>> take_return(net::GrpcCall& call, net::Until until);
-
-    buildkit::Worker worker() const;
-    net::Task<Result<BuildJobPtr>> job_of(net::GrpcCall& call, net::Until until);
-    net::Task<Result<Attributes>> run(BuildJobPtr job, net::Until until);
-    net::Task<Result<std::string>> wait_returned(BuildJobPtr job, net::Until until);
-    /// Builds, and keeps the result under a new reference.
-    net::Task<Result<std::string>> build(BuildJobPtr job, Attributes attributes,
-                                         std::vector<std::string> cache_from, net::Until until);
-    net::Task<Result<std::string>> build_upload(BuildJobPtr job, build::Request request,
-                                                UploadContext& context, std::string path,
-                                                net::Until until);
-    net::Task<Result<std::string>> run_builder(BuildJobPtr job, build::Request request,
-                                               net::Until until);
-    net::Task<Result<void>> export_all(BuildJobPtr job, oci::ImageId image, net::Until until);
-    net::Task<Result<void>> export_one(BuildJobPtr job, oci::ImageId image, build::Output output,
-                                       net::Until until);
-
-    Daemon& daemon_;
-    net::Loop& loop_;
-    net::GrpcServer server_;
-};
-
-buildkit::Worker Control::worker() const {
-    buildkit::Worker worker;
-    worker.id = daemon_.id;
-    worker.labels = {{"org.mobyproject.buildkit.worker.executor", "shoal"},
-                     {"org.mobyproject.buildkit.worker.hostname", daemon_.facts.host_name}};
-    worker.os = "linux";
-    worker.architecture = daemon_.facts.go_architecture;
-    worker.version = SHOAL_VERSION;
-    return worker;
-}
-
-// --- builds ---
-
 /// The job leaves the list however its solve ends.
 struct Finishing {
     BuildJobs& jobs;
     BuildJobPtr job;
     ~Finishing() { jobs.finish(job); }
 };
+
+/// "/id" of "http://buildkit-session/id": the client has the context as a tar. It leaves the
+/// attributes.
+std::string take_upload(Attributes& attributes) {
+    constexpr std::string_view host = "http://buildkit-session";
+    const auto context = attributes.find("context");
+    if (context == attributes.end() || !context->second.starts_with(host)) { return ""; }
+    std::string path = context->second.substr(host.size());
+    attributes.erase(context);
+    return path;
+}
+
+std::string work_name(build::Output::Kind kind) {
+    switch (kind) {
+    case build::Output::Kind::Image:
+        return "exporting to image";
+    case build::Output::Kind::Local:
+        return "exporting to client directory";
+    case build::Output::Kind::Tar:
+        return "exporting to client tarball";
+    case build::Output::Kind::Archive:
+        return "exporting to image archive";
+    }
+    return "exporting";
+}
+
+} // namespace
+
+Error plain_error(Error error) {
+    if (error.code != Errc::Cancelled) { error.code = Errc::Internal; }
+    return error;
+}
+
+Control::Control(Daemon& daemon, net::Loop& loop) : daemon_(daemon), loop_(loop), server_(loop) {
+    add(buildkit::method_solve, &Control::solve);
+    add(buildkit::method_status, &Control::status);
+    add(buildkit::method_session, &Control::session);
+    add(buildkit::method_workers, &Control::workers);
+    add(buildkit::method_info, &Control::info);
+    add(buildkit::method_disk_usage, &Control::disk_usage);
+    add(buildkit::method_prune, &Control::prune);
+    add(buildkit::method_listen_history, &Control::listen_history);
+    add(buildkit::method_update_history, &Control::update_history);
+    add(buildkit::method_health, &Control::health);
+    add(buildkit::method_gateway_ping, &Control::ping);
+    add(buildkit::method_gateway_solve, &Control::gateway_solve);
+    add(buildkit::method_gateway_evaluate, &Control::evaluate);
+    add(buildkit::method_gateway_inputs, &Control::inputs);
+    add(buildkit::method_gateway_return, &Control::take_return);
+}
 
 net::Task<Result<void>> Control::solve(net::GrpcCall& call, net::Until until) {
     CO_TRY_LET(message, co_await call.read_only_message(until));
@@ -161,24 +123,6 @@ net::Task<Result<std::string>> Control::wait_returned(BuildJobPtr job, net::Unti
     co_return job->outcome.ref;
 }
 
-/// "/id" of "http://buildkit-session/id": the client has the context as a tar. It leaves the
-/// attributes.
-std::string take_upload(Attributes& attributes) {
-    constexpr std::string_view host = "http://buildkit-session";
-    const auto context = attributes.find("context");
-    if (context == attributes.end() || !context->second.starts_with(host)) { return ""; }
-    std::string path = context->second.substr(host.size());
-    attributes.erase(context);
-    return path;
-}
-
-/// Clients put the name of a status code before the message of an error that has one: what went
-/// wrong in a build is said by its message alone.
-Error plain(Error error) {
-    if (error.code != Errc::Cancelled) { error.code = Errc::Internal; }
-    return error;
-}
-
 net::Task<Result<std::string>> Control::build(BuildJobPtr job, Attributes attributes,
                                               std::vector<std::string> cache_from,
                                               net::Until until) {
@@ -215,7 +159,7 @@ net::Task<Result<std::string>> Control::build_upload(BuildJobPtr job, build::Req
 net::Task<Result<std::string>> Control::run_builder(BuildJobPtr job, build::Request request,
                                                     net::Until until) {
     auto built = co_await daemon_.builder.build(std::move(request), *job, nullptr, until);
-    if (!built) { co_return plain(std::move(built).error()); }
+    if (!built) { co_return plain_error(std::move(built).error()); }
     const std::string ref = daemon_.engine.env.random.hex(16);
     job->results.emplace(ref, BuildJob::Held{built->id, daemon_.engine.images.hold(built->id)});
     co_return ref;
@@ -225,20 +169,6 @@ net::Task<Result<void>> Control::export_all(BuildJobPtr job, oci::ImageId image,
     CO_TRY_LET(outputs, outputs_of(job->request));
     for (auto& output : outputs) { CO_TRY(co_await export_one(job, image, output, until)); }
     co_return ok();
-}
-
-std::string work_name(build::Output::Kind kind) {
-    switch (kind) {
-    case build::Output::Kind::Image:
-        return "exporting to image";
-    case build::Output::Kind::Local:
-        return "exporting to client directory";
-    case build::Output::Kind::Tar:
-        return "exporting to client tarball";
-    case build::Output::Kind::Archive:
-        return "exporting to image archive";
-    }
-    return "exporting";
 }
 
 net::Task<Result<void>> Control::export_one(BuildJobPtr job, oci::ImageId image,
@@ -294,161 +224,7 @@ net::Task<Result<void>> Control::session(net::GrpcCall& call, net::Until until) 
     co_return co_await daemon_.sessions.run(std::move(stream), std::move(offer), until);
 }
 
-// --- the gateway ---
-
-net::Task<Result<BuildJobPtr>> Control::job_of(net::GrpcCall& call, net::Until until) {
-    std::string ref(call.value(buildkit::key_build_id));
-    if (ref.empty()) { co_return invalid("the call does not say which build it belongs to"); }
-    co_return co_await daemon_.build_jobs->find(std::move(ref), until);
-}
-
-net::Task<Result<void>> Control::ping(net::GrpcCall& call, net::Until until) {
-    CO_TRY(co_await call.read_only_message(until));
-    CO_TRY(co_await job_of(call, until));
-    auto bytes = buildkit::print_pong(worker());
-    co_return co_await call.write(std::move(bytes), until);
-}
-
-net::Task<Result<void>> Control::gateway_solve(net::GrpcCall& call, net::Until until) {
-    CO_TRY_LET(message, co_await call.read_only_message(until));
-    CO_TRY_LET(job, co_await job_of(call, until));
-    CO_TRY_LET(asked, buildkit::parse_gateway_solve(message));
-    if (asked.frontend.empty() && !asked.has_definition) {
-        auto nothing = buildkit::print_gateway_solve(asked, "");
-        co_return co_await call.write(std::move(nothing), until);
-    }
-    buildkit::SolveRequest same;
-    same.ref = job->request.ref;
-    same.frontend = asked.frontend;
-    same.has_definition = asked.has_definition;
-    same.has_inputs = asked.has_inputs;
-    same.has_policy = asked.has_policy;
-    same.cache_imports = asked.cache_imports;
-    const auto checked = check_solve(same);
-    if (!checked) { co_return plain(checked.error()); }
-    auto imports = asked.cache_imports;
-    imports.insert(imports.end(), job->request.cache_imports.begin(),
-                   job->request.cache_imports.end());
-    CO_TRY_LET(cache_from, cache_images_of(imports));
-    const auto ref = co_await build(job, asked.attributes, std::move(cache_from), until);
-    if (!ref) { co_return plain(ref.error()); }
-    auto bytes = buildkit::print_gateway_solve(asked, *ref);
-    co_return co_await call.write(std::move(bytes), until);
-}
-
-/// What a solve gives has been built already.
-net::Task<Result<void>> Control::evaluate(net::GrpcCall& call, net::Until until) {
-    CO_TRY(co_await call.read_only_message(until));
-    CO_TRY(co_await job_of(call, until));
-    co_return co_await call.write("", until);
-}
-
-/// Builds from Dockerfiles have no inputs.
-net::Task<Result<void>> Control::inputs(net::GrpcCall& call, net::Until until) {
-    CO_TRY(co_await call.read_only_message(until));
-    CO_TRY(co_await job_of(call, until));
-    co_return co_await call.write("", until);
-}
-
-net::Task<Result<void>> Control::take_return(net::GrpcCall& call, net::Until until) {
-    CO_TRY_LET(message, co_await call.read_only_message(until));
-    CO_TRY_LET(job, co_await job_of(call, until));
-    CO_TRY_LET(returned, buildkit::parse_return_request(message));
-    if (job->returned.is_set()) { co_return conflict("the build has returned before"); }
-    job->outcome = std::move(returned);
-    job->returned.set();
-    co_return co_await call.write("", until);
-}
-
-// --- the rest ---
-
-net::Task<Result<void>> Control::workers(net::GrpcCall& call, net::Until until) {
-    CO_TRY(co_await call.read_only_message(until));
-    auto bytes = buildkit::print_workers_response(worker());
-    co_return co_await call.write(std::move(bytes), until);
-}
-
-net::Task<Result<void>> Control::info(net::GrpcCall& call, net::Until until) {
-    CO_TRY(co_await call.read_only_message(until));
-    auto bytes = buildkit::print_info_response(worker());
-    co_return co_await call.write(std::move(bytes), until);
-}
-
-net::Task<Result<void>> Control::health(net::GrpcCall& call, net::Until until) {
-    CO_TRY(co_await call.read_only_message(until));
-    auto bytes = buildkit::print_serving();
-    co_return co_await call.write(std::move(bytes), until);
-}
-
-buildkit::UsageRecord usage_of(const build::CacheRecord& record) {
-    buildkit::UsageRecord usage;
-    usage.id = record.id;
-    usage.parent = record.parent;
-    usage.type = record.type;
-    usage.description = record.description;
-    usage.in_use = record.in_use;
-    usage.shared = record.shared;
-    usage.size = record.size_bytes;
-    usage.created = record.created;
-    usage.last_used = record.last_used;
-    usage.usage_count = record.usage_count;
-    return usage;
-}
-
-net::Task<Result<void>> Control::disk_usage(net::GrpcCall& call, net::Until until) {
-    CO_TRY_LET(message, co_await call.read_only_message(until));
-    CO_TRY_LET(texts, buildkit::parse_disk_usage_request(message));
-    CO_TRY_LET(filters, filters_of(texts));
-    CO_TRY(filters.allow_only({"id", "type"}));
-    std::vector<buildkit::UsageRecord> records;
-    for (const auto& record : daemon_.builder.cache()) {
-        if (!filters.prefix("id", record.id) || !filters.exact("type", record.type)) { continue; }
-        records.push_back(usage_of(record));
-    }
-    auto bytes = buildkit::print_disk_usage_response(records);
-    co_return co_await call.write(std::move(bytes), until);
-}
-
-net::Task<Result<void>> Control::prune(net::GrpcCall& call, net::Until until) {
-    CO_TRY_LET(message, co_await call.read_only_message(until));
-    CO_TRY_LET(wish, buildkit::parse_prune_request(message));
-    if (wish.free_bytes_min > 0) { co_return unsupported("min-free-space is not supported"); }
-    CO_TRY_LET(filters, filters_of(wish.filters));
-    build::PruneRequest request;
-    request.all = wish.all;
-    request.filters = std::move(filters);
-    if (wish.keep_duration.count() > 0) {
-        request.filters.add("unused-for", format_duration(wish.keep_duration));
-    }
-    request.keep_bytes = wish.used_bytes_max;
-    request.keep_min_bytes = wish.reserved_bytes;
-    const auto before = daemon_.builder.cache();
-    CO_TRY_LET(pruned, co_await daemon_.builder.prune(std::move(request)));
-    for (const auto& record : before) {
-        if (std::find(pruned.ids.begin(), pruned.ids.end(), record.id) == pruned.ids.end()) {
-            continue;
-        }
-        auto bytes = buildkit::print_usage_record(usage_of(record));
-        CO_TRY(co_await call.write(std::move(bytes), until));
-    }
-    co_return ok();
-}
-
-/// No history is kept: there is nothing to tell now, and those who want to hear of later builds
-/// wait for ever.
-net::Task<Result<void>> Control::listen_history(net::GrpcCall& call, net::Until until) {
-    CO_TRY_LET(message, co_await call.read_only_message(until));
-    CO_TRY_LET(wish, buildkit::parse_history_request(message));
-    if (wish.early_exit) { co_return ok(); }
-    net::Flag never(loop_);
-    const net::Wake wake = co_await never.wait(until);
-    co_return net::to_result(wake, "history");
-}
-
-net::Task<Result<void>> Control::update_history(net::GrpcCall& call, net::Until until) {
-    CO_TRY(co_await call.read_only_message(until));
-    co_return Error{Errc::NotFound, "no history of builds is kept"};
-}
+namespace {
 
 net::Task<Result<void>> serve_control(Call& call) {
     CO_TRY_LET(stream, co_await call.upgrade("h2c"));
