@@ -2,12 +2,12 @@
 // what the daemon asks for is served, and what it says is shown.
 #include "cli/build_answer.h"
 #include "cli/build_archive.h"
+#include "cli/build_place.h"
 #include "cli/build_request.h"
 #include "cli/build_screen.h"
 #include "cli/build_session.h"
 #include "cli/build_words.h"
 #include "cli/commands.h"
-#include "cli/output_file.h"
 #include "cli/support.h"
 #include "cli/terminal.h"
 #include "net/unix_signals.h"
@@ -17,8 +17,6 @@
 #include <csignal>
 #include <cstdlib>
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace shoal::cli {
@@ -34,21 +32,6 @@ Result<bool> is_shoal(client::Client& client) {
     TRY_LET(version, client.json(client::get("/version")));
     const auto platform = version.find("Platform");
     return platform != version.end() && text_of(*platform, "Name") == "Shoal";
-}
-
-/// Written where it is, so that devices and pipes may be named, too.
-Result<void> write_result(const std::string& path, std::string_view text) {
-    auto file = os::open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    if (!file) { return go_error("open " + path, file.error()); }
-    return os::write_all(*file, text).with("write " + path);
-}
-
-/// What an earlier build has left does not pass for this one's result.
-void remove_old_result(const std::string& path) {
-    struct stat seen {};
-    if (!path.empty() && ::lstat(path.c_str(), &seen) == 0 && S_ISREG(seen.st_mode)) {
-        (void)os::remove_file(path);
-    }
 }
 
 class Build {
@@ -68,7 +51,7 @@ class Build {
         TRY(choose_display());
         TRY(plan_session_if_needed());
         TRY(plan_body());
-        remove_old_result(options_.id_file);
+        remove_old_report(options_.id_file);
         auto outcome = net::run_task(app_.loop(), run_all());
         return conclude(std::move(outcome));
     }
@@ -89,25 +72,7 @@ class Build {
             options_.query.emplace_back("t", name);
             options_.tags.push_back(std::move(name));
         }
-        const std::string& place = options_.output->destination;
-        if (place.empty()) { return ok(); }
-        if (place == "-" && is_terminal(STDOUT_FILENO)) {
-            return invalid(
-                fmt::format("--output: a file is needed for type={}; standard output is a terminal",
-                            options_.output->type));
-        }
-        if (options_.output->type == "local") { return plan_output_directory(place); }
-        if (place == "-") { return ok(); }
-        TRY_LET(file, OutputFile::create(place).with("--output"));
-        output_file_.emplace(std::move(file));
-        return ok();
-    }
-
-    static Result<void> plan_output_directory(const std::string& place) {
-        if (os::exists(place) && !os::is_directory(place)) {
-            return invalid(fmt::format("--output: destination directory {} is a file", place));
-        }
-        return os::ensure_directory(place).with("--output");
+        return place_.prepare(*options_.output).with("--output");
     }
 
     bool output_is_stdout() const { return options_.output && options_.output->destination == "-"; }
@@ -144,12 +109,10 @@ class Build {
         TRY_LET(contexts, named_contexts(options_, session_->offered));
         query_.contexts = std::move(contexts);
         query_.session = session_->id;
-        if (!options_.output || options_.output->destination.empty()) { return ok(); }
-        if (options_.output->type == "local") {
-            session_->offered.output_directory = options_.output->destination;
-        } else {
-            session_->offered.output_fd = output_file_ ? output_file_->raw() : STDOUT_FILENO;
+        if (!place_.directory().empty()) {
+            session_->offered.output_directory = place_.directory();
         }
+        session_->offered.output_fd = place_.descriptor();
         return ok();
     }
 
@@ -274,17 +237,18 @@ class Build {
     Result<int> write_results() {
         std::string id = answer_.id();
         if (id.empty() && words_) { id = id_in(words_->kept()); }
-        if (options_.quiet) { app_.line(id); }
-        if (output_file_) { TRY(output_file_->finish().with("--output")); }
+        if (options_.quiet && output_is_stdout()) { app_.error_line(id); }
+        if (options_.quiet && !output_is_stdout()) { app_.line(id); }
+        TRY(place_.finish().with("--output"));
         if (!options_.id_file.empty()) {
             if (id.empty()) {
                 return invalid("server did not provide an image ID. Cannot write " +
                                options_.id_file);
             }
-            TRY(write_result(options_.id_file, id));
+            TRY(write_report(options_.id_file, id));
         }
         if (!options_.metadata_file.empty()) {
-            TRY(write_result(options_.metadata_file,
+            TRY(write_report(options_.metadata_file,
                              pretty_json(build_metadata(id, options_.tags)) + "\n"));
         }
         return 0;
@@ -296,7 +260,7 @@ class Build {
     BuildContext context_;
     bool shoal_ = false;
     BuildQuery query_;
-    std::optional<OutputFile> output_file_;
+    BuildPlace place_;
     std::optional<BuildSession> session_;
     std::optional<BuildScreen> screen_; ///< this one
     std::optional<BuildWords> words_;   ///< or this one

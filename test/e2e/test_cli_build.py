@@ -456,6 +456,8 @@ def test_output_as_tar_to_standard_output(shoal, folder, spelling):
     with tarfile.open(fileobj=io.BytesIO(r.stdout)) as tar:
         assert [m.name.strip("./") for m in tar if m.isfile()] == ["a"]
     assert b"Step 1/2" in r.stderr
+    quiet = subprocess.run([shoal.program, "build", "-q", "-o", spelling, path], env=shoal.env, capture_output=True, timeout=60)
+    assert quiet.stdout == r.stdout and re.fullmatch(rb"sha256:[0-9a-f]{64}\n", quiet.stderr)
 
 
 @pytest.mark.parametrize("kind", ["docker", "oci"])
