@@ -14,6 +14,10 @@ std::string short_id(const std::string& id) {
     return std::string(digits.substr(0, 12));
 }
 
+bool starts_with_arg(const std::string& text) {
+    return equals_ignore_case(text.substr(0, 4), "ARG ");
+}
+
 std::string_view kind_name(Event::Kind kind) {
     switch (kind) {
     case Event::Kind::Announced:
@@ -71,6 +75,7 @@ std::string classic_words(const Event& event) {
     case Event::Kind::Output:
         return event.text;
     case Event::Kind::Done:
+        if (event.text.empty() && starts_with_arg(step.text)) { return ""; } // before any FROM
         return " ---> " + short_id(event.text) + "\n";
     case Event::Kind::Notice:
         return event.text + "\n";

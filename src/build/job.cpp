@@ -11,6 +11,8 @@
 namespace shoal::build {
 namespace {
 
+constexpr const char* default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 std::string host_platform() { return "linux/" + std::string(oci::host_architecture()); }
 
 /// "[build 2/5] RUN make"; the last stage of a file with one stage goes without name.
@@ -25,14 +27,24 @@ std::string quoted(const std::string& text) {
     return "'" + replace_all(text, "'", "'\"'\"'") + "'";
 }
 
-dockerfile::Instruction label_instruction(const container::Labels& labels) {
-    dockerfile::Instruction label;
-    label.kind = dockerfile::Kind::Label;
+/// One instruction per label, as Docker's classic builder adds them.
+std::vector<dockerfile::Instruction> label_instructions(const container::Labels& labels) {
+    std::vector<dockerfile::Instruction> all;
     for (const auto& [name, value] : labels) {
-        label.rest += (label.rest.empty() ? "" : " ") + quoted(name) + "=" + quoted(value);
+        dockerfile::Instruction label;
+        label.kind = dockerfile::Kind::Label;
+        label.rest = quoted(name) + "=" + quoted(value);
+        label.text = "LABEL " + name + "=" + value;
+        all.push_back(std::move(label));
     }
-    label.text = "LABEL " + label.rest;
-    return label;
+    return all;
+}
+
+/// "ENV PATH=$PATH:/x" needs something to add to, also above images that say nothing of it.
+void set_default_path(oci::RunConfig& config) {
+    const bool set = std::any_of(config.env.begin(), config.env.end(),
+                                 [](const auto& entry) { return entry.starts_with("PATH="); });
+    if (!set) { config.env.push_back(std::string("PATH=") + default_path); }
 }
 
 } // namespace
@@ -98,7 +110,11 @@ net::Task<Result<void>> Job::plan() {
     const Step* step = add_step(load);
     co_await emit(Event::Kind::Announced, step);
     co_await emit(Event::Kind::Started, step);
-    CO_TRY(co_await load_dockerfile());
+    auto loaded = co_await load_dockerfile();
+    if (!loaded) {
+        co_await emit(Event::Kind::Failed, step, loaded.error().message);
+        co_return loaded;
+    }
     co_await emit(Event::Kind::Done, step);
     if (!request_.labels.empty()) {
         dockerfile::PlanRequest find_target;
@@ -106,8 +122,11 @@ net::Task<Result<void>> Job::plan() {
         find_target.args = request_.args;
         find_target.platforms = {host_platform(), host_platform()};
         CO_TRY_LET(targeted, dockerfile::make_plan(file_, find_target));
-        file_.stages[static_cast<std::size_t>(targeted.stages.back().index)].instructions.push_back(
-            label_instruction(request_.labels));
+        auto& instructions =
+            file_.stages[static_cast<std::size_t>(targeted.stages.back().index)].instructions;
+        for (auto& label : label_instructions(request_.labels)) {
+            instructions.push_back(std::move(label));
+        }
     }
     dockerfile::PlanRequest wish;
     wish.target = request_.target;
@@ -128,6 +147,16 @@ net::Task<Result<void>> Job::plan() {
 
 void Job::announce_steps() {
     int number = 0;
+    const int total = plan_.steps + static_cast<int>(file_.global_args.size());
+    for (const auto& arg : file_.global_args) {
+        Step step;
+        step.stage = 0;
+        step.number = ++number;
+        step.total = total;
+        step.text = arg.text;
+        step.name = "[global] " + arg.text;
+        global_steps_.push_back(add_step(std::move(step)));
+    }
     for (const auto& planned : plan_.stages) {
         const auto& stage = file_.stages[static_cast<std::size_t>(planned.index)];
         auto& run = stages_.emplace_back(env_.loop, stage, planned);
@@ -146,11 +175,13 @@ void Job::announce_steps() {
             step.stage = static_cast<int>(stages_.size()) - 1;
             step.stage_name = shown;
             step.number = ++number;
-            step.total = plan_.steps;
+            step.total = total;
             step.text = i == 0 ? stage.from.text : stage.instructions[i - 1].text;
             step.name = step_name(shown, i, count, step.text);
             if (i > 0) {
                 step.needs.push_back(run.steps.back()->id);
+                const StageRun* other = copied_stage(planned.index, stage.instructions[i - 1]);
+                if (other != nullptr) { step.needs.push_back(other->steps.back()->id); }
             } else if (planned.base.kind == dockerfile::Origin::Kind::Stage) {
                 const StageRun* base = stage_of(planned.base.stage);
                 if (base != nullptr) { step.needs.push_back(base->steps.back()->id); }
@@ -158,6 +189,18 @@ void Job::announce_steps() {
             run.steps.push_back(add_step(std::move(step)));
         }
     }
+}
+
+/// The earlier stage whose files the instruction takes, as far as its text says it.
+const StageRun* Job::copied_stage(int stage, const dockerfile::Instruction& instruction) {
+    for (const auto& flag : instruction.flags) {
+        if (flag.name != "from") { continue; }
+        const auto origin = dockerfile::resolve_from(file_, stage, flag.value, {});
+        if (origin && origin->kind == dockerfile::Origin::Kind::Stage) {
+            return stage_of(origin->stage);
+        }
+    }
+    return nullptr;
 }
 
 StageRun* Job::stage_of(int index) {
@@ -182,6 +225,10 @@ net::Task<Result<Built>> Job::run() {
             event.warning = warning;
             co_await emit(std::move(event));
         }
+    }
+    for (const Step* arg : global_steps_) {
+        co_await emit(Event::Kind::Started, arg);
+        co_await emit(Event::Kind::Done, arg);
     }
     net::TaskScope running(env_.loop);
     for (auto& stage : stages_) { running.spawn(stage_task(&stage)); }
@@ -226,8 +273,15 @@ net::Task<Result<void>> Job::run_stage(StageRun* stage) {
         co_await emit(Event::Kind::Failed, from, started.error().message);
         co_return started;
     }
-    co_await emit(Event::Kind::Done, from, oci::prefixed(stage->image));
     const auto triggers = std::exchange(stage->config.on_build, {});
+    if (!triggers.empty()) {
+        const std::string count = std::to_string(triggers.size());
+        co_await emit(Event::Kind::Notice, from,
+                      "# Executing " + count + " build trigger" +
+                          (triggers.size() == 1 ? "" : "s"));
+    }
+    co_await emit(Event::Kind::Done, from, oci::prefixed(stage->image));
+    set_default_path(stage->config);
     CO_TRY(co_await run_triggers(stage, triggers));
     const auto& instructions = stage->stage.instructions;
     for (std::size_t i = 0; i < instructions.size(); ++i) {
@@ -293,10 +347,6 @@ net::Task<Result<void>> Job::start_from_image(StageRun* stage, std::string name)
 }
 
 net::Task<Result<void>> Job::run_triggers(StageRun* stage, std::vector<std::string> triggers) {
-    if (triggers.empty()) { co_return ok(); }
-    const std::string count = std::to_string(triggers.size());
-    co_await emit(Event::Kind::Notice, stage->steps.front(),
-                  "# Executing " + count + " build trigger" + (triggers.size() == 1 ? "" : "s"));
     for (const auto& text : triggers) {
         CO_TRY_LET(instruction, dockerfile::parse_instruction(text));
         if (instruction.kind == dockerfile::Kind::From ||

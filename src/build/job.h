@@ -101,6 +101,7 @@ class Job {
     net::Task<void> emit(Event event);
     net::Task<void> emit(Event::Kind kind, const Step* step, std::string text = "");
     StageRun* stage_of(int index);
+    const StageRun* copied_stage(int stage, const dockerfile::Instruction& instruction);
     const Step* add_step(Step step);
     Result<void> advance(StageRun& stage, const oci::ImageId& image);
     net::Until until() { return net::Until(deadline_, cancel_); }
@@ -181,7 +182,8 @@ class Job {
     std::vector<std::string> ignore_patterns_;
     std::deque<Step> steps_;
     std::deque<StageRun> stages_;
-    std::optional<Instant> epoch_; ///< SOURCE_DATE_EPOCH
+    std::vector<const Step*> global_steps_; ///< ARGs before the first FROM
+    std::optional<Instant> epoch_;          ///< SOURCE_DATE_EPOCH
     Error first_error_;
     bool failed_ = false;
 

@@ -447,7 +447,6 @@ Result<container::CreateRequest> Job::container_request(const Prepared& work,
         host.network_mode = command.network;
     }
     for (const auto& mount : mounts) {
-        if (!mount.env.empty()) { config.env.push_back(mount.env); }
         container::MountSpec spec;
         spec.target = mount.wish.target;
         if (mount.wish.type == RunMount::Type::Tmpfs) {
@@ -496,7 +495,12 @@ net::Task<Result<oci::ImageId>> Job::run_program(Prepared* work) {
     }
     CO_TRY_LET(request, container_request(*work, mounts));
     if (own_interpreter) { request.config.cmd = {"/dev/pipes/EOF"}; }
-    CO_TRY_LET(created, co_await engine_.containers.create_step(std::move(request)));
+    std::vector<std::string> secret_env;
+    for (auto& mount : mounts) {
+        if (!mount.env.empty()) { secret_env.push_back(std::move(mount.env)); }
+    }
+    CO_TRY_LET(created,
+               co_await engine_.containers.create_step(std::move(request), std::move(secret_env)));
     const ContainerId id = created.id;
     if (work->step != nullptr) { co_await emit(Event::Kind::Container, work->step, id.text()); }
     auto code = co_await run_container(work, id);

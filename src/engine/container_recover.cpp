@@ -39,6 +39,7 @@ net::Task<Result<void>> Containers::Impl::load() {
     CO_TRY_LET(documents, env.store.load_all("container"));
     std::vector<EntryPtr> dead;
     std::vector<EntryPtr> alive;
+    std::vector<EntryPtr> build_steps;
     std::vector<RunningSandbox> sandboxes;
     for (const auto& [id, document] : documents) {
         auto loaded = load_container(document);
@@ -50,6 +51,7 @@ net::Task<Result<void>> Containers::Impl::load() {
         entries.emplace(entry->id(), entry);
         names[entry->record->name] = entry->id();
         entry->restart.count = entry->record->restart_count;
+        if (entry->record->build_step) { build_steps.push_back(entry); }
         const Status status = entry->record->state.status;
         const bool was_running = status == Status::Running || status == Status::Paused;
         if (was_running && adopt(entry)) {
@@ -68,13 +70,14 @@ net::Task<Result<void>> Containers::Impl::load() {
         scope.spawn(watch(entry, entry->shim));
         scope.spawn(watch_health(entry));
     }
-    scope.spawn(settle(std::move(dead)));
+    scope.spawn(settle(std::move(dead), std::move(build_steps)));
     co_return ok();
 }
 
 /// Buries what died while nobody looked, finishes removals, sweeps, and starts what its policy
 /// wants running.
-net::Task<void> Containers::Impl::settle(std::vector<EntryPtr> dead) {
+net::Task<void> Containers::Impl::settle(std::vector<EntryPtr> dead,
+                                         std::vector<EntryPtr> build_steps) {
     std::vector<EntryPtr> at_boot;
     for (const auto& [id, entry] : entries) {
         const Container& container = *entry->record;
@@ -104,16 +107,12 @@ net::Task<void> Containers::Impl::settle(std::vector<EntryPtr> dead) {
             co_await bury(entry, exit_of_lost_monitor(*entry));
         }
     }
-    co_await remove_build_steps();
+    co_await remove_build_steps(std::move(build_steps));
     co_await start_at_boot(std::move(at_boot));
 }
 
 /// Their builds have ended with the daemon that ran them.
-net::Task<void> Containers::Impl::remove_build_steps() {
-    std::vector<EntryPtr> steps;
-    for (const auto& [id, entry] : entries) {
-        if (entry->record->build_step) { steps.push_back(entry); }
-    }
+net::Task<void> Containers::Impl::remove_build_steps(std::vector<EntryPtr> steps) {
     for (const auto& entry : steps) {
         const RemoveOptions options{.force = true, .volumes = true, .link = false};
         auto removed = co_await remove(entry, options);

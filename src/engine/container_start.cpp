@@ -180,6 +180,8 @@ net::Task<Result<void>> Containers::Impl::launch(EntryPtr entry) {
 
     LaunchPlan plan;
     plan.config = container.config;
+    plan.config.env.insert(plan.config.env.end(), entry->secret_env.begin(),
+                           entry->secret_env.end());
     plan.host_config = container.host_config;
     plan.facts = facts;
     plan.runtime = runtime(container);

@@ -194,8 +194,12 @@ Result<void> Containers::check(const container::CreateRequest& request) const {
     TRY(impl_->validate(request));
     return ok();
 }
-net::Task<Result<Created>> Containers::create_step(container::CreateRequest request) {
-    return impl_->create(std::move(request), "", Impl::Purpose::BuildStep);
+net::Task<Result<Created>> Containers::create_step(container::CreateRequest request,
+                                                   std::vector<std::string> secret_env) {
+    CO_TRY_LET(created, co_await impl_->create(std::move(request), "", Impl::Purpose::BuildStep));
+    CO_TRY_LET(entry, impl_->entry(created.id));
+    entry->secret_env = std::move(secret_env);
+    co_return created;
 }
 net::Task<Result<void>> Containers::start(ContainerId id) {
     CO_TRY_LET(entry, impl_->entry(id));

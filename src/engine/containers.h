@@ -172,8 +172,10 @@ class Containers final : public ImageUsers, public VolumeUsers, public NetworkUs
     /// alone says it.
     Result<void> check(const container::CreateRequest& request) const;
     /// For one step of a build: what the image says of volumes, ports, health and labels does not
-    /// count, and the next start of the daemon removes it, unless it was kept.
-    net::Task<Result<Created>> create_step(container::CreateRequest request);
+    /// count, and the next start of the daemon removes it, unless it was kept. `secret_env` is for
+    /// the program alone: no record has it.
+    net::Task<Result<Created>> create_step(container::CreateRequest request,
+                                           std::vector<std::string> secret_env);
     /// The directory of what a step's stopped container changed, no longer mounted; the caller may
     /// move it away, and must remove the container then.
     net::Task<Result<std::string>> take_changes(ContainerId id);

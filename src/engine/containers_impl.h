@@ -53,6 +53,7 @@ struct Entry {
     bool kept = false;     ///< being restarted: AutoRemove does not take it at this exit
     bool stopping = false; ///< a stop or kill was asked for: no restart after this exit
     std::shared_ptr<PendingAttachments> pending;
+    std::vector<std::string> secret_env; ///< "NAME=value" for the program alone: on no record
 
     const ContainerId& id() const { return record->id; }
 };
@@ -161,9 +162,9 @@ struct Containers::Impl {
     // container_recover.cpp
     net::Task<Result<void>> load();
     bool adopt(EntryPtr entry);
-    net::Task<void> settle(std::vector<EntryPtr> dead);
+    net::Task<void> settle(std::vector<EntryPtr> dead, std::vector<EntryPtr> build_steps);
     net::Task<void> sweep();
-    net::Task<void> remove_build_steps();
+    net::Task<void> remove_build_steps(std::vector<EntryPtr> steps);
     net::Task<void> start_at_boot(std::vector<EntryPtr> entries);
 
     // container_root.cpp, container_streams.cpp are members of Containers alone.
