@@ -36,8 +36,10 @@ class BuildUploads {
     struct Meeting {
         explicit Meeting(net::Loop& loop) : arrived(loop), used(loop) {}
         std::optional<Result<std::string>> path;
-        net::Flag arrived; ///< `path` is set
-        net::Flag used;    ///< the build has ended
+        bool coming = false; ///< somebody is sending it
+        bool taken = false;  ///< a build reads it: it must stay until `used`
+        net::Flag arrived;   ///< `path` is set
+        net::Flag used;      ///< the build has ended
     };
     /// Fails: Unavailable for too many.
     Result<std::shared_ptr<Meeting>> meet(const std::string& id);

@@ -85,13 +85,11 @@ std::vector<std::string> hosts_of(const Call& call) {
     return hosts;
 }
 
-/// {"name": "session:dir" | "image:ref" | "remote:address" | "stage:name"}
+/// {"name": "session:dir" | "image:ref" | "remote:address"}
 Result<std::map<std::string, build::ContextSource>> contexts_of(const Call& call) {
     using Kind = build::ContextSource::Kind;
-    static const std::map<std::string, Kind> kinds{{"session", Kind::Session},
-                                                   {"image", Kind::Image},
-                                                   {"remote", Kind::Remote},
-                                                   {"stage", Kind::Stage}};
+    static const std::map<std::string, Kind> kinds{
+        {"session", Kind::Session}, {"image", Kind::Image}, {"remote", Kind::Remote}};
     std::map<std::string, build::ContextSource> contexts;
     TRY_LET(given, (json_query<std::map<std::string, std::string>>(call, "contexts")));
     for (const auto& [name, text] : given) {
@@ -291,12 +289,18 @@ BuildUploads& uploads_of(Call& call) {
 /// The other request of a build: its body is the context.
 net::Task<Result<void>> give_upload(Call& call, std::string id) {
     CO_TRY_LET(meeting, uploads_of(call).meet(id));
-    if (meeting->path) { co_return conflict("there is a context for build " + id + " already"); }
+    if (std::exchange(meeting->coming, true)) {
+        co_return conflict("there is a context for build " + id + " already");
+    }
     BodyContext body(call);
     meeting->path = co_await body.receive();
     meeting->arrived.set();
     const net::Until until(call.gone());
-    const net::Wake wake = co_await meeting->used.wait(until);
+    net::Wake wake = co_await meeting->used.wait(until);
+    if (wake != net::Wake::Raised && meeting->taken) { // the build has still to end
+        net::Until never;
+        wake = co_await meeting->used.wait(never);
+    }
     uploads_of(call).leave(id);
     co_await body.remove();
     CO_TRY(net::to_result(wake, "wait for the build"));
@@ -310,6 +314,7 @@ net::Task<Result<void>> build_with_upload(Call& call, build::Request request, st
     Result<void> done = net::to_result(wake, "wait for the context");
     if (done && !*meeting->path) { done = meeting->path->error(); }
     if (done) {
+        meeting->taken = true;
         request.context = {build::ContextSource::Kind::Directory, **meeting->path, ""};
         done = co_await run_build(call, std::move(request));
     }

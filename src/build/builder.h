@@ -29,7 +29,6 @@ struct ContextSource {
         Session,   ///< the client's directory `name`, asked for through the session
         Remote,    ///< `name` is a git or http address, fetched by the daemon
         Image,     ///< `name` is an image (named contexts only)
-        Stage,     ///< `name` is a stage of the same file (named contexts only)
     };
     Kind kind = Kind::None;
     std::string path; ///< of Directory

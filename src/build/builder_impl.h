@@ -31,7 +31,7 @@ struct Builder::Impl {
     /// Steps that run now, by key: a second build that comes to the same step waits for the first.
     std::map<std::string, std::shared_ptr<net::Flag>> running;
     /// Cache mounts with sharing=locked.
-    std::map<std::string, std::unique_ptr<net::Lock>> mount_locks;
+    std::map<std::string, std::shared_ptr<net::Lock>> mount_locks;
     int builds = 0;
     net::TaskScope background;
 

@@ -134,7 +134,7 @@ std::vector<std::string> plan_cache_prune(const std::vector<CacheRecord>& record
     std::vector<const CacheRecord*> order;
     std::int64_t total = 0;
     for (const auto& record : records) {
-        total += record.size_bytes;
+        if (!record.shared || request.all) { total += record.size_bytes; }
         if (record.in_use || !wanted.contains(record.id)) { continue; }
         if (record.shared && !request.all) { continue; }
         order.push_back(&record);

@@ -196,6 +196,7 @@ net::Task<Result<Tree>> Job::image_tree(oci::ImageId image) {
     auto turn = co_await trees_lock_.acquire();
     const std::string key = "image " + image.text();
     if (const auto known = trees_.find(key); known != trees_.end()) { co_return known->second; }
+    if (!image.empty()) { tree_holds_.push_back(engine_.images.hold(image)); }
     CO_TRY_LET(path, co_await work_dir("image"));
     CO_TRY(co_await engine_.images.mount_image(image, path, image::Below::Nothing));
     Tree tree{path, false, true, "image " + image.text()};
@@ -215,6 +216,7 @@ net::Task<Result<Tree>> Job::context_tree(std::string name) {
     }
     if (source.kind == ContextSource::Kind::Image) {
         CO_TRY_LET(image, engine_.images.resolve(source.name));
+        const auto hold = engine_.images.hold(image.id);
         turn.release();
         co_return co_await image_tree(image.id);
     }
@@ -242,7 +244,6 @@ net::Task<Result<Tree>> Job::load_context(std::string name, ContextSource source
         co_return co_await sync_context(name, source.name);
     case ContextSource::Kind::Remote:
         co_return co_await fetch_context(name, source.name);
-    case ContextSource::Kind::Stage:
     case ContextSource::Kind::Image:
         break;
     }

@@ -15,7 +15,7 @@
 namespace shoal::build {
 namespace {
 
-constexpr std::size_t depth_max = 1024;
+constexpr std::size_t depth_max = 128; ///< of directories: recursion on a pool thread's stack
 
 std::string join_path(std::string_view directory, std::string_view name) {
     return directory.empty() ? std::string(name) : std::string(directory) + "/" + std::string(name);
@@ -81,7 +81,11 @@ class Copier {
         }
         return ok();
     }
-    std::vector<Deferred> take_deferred() { return std::move(deferred_); }
+    std::vector<Deferred> take_deferred() const {
+        std::vector<Deferred> all;
+        for (const auto& [target, source] : deferred_) { all.push_back({source, target}); }
+        return all;
+    }
 
   private:
     Owner owner_for_new() const { return rules_.owner.value_or(Owner{}); }
@@ -182,6 +186,7 @@ class Copier {
                 if (::unlinkat(into.fd.raw(), name.c_str(), 0) != 0) {
                     return os_error("remove " + name, errno);
                 }
+                forget(join_path(into.path, name));
             }
         }
         if (::mkdirat(into.fd.raw(), name.c_str(), 0700) != 0 && errno != EEXIST) {
@@ -223,7 +228,14 @@ class Copier {
         if (::unlinkat(into.fd.raw(), name.c_str(), 0) != 0) {
             return os_error("remove " + join_path(into.path, name), errno);
         }
+        forget(join_path(into.path, name));
         return ok();
+    }
+
+    /// What stood at `path` is replaced: neither its content nor links to it are wanted any more.
+    void forget(const std::string& path) {
+        deferred_.erase(path);
+        std::erase_if(links_, [&](const auto& link) { return link.second == path; });
     }
 
     Result<void> copy_entry(const os::Fd& from, const std::string& base,
@@ -308,7 +320,7 @@ class Copier {
         TRY_LET(xattrs, archive::read_xattrs_at(from, base));
         const bool defer = can_defer(status, xattrs);
         if (defer) {
-            deferred_.push_back({from_path, join_path(into.path, name)});
+            deferred_[join_path(into.path, name)] = from_path;
         } else {
             TRY(copy_bytes(in, out, status.st_size, from_path));
         }
@@ -359,7 +371,7 @@ class Copier {
     const CopyTarget& target_;
     const CopyRules& rules_;
     std::map<std::pair<dev_t, ino_t>, std::string> links_;
-    std::vector<Deferred> deferred_;
+    std::map<std::string, std::string> deferred_; ///< target to source
 };
 
 } // namespace
@@ -432,6 +444,10 @@ Result<void> link_deferred(const os::Fd& source, const os::Fd& upper_root,
         const auto [to_parent, to_base] = split_last(file.target);
         TRY_LET(from, open_plain(source, from_parent, O_RDONLY | O_DIRECTORY));
         TRY_LET(to, open_plain(upper_root, to_parent, O_RDONLY | O_DIRECTORY));
+        // A later source may have put something else there.
+        struct stat status {};
+        const bool there = ::fstatat(to.raw(), to_base.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+        if (!there || !S_ISREG(status.st_mode) || status.st_size != 0) { continue; }
         const std::string beside = to_base + ".shoal-link";
         if (::linkat(from.raw(), from_base.c_str(), to.raw(), beside.c_str(), 0) != 0) {
             TRY(fill(from, from_base, to, to_base));

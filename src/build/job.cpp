@@ -405,6 +405,7 @@ net::Task<void> Job::clean_up() {
         if (!removed) { spdlog::warn("build: {}, going on", removed.error().message); }
     }
     leases_.clear();
+    tree_holds_.clear();
     for (auto& stage : stages_) { stage.held.clear(); }
 }
 

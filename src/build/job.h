@@ -58,7 +58,6 @@ struct ReadyMount {
     std::string host_path; ///< what is mounted; "" for a tmpfs, and for what is not there
     std::string env;       ///< "NAME=value" of a secret that is a variable
     Places::Lease lease;   ///< of a cache
-    net::Lock::Guard turn; ///< of a cache that is used by one step at a time
 };
 
 /// An instruction that knows its key and has what it needs to run.
@@ -72,6 +71,7 @@ struct Prepared {
     std::vector<CopySource> sources;
     std::string destination; ///< absolute
     bool cacheable = true;   ///< a named --cache-from image may stand in for it
+    bool borrowed = false;   ///< its layer is such an image's: never for other builds
 };
 
 class Job {
@@ -148,6 +148,7 @@ class Job {
     // step_run.cpp
     net::Task<Result<void>> prepare_run(Prepared* work);
     net::Task<Result<oci::ImageId>> run_program(Prepared* work);
+    net::Task<Result<std::vector<net::Lock::Guard>>> take_turns(Prepared* work);
     net::Task<Result<std::vector<ReadyMount>>> ready_mounts(Prepared* work);
     net::Task<Result<ReadyMount>> ready_mount(Prepared* work, dockerfile::RunMount wish);
     net::Task<Result<std::string>> bind_source(Prepared* work, dockerfile::RunMount wish);
@@ -192,7 +193,8 @@ class Job {
     int next_dir_ = 0;
     int agents_ = 0;
     net::Lock trees_lock_;
-    std::map<std::string, Tree> trees_; ///< by context name and image id
+    std::map<std::string, Tree> trees_;            ///< by context name and image id
+    std::vector<engine::Images::Hold> tree_holds_; ///< of those that are images
     std::vector<Places::Lease> leases_;
     std::vector<std::unique_ptr<net::Listener>> agent_listeners_;
     net::TaskScope background_;

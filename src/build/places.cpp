@@ -66,10 +66,10 @@ Result<Places::Lease> Places::take(const Wish& wish) {
         Place place{wish.id, wish.type, wish.description, 0, now, now, 0, 0};
         TRY(save(place));
         TRY(os::ensure_directory(directory(wish.id), 0700));
-        lease.fresh_ = true;
         found = places_.emplace(wish.id, std::move(place)).first;
     }
-    TRY(os::ensure_directory(lease.path_, 0755));
+    lease.fresh_ = !os::exists(lease.path_);
+    if (!wish.filled_by_caller) { TRY(os::ensure_directory(lease.path_, 0755)); }
     Place& place = found->second;
     ++place.users;
     ++place.usage_count;
@@ -95,11 +95,16 @@ net::Task<void> Places::measure(std::string id) {
 
 net::Task<Result<void>> Places::remove(std::string id) {
     if (in_use(id)) { co_return conflict("build cache " + id.substr(0, 12) + " is in use"); }
-    // The files first: on a full disk the row can be taken away only when there is room again.
+    // Renamed away at once: a build that takes the place while its files go finds none of them. On
+    // a full disk the row stays until there is room: load() drops rows without a directory.
+    const std::string gone = env_.settings.data_root + "/tmp/place-" + env_.random.hex(6);
+    CO_TRY(os::rename_file(directory(id), gone));
     places_.erase(id);
-    auto job = [path = directory(id)] { return os::remove_tree(path); };
-    CO_TRY(co_await env_.pool.run(std::move(job)));
-    co_return env_.store.remove(row_kind, id);
+    if (auto forgotten = env_.store.remove(row_kind, id); !forgotten) {
+        spdlog::warn("build: {}, going on", forgotten.error().message);
+    }
+    auto job = [gone] { return os::remove_tree(gone); };
+    co_return co_await env_.pool.run(std::move(job));
 }
 
 Places::Lease::Lease(Lease&& other) noexcept

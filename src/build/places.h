@@ -37,7 +37,7 @@ class Places {
         Lease& operator=(Lease&& other) noexcept;
         ~Lease();
         const std::string& path() const { return path_; }
-        bool fresh() const { return fresh_; } ///< made just now, empty
+        bool fresh() const { return fresh_; } ///< nobody has filled it yet
 
       private:
         friend class Places;
@@ -50,6 +50,8 @@ class Places {
         std::string id;
         std::string type;
         std::string description;
+        bool filled_by_caller =
+            false; ///< while it is fresh there is no directory: it is renamed there
     };
     /// Makes it when it is not there. Several leases of one place may live at a time.
     Result<Lease> take(const Wish& wish);

@@ -18,6 +18,17 @@ std::vector<std::string> shell_of(const oci::RunConfig& config) {
     return config.shell.empty() ? std::vector<std::string>{"/bin/sh", "-c"} : config.shell;
 }
 
+/// The text alone does not tell `A="1 B=2"` from `A=1 B=2`.
+void add_values(KeyMaker& key, const dockerfile::Command& command) {
+    if (const auto* pairs = std::get_if<dockerfile::PairsCommand>(&command.what)) {
+        for (const auto& [name, value] : pairs->pairs) { key.add(name).add(value); }
+    }
+    if (const auto* words = std::get_if<dockerfile::WordsCommand>(&command.what)) {
+        key.add(words->shell ? "shell" : "exec");
+        for (const auto& word : words->words) { key.add(word); }
+    }
+}
+
 } // namespace
 
 KeyMaker Job::base_key(const StageRun& stage, std::string_view kind) const {
@@ -112,13 +123,14 @@ net::Task<Result<void>> Job::prepare(Prepared* work) {
     }
     KeyMaker key = base_key(work->stage, dockerfile::name_of(command.kind));
     key.add(command.text);
+    add_values(key, command);
+    // Whether CMD is this stage's own decides what ENTRYPOINT makes of it.
+    if (command.kind == Kind::Entrypoint) { key.add(work->stage.cmd_set ? "own CMD" : ""); }
     if (command.kind == Kind::Arg) {
-        StageRun& stage = work->stage;
         for (const auto& arg : std::get<dockerfile::ArgCommand>(command.what).args) {
             const auto value = dockerfile::arg_value(arg, request_.args, plan_.globals);
             key.add(arg.name).add(value ? "=" + *value : "");
         }
-        (void)stage;
     }
     work->key = key.finish();
     work->created_by = join(words, " ") + " " + nop + " " + command.text;
@@ -137,7 +149,8 @@ void Job::remember(const Prepared& work, const oci::ImageId& image) {
     record.key = work.key;
     record.image = image;
     record.parent = work.stage.image;
-    record.description = work.command.text;
+    // An address may carry a password; the history's form has none.
+    record.description = work.command.kind == Kind::Add ? work.created_by : work.command.text;
     record.created = record.last_used = env_.clock.now();
     record.usage_count = 1;
     record.size_bytes =
@@ -185,24 +198,22 @@ std::optional<engine::ImageStepRequest> Job::from_named_cache(const Prepared& wo
 }
 
 net::Task<Result<oci::ImageId>> Job::carry_out(Prepared* work) {
-    if (!work->key.empty()) {
-        // Somebody else is at the very same step: its result is ours too.
-        while (!work->stage.no_cache) {
-            const auto running = builder_.running.find(work->key);
-            if (running == builder_.running.end()) { break; }
-            const auto flag = running->second;
-            const net::Wake wake = co_await flag->wait(until());
-            CO_TRY(net::to_result(wake, "wait for the same step of another build"));
-        }
-        if (const auto found = cached(*work)) {
-            if (work->step != nullptr) { co_await emit(Event::Kind::Cached, work->step); }
-            co_return *found;
-        }
+    // Somebody else is at the very same step: its result is ours too.
+    while (!work->stage.no_cache) {
+        const auto running = builder_.running.find(work->key);
+        if (running == builder_.running.end()) { break; }
+        const auto flag = running->second;
+        const net::Wake wake = co_await flag->wait(until());
+        CO_TRY(net::to_result(wake, "wait for the same step of another build"));
+    }
+    if (const auto found = cached(*work)) {
+        if (work->step != nullptr) { co_await emit(Event::Kind::Cached, work->step); }
+        co_return *found;
     }
     auto flag = std::make_shared<net::Flag>(env_.loop);
     const bool first = builder_.running.emplace(work->key, flag).second;
     auto image = co_await execute(work);
-    if (image) { remember(*work, *image); }
+    if (image && !work->borrowed) { remember(*work, *image); }
     if (first) { builder_.running.erase(work->key); }
     flag->set();
     co_return image;
@@ -210,6 +221,7 @@ net::Task<Result<oci::ImageId>> Job::carry_out(Prepared* work) {
 
 net::Task<Result<oci::ImageId>> Job::execute(Prepared* work) {
     if (auto step = from_named_cache(*work)) {
+        work->borrowed = true;
         step->parent = work->stage.image;
         step->config = work->stage.config;
         step->author = work->stage.author;

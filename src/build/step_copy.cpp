@@ -226,6 +226,10 @@ net::Task<Result<CopySource>> Job::fetch_source(Prepared* work, std::string addr
         CO_TRY_LET(checkout,
                    co_await fetch_git(env_, *git, directory, command.keep_git_dir, until()));
         source.tree.path = checkout.path;
+        if (!command.checksum.empty() && command.checksum != checkout.commit) {
+            co_return invalid("ADD failed: commit mismatch " + checkout.commit + ": " +
+                              command.checksum);
+        }
         const std::vector<std::string> everything{"."};
         CO_TRY_LET(all, co_await select(work, source.tree, everything));
         source.selection = std::move(all.selection);
@@ -262,8 +266,13 @@ net::Task<Result<void>> Job::prepare_copy(Prepared* work) {
         const bool remote = command.add && (git || is_http_address(source));
         (remote ? addresses : paths).push_back(source);
     }
-    if (command.checksum.empty() == false && addresses.size() + paths.size() != 1) {
-        co_return invalid("ADD --checksum needs exactly one source");
+    if (!command.checksum.empty() && (addresses.size() != 1 || !paths.empty())) {
+        co_return invalid("ADD --checksum needs exactly one source, and that an address");
+    }
+    // Their line of the history does not say all that counts.
+    if (!command.inline_files.empty() || command.unpack || command.parents || command.link ||
+        !command.excludes.empty()) {
+        work->cacheable = false;
     }
     KeyMaker key = base_key(work->stage, command.add ? "ADD" : "COPY");
     key.add(command.chown).add(command.chmod).add(work->destination);
@@ -317,6 +326,10 @@ net::Task<Result<void>> Job::prepare_copy(Prepared* work) {
 
 net::Task<Result<oci::ImageId>> Job::copy(Prepared* work) {
     const CopyCommand& command = command_of(*work);
+    if (work->sources.empty() && command.inline_files.empty()) {
+        // The record that made looking into the sources needless went away meanwhile.
+        co_return Error{Errc::Unavailable, "the build cache was pruned meanwhile: build again"};
+    }
     CO_TRY_LET(directory, co_await work_dir("step"));
     const oci::ImageId below = command.link ? oci::ImageId() : work->stage.image;
     CO_TRY_LET(root, co_await engine_.images.mount_rootfs(below, directory));

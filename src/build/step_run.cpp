@@ -20,6 +20,8 @@ namespace {
 using dockerfile::RunCommand;
 using dockerfile::RunMount;
 
+constexpr std::size_t agent_connections_max = 64; ///< of one build, at a time
+
 const RunCommand& command_of(const Prepared& work) {
     return std::get<RunCommand>(work.command.what);
 }
@@ -67,6 +69,13 @@ void add_mount(KeyMaker& key, const RunMount& mount) {
     key.add(std::to_string(mount.size_bytes));
 }
 
+/// Which cache a mount means.
+std::string cache_key(const RunMount& mount) {
+    KeyMaker key;
+    key.add("cache mount").add(mount.id.empty() ? mount.target : mount.id);
+    return key.add(mount.from).add(mount.source).finish();
+}
+
 /// The first bytes of a UTF-8 character whose others are still to come, taken off the end.
 std::string take_cut_character(std::string& text) {
     for (std::size_t back = 1; back <= 3 && back <= text.size(); ++back) {
@@ -81,13 +90,17 @@ std::string take_cut_character(std::string& text) {
     return "";
 }
 
-/// Directories and files that were made only to be mounted on.
-void remove_stubs(const std::string& upper, const std::vector<std::string>& targets) {
+/// Directories and files that were made only to be mounted on: not in the image `below`, and as the
+/// runtime makes them.
+void remove_stubs(const std::string& upper, const std::string& below,
+                  const std::vector<std::string>& targets) {
     auto root = os::open_directory(upper);
-    if (!root) { return; }
+    auto image = os::open_directory(below);
+    if (!root || !image) { return; }
     for (const auto& target : targets) {
         std::string path = clean_relative(target);
         for (bool first = true; !path.empty(); first = false) {
+            if (archive::open_in_root(*image, path, archive::Follow::NotLast)) { break; }
             const auto slash = path.rfind('/');
             const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash);
             const std::string base = path.substr(slash == std::string::npos ? 0 : slash + 1);
@@ -100,6 +113,8 @@ void remove_stubs(const std::string& upper, const std::vector<std::string>& targ
             if (::fstatat(directory->raw(), base.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
                 break;
             }
+            const bool as_made = status.st_uid == 0 && status.st_gid == 0;
+            if (!as_made || (!first && (status.st_mode & 07777) != 0755)) { break; }
             const bool empty_file = first && S_ISREG(status.st_mode) && status.st_size == 0;
             if (::unlinkat(directory->raw(), base.c_str(), empty_file ? 0 : AT_REMOVEDIR) != 0) {
                 break;
@@ -204,6 +219,31 @@ net::Task<Result<std::string>> Job::private_dir() {
     co_return path;
 }
 
+/// Before anything else, and in one order for all steps, so that no two wait for each other.
+net::Task<Result<std::vector<net::Lock::Guard>>> Job::take_turns(Prepared* work) {
+    std::set<std::string> keys;
+    for (auto wish : command_of(*work).mounts) {
+        if (wish.type != RunMount::Type::Cache) { continue; }
+        if (!wish.from.empty()) {
+            Error problem;
+            const auto origin = origin_of(work->stage, wish.from, &problem);
+            if (!problem.message.empty()) { co_return problem; }
+            CO_TRY(co_await tree_of(origin));
+        }
+        wish.target = mount_target(wish, work->stage.config.working_dir, 0);
+        if (wish.sharing == RunMount::Sharing::Locked) { keys.insert(cache_key(wish)); }
+    }
+    std::vector<net::Lock::Guard> turns;
+    for (const auto& key : keys) {
+        auto& lock = builder_.mount_locks[key];
+        if (!lock) { lock = std::make_shared<net::Lock>(env_.loop); }
+        const auto kept = lock;
+        CO_TRY_LET(guard, co_await kept->acquire(until()));
+        turns.push_back(std::move(guard));
+    }
+    co_return turns;
+}
+
 net::Task<Result<std::vector<ReadyMount>>> Job::ready_mounts(Prepared* work) {
     std::vector<ReadyMount> all;
     for (const auto& wish : command_of(*work).mounts) {
@@ -302,23 +342,16 @@ net::Task<Result<std::string>> Job::bind_source(Prepared* work, RunMount wish) {
 net::Task<Result<void>> Job::cache_mount(Prepared* work, ReadyMount* ready) {
     const RunMount& wish = ready->wish;
     const std::string id = wish.id.empty() ? wish.target : wish.id;
-    KeyMaker maker;
-    maker.add("cache mount").add(id).add(wish.from).add(wish.source);
-    std::string key = maker.finish();
-    if (wish.sharing == RunMount::Sharing::Locked) {
-        auto& lock = builder_.mount_locks[key];
-        if (!lock) { lock = std::make_unique<net::Lock>(env_.loop); }
-        CO_TRY_LET(guard, co_await lock->acquire(until()));
-        ready->turn = std::move(guard);
-    }
+    std::string key = cache_key(wish);
     for (int other = 1; wish.sharing == RunMount::Sharing::Private && builder_.places.in_use(key);
          ++other) {
         KeyMaker next;
         next.add("cache mount").add(id).add(wish.from).add(wish.source).add(std::to_string(other));
         key = next.finish();
     }
-    CO_TRY_LET(lease, builder_.places.take({key, "exec.cachemount",
-                                            "cached mount " + wish.target + " with id " + id}));
+    const Places::Wish place{key, "exec.cachemount",
+                             "cached mount " + wish.target + " with id " + id, true};
+    CO_TRY_LET(lease, builder_.places.take(place));
     const std::string path = lease.path();
     const bool fresh = lease.fresh();
     ready->host_path = path;
@@ -332,7 +365,10 @@ net::Task<Result<void>> Job::cache_mount(Prepared* work, ReadyMount* ready) {
         CO_TRY_LET(tree, co_await tree_of(origin));
         source_root = tree.path;
     }
-    auto job = [path, wish = ready->wish, source_root]() -> Result<void> {
+    // Filled beside and renamed: whole or not there, whoever else is filling it.
+    auto job = [final_path = path, path = path + "-" + env_.random.hex(4), wish = ready->wish,
+                source_root]() -> Result<void> {
+        TRY(os::ensure_directory(path, 0755));
         TRY_LET(root, os::open_directory(path));
         if (!source_root.empty()) {
             TRY_LET(source, os::open_directory(source_root));
@@ -348,7 +384,10 @@ net::Task<Result<void>> Job::cache_mount(Prepared* work, ReadyMount* ready) {
             ::chmod(path.c_str(), wish.mode.value_or(0755)) != 0) {
             return os_error("chown " + path, errno);
         }
-        return ok();
+        if (::rename(path.c_str(), final_path.c_str()) == 0) { return ok(); }
+        const int problem = errno;
+        TRY(os::remove_tree(path));
+        return os::exists(final_path) ? ok() : os_error("rename " + path, problem);
     };
     co_return co_await env_.pool.run(std::move(job));
 }
@@ -386,6 +425,7 @@ net::Task<void> Job::serve_agent(std::string id, net::Listener* listener) {
         const net::Until until(background_.cancel());
         auto local = co_await listener->accept(until);
         if (!local) { co_return; }
+        if (background_.size() > agent_connections_max) { continue; } // closed at once
         background_.spawn(forward_agent(id, std::move(*local)));
     }
 }
@@ -478,7 +518,14 @@ net::Task<Result<oci::ImageId>> Job::run_program(Prepared* work) {
     if (work->stage.image.empty()) {
         co_return invalid("RUN: there is nothing in scratch that could be run");
     }
+    const auto turns = co_await take_turns(work); // held until the step has ended
+    if (!turns) { co_return turns.error(); }
     CO_TRY_LET(mounts, co_await ready_mounts(work));
+    std::string below; // the image before the step, to tell what was there from what was made
+    if (!mounts.empty()) {
+        CO_TRY_LET(tree, co_await image_tree(work->stage.image));
+        below = tree.path;
+    }
     const RunCommand& command = command_of(*work);
     const bool own_interpreter = command.script && command.script->starts_with("#!");
     if (own_interpreter) {
@@ -525,8 +572,8 @@ net::Task<Result<oci::ImageId>> Job::run_program(Prepared* work) {
     if (upper) {
         std::vector<std::string> targets;
         for (const auto& mount : mounts) { targets.push_back(mount.wish.target); }
-        auto tidy = [path = *upper, targets] { remove_stubs(path, targets); };
-        if (!targets.empty()) { co_await env_.pool.run(std::move(tidy)); }
+        auto tidy = [path = *upper, below, targets] { remove_stubs(path, below, targets); };
+        if (!below.empty()) { co_await env_.pool.run(std::move(tidy)); }
         const bool keep = !request_.remove && !request_.session;
         image = co_await make_image(work, work->stage.config, *upper, keep);
         if (image && keep) {

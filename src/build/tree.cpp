@@ -16,7 +16,7 @@ namespace shoal::build {
 namespace {
 
 constexpr std::size_t read_bytes = 256 * 1024;
-constexpr std::size_t depth_max = 1024;
+constexpr std::size_t depth_max = 128; ///< of directories: recursion on a pool thread's stack
 
 std::int64_t nanos(const struct statx_timestamp& time) {
     return time.tv_sec * 1'000'000'000ll + time.tv_nsec;

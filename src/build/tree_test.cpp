@@ -237,6 +237,29 @@ TEST_F(Trees, large_files_become_links_and_keep_their_content_when_the_source_is
     EXPECT_EQ(copied("t/big"), text);
 }
 
+TEST_F(Trees, a_later_source_of_the_same_name_wins_over_a_link_that_was_to_come) {
+    write("base/x", std::string(100'000, 'b'));
+    write("over/x", "small");
+    CopyRules rules;
+    rules.defer_from_bytes = 64 * 1024;
+    const auto deferred = copy({"base", "over"}, "/t/", rules);
+    ASSERT_TRUE(deferred.has_value());
+    ASSERT_TRUE(link_deferred(from_, to_, *deferred).has_value());
+    EXPECT_EQ(copied("t/x"), "small");
+    const std::vector<Deferred> stale{{"base/x", "t/x"}}; // as when another source wrote over it
+    ASSERT_TRUE(link_deferred(from_, to_, stale).has_value());
+    EXPECT_EQ(copied("t/x"), "small");
+}
+
+TEST_F(Trees, nested_beyond_the_limit_are_refused_and_do_not_end_the_program) {
+    std::string deep = "d";
+    for (int i = 0; i < 200; ++i) { deep += "/d"; }
+    ASSERT_TRUE(os::ensure_directory(path(deep)).has_value());
+    const auto done = select({"d"});
+    ASSERT_FALSE(done.has_value());
+    EXPECT_EQ(done.error().code, Errc::Exhausted);
+}
+
 TEST_F(Trees, what_is_ignored_goes_and_what_comes_back_stays) {
     write("a/x", "1");
     write("a/y", "2");

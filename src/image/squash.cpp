@@ -16,6 +16,7 @@
 namespace shoal::image {
 namespace {
 
+constexpr std::size_t depth_max = 64; ///< recursion on a pool thread's stack
 constexpr const char* opaque_xattr = "trusted.overlay.opaque";
 
 bool is_whiteout(const struct stat& status) {
@@ -34,14 +35,18 @@ class Squasher {
   public:
     explicit Squasher(os::Fd below) : below_(std::move(below)) {}
 
-    Result<void> lay(const os::Fd& layer, const os::Fd& tree, const std::string& path) {
+    Result<void> lay(const os::Fd& layer, const os::Fd& tree, const std::string& path,
+                     std::size_t depth) {
+        if (depth > depth_max) {
+            return Error{Errc::Exhausted, path + ": directories nested too deeply to squash"};
+        }
         TRY_LET(list, os::list_directory(layer));
         for (const auto& entry : list) {
             const std::string here = path.empty() ? entry.name : path + "/" + entry.name;
             const auto status = look(layer, entry.name);
             if (!status) { return os_error("stat " + here, errno); }
             TRY(is_whiteout(*status) ? hide(tree, entry.name, here)
-                                     : place(layer, tree, entry.name, here, *status));
+                                     : place(layer, tree, entry.name, here, *status, depth));
         }
         return ok();
     }
@@ -64,8 +69,10 @@ class Squasher {
     }
 
     Result<void> place(const os::Fd& layer, const os::Fd& tree, const std::string& name,
-                       const std::string& path, const struct stat& status) {
-        if (S_ISDIR(status.st_mode)) { return place_directory(layer, tree, name, path, status); }
+                       const std::string& path, const struct stat& status, std::size_t depth) {
+        if (S_ISDIR(status.st_mode)) {
+            return place_directory(layer, tree, name, path, status, depth);
+        }
         TRY(os::remove_tree_at(tree, name));
         // A link: the layer's own file is never written again.
         if (::linkat(layer.raw(), name.c_str(), tree.raw(), name.c_str(), 0) != 0) {
@@ -75,11 +82,12 @@ class Squasher {
     }
 
     Result<void> place_directory(const os::Fd& layer, const os::Fd& tree, const std::string& name,
-                                 const std::string& path, const struct stat& status) {
+                                 const std::string& path, const struct stat& status,
+                                 std::size_t depth) {
         TRY_LET(from, os::open_file_at(layer, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
         const auto there = look(tree, name);
         const bool opaque = archive::is_opaque(from);
-        const bool over_hidden = there && is_whiteout(*there);
+        const bool over_hidden = there && !S_ISDIR(there->st_mode);
         if (there && (opaque || !S_ISDIR(there->st_mode))) { TRY(os::remove_tree_at(tree, name)); }
         if (::mkdirat(tree.raw(), name.c_str(), 0700) != 0 && errno != EEXIST) {
             return os_error("create " + path, errno);
@@ -90,7 +98,7 @@ class Squasher {
             ::fsetxattr(made.raw(), opaque_xattr, "y", 1, 0) != 0) {
             return os_error("hide what is below " + path, errno);
         }
-        TRY(lay(from, made, path));
+        TRY(lay(from, made, path, depth + 1));
         const timespec times[2] = {status.st_mtim, status.st_mtim};
         if (::futimens(made.raw(), times) != 0) { return os_error("set a time", errno); }
         return ok();
@@ -130,7 +138,7 @@ Result<void> lay_all(const LayerStore& layers, const std::vector<oci::ChainId>& 
     TRY_LET(into, os::open_directory(tree));
     for (auto layer = split; layer != chain.end(); ++layer) {
         TRY_LET(from, os::open_directory(layers.diff_path(*layer)));
-        TRY(squasher.lay(from, into, ""));
+        TRY(squasher.lay(from, into, "", 0));
     }
     return ok();
 }

@@ -432,3 +432,26 @@ def test_locked_cache_mounts_take_turns_and_private_ones_are_their_own(build):
     for sharing in ("locked", "private"):
         b = build(stage("a", sharing) + stage("b", sharing) + "FROM scratch\nCOPY --from=a /a /\nCOPY --from=b /b /\n")
         assert {b.above(0)[n].data for n in "ab"} == {b"alone\n"}, sharing
+
+
+# ---- what looks alike and is not ----
+
+def test_quoting_that_changes_the_values_is_another_step(build):
+    assert "A=1 B=2" in build("FROM busybox\nENV A=\"1 B=2\"\n").config["Env"]
+    assert {"A=1", "B=2"} <= set(build("FROM busybox\nENV A=1 B=2\n").config["Env"])
+    assert build("FROM busybox\nLABEL a=\"1 b=2\"\n").config["Labels"] == {"a": "1 b=2"}
+    assert build("FROM busybox\nLABEL a=1 b=2\n").config["Labels"] == {"a": "1", "b": "2"}
+    assert build("FROM busybox\nVOLUME [\"/a /b\"]\n").config["Volumes"] == {"/a /b": {}}
+    assert build("FROM busybox\nVOLUME /a /b\n").config["Volumes"] == {"/a": {}, "/b": {}}
+
+
+def test_whose_command_it_is_decides_what_an_entrypoint_makes_of_it(build):
+    own = build("FROM busybox\nCMD [\"a\"]\nENTRYPOINT [\"b\"]\n").config
+    inherited = build("FROM busybox AS x\nCMD [\"a\"]\nFROM x\nENTRYPOINT [\"b\"]\n").config
+    assert own["Cmd"] == ["a"] and not inherited["Cmd"]
+
+
+@pytest.mark.shoal_only("cache mounts")
+def test_changes_beside_a_mount_are_kept(build):
+    b = build("FROM busybox\nRUN mkdir -p /home/u\nRUN --mount=type=cache,target=/home/u/.cache chown 7:8 /home/u\n")
+    assert b.sh("stat -c %u:%g /home/u").out.strip() == "7:8"
