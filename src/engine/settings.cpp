@@ -204,7 +204,7 @@ const std::array keys{
     SettingKey{"default-cgroupns-mode", "default-cgroupns-mode", '\0', FlagForm::Text, put<&Settings::default_cgroupns_mode>, false, "host or private"},
     SettingKey{"default-ipc-mode", "default-ipc-mode", '\0', FlagForm::Text, put<&Settings::default_ipc_mode>, false, "shareable or private"},
     SettingKey{"default-shm-size", "default-shm-size", '\0', FlagForm::Text, put_shm_size, true, "Size of /dev/shm"},
-    SettingKey{"builder", "", '\0', FlagForm::Text, put_builder, true, ""},
+    SettingKey{"builder", "", '\0', FlagForm::Text, put_builder, true, "What the build cache keeps"},
     SettingKey{"seccomp-profile", "seccomp-profile", '\0', FlagForm::Text, put<&Settings::seccomp_profile>, false, "builtin, unconfined or a file"},
     SettingKey{"no-new-privileges", "no-new-privileges", '\0', FlagForm::Switch, put<&Settings::no_new_privileges>, false, "Set no-new-privileges by default"},
     SettingKey{"oom-score-adjust", "oom-score-adjust", '\0', FlagForm::Number, put<&Settings::oom_score_adjust>, false, "oom_score_adj of the daemon"},

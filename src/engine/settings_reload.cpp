@@ -68,6 +68,7 @@ TextMap reload_attributes(const Settings& settings) {
         {"registry-mirrors", list_text(settings.registry_mirrors)},
         {"insecure-registries", list_text(settings.insecure_registries)},
         {"default-runtime", settings.default_runtime},
+        {"builder", "keep " + std::to_string(settings.build_cache_bytes_max)},
         {"default-shm-size", std::to_string(settings.default_shm_size_bytes)},
         {"features", dump_json(codec::write(settings.features))},
         {"runtimes", runtimes_text(settings)},

@@ -72,6 +72,7 @@ const std::vector<Key>& all_keys() {
         {"default-cgroupns-mode", R"("host")", "1", [](const Settings& s) { return s.default_cgroupns_mode == "host"; }, ""},
         {"default-ipc-mode", R"("shareable")", "1", [](const Settings& s) { return s.default_ipc_mode == "shareable"; }, ""},
         {"default-shm-size", R"("1g")", "true", [](const Settings& s) { return s.default_shm_size_bytes == 1LL << 30; }, ""},
+        {"builder", R"({"gc":{"defaultKeepStorage":"1g"}})", R"({"gc":{"policy":[]}})", [](const Settings& s) { return s.build_cache_bytes_max == 1LL << 30; }, ""},
         {"seccomp-profile", R"("unconfined")", "{}", [](const Settings& s) { return s.seccomp_profile == "unconfined"; }, ""},
         {"no-new-privileges", "true", "1", [](const Settings& s) { return s.no_new_privileges; }, ""},
         {"oom-score-adjust", "-500", R"("-500")", [](const Settings& s) { return s.oom_score_adjust == -500; }, ""},
