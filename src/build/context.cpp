@@ -169,6 +169,15 @@ std::vector<std::string> Job::wanted_paths() const {
 
 // --- trees ---
 
+Result<engine::ImageInfo> Job::find_image(std::string_view name) const {
+    auto found = engine_.images.resolve(name);
+    if (!found && found.error().code == Errc::NotFound) {
+        return Error{Errc::NotFound,
+                     found.error().message + ": pulling is not part of this release"};
+    }
+    return found;
+}
+
 net::Task<Result<Tree>> Job::tree_of(const dockerfile::Origin& origin) {
     switch (origin.kind) {
     case dockerfile::Origin::Kind::Stage: {
@@ -178,13 +187,8 @@ net::Task<Result<Tree>> Job::tree_of(const dockerfile::Origin& origin) {
     case dockerfile::Origin::Kind::Context:
         co_return co_await context_tree(origin.name);
     case dockerfile::Origin::Kind::Image: {
-        auto found = engine_.images.resolve(origin.name);
-        if (!found && found.error().code == Errc::NotFound) {
-            co_return Error{Errc::NotFound,
-                            found.error().message + ": pulling is not part of this release"};
-        }
-        if (!found) { co_return std::move(found).error(); }
-        co_return co_await image_tree(found->id);
+        CO_TRY_LET(found, find_image(origin.name));
+        co_return co_await image_tree(found.id);
     }
     case dockerfile::Origin::Kind::Scratch:
         co_return co_await image_tree(oci::ImageId());

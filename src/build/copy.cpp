@@ -17,10 +17,6 @@ namespace {
 
 constexpr std::size_t depth_max = 128; ///< of directories: recursion on a pool thread's stack
 
-std::string join_path(std::string_view directory, std::string_view name) {
-    return directory.empty() ? std::string(name) : std::string(directory) + "/" + std::string(name);
-}
-
 std::pair<std::string, std::string> split_last(const std::string& path) {
     const auto slash = path.rfind('/');
     if (slash == std::string::npos) { return {"", path}; }

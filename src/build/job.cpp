@@ -116,18 +116,6 @@ net::Task<Result<void>> Job::plan() {
         co_return loaded;
     }
     co_await emit(Event::Kind::Done, step);
-    if (!request_.labels.empty()) {
-        dockerfile::PlanRequest find_target;
-        find_target.target = request_.target;
-        find_target.args = request_.args;
-        find_target.platforms = {host_platform(), host_platform()};
-        CO_TRY_LET(targeted, dockerfile::make_plan(file_, find_target));
-        auto& instructions =
-            file_.stages[static_cast<std::size_t>(targeted.stages.back().index)].instructions;
-        for (auto& label : label_instructions(request_.labels)) {
-            instructions.push_back(std::move(label));
-        }
-    }
     dockerfile::PlanRequest wish;
     wish.target = request_.target;
     wish.args = request_.args;
@@ -136,6 +124,7 @@ net::Task<Result<void>> Job::plan() {
     for (const auto& [name, source] : request_.contexts) { wish.contexts.push_back(name); }
     CO_TRY_LET(plan, dockerfile::make_plan(file_, wish));
     plan_ = std::move(plan);
+    add_labels();
     if (const auto epoch = request_.args.find("SOURCE_DATE_EPOCH");
         epoch != request_.args.end() && epoch->second && !epoch->second->empty()) {
         const auto seconds = parse_number<std::int64_t>(*epoch->second);
@@ -143,6 +132,15 @@ net::Task<Result<void>> Job::plan() {
         epoch_ = from_unix_nanos(*seconds * 1'000'000'000);
     }
     co_return ok();
+}
+
+/// The request's labels are steps at the target's end.
+void Job::add_labels() {
+    const auto target = static_cast<std::size_t>(plan_.stages.back().index);
+    for (auto& label : label_instructions(request_.labels)) {
+        file_.stages[target].instructions.push_back(std::move(label));
+        ++plan_.steps;
+    }
 }
 
 void Job::announce_steps() {
@@ -318,12 +316,7 @@ net::Task<Result<void>> Job::start_from(StageRun* stage) {
 }
 
 net::Task<Result<void>> Job::start_from_image(StageRun* stage, std::string name) {
-    auto found = engine_.images.resolve(name);
-    if (!found && found.error().code == Errc::NotFound) {
-        co_return Error{Errc::NotFound,
-                        found.error().message + ": pulling is not part of this release"};
-    }
-    if (!found) { co_return std::move(found).error(); }
+    CO_TRY_LET(found, find_image(name));
     if (request_.pull) {
         co_return unsupported("pull: pulling " + name + " is not part of this release");
     }
@@ -331,7 +324,7 @@ net::Task<Result<void>> Job::start_from_image(StageRun* stage, std::string name)
         stage->plan.platform.empty() ? request_.platform : stage->plan.platform;
     if (!wanted.empty()) {
         CO_TRY_LET(platform, oci::parse_platform(wanted));
-        const auto& config = *found->config;
+        const auto& config = *found.config;
         const oci::Platform have{
             config.architecture, config.os, config.os_version, {}, config.variant};
         if (!oci::satisfies(have, platform)) {
@@ -342,8 +335,8 @@ net::Task<Result<void>> Job::start_from_image(StageRun* stage, std::string name)
                                 ", actual: " + oci::platform_text(have)};
         }
     }
-    stage->base = found->id;
-    co_return advance(*stage, found->id);
+    stage->base = found.id;
+    co_return advance(*stage, found.id);
 }
 
 net::Task<Result<void>> Job::run_triggers(StageRun* stage, std::vector<std::string> triggers) {

@@ -1,7 +1,8 @@
 // Job: one build from its first byte to its tags. Private to build/. The steps of a stage follow
 // each other; stages run side by side and wait for each other only where one needs another's files.
 // The source files are one story each: job (plan, stages, end), context (what the build reads),
-// step (what every instruction goes through), step_copy and step_run (the two that touch files).
+// step (what every instruction goes through), step_copy and step_run (the two that touch files),
+// step_mounts.
 #pragma once
 
 #include "build/builder_impl.h"
@@ -63,7 +64,7 @@ struct ReadyMount {
 /// An instruction that knows its key and has what it needs to run.
 struct Prepared {
     StageRun& stage;
-    const Step* step; ///< null for a trigger
+    const Step* step; ///< of FROM for a trigger
     const dockerfile::Command& command;
     std::string key;
     std::string shortcut;   ///< a cheaper key for the same result; may be ""
@@ -73,6 +74,9 @@ struct Prepared {
     bool cacheable = true;   ///< a named --cache-from image may stand in for it
     bool borrowed = false;   ///< its layer is such an image's: never for other builds
 };
+
+/// What a command in shell form is given to.
+std::vector<std::string> shell_of(const oci::RunConfig& config);
 
 class Job {
   public:
@@ -89,6 +93,7 @@ class Job {
   private:
     // job.cpp
     net::Task<Result<void>> plan();
+    void add_labels();
     void announce_steps();
     net::Task<void> stage_task(StageRun* stage);
     net::Task<Result<void>> run_stage(StageRun* stage);
@@ -110,6 +115,7 @@ class Job {
     // context.cpp
     net::Task<Result<void>> load_dockerfile();
     net::Task<Result<void>> load_ignore_file(std::string beside_dockerfile);
+    Result<engine::ImageInfo> find_image(std::string_view name) const;
     net::Task<Result<Tree>> tree_of(const dockerfile::Origin& origin);
     net::Task<Result<Tree>> context_tree(std::string name);
     net::Task<Result<Tree>> load_context(std::string name, ContextSource source);
@@ -145,7 +151,7 @@ class Job {
     net::Task<Result<CopySource>> fetch_source(Prepared* work, std::string address);
     net::Task<Result<oci::ImageId>> copy(Prepared* work);
 
-    // step_run.cpp
+    // step_run.cpp, and step_mounts.cpp for what RUN --mount asks for
     net::Task<Result<void>> prepare_run(Prepared* work);
     net::Task<Result<oci::ImageId>> run_program(Prepared* work);
     net::Task<Result<std::vector<net::Lock::Guard>>> take_turns(Prepared* work);

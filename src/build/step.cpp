@@ -14,8 +14,29 @@ using dockerfile::Kind;
 
 constexpr const char* nop = "#(nop) ";
 
-std::vector<std::string> shell_of(const oci::RunConfig& config) {
-    return config.shell.empty() ? std::vector<std::string>{"/bin/sh", "-c"} : config.shell;
+/// Does the instruction change the image's settings? The others touch files, arguments or the
+/// author.
+bool changes_settings(Kind kind) {
+    switch (kind) {
+    case Kind::Run:
+    case Kind::Copy:
+    case Kind::Add:
+    case Kind::Arg:
+    case Kind::Maintainer:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/// The settings as the step leaves them.
+Result<oci::RunConfig> settings_after(const Prepared& work) {
+    oci::RunConfig config = work.stage.config;
+    bool cmd_set = work.stage.cmd_set;
+    if (changes_settings(work.command.kind)) {
+        TRY(dockerfile::apply(config, work.command, &cmd_set));
+    }
+    return config;
 }
 
 /// The text alone does not tell `A="1 B=2"` from `A=1 B=2`.
@@ -30,6 +51,10 @@ void add_values(KeyMaker& key, const dockerfile::Command& command) {
 }
 
 } // namespace
+
+std::vector<std::string> shell_of(const oci::RunConfig& config) {
+    return config.shell.empty() ? std::vector<std::string>{"/bin/sh", "-c"} : config.shell;
+}
 
 KeyMaker Job::base_key(const StageRun& stage, std::string_view kind) const {
     KeyMaker key;
@@ -111,7 +136,6 @@ void Job::take_args(StageRun& stage, const dockerfile::ArgCommand& command) {
 /// The key, and the line of the history.
 net::Task<Result<void>> Job::prepare(Prepared* work) {
     const auto& command = work->command;
-    const auto words = shell_of(work->stage.config);
     switch (command.kind) {
     case Kind::Run:
         co_return co_await prepare_run(work);
@@ -133,7 +157,7 @@ net::Task<Result<void>> Job::prepare(Prepared* work) {
         }
     }
     work->key = key.finish();
-    work->created_by = join(words, " ") + " " + nop + " " + command.text;
+    work->created_by = join(shell_of(work->stage.config), " ") + " " + nop + " " + command.text;
     co_return ok();
 }
 
@@ -207,7 +231,7 @@ net::Task<Result<oci::ImageId>> Job::carry_out(Prepared* work) {
         CO_TRY(net::to_result(wake, "wait for the same step of another build"));
     }
     if (const auto found = cached(*work)) {
-        if (work->step != nullptr) { co_await emit(Event::Kind::Cached, work->step); }
+        co_await emit(Event::Kind::Cached, work->step);
         co_return *found;
     }
     auto flag = std::make_shared<net::Flag>(env_.loop);
@@ -223,16 +247,10 @@ net::Task<Result<oci::ImageId>> Job::execute(Prepared* work) {
     if (auto step = from_named_cache(*work)) {
         work->borrowed = true;
         step->parent = work->stage.image;
-        step->config = work->stage.config;
         step->author = work->stage.author;
-        bool cmd_set = work->stage.cmd_set;
-        const auto kind = work->command.kind;
-        if (kind == Kind::Workdir ||
-            (kind != Kind::Run && kind != Kind::Copy && kind != Kind::Add && kind != Kind::Arg &&
-             kind != Kind::Maintainer)) {
-            CO_TRY(dockerfile::apply(step->config, work->command, &cmd_set));
-        }
-        if (work->step != nullptr) { co_await emit(Event::Kind::Cached, work->step); }
+        CO_TRY_LET(config, settings_after(*work));
+        step->config = std::move(config);
+        co_await emit(Event::Kind::Cached, work->step);
         co_return co_await engine_.images.make_step(std::move(*step));
     }
     switch (work->command.kind) {
@@ -272,20 +290,13 @@ net::Task<Result<oci::ImageId>> Job::make_image(Prepared* work, oci::RunConfig c
 }
 
 net::Task<Result<oci::ImageId>> Job::change_settings(Prepared* work) {
-    oci::RunConfig config = work->stage.config;
-    const auto kind = work->command.kind;
-    if (kind != Kind::Arg && kind != Kind::Maintainer) {
-        bool cmd_set = work->stage.cmd_set;
-        CO_TRY(dockerfile::apply(config, work->command, &cmd_set));
-    }
+    CO_TRY_LET(config, settings_after(*work));
     co_return co_await make_image(work, std::move(config), "", false);
 }
 
 /// WORKDIR: the directory comes to be, as a layer when it was not there.
 net::Task<Result<oci::ImageId>> Job::make_directory(Prepared* work) {
-    oci::RunConfig config = work->stage.config;
-    bool cmd_set = work->stage.cmd_set;
-    CO_TRY(dockerfile::apply(config, work->command, &cmd_set));
+    CO_TRY_LET(config, settings_after(*work));
     CO_TRY_LET(directory, co_await work_dir("step"));
     CO_TRY_LET(root, co_await engine_.images.mount_rootfs(work->stage.image, directory));
     auto job = [merged = root.merged, path = config.working_dir]() -> Result<void> {

@@ -65,7 +65,7 @@ struct CopyJob {
     CopyCommand command;
     std::vector<CopySource> sources;
     std::optional<dockerfile::PatternList> exclude;
-    bool images_keep_owner = true;
+    bool links = true; ///< large files of our own trees may become hard links
     std::shared_ptr<std::atomic<bool>> cancelled;
 };
 struct CopyDone {
@@ -115,7 +115,7 @@ class CopyWork {
         rules.parents = job_.command.parents;
         rules.devices = source.tree.image;
         rules.cancelled = job_.cancelled.get();
-        if (source.tree.ours && !source.tree.image && links_allowed) {
+        if (source.tree.ours && !source.tree.image && job_.links) {
             rules.defer_from_bytes = link_from_bytes;
         }
         std::vector<Selected> plain;
@@ -169,10 +169,6 @@ class CopyWork {
         return true;
     }
 
-  public:
-    bool links_allowed = true;
-
-  private:
     CopyJob& job_;
     os::Fd root_;
     std::optional<Owner> owner_;
@@ -315,8 +311,7 @@ net::Task<Result<void>> Job::prepare_copy(Prepared* work) {
     const std::string content = work->sources.empty() || many
                                     ? blob::hash(join(digests, " ") + work->key).hex()
                                     : digests[0];
-    const auto& shell = work->stage.config.shell;
-    work->created_by = (shell.empty() ? "/bin/sh -c" : join(shell, " ")) + " #(nop) " +
+    work->created_by = join(shell_of(work->stage.config), " ") + " #(nop) " +
                        (command.add ? "ADD " : "COPY ") +
                        (command.chown.empty() ? "" : "--chown=" + command.chown + " ") +
                        (command.chmod.empty() ? "" : "--chmod=" + command.chmod + " ") + what +
@@ -347,12 +342,8 @@ net::Task<Result<oci::ImageId>> Job::copy(Prepared* work) {
         CO_TRY_LET(exclude, dockerfile::PatternList::create(command.excludes));
         job.exclude = std::move(exclude);
     }
-    const bool links = !epoch_; // a changed time would change the tree that the link comes from
-    auto run = [job, links]() mutable {
-        CopyWork copying(job);
-        copying.links_allowed = links;
-        return copying.run();
-    };
+    job.links = !epoch_; // a changed time would change the tree that the link comes from
+    auto run = [job = std::move(job)]() mutable { return CopyWork(job).run(); };
     auto copied = co_await env_.pool.run(std::move(run));
     auto unmounted = co_await engine_.images.unmount_rootfs(directory);
     if (!copied) {

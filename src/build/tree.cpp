@@ -40,10 +40,6 @@ bool has_wildcard(std::string_view text) {
     return text.find_first_of("*?[\\") != std::string_view::npos;
 }
 
-std::string join_path(std::string_view directory, std::string_view name) {
-    return directory.empty() ? std::string(name) : std::string(directory) + "/" + std::string(name);
-}
-
 /// One digest over everything that can be seen of the files, but for their times.
 class Digester {
   public:
@@ -320,6 +316,10 @@ Result<std::string> HashCache::digest_of(const os::Fd& file) {
     if (digests_.size() >= entries_max) { digests_.clear(); }
     digests_[key] = digest;
     return digest;
+}
+
+std::string join_path(std::string_view directory, std::string_view name) {
+    return directory.empty() ? std::string(name) : std::string(directory) + "/" + std::string(name);
 }
 
 std::string clean_relative(std::string_view path) {

@@ -64,6 +64,9 @@ Result<Selection> select_files(const SelectRequest& request);
 /// Removes from a tree what a .dockerignore excludes.
 Result<void> remove_ignored(const os::Fd& root, const dockerfile::PatternList& ignored);
 
+/// "a/b" of "a" and "b"; "b" in the root itself (""). Pure.
+std::string join_path(std::string_view directory, std::string_view name);
+
 /// A source or destination of the Dockerfile as a relative path without "." and ".." components:
 /// "/a/../b/" is "b".
 std::string clean_relative(std::string_view path);
