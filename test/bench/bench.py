@@ -15,7 +15,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from bench import builds, subjects  # noqa: E402
+from bench import builds, registry, subjects  # noqa: E402
 from bench.subjects import Client, Subject, command, median, timed  # noqa: E402
 from harness import cli, daemon, host, images  # noqa: E402
 
@@ -43,6 +43,7 @@ ROWS = {
     "load": ("load an image of 200 MB", "s", 3, True),
     "save": ("save it", "s", None, True),
     **builds.ROWS,
+    **registry.ROWS,
     "bare": ("bare runtime: `run` of a prepared bundle, no network, no layers", "ms", None, True),
 }
 
@@ -233,18 +234,22 @@ def number(value, unit):
     return f"{value:.0f}" if value >= 100 or unit == "/s" else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
 
 
-def rows_of_builds(results):
-    """Beside the classic builder and BuildKit; the ratio is to the better of the two."""
-    columns = ("shoal", "docker classic", "BuildKit")
-    lines = ["", "| build | unit | Shoal | docker.io, classic | docker.io, BuildKit | Shoal is | goal | met |", "|---|---|---:|---:|---:|---:|---:|---|"]
-    for key, (what, unit, goal, _) in builds.ROWS.items():
+def rows_beside(results, rows, first, columns):
+    """A table of its own; the ratio is to the best of the others."""
+    head = " | ".join(title for _, title in columns)
+    lines = ["", f"| {first} | unit | {head} | Shoal is | goal | met |", f"|---|---|{'---:|' * len(columns)}---|---|---|"]
+    for key, (what, unit, goal, less) in rows.items():
         seen = results.values.get(key, {})
-        ours, theirs = seen.get("shoal"), min((seen[c] for c in columns[1:] if c in seen), default=None)
         if not seen:
             continue
-        ratio = "-" if not ours or not theirs else f"{theirs / ours:.1f} x better" if theirs >= ours else f"{ours / theirs:.1f} x worse"
-        met = "" if goal is None or ours is None else "yes" if ours <= goal else "no"
-        lines.append(f"| {what} | {unit} | {' | '.join(number(seen.get(c), unit) for c in columns)} | {ratio} | {'' if goal is None else f'<= {goal}'} | {met} |")
+        ours, others = seen.get("shoal"), [seen[c] for c, _ in columns[1:] if c in seen]
+        ratio = "-"
+        if ours and others:
+            gain = min(others) / ours if less else ours / max(others)
+            ratio = f"{gain:.1f} x better" if gain >= 1 else f"{1 / gain:.1f} x worse"
+        met = "" if goal is None or ours is None else "yes" if (ours <= goal if less else ours >= goal) else "no"
+        shown = "" if goal is None else f"{'<=' if less else '>='} {goal}"
+        lines.append(f"| {what} | {unit} | {' | '.join(number(seen.get(c), unit) for c, _ in columns)} | {ratio} | {shown} | {met} |")
     return lines if len(lines) > 3 else []
 
 
@@ -253,7 +258,7 @@ def table(results):
     lines = ["| work | unit | Shoal | docker.io, runc | docker.io, crun | Shoal is | goal | met |", "|---|---|---:|---:|---:|---:|---:|---|"]
     for key, (what, unit, goal, less) in ROWS.items():
         seen = results.values.get(key, {})
-        if key == "bare" or key in builds.ROWS:
+        if key == "bare" or key in builds.ROWS or key in registry.ROWS:
             continue
         if not seen:
             continue
@@ -264,7 +269,8 @@ def table(results):
         met = "" if goal is None or ours is None else "yes" if (ours <= goal if less else ours >= goal) else "no"
         shown = "" if goal is None else f"{'<=' if less else '>='} {goal}"
         lines.append(f"| {what} | {unit} | {' | '.join(number(seen.get(c), unit) for c in columns)} | {ratio} | {shown} | {met} |")
-    lines += rows_of_builds(results)
+    lines += rows_beside(results, builds.ROWS, "build", [("shoal", "Shoal"), ("docker classic", "docker.io, classic"), ("BuildKit", "docker.io, BuildKit")])
+    lines += rows_beside(results, registry.ROWS, "registry", [("shoal", "Shoal"), ("docker-registry", "docker-registry (and docker.io)")])
     bare_values = results.values.get("bare", {})
     if bare_values:
         lines += ["", "Bare runtimes (`run` of a prepared bundle, no layers, network or log): " + ", ".join(f"{k[5:]} {v:.1f} ms" for k, v in bare_values.items()) + "."]
@@ -295,7 +301,7 @@ def main():
     tar, results = images.busybox_tar(os.path.join(daemon.TOP, "build", "e2e")), Results()
     docker28 = cli.PROGRAMS["docker28"] or "/usr/bin/docker"
     try:
-        archive = big_archive(folder) if wanted("load") else None
+        archive = big_archive(folder) if wanted("load") or wanted("registry") else None
         for kind in ("shoald", "dockerd"):
             if os.environ.get("BENCH_SKIP") == kind:
                 continue
@@ -317,11 +323,16 @@ def main():
                     run_by_api(results, s)
             if wanted("load"):
                 load_and_save(results, found[0], archive)
+            if wanted("registry"):
+                registry.measure_client(results, found[0], folder, lambda: subjects.upload(archive, d.socket, "/images/load?quiet=1"))
             if wanted("build"):
                 builds.measure(results, found[0], folder)
             if wanted("restart"):
                 restart(results, found[0])
             d.stop(60)
+        if wanted("registry"):
+            say("registries:")
+            registry.measure_servers(results, folder)
         if wanted("bare"):
             say("bare:")
             bare(results, folder, tar)
