@@ -121,6 +121,8 @@ def daemon(_session, request, busybox_tar):
     if not any("busybox:latest" in (i["RepoTags"] or []) for i in d.api.get("/images/json")):
         import_busybox(d.api, busybox_tar)
     yield d
+    if d.process.poll() is not None:
+        pytest.fail(f"{d.kind} ended with {d.process.returncode} during the test:\n{d.log_tail(8000)}", pytrace=False)
     clean(d.api)
 
 

@@ -5,16 +5,23 @@
 
 namespace shoal::engine {
 
-net::Task<void> Containers::Impl::watch_health(EntryPtr entry) {
+// A spawned task begins a turn later, when the run may have ended already: the token of its end is
+// made here.
+void Containers::Impl::watch_run(const EntryPtr& entry) {
+    entry->run = std::make_unique<net::Cancel>();
+    auto ended = std::make_unique<net::Cancel>(*entry->run);
+    ended->follow(scope.cancel());
+    scope.spawn(watch(entry, entry->shim));
+    scope.spawn(watch_health(entry, std::move(ended)));
+}
+
+net::Task<void> Containers::Impl::watch_health(EntryPtr entry, std::unique_ptr<net::Cancel> ended) {
+    net::Cancel& cancel = *ended;
     Container& container = *entry->record;
     const container::HealthPlan plan =
         container::plan_health(container.config.healthcheck, container.config.shell);
     container.health = {};
     if (!plan.enabled) { co_return; }
-    // The run's token may be gone before this task ends; it is followed by one that lives here.
-    net::Cancel cancel(*entry->run);
-    net::Cancel* token = &cancel;
-    cancel.follow(scope.cancel());
     container.health = container::begin_health(plan);
     ++container.generation;
     const Instant started = container.state.started_at;
@@ -25,7 +32,7 @@ net::Task<void> Containers::Impl::watch_health(EntryPtr entry) {
         const net::Wake wake = co_await net::sleep(env.loop, next);
         if (wake == net::Wake::Cancelled) { co_return; }
         if (container.state.status == Status::Paused) { continue; }
-        container::HealthResult result = co_await probe(entry, plan, token);
+        container::HealthResult result = co_await probe(entry, plan, &cancel);
         if (cancel.cancelled()) { co_return; }
         const bool changed =
             container::apply_probe(plan, container.health, started, std::move(result));

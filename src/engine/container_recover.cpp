@@ -66,9 +66,7 @@ net::Task<Result<void>> Containers::Impl::load() {
         if (const SandboxInfo* sandbox = networks.sandbox(entry->id())) {
             entry->record->sandbox = *sandbox;
         }
-        entry->run = std::make_unique<net::Cancel>();
-        scope.spawn(watch(entry, entry->shim));
-        scope.spawn(watch_health(entry));
+        watch_run(entry);
     }
     scope.spawn(settle(std::move(dead), std::move(build_steps)));
     co_return ok();

@@ -242,9 +242,7 @@ net::Task<Result<void>> Containers::Impl::begin_run(EntryPtr entry) {
     state.pid = created.pid;
     state.started_at = env.clock.now();
     CO_TRY(save(*entry));
-    entry->run = std::make_unique<net::Cancel>();
-    scope.spawn(watch(entry, entry->shim));
-    scope.spawn(watch_health(entry));
+    watch_run(entry);
     co_return ok();
 }
 

@@ -155,7 +155,9 @@ struct Containers::Impl {
     void forget_old_execs();
 
     // container_health.cpp
-    net::Task<void> watch_health(EntryPtr entry);
+    /// Watches the program and its health from now on, until the run has ended.
+    void watch_run(const EntryPtr& entry);
+    net::Task<void> watch_health(EntryPtr entry, std::unique_ptr<net::Cancel> ended);
     net::Task<container::HealthResult> probe(EntryPtr entry, container::HealthPlan plan,
                                              net::Cancel* cancel);
 

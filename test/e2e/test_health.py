@@ -1,4 +1,5 @@
 """Health checks and restart policies."""
+import concurrent.futures
 import time
 
 import pytest
@@ -173,3 +174,14 @@ def test_a_policy_given_by_update_holds(api, box):
     with api.hijack(f"/containers/{id}/attach", stream=1, stdin=1) as h:
         h.write(b"\n")
     restarts(box, id, 1)
+
+
+def test_programs_that_end_at_once_do_not_wait_for_their_check(daemon, api, box):
+    """The end may be heard of before the check has begun to watch; many starts at once bring that about."""
+    ids = [box.create("true", Healthcheck=check("CMD", "true", interval=1000)) for _ in range(40)]
+    for _ in range(3):
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            list(pool.map(lambda id: api.post(f"/containers/{id}/start"), ids))
+        for id in ids:
+            assert api.post(f"/containers/{id}/wait")["StatusCode"] == 0
+    assert daemon.process.poll() is None
