@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -168,6 +169,29 @@ bool FdState::peer_has_gone() const {
 
 // Unread bytes make the descriptor readable all the time; behind them only a look now and then
 // helps.
+Task<Result<void>> FdState::send_file(std::shared_ptr<FdState> self, int file, std::uint64_t offset,
+                                      std::uint64_t length, std::chrono::seconds stall) {
+    constexpr std::uint64_t slice_max = 1024 * 1024; // then others have their turn
+    auto at = static_cast<off_t>(offset);
+    while (length > 0) {
+        if (self->closed_) { co_return Error{Errc::Cancelled, "write: closed"}; }
+        const ssize_t put = ::sendfile(self->raw(Side::Write), file, &at,
+                                       static_cast<std::size_t>(std::min(length, slice_max)));
+        if (put > 0) {
+            length -= static_cast<std::uint64_t>(put);
+            if (length > 0 && self->too_busy()) { co_await yield(self->loop_); }
+            continue;
+        }
+        if (put == 0) { co_return internal("the file is shorter than was said"); }
+        const int error = errno;
+        if (error == EINTR) { continue; }
+        if (!would_block(error)) { co_return io_error("write", error); }
+        const Until until(Deadline::in(stall));
+        CO_TRY(co_await wait(self, Side::Write, until, "write"));
+    }
+    co_return ok();
+}
+
 Task<Wake> FdState::wait_gone(std::shared_ptr<FdState> self, Until until) {
     for (;;) {
         if (self->closed_) { co_return Wake::Cancelled; }

@@ -20,6 +20,10 @@ class FdState {
                                                Until until);
     static Task<Result<void>> write_all(std::shared_ptr<FdState> self, std::string_view head,
                                         std::string_view body, Until until);
+    /// By sendfile; Internal when the file ends before `length` bytes.
+    static Task<Result<void>> send_file(std::shared_ptr<FdState> self, int file,
+                                        std::uint64_t offset, std::uint64_t length,
+                                        std::chrono::seconds stall);
     static Task<Wake> wait_gone(std::shared_ptr<FdState> self, Until until);
     Result<void> shutdown_write();
     void close();
@@ -70,6 +74,7 @@ class FdStream : public Stream {
     Task<Wake> wait_gone(Until until) override { return FdState::wait_gone(state_, until); }
     int raw() const override { return state_->raw(Side::Read); }
     std::string peer() const override { return state_->peer(); }
+    const std::shared_ptr<FdState>& state() const { return state_; }
     /// The state for a stream on top; this one is empty afterwards and must only be destroyed.
     std::shared_ptr<FdState> take_state() { return std::move(state_); }
 

@@ -98,6 +98,9 @@ class Exchange {
     /// Content-Length), until close for HTTP/1.0. After an error nothing more can be sent.
     Task<Result<void>> begin(int status, Headers headers);
     Task<Result<void>> write(std::string_view bytes, Until until = {});
+    /// A part of a file, between begin() with its Content-Length and end(); by sendfile where the
+    /// connection has no TLS. `file` must stay open until the task ends; its position is not used.
+    Task<Result<void>> write_file(const os::Fd& file, std::uint64_t offset, std::uint64_t length);
     Task<Result<void>> end();
 
     /// Sends the head (101, or 200 without length) and hands over the connection as raw bytes;

@@ -29,9 +29,48 @@ struct HttpClient::Impl : std::enable_shared_from_this<Impl> {
     std::shared_ptr<TlsClient> tls;
     std::string host;
     std::vector<StreamPtr> kept;
+    std::optional<Address> proxy;
+    std::string proxy_authorization;
+
+    bool absolute_targets() const { return proxy.has_value() && !tls; }
+
+    /// Asks the proxy for a way to the server; what follows on the stream is between us and it.
+    static Task<Result<void>> ask_for_tunnel(std::shared_ptr<Impl> self, Stream* stream,
+                                             Until until) {
+        const std::string target = self->address.text().substr(6); // behind "tcp://"
+        std::string head = "CONNECT " + target + " HTTP/1.1\r\n";
+        append_header(head, "Host", target);
+        if (!self->proxy_authorization.empty()) {
+            append_header(head, "Proxy-Authorization", self->proxy_authorization);
+        }
+        head.append("\r\n");
+        CO_TRY(co_await stream->write_all(head, until));
+        MessageReader reader(*stream, HttpParser::Kind::ResponseToHead,
+                             ParserLimits{64 * 1024, 128, 0});
+        CO_TRY_LET(answered, co_await reader.wait_first(until));
+        if (!answered) {
+            co_return Error{Errc::Unavailable,
+                            "the proxy " + self->proxy->text() + " closed the connection"};
+        }
+        CO_TRY(co_await reader.read_head(until));
+        const ResponseHead& answer = reader.parser().response();
+        if (answer.status != 200) {
+            co_return Error{Errc::Unavailable, "the proxy " + self->proxy->text() + " answered " +
+                                                   std::to_string(answer.status) + " " +
+                                                   answer.reason};
+        }
+        if (!reader.take_left().empty()) {
+            co_return invalid("the proxy " + self->proxy->text() + " spoke out of turn");
+        }
+        co_return ok();
+    }
 
     static Task<Result<StreamPtr>> open(std::shared_ptr<Impl> self, Until until) {
-        CO_TRY_LET(stream, co_await net::connect(self->loop, self->address, until));
+        const Address to = self->proxy ? *self->proxy : self->address;
+        CO_TRY_LET(stream, co_await net::connect(self->loop, to, until));
+        if (self->proxy && self->tls) {
+            CO_TRY(co_await ask_for_tunnel(self, stream.get(), until));
+        }
         if (!self->tls) { co_return std::move(stream); }
         co_return co_await connect_tls(self->loop, std::move(stream), self->tls, self->address.host,
                                        until);
@@ -169,7 +208,12 @@ class ClientExchange::Impl {
         co_return co_await stream_->write_all(head, request_.body, until);
     }
     std::string request_head() const {
-        std::string head = request_.method + " " + request_.target + " HTTP/1.1\r\n";
+        const bool absolute = client_->absolute_targets();
+        std::string head = request_.method + " " + (absolute ? "http://" + client_->host : "") +
+                           request_.target + " HTTP/1.1\r\n";
+        if (absolute && !client_->proxy_authorization.empty()) {
+            append_header(head, "Proxy-Authorization", client_->proxy_authorization);
+        }
         if (!request_.headers.has("Host")) { append_header(head, "Host", client_->host); }
         for (const auto& [name, value] : request_.headers) { append_header(head, name, value); }
         const bool must_say_length =
@@ -235,6 +279,11 @@ HttpClient::HttpClient(Loop& loop, Address address, std::shared_ptr<TlsClient> t
     : impl_(std::make_shared<Impl>(loop, std::move(address), std::move(tls),
                                    std::move(host_header))) {}
 HttpClient::~HttpClient() = default;
+
+void HttpClient::use_proxy(Address proxy, std::string authorization) {
+    impl_->proxy = std::move(proxy);
+    impl_->proxy_authorization = std::move(authorization);
+}
 
 Task<Result<std::unique_ptr<ClientExchange>>> HttpClient::send(ClientRequest request, Until until) {
     return start_exchange(std::make_unique<ClientExchange::Impl>(impl_, std::move(request)), until);

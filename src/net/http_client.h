@@ -63,6 +63,10 @@ class HttpClient {
                std::string host_header = "");
     ~HttpClient();
 
+    /// Connections go through an HTTP proxy: with CONNECT for TLS, with absolute targets else.
+    /// `authorization` is the value of Proxy-Authorization, "" for none. Before the first request.
+    void use_proxy(Address proxy, std::string authorization);
+
     /// Connects, or takes a kept connection, and sends head and fixed body. A kept connection that
     /// turns out to be dead before anything was answered is replaced once, for requests whose body
     /// is fixed.

@@ -2,10 +2,12 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "net/fd_stream.h"
 #include "net/http_connection.h"
 #include "net/sleep.h"
 
 #include <ctime>
+#include <unistd.h>
 
 namespace shoal::net {
 
@@ -167,6 +169,36 @@ class Exchange::Impl {
         co_return ok();
     }
 
+    Task<Result<void>> write_file(const os::Fd& file, std::uint64_t offset, std::uint64_t length) {
+        if (state_ != State::Streaming) {
+            co_return Error{Errc::Cancelled, "write: the answer was broken off"};
+        }
+        if (silent_ || length == 0) { co_return ok(); }
+        ASSERT(remaining_ && length <= *remaining_);
+        auto* const plain = dynamic_cast<FdStream*>(stream_.get());
+        if (plain != nullptr) {
+            state_ = State::Broken;
+            CO_TRY(co_await FdState::send_file(plain->state(), file.raw(), offset, length,
+                                               server_.limits.stall_timeout));
+            *remaining_ -= length;
+            state_ = State::Streaming;
+            co_return ok();
+        }
+        std::vector<char> buffer(std::min<std::uint64_t>(length, slice_bytes));
+        while (length > 0) {
+            const auto got =
+                ::pread(file.raw(), buffer.data(), std::min<std::uint64_t>(length, buffer.size()),
+                        static_cast<off_t>(offset));
+            if (got < 0) { co_return os_error("read a file to send", errno); }
+            if (got == 0) { co_return internal("the file is shorter than was said"); }
+            CO_TRY(
+                co_await write({buffer.data(), static_cast<std::size_t>(got)}, stall_deadline()));
+            offset += static_cast<std::uint64_t>(got);
+            length -= static_cast<std::uint64_t>(got);
+        }
+        co_return ok();
+    }
+
     Task<Result<void>> end() {
         if (state_ != State::Streaming) {
             co_return Error{Errc::Cancelled, "end: the answer was broken off"};
@@ -317,6 +349,10 @@ Task<Result<void>> Exchange::begin(int status, Headers headers) {
 }
 Task<Result<void>> Exchange::write(std::string_view bytes, Until until) {
     return impl_->write(bytes, until);
+}
+Task<Result<void>> Exchange::write_file(const os::Fd& file, std::uint64_t offset,
+                                        std::uint64_t length) {
+    return impl_->write_file(file, offset, length);
 }
 Task<Result<void>> Exchange::end() { return impl_->end(); }
 Task<Result<StreamPtr>> Exchange::upgrade(int status, Headers headers) {

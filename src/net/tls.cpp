@@ -102,6 +102,11 @@ Result<std::shared_ptr<TlsClient>> TlsClient::create(TlsFiles files, ServerCerti
     TRY_LET(context, make_context(TLS_client_method(), files));
     if (server == ServerCertificate::Verify) {
         if (files.ca_file.empty()) { SSL_CTX_set_default_verify_paths(context.get()); }
+        for (const auto& file : files.more_ca_files) {
+            if (SSL_CTX_load_verify_locations(context.get(), file.c_str(), nullptr) != 1) {
+                return tls_error("certificate authority " + file);
+            }
+        }
         SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
     }
     return std::make_shared<TlsClient>(std::unique_ptr<Impl>(new Impl{server, std::move(context)}));

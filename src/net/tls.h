@@ -5,12 +5,16 @@
 
 #include "net/stream.h"
 
+#include <vector>
+
 namespace shoal::net {
 
 struct TlsFiles {
     std::string ca_file;   ///< whom to trust; "" means the system's own store (client only)
     std::string cert_file; ///< our own certificate chain; may be empty for a client
     std::string key_file;
+    std::vector<std::string>
+        more_ca_files; ///< client: trusted beside the system's store or `ca_file`
 };
 
 enum class ClientCertificates { Ignore, Required };

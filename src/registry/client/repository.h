@@ -47,13 +47,13 @@ struct ManifestAnswer {
 };
 
 /// A blob being read. Bytes may have to be asked for again after a broken connection: it does so by
-/// itself, from the last byte on. It counts, and hashes, what it gives out.
+/// itself, from the last byte on. It counts what it gives out; hashing is the caller's, on a thread
+/// of its own.
 class BlobReader {
   public:
     virtual ~BlobReader() = default;
-    /// The next piece, 0 at the end. At the end size and digest have been checked. Fails: Invalid
-    /// for a wrong digest or size ("filesystem layer verification failed for digest sha256:..."),
-    /// Unavailable when the attempts are used up.
+    /// The next piece, 0 at the end, when size() bytes have come. Fails: Invalid for another size;
+    /// Unavailable and others when the attempts are used up.
     virtual net::Task<Result<std::size_t>> read_some(std::span<char> into, net::Until until) = 0;
     virtual std::int64_t size() const = 0;
 };

@@ -1,0 +1,260 @@
+// Blobs in and out: a download goes on from the last byte after a broken connection, an upload from
+// what the server says it has.
+#include "registry/client/transfer.h"
+
+#include "base/text.h"
+#include "net/sleep.h"
+#include "registry/protocol/ranges.h"
+
+namespace shoal::registry {
+namespace {
+
+constexpr std::chrono::milliseconds first_pause{200};
+constexpr std::size_t body_bytes_max = 64 * 1024;
+
+bool is_worth_retrying(const Error& error) {
+    return error.code == Errc::Unavailable || error.code == Errc::Cancelled ||
+           error.code == Errc::Timeout || error.code == Errc::Internal;
+}
+
+class Reader : public BlobReader {
+  public:
+    Reader(std::shared_ptr<Registry> registry, std::string path, oci::Descriptor blob,
+           Access access)
+        : registry_(std::move(registry)), path_(std::move(path)), blob_(std::move(blob)),
+          access_(access) {}
+
+    std::int64_t size() const override { return blob_.size; }
+
+    /// Asks for the bytes from the present position on.
+    net::Task<Result<void>> open(net::Until until) {
+        Registry::Impl& impl = registry_->impl();
+        Ask ask;
+        ask.url = impl.at_endpoint("/v2/" + path_ + "/blobs/" + blob_.digest.text());
+        ask.scopes = scopes_of(path_, access_);
+        if (at_ > 0) { ask.headers.add("Range", "bytes=" + std::to_string(at_) + "-"); }
+        CO_TRY_LET(answer, co_await impl.ask(std::move(ask), until));
+        const int status = answer.head.status;
+        if (status != 200 && status != 206) {
+            Error error = co_await impl.error_of(std::move(answer), until);
+            co_return error;
+        }
+        skip_ = status == 200 ? at_ : 0;
+        CO_TRY(check_head(answer.head));
+        exchange_ = std::move(answer.exchange);
+        co_return ok();
+    }
+
+    net::Task<Result<std::size_t>> read_some(std::span<char> into, net::Until until) override {
+        const auto whole = static_cast<std::uint64_t>(blob_.size);
+        while (at_ < whole) {
+            auto got = co_await read_piece(into, until);
+            if (got && *got > 0) {
+                failures_ = 0;
+                at_ += *got;
+                co_return got;
+            }
+            Error error = got ? Error{Errc::Unavailable, "the registry closed the connection"}
+                              : std::move(got).error();
+            exchange_.reset();
+            if (until.cancelled() || !is_worth_retrying(error) ||
+                ++failures_ >= registry_->impl().options.limits.attempts_max) {
+                co_return std::move(error).with(blob_.digest.text());
+            }
+            const net::Until pause =
+                until.no_later_than(Deadline::in(first_pause * (1 << std::min(failures_, 5))));
+            co_await net::sleep(registry_->impl().loop, pause);
+        }
+        co_return std::size_t{0};
+    }
+
+  private:
+    /// A length or range that cannot be that of the rest is not believed.
+    Result<void> check_head(const net::ResponseHead& head) const {
+        const auto whole = static_cast<std::uint64_t>(blob_.size);
+        const auto length = parse_number<std::uint64_t>(head.headers.get_or("Content-Length", ""));
+        const std::uint64_t expected = head.status == 206 ? whole - at_ : whole;
+        if (length && *length != expected) {
+            return invalid("the registry says that " + blob_.digest.text() + " has " +
+                           std::to_string(*length) + " bytes instead of " +
+                           std::to_string(expected));
+        }
+        if (head.status == 206) {
+            TRY_LET(range, parse_content_range(head.headers.get_or("Content-Range", "")));
+            if (range.range.first != at_) {
+                return invalid("the registry sent another range than was asked for");
+            }
+        }
+        return ok();
+    }
+
+    net::Task<Result<std::size_t>> read_piece(std::span<char> into, net::Until until) {
+        if (!exchange_) { CO_TRY(co_await open(until)); }
+        const auto whole = static_cast<std::uint64_t>(blob_.size);
+        const net::Until soon =
+            until.no_later_than(Deadline::in(registry_->impl().options.limits.stall_timeout));
+        while (skip_ > 0) {
+            const std::span<char> part = into.first(std::min<std::uint64_t>(into.size(), skip_));
+            CO_TRY_LET(passed, co_await exchange_->read_some(part, soon));
+            if (passed == 0) { co_return std::size_t{0}; }
+            skip_ -= passed;
+        }
+        CO_TRY_LET(got, co_await exchange_->read_some(into, soon));
+        if (got > whole - at_) {
+            co_return invalid("the registry sent more than the " + std::to_string(whole) +
+                              " bytes of " + blob_.digest.text());
+        }
+        if (at_ + got == whole) { // a connection read to its end can be used again
+            char more = 0;
+            const std::span<char> one(&more, 1);
+            auto rest = co_await exchange_->read_some(one, soon);
+            if (rest && *rest > 0) {
+                co_return invalid("the registry sent more than the " + std::to_string(whole) +
+                                  " bytes of " + blob_.digest.text());
+            }
+        }
+        co_return got;
+    }
+
+    std::shared_ptr<Registry> registry_;
+    std::string path_;
+    oci::Descriptor blob_;
+    Access access_;
+    std::unique_ptr<net::ClientExchange> exchange_;
+    std::uint64_t at_ = 0;
+    std::uint64_t skip_ = 0;
+    int failures_ = 0;
+};
+
+class Upload : public BlobUpload {
+  public:
+    Upload(std::shared_ptr<Registry> registry, std::string path, net::Url location)
+        : registry_(std::move(registry)), path_(std::move(path)), location_(std::move(location)) {}
+
+    net::Task<Result<void>> write(std::string_view bytes, net::Until until) override {
+        if (!exchange_) { CO_TRY(co_await begin_patch(until)); }
+        const net::Until soon =
+            until.no_later_than(Deadline::in(registry_->impl().options.limits.stall_timeout));
+        auto written = co_await exchange_->write(bytes, soon);
+        if (written) { co_return ok(); }
+        // The server may have said why before it closed.
+        auto head = co_await exchange_->head(soon);
+        if (head && head->status >= 400) {
+            Answer answer{std::move(exchange_), std::move(*head), location_};
+            Error error = co_await registry_->impl().error_of(std::move(answer), until);
+            co_return error;
+        }
+        exchange_.reset();
+        co_return written;
+    }
+
+    net::Task<Result<void>> finish(oci::Digest digest, net::Until until) override {
+        if (exchange_) { CO_TRY(co_await end_patch(until)); }
+        Ask ask = at_location("PUT");
+        const bool has_query = ask.url.target.find('?') != std::string::npos;
+        ask.url.target += (has_query ? "&digest=" : "?digest=") + encode_percent(digest.text());
+        ask.headers.add("Content-Type", "application/octet-stream");
+        CO_TRY_LET(done, co_await registry_->impl().fetch(std::move(ask), until, body_bytes_max));
+        const auto said = oci::Digest::parse(done.headers.get_or("Docker-Content-Digest", ""));
+        if (said && said->kind() == digest.kind() && *said != digest) {
+            co_return internal("the registry stored " + said->text() + " instead of " +
+                               digest.text());
+        }
+        co_return ok();
+    }
+
+    net::Task<Result<std::uint64_t>> resume(net::Until until) override {
+        exchange_.reset();
+        Ask ask = at_location("GET");
+        CO_TRY_LET(state, co_await registry_->impl().fetch(std::move(ask), until, body_bytes_max));
+        CO_TRY(move_on(state.headers, state.url));
+        const std::string_view said = state.headers.get_or("Range", "");
+        if (said.empty()) { co_return std::uint64_t{0}; }
+        CO_TRY_LET(range, parse_chunk_range(said));
+        // "0-0" is what servers say of an empty upload and of one with one byte: none is safe.
+        co_return range.last == 0 ? std::uint64_t{0} : range.last + 1;
+    }
+
+  private:
+    Ask at_location(std::string method) const {
+        Ask ask;
+        ask.method = std::move(method);
+        ask.url = location_;
+        ask.scopes = scopes_of(path_, Access::Push);
+        return ask;
+    }
+    net::Task<Result<void>> begin_patch(net::Until until) {
+        Ask ask = at_location("PATCH");
+        ask.streamed = true;
+        ask.headers.add("Content-Type", "application/octet-stream");
+        CO_TRY_LET(answer, co_await registry_->impl().ask(std::move(ask), until));
+        exchange_ = std::move(answer.exchange);
+        co_return ok();
+    }
+    net::Task<Result<void>> end_patch(net::Until until) {
+        Registry::Impl& impl = registry_->impl();
+        const net::Until soon = impl.within(impl.options.limits.answer_timeout, until);
+        CO_TRY(co_await exchange_->end_body(soon));
+        CO_TRY_LET(head, co_await exchange_->head(soon));
+        Answer answer{std::move(exchange_), std::move(head), location_};
+        if (answer.head.status >= 300) {
+            Error error = co_await impl.error_of(std::move(answer), until);
+            co_return error;
+        }
+        CO_TRY(co_await answer.exchange->read_body(body_bytes_max, soon));
+        co_return move_on(answer.head.headers, location_);
+    }
+    Result<void> move_on(const net::Headers& headers, const net::Url& from) {
+        const std::string_view next = headers.get_or("Location", "");
+        if (next.empty()) { return ok(); }
+        TRY_LET(to, net::follow_redirect(from, next));
+        to.user.clear();
+        location_ = std::move(to);
+        return ok();
+    }
+
+    std::shared_ptr<Registry> registry_;
+    std::string path_;
+    net::Url location_;
+    std::unique_ptr<net::ClientExchange> exchange_;
+};
+
+} // namespace
+
+net::Task<void> cancel_upload(std::shared_ptr<Registry> registry, std::string path, Answer opened,
+                              net::Until until) {
+    const auto location =
+        net::follow_redirect(opened.url, opened.head.headers.get_or("Location", ""));
+    if (!location) { co_return; }
+    Ask ask;
+    ask.method = "DELETE";
+    ask.url = *location;
+    ask.scopes = scopes_of(path, Access::Push);
+    auto ended = co_await registry->impl().fetch(std::move(ask), until, body_bytes_max);
+    (void)ended; // it is forgotten there in time
+}
+
+net::Task<Result<std::unique_ptr<BlobReader>>> Repository::blob(oci::Descriptor blob,
+                                                                net::Until until) {
+    CO_TRY(co_await registry_->impl().choose(until));
+    auto reader = std::make_unique<Reader>(registry_, path_, std::move(blob), access_);
+    auto opened = co_await reader->open(until);
+    if (!opened && !is_worth_retrying(opened.error())) { co_return std::move(opened).error(); }
+    co_return std::unique_ptr<BlobReader>(std::move(reader));
+}
+
+net::Task<Result<std::unique_ptr<BlobUpload>>> Repository::upload(net::Until until) {
+    Registry::Impl& impl = registry_->impl();
+    CO_TRY(co_await impl.choose(until));
+    Ask ask;
+    ask.method = "POST";
+    ask.url = impl.at_endpoint("/v2/" + path_ + "/blobs/uploads/");
+    ask.scopes = scopes_of(path_, Access::Push);
+    CO_TRY_LET(opened, co_await impl.fetch(std::move(ask), until, body_bytes_max));
+    CO_TRY_LET(location, net::follow_redirect(opened.url, opened.headers.get_or("Location", "")));
+    location.user.clear();
+    co_return std::unique_ptr<BlobUpload>(
+        std::make_unique<Upload>(registry_, path_, std::move(location)));
+}
+
+} // namespace shoal::registry
