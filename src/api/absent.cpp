@@ -1,6 +1,5 @@
-// What this daemon is not: a member of a swarm, a host of plugins, a client of
-// registries. Each of these operations exists and says so, with the status and sentence that
-// clients know where Docker has one.
+// What this daemon is not: a member of a swarm, a host of plugins. Each of these operations exists
+// and says so, with the status and sentence that clients know where Docker has one.
 #include "api/call.h"
 #include "api/router.h"
 
@@ -27,15 +26,6 @@ net::Task<Result<void>> no_plugin_support(Call&) {
     co_return unsupported("plugins are not supported");
 }
 
-net::Task<Result<void>> no_log_in(Call&) {
-    co_return unsupported("logging in at a registry is not part of this release");
-}
-net::Task<Result<void>> no_distribution(Call&) {
-    co_return unsupported("reading images in a registry is not part of this release");
-}
-net::Task<Result<void>> no_search(Call&) {
-    co_return unsupported("searching a registry is not part of this release");
-}
 net::Task<Result<void>> no_checkpoints(Call&) {
     co_return unsupported("checkpoints are not supported");
 }
@@ -86,9 +76,6 @@ void add_absent_routes(Router& router) {
     add_swarm(router);
     add_swarm_objects(router);
     add_plugins(router);
-    router.add("POST", "/auth", Right::Share, no_log_in);
-    router.add("GET", "/distribution/{name:.*}/json", Right::Share, no_distribution);
-    router.add("GET", "/images/search", Right::Share, no_search);
     router.add("GET", "/containers/{name:.*}/checkpoints", Right::Read, no_checkpoints);
     router.add("POST", "/containers/{name:.*}/checkpoints", Right::Write, no_checkpoints);
     router.add("DELETE", "/containers/{name}/checkpoints/{checkpoint}", Right::Write,

@@ -11,6 +11,7 @@ net::Task<Result<void>> load_images(Call& call);
 net::Task<Result<void>> save_images(Call& call);
 net::Task<Result<void>> save_image(Call& call);
 net::Task<Result<void>> create_image(Call& call);
+net::Task<Result<void>> pull_image(Call& call); ///< create_image() with fromImage
 net::Task<Result<void>> bootstrap_image(Call& call);
 net::Task<Result<void>> commit_container(Call& call);
 

@@ -192,24 +192,6 @@ net::Task<Result<void>> import_image(Call& call) {
     co_return co_await call.finish_progress(std::move(outcome));
 }
 
-/// The name is checked, so that a wrong one is heard of; then this release has to pass.
-Result<void> refuse_pull(const Call& call) {
-    if (call.query_text("fromImage") == "scratch") {
-        return invalid("'scratch' is a reserved name");
-    }
-    TRY_LET(reference, oci::Reference::parse(call.query_text("fromImage")));
-    const std::string tag = call.query_text("tag");
-    if (!tag.empty() && !reference.has_digest()) {
-        if (tag.find(':') != std::string::npos) {
-            TRY(oci::Digest::parse(tag));
-        } else {
-            TRY(reference.with_tag(tag));
-        }
-    }
-    return unsupported("pulling images is not part of this release: load, import or bootstrap " +
-                       reference.familiar_name() + " instead");
-}
-
 } // namespace
 
 net::Task<Result<void>> load_images(Call& call) {
@@ -236,7 +218,7 @@ net::Task<Result<void>> save_image(Call& call) {
 
 net::Task<Result<void>> create_image(Call& call) {
     if (call.has_query("fromSrc")) { co_return co_await import_image(call); }
-    if (!call.query_text("fromImage").empty()) { co_return refuse_pull(call); }
+    if (!call.query_text("fromImage").empty()) { co_return co_await pull_image(call); }
     co_return invalid("fromImage or fromSrc is needed");
 }
 

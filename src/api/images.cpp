@@ -7,8 +7,6 @@
 namespace shoal::api {
 namespace {
 
-constexpr auto no_push = "pushing images is not part of this release: save and load them instead";
-
 net::Task<Result<void>> list_images(Call& call) {
     engine::ImageListRequest request;
     request.all = call.query_bool("all");
@@ -82,16 +80,6 @@ net::Task<Result<void>> prune_images(Call& call) {
     co_return co_await call.json(200, std::move(document));
 }
 
-net::Task<Result<void>> push_image(Call& call) {
-    auto image = call.engine.images.resolve(call.param("name"));
-    if (!image && image.error().code == Errc::NotFound) {
-        co_return Error{Errc::NotFound,
-                        "An image does not exist locally with the tag: " + call.param("name")};
-    }
-    if (!image) { co_return std::move(image).error(); }
-    co_return unsupported(no_push);
-}
-
 } // namespace
 
 Result<oci::Platform> platform_of(const Call& call) {
@@ -123,7 +111,6 @@ void add_image_routes(Router& router) {
     router.add("GET", "/images/{name:.*}/history", Right::Read, image_history);
     router.add("GET", "/images/{name:.*}/get", Right::Stream, save_image);
     router.add("POST", "/images/{name:.*}/tag", Right::Write, tag_image);
-    router.add("POST", "/images/{name:.*}/push", Right::Share, push_image);
     router.add("DELETE", "/images/{name:.*}", Right::Write, remove_image);
 }
 

@@ -83,6 +83,7 @@ void add_absent_routes(Router& router); ///< swarm, plugins and what later relea
                                         ///< as Docker does without
 void add_volume_routes(Router& router);
 void add_image_routes(Router& router);
+void add_registry_routes(Router& router);
 void add_build_routes(Router& router);
 void add_build_session_routes(Router& router);
 void add_buildkit_routes(Router& router);

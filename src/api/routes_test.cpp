@@ -16,6 +16,7 @@ Router own_routes() {
     add_absent_routes(router);
     add_volume_routes(router);
     add_image_routes(router);
+    add_registry_routes(router);
     add_build_routes(router);
     add_build_session_routes(router);
     add_buildkit_routes(router);

@@ -99,6 +99,7 @@ void add_routes(Router& router) {
     add_absent_routes(router);
     add_volume_routes(router);
     add_image_routes(router);
+    add_registry_routes(router);
     add_build_routes(router);
     add_build_session_routes(router);
     add_buildkit_routes(router);

@@ -2,6 +2,7 @@
 
 #include "engine/events.h"
 #include "engine/images_state.h"
+#include "engine/images_transfer.h"
 #include "engine/settings.h"
 #include "net/sleep.h"
 #include "os/file.h"
@@ -68,6 +69,7 @@ Result<Row> parse_row(const std::string& id, const std::string& text) {
 
 net::Task<Result<void>> Images::load_state() {
     State& state = *state_;
+    CO_TRY(state.transfers->known.load());
     CO_TRY_LET(documents, state.env.store.load_all(image_kind));
     std::vector<Row> rows;
     for (const auto& [id, text] : documents) {

@@ -1,7 +1,7 @@
 // Images: what containers are made of. It owns the table of images and tags, and unpacks, lists,
 // tags, removes, loads, saves, imports and commits them; it mounts root file systems of containers.
 // Files are handled by image/, on the pool. It does not know containers: who uses an image is asked
-// through ImageUsers. It does not talk to registries.
+// through ImageUsers. Pull and push go through registry/client.
 #pragma once
 
 #include "archive/changes.h"
@@ -10,10 +10,12 @@
 #include "base/id.h"
 #include "image/rootfs.h"
 #include "net/task.h"
+#include "net/until.h"
 #include "oci/image_config.h"
 #include "oci/manifest.h"
 #include "oci/reference.h"
 #include "os/fd.h"
+#include "registry/protocol/auth_config.h"
 
 #include <atomic>
 #include <cstdint>
@@ -26,6 +28,7 @@
 namespace shoal::engine {
 
 struct Env;
+class Lines; ///< registries.h
 using image::RootFs;
 using oci::ImageId;
 
@@ -144,6 +147,16 @@ struct ImageBootstrapRequest {
     std::vector<std::string> include; ///< further packages
 };
 
+struct ImagePullRequest {
+    oci::Reference reference; ///< without tag and digest: every tag of the repository
+    oci::Platform platform;   ///< empty members: this machine's
+    registry::AuthConfig auth;
+};
+struct ImagePushRequest {
+    oci::Reference reference; ///< without tag: every tag that is here
+    registry::AuthConfig auth;
+};
+
 struct ImagesUsage {
     std::vector<ImageSummary> images;
     std::int64_t layers_bytes = 0; ///< each layer once
@@ -230,13 +243,20 @@ class Images {
     /// Removes a step's image that has no name and that no image or container needs; false when it
     /// stays.
     net::Task<Result<bool>> drop_step(ImageId id);
+    /// Tells how it gets on in Docker's words. Fails in the words of Docker and of the registry.
+    net::Task<Result<void>> pull(ImagePullRequest request, Lines& lines, net::Until until);
+    net::Task<Result<void>> push(ImagePushRequest request, Lines& lines, net::Until until);
+    /// The names that a push of `reference` sends. Fails: NotFound "An image does not exist locally
+    /// with the tag: x"; Invalid for a digest.
+    Result<std::vector<oci::Reference>> check_push(const oci::Reference& reference) const;
     net::Task<Result<ImageId>> bootstrap(ImageBootstrapRequest request, ImageStreamJob job);
     /// Where a layer's tree lies, for the GraphDriver member of inspect.
     std::string layer_path(const oci::ChainId& id) const;
 
+    struct State;
+
   private:
     friend class Hold;
-    struct State;
     std::unique_ptr<State> state_;
 };
 

@@ -1,6 +1,7 @@
 #include "engine/images_state.h"
 
 #include "engine/events.h"
+#include "engine/images_transfer.h"
 #include "os/file.h"
 
 #include <poll.h>
@@ -10,9 +11,11 @@
 namespace shoal::engine {
 
 Images::State::State(Env& shared)
-    : env(shared), not_collecting(shared.loop), background(shared.loop) {
+    : env(shared), not_collecting(shared.loop), background(shared.loop),
+      transfers(std::make_unique<ImageTransfers>(shared.loop, shared.store)) {
     not_collecting.set();
 }
+Images::State::~State() = default;
 
 // --- reading ---
 

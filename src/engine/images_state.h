@@ -17,7 +17,13 @@
 
 #include <mutex>
 
+namespace shoal::registry {
+class Repository;
+}
+
 namespace shoal::engine {
+
+struct ImageTransfers; ///< images_transfer.h
 
 inline constexpr const char* image_kind = "image";
 inline constexpr const char* tag_kind = "tag";
@@ -39,6 +45,7 @@ template <class V> void describe(V& v, ImageDocument& d) {
 
 struct Images::State {
     explicit State(Env& shared);
+    ~State();
 
     Env& env;
     std::optional<image::LayerStore> layers;
@@ -95,6 +102,14 @@ struct Images::State {
     bool sync_again = false;
     bool ghosts_scheduled = false;
     net::TaskScope background;
+
+    // --- registries (images_pull.cpp, images_push.cpp) ---
+    net::Task<Result<void>> pull_one(registry::Repository* repository, oci::Reference reference,
+                                     oci::Platform platform, Lines* lines, net::Until until);
+    net::Task<Result<void>> push_one(registry::Repository* repository, oci::Reference reference,
+                                     Lines* lines, net::Until until);
+    std::unique_ptr<ImageTransfers> transfers;
+    bool leftovers = false; ///< a failed pull left layers that no image names
 };
 
 /// Writes JSON progress messages to a pipe. What nobody reads in time is dropped, except say().

@@ -166,7 +166,7 @@ net::Task<Result<Answer>> Registry::Impl::ask(Ask ask, net::Until until) {
         const bool safe = ask.method == "GET" || ask.method == "HEAD";
         if (is_redirect(status) && safe) {
             if (++redirects > options.limits.redirects_max) {
-                co_return Error{Errc::Unavailable, place_of(ask.url) + ": too many redirects"};
+                co_return invalid(place_of(ask.url) + ": too many redirects");
             }
             CO_TRY_LET(next,
                        net::follow_redirect(ask.url, answer.head.headers.get_or("Location", "")));
