@@ -193,7 +193,7 @@ class PushJob {
         net::Until never;
         co_await working.drain(never);
         CO_TRY(std::move(sent));
-        CO_TRY(std::move(made));
+        if (!made) { co_return std::move(made).error(); }
         const net::Until until = this->until();
         CO_TRY(co_await upload->finish(made->digest, until));
         const KnownBlob form{

@@ -1,0 +1,189 @@
+"""Registries under test: Debian's docker-registry as a peer, and ours (`shoald registry serve`), on loopback."""
+import base64
+import hashlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+from . import daemon as daemon_module
+
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def digest_of(data, kind="sha256"):
+    return f"{kind}:{hashlib.new(kind, data).hexdigest()}"
+
+
+class Answer:
+    def __init__(self, response, body):
+        self.status, self.headers, self.body = response.status, response.headers, body
+
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def code(self):
+        """The first error code of an error document; "" when it is none."""
+        try:
+            return json.loads(self.body)["errors"][0]["code"]
+        except (ValueError, KeyError, IndexError, TypeError):
+            return ""
+
+
+class Registry:
+    """Started with start(), ended with stop() or kill(); the folder may be started again."""
+    kind = "registry"
+
+    def __init__(self, folder, port=None):
+        self.folder, self.port, self.process = folder, port or free_port(), None
+        self.root, self.log = folder + "/data", folder + "/log"
+        os.makedirs(self.root, exist_ok=True)
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def command(self):
+        raise NotImplementedError
+
+    def start(self, seconds=30):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise AssertionError(f"{self.kind} ended with {self.process.returncode}:\n{self.log_tail()}")
+            try:
+                self.request("GET", "/v2/", timeout=5)
+                return self
+            except OSError:
+                time.sleep(0.02)
+        raise AssertionError(f"{self.kind} did not answer in {seconds} s:\n{self.log_tail()}")
+
+    def log_tail(self, size=4000):
+        with open(self.log, errors="replace") as f:
+            return f.read()[-size:]
+
+    def stop(self, seconds=30):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise AssertionError(f"{self.kind} did not stop in {seconds} s:\n{self.log_tail()}")
+        return self.process.returncode if self.process else 0
+
+    def kill(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    # --- plain requests ---
+
+    def connection(self, timeout=60):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    def request(self, method, path, body=None, headers=None, user=None, timeout=60):
+        """`user` is "name:password" for Basic."""
+        headers = dict(headers or {})
+        if user:
+            headers["Authorization"] = "Basic " + base64.b64encode(user.encode()).decode()
+        c = self.connection(timeout)
+        try:
+            c.request(method, path, body, headers)
+            r = c.getresponse()
+            return Answer(r, r.read())
+        finally:
+            c.close()
+
+    def path_of(self, location):
+        """The path and query of a Location, absolute or not."""
+        return location if location.startswith("/") else "/" + location.split("/", 3)[3]
+
+    def put_blob(self, repository, data, user=None, kind="sha256"):
+        digest = digest_of(data, kind)
+        begun = self.request("POST", f"/v2/{repository}/blobs/uploads/", user=user)
+        assert begun.status == 202, (begun.status, begun.body)
+        path = self.path_of(begun.headers["Location"])
+        path += ("&" if "?" in path else "?") + "digest=" + digest
+        done = self.request("PUT", path, data, {"Content-Type": "application/octet-stream"}, user=user)
+        assert done.status == 201, (done.status, done.body)
+        return digest
+
+    def put_manifest(self, repository, reference, manifest, media_type=OCI_MANIFEST, user=None):
+        data = manifest if isinstance(manifest, bytes) else json.dumps(manifest).encode()
+        done = self.request("PUT", f"/v2/{repository}/manifests/{reference}", data, {"Content-Type": media_type}, user=user)
+        assert done.status == 201, (done.status, done.body)
+        return digest_of(data)
+
+    def put_image(self, repository, tag, layers=(b"layer",), user=None, **more):
+        """A small image whose layers are any bytes; returns its manifest and digest."""
+        config = json.dumps({"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": [digest_of(x) for x in layers]}}).encode()
+        manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST,
+                    "config": {"mediaType": OCI_CONFIG, "digest": self.put_blob(repository, config, user), "size": len(config)},
+                    "layers": [{"mediaType": OCI_LAYER, "digest": self.put_blob(repository, x, user), "size": len(x)} for x in layers], **more}
+        return manifest, self.put_manifest(repository, tag, manifest, user=user)
+
+
+class DockerRegistry(Registry):
+    """Debian's docker-registry (distribution 2.8)."""
+    kind = "docker-registry"
+
+    def __init__(self, folder, port=None, users=None, tls=None):
+        super().__init__(folder, port)
+        self.users, self.tls = users or {}, tls
+
+    def command(self):
+        config = {"version": 0.1, "log": {"level": "info"}, "http": {"addr": self.address, **({"tls": self.tls} if self.tls else {})},
+                  "storage": {"filesystem": {"rootdirectory": self.root}, "delete": {"enabled": True}}}
+        if self.users:
+            path = self.folder + "/htpasswd"
+            for n, (name, password) in enumerate(self.users.items()):
+                subprocess.run(["htpasswd", "-bB" + ("c" if n == 0 else ""), path, name, password], check=True, capture_output=True)
+            config["auth"] = {"htpasswd": {"realm": "test", "path": path}}
+        path = self.folder + "/config.json"
+        with open(path, "w") as f:
+            json.dump(config, f)
+        return ["/usr/bin/docker-registry", "serve", path]
+
+
+class ShoalRegistry(Registry):
+    """`shoald registry serve`; without users it is open to everybody, which loopback allows."""
+    kind = "shoald registry"
+
+    def __init__(self, folder, port=None, config=None, args=("--open", "--plain-http")):
+        super().__init__(folder, port)
+        self.config_file, self.args = folder + "/registry.json", list(args)
+        self.write_config(config or {})
+
+    def write_config(self, config):
+        with open(self.config_file, "w") as f:
+            f.write(config if isinstance(config, str) else json.dumps(config))
+
+    def command(self):
+        return [daemon_module.PROGRAMS["shoald"], "registry", "serve", "--config", self.config_file, "--root", self.root,
+                "--address", self.address, *self.args]
+
+    def run(self, *words, stdin=None):
+        """`shoald registry WORDS` on the same settings."""
+        return subprocess.run([daemon_module.PROGRAMS["shoald"], "registry", *words[:1], "--config", self.config_file, "--root", self.root, *words[1:]],
+                              input=stdin, capture_output=True, text=True, timeout=120)
+
+    def reload(self, config):
+        self.write_config(config)
+        os.kill(self.process.pid, signal.SIGHUP)
