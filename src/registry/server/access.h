@@ -10,7 +10,10 @@
 #include "net/until.h"
 #include "registry/protocol/challenge.h"
 
+#include <chrono>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,6 +72,7 @@ struct AccessSettings {
     std::string directory;     ///< robots.json, token.key, audit.log; private, made when missing
     std::string htpasswd_file; ///< bcrypt; read again when it changed
     std::vector<std::string> admins;
+    std::map<std::string, std::vector<std::string>> groups; ///< names of users by group
     std::vector<Rule> rules; ///< none given: users pull and push everything, nobody else anything
     std::optional<LdapSettings> ldap;
     std::string service = "shoal-registry"; ///< audience of tokens

@@ -1,0 +1,308 @@
+// Access put together: where a name and password or a token come from, and what they are worth.
+#include "registry/server/access.h"
+
+#include "base/json.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "blob/hash.h"
+#include "net/pool.h"
+#include "net/wait_queue.h"
+#include "os/file.h"
+#include "registry/protocol/auth_config.h"
+#include "registry/server/audit.h"
+#include "registry/server/failures.h"
+#include "registry/server/htpasswd.h"
+#include "registry/server/ldap.h"
+#include "registry/server/robots.h"
+#include "registry/server/rules.h"
+#include "registry/server/token.h"
+
+#include <algorithm>
+#include <sys/stat.h>
+
+namespace shoal::registry {
+namespace {
+
+constexpr int checks_max = 2;                    ///< passwords that are checked at one time
+constexpr std::chrono::seconds believed_for{30}; ///< a good password of the file
+constexpr std::size_t believed_max = 10'000;
+constexpr std::chrono::seconds page_life{3600};
+
+/// Says whether a file is still the one that was read.
+struct Stamp {
+    std::int64_t size = -1;
+    std::int64_t changed = 0;
+    std::uint64_t inode = 0;
+    bool operator==(const Stamp&) const = default;
+};
+Stamp stamp_of(const std::string& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) { return {}; }
+    return {status.st_size, status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec,
+            status.st_ino};
+}
+
+Error wrong_password() { return Error{Errc::Unauthorized, "incorrect username or password"}; }
+
+class AccessImpl : public Access {
+  public:
+    AccessImpl(AccessSettings settings, net::Loop& loop, net::Pool& pool, const Clock& clock,
+               Random& random, TokenKey key)
+        : settings_(std::move(settings)), pool_(pool), clock_(clock), key_(std::move(key)),
+          audit_(settings_.directory + "/audit.log"),
+          failures_(settings_.failures_max, settings_.failures_window), queue_(loop),
+          cache_key_(random.hex(32)) {}
+
+    net::Task<Result<Caller>> authenticate(std::string authorization, std::string peer,
+                                           net::Until until) override {
+        if (authorization.empty()) { co_return Caller{}; }
+        const auto [scheme, rest] = cut(authorization, ' ');
+        if (equals_ignore_case(scheme, "Bearer")) { co_return bearer(trim(rest)); }
+        if (!equals_ignore_case(scheme, "Basic")) {
+            co_return Error{Errc::Unauthorized,
+                            "log-ins of the kind " + scheme.substr(0, 20) + " are not understood"};
+        }
+        const auto pair = parse_basic(rest);
+        if (!pair) { co_return wrong_password(); }
+        const std::string name = pair->name;
+        const std::string password = pair->password;
+        if (name.empty() && password.empty()) { co_return Caller{}; }
+        co_return co_await log_in(name, password, peer, until);
+    }
+
+    bool allows(const Caller& caller, std::string_view repository, Action action) const override {
+        if (caller.token_scopes && !scopes_allow(*caller.token_scopes, repository, action)) {
+            return false;
+        }
+        return rules_allow(settings_, caller.identity, repository, action);
+    }
+
+    std::string issue_token(const Caller& caller, const std::vector<Scope>& scopes) override {
+        TokenClaims claims;
+        claims.subject = caller.identity.name;
+        claims.groups = caller.identity.groups;
+        claims.admin = caller.identity.admin;
+        claims.robot = caller.identity.robot;
+        claims.audience = settings_.service;
+        claims.issued = clock_.now();
+        auto life = settings_.token_life;
+        for (const auto& scope : scopes) {
+            if (scope.type == "page" && !caller.token_scopes) { life = page_life; }
+            Scope granted = grant(caller, scope);
+            if (!granted.actions.empty()) { claims.scopes.push_back(std::move(granted)); }
+        }
+        claims.expires = claims.issued + life;
+        const std::string token = key_.sign(claims);
+        return dump_json(Json{{"token", token},
+                              {"access_token", token},
+                              {"expires_in", life.count()},
+                              {"issued_at", format_rfc3339(claims.issued)}});
+    }
+
+    Result<void> reload(AccessSettings settings) override {
+        settings.directory = settings_.directory;
+        settings_ = std::move(settings);
+        failures_ = Failures(settings_.failures_max, settings_.failures_window);
+        believed_.clear();
+        file_stamp_ = robots_stamp_ = Stamp{};
+        return refresh();
+    }
+    const AccessSettings& settings() const override { return settings_; }
+
+    void audit(const Caller& caller, std::string_view peer, std::string_view what,
+               std::string_view object, std::string_view result) override {
+        const AuditLog::Entry entry{caller.identity.name, peer, what, object, result};
+        (void)audit_.write(entry, clock_.now()); // a full disk must not stop reading
+    }
+
+    /// Reads users and robots again when their files have changed.
+    Result<void> refresh() {
+        const Stamp file = stamp_of(settings_.htpasswd_file);
+        if (!(file == file_stamp_)) {
+            TRY_LET(loaded, load_htpasswd(settings_.htpasswd_file));
+            file_ = std::move(loaded);
+            file_stamp_ = file;
+            believed_.clear();
+        }
+        const std::string robots_file = settings_.directory + "/robots.json";
+        const Stamp robots = stamp_of(robots_file);
+        if (!(robots == robots_stamp_)) {
+            TRY_LET(loaded, load_robots(robots_file));
+            robots_.clear();
+            for (auto& robot : loaded) { robots_[robot.name] = std::move(robot); }
+            robots_stamp_ = robots;
+        }
+        return ok();
+    }
+
+  private:
+    struct Believed {
+        Identity identity;
+        Instant until;
+    };
+
+    Result<Caller> bearer(std::string_view token) {
+        TRY_LET(claims, key_.verify(token, settings_.service, clock_.now()));
+        Caller caller;
+        caller.identity.name = claims.subject;
+        caller.identity.groups = claims.groups;
+        caller.identity.robot = claims.robot;
+        // What a token says of its bearer's standing holds only as long as the settings agree.
+        caller.identity.admin = claims.admin && is_admin(claims.subject);
+        caller.token_scopes = std::move(claims.scopes);
+        return caller;
+    }
+
+    net::Task<Result<Caller>> log_in(std::string name, std::string password, std::string peer,
+                                     net::Until until) {
+        const Instant now = clock_.now();
+        if (const auto read = refresh(); !read) {
+            co_return Error{Errc::Unavailable, "users cannot be read: " + read.error().message};
+        }
+        const std::string cached = blob::hash(cache_key_ + name + '\0' + password).hex();
+        if (const auto known = believed_.find(cached);
+            known != believed_.end() && now < known->second.until) {
+            co_return Caller{known->second.identity, std::nullopt};
+        }
+        const std::string by_name = "name " + name;
+        const std::string by_peer = "peer " + peer;
+        if (failures_.blocked(by_name, now) || failures_.blocked(by_peer, now)) {
+            co_return Error{Errc::Unavailable, "too many failed log-ins: try again in a minute"};
+        }
+        auto found = co_await check(name, password, until);
+        if (!found) { co_return std::move(found).error(); }
+        if (!*found) {
+            failures_.note(by_name, now);
+            failures_.note(by_peer, now);
+            Caller nobody;
+            nobody.identity.name = name.substr(0, 128);
+            audit(nobody, peer, "log-in", "", "refused");
+            co_return wrong_password();
+        }
+        failures_.clear(by_name);
+        Caller caller;
+        caller.identity = std::move(**found);
+        if (believed_.size() >= believed_max) { believed_.clear(); }
+        const bool local = file_.hashes.contains(name) || caller.identity.robot;
+        const auto span = local || !settings_.ldap ? believed_for : settings_.ldap->cache;
+        believed_[cached] = {caller.identity, clock_.now() + span};
+        co_return caller;
+    }
+
+    /// Nothing when the password is wrong.
+    net::Task<Result<std::optional<Identity>>> check(std::string name, std::string password,
+                                                     net::Until until) {
+        if (is_robot_name(name)) {
+            const auto robot = robots_.find(name);
+            const bool right =
+                robot != robots_.end() && is_robots_secret(robot->second, password, clock_.now());
+            if (!right) { co_return std::optional<Identity>(); }
+            co_return std::optional<Identity>(identity_of(name, {}, true));
+        }
+        while (checking_ >= checks_max) {
+            const net::Wake wake = co_await queue_.wait(until);
+            if (wake != net::Wake::Raised) {
+                queue_.wake_one();
+                co_return Error{Errc::Unavailable, "too many log-ins at one time"};
+            }
+        }
+        ++checking_;
+        auto found = co_await check_password_of(name, password);
+        --checking_;
+        queue_.wake_one();
+        co_return found;
+    }
+
+    net::Task<Result<std::optional<Identity>>> check_password_of(std::string name,
+                                                                 std::string password) {
+        const auto known = file_.hashes.find(name);
+        if (known != file_.hashes.end() || !settings_.ldap) {
+            const std::string hash = known == file_.hashes.end() ? nobodys_hash : known->second;
+            auto job = [password, hash] { return check_password(password, hash); };
+            const bool right = co_await pool_.run(std::move(job));
+            if (!right) { co_return std::optional<Identity>(); }
+            co_return std::optional<Identity>(identity_of(name, {}, false));
+        }
+        auto job = [ldap = *settings_.ldap, name, password] {
+            return log_in_by_directory(ldap, name, password);
+        };
+        auto user = co_await pool_.run(std::move(job));
+        if (!user) { co_return std::move(user).error(); }
+        if (!*user) { co_return std::optional<Identity>(); }
+        co_return std::optional<Identity>(identity_of(name, std::move((*user)->groups), false));
+    }
+
+    bool is_admin(const std::string& name) const {
+        return std::find(settings_.admins.begin(), settings_.admins.end(), name) !=
+               settings_.admins.end();
+    }
+
+    Identity identity_of(const std::string& name, std::vector<std::string> groups,
+                         bool robot) const {
+        Identity identity{name, std::move(groups), robot, !robot && is_admin(name)};
+        for (const auto& [group, members] : settings_.groups) {
+            if (std::find(members.begin(), members.end(), name) != members.end()) {
+                identity.groups.push_back(group);
+            }
+        }
+        return identity;
+    }
+
+    /// As much of a scope as the caller has.
+    Scope grant(const Caller& caller, const Scope& scope) const {
+        Scope granted{scope.type, scope.name, {}};
+        if (scope.type == "page") {
+            if (!caller.identity.anonymous() && !caller.token_scopes) { granted.actions = {"*"}; }
+            return granted;
+        }
+        if (scope.type == "registry") {
+            if (scope.name == "catalog" && allows(caller, "", Action::Catalog)) {
+                granted.actions = {"*"};
+            }
+            return granted;
+        }
+        if (scope.type != "repository") { return granted; }
+        for (const auto& word : scope.actions) {
+            const bool all = word == "*";
+            for (const auto action : {Action::Pull, Action::Push, Action::Delete}) {
+                if ((all || word == name_of(action)) && allows(caller, scope.name, action)) {
+                    granted.actions.emplace_back(name_of(action));
+                }
+            }
+        }
+        return granted;
+    }
+
+    AccessSettings settings_;
+    net::Pool& pool_;
+    const Clock& clock_;
+    TokenKey key_;
+    AuditLog audit_;
+    Failures failures_;
+    PasswordFile file_;
+    Stamp file_stamp_;
+    std::map<std::string, Robot> robots_;
+    Stamp robots_stamp_;
+    std::map<std::string, Believed> believed_;
+    net::WaitQueue queue_;
+    int checking_ = 0;
+    std::string cache_key_;
+};
+
+} // namespace
+
+Result<std::shared_ptr<Access>> Access::create(AccessSettings settings, net::Loop& loop,
+                                               net::Pool& pool, const Clock& clock,
+                                               Random& random) {
+    TRY(os::ensure_directory(settings.directory, 0700));
+    if (settings.htpasswd_file.empty()) {
+        settings.htpasswd_file = settings.directory + "/htpasswd";
+    }
+    TRY_LET(key, TokenKey::load(settings.directory + "/token.key"));
+    auto access = std::make_shared<AccessImpl>(std::move(settings), loop, pool, clock, random,
+                                               std::move(key));
+    TRY(access->refresh());
+    return std::shared_ptr<Access>(std::move(access));
+}
+
+} // namespace shoal::registry

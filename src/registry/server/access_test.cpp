@@ -1,0 +1,301 @@
+#include "base/json.h"
+#include "base/text.h"
+#include "net/loop.h"
+#include "net/pool.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "registry/server/access_settings.h"
+#include "registry/server/certificates.h"
+#include "registry/server/failures.h"
+#include "registry/server/htpasswd.h"
+#include "registry/server/ldap.h"
+#include "registry/server/robots.h"
+#include "registry/server/rules.h"
+#include "registry/server/token.h"
+
+#include <gtest/gtest.h>
+
+namespace shoal::registry {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::seconds;
+
+class HandClock : public Clock {
+  public:
+    Instant now() const override { return at; }
+    Steady steady() const override { return {}; }
+    Instant at{hours(500'000)};
+};
+
+TEST(Htpasswd, takes_bcrypt_and_complains_of_the_rest) {
+    os::SystemRandom random;
+    const auto hash = hash_password("secret", random);
+    ASSERT_TRUE(hash);
+    const auto file = parse_htpasswd("# users\nann:" + *hash + "\nbob:$apr1$x$y\nnonsense\n\n");
+    EXPECT_EQ(file.hashes.size(), 1u);
+    ASSERT_EQ(file.complaints.size(), 2u);
+    EXPECT_NE(file.complaints[0].find("line 3: bob"), std::string::npos);
+    EXPECT_TRUE(check_password("secret", file.hashes.at("ann")));
+    EXPECT_FALSE(check_password("Secret", file.hashes.at("ann")));
+    EXPECT_FALSE(check_password("", file.hashes.at("ann")));
+    EXPECT_FALSE(check_password("secret", ""));
+    EXPECT_FALSE(check_password("secret", nobodys_hash));
+    EXPECT_FALSE(hash_password(std::string(73, 'x'), random));
+    EXPECT_FALSE(hash_password("", random));
+}
+
+TEST(Htpasswd, names_are_plain) {
+    for (const char* name : {"ann", "a.b@c-d_e+1"}) { EXPECT_TRUE(is_user_name(name)); }
+    for (const char* name : {"", "a:b", "a b", "robot$x", "-a", "../x", "a\n"}) {
+        EXPECT_FALSE(is_user_name(name)) << name;
+    }
+}
+
+TEST(Rules, cover_whole_components) {
+    EXPECT_TRUE(covers("", "x", ""));
+    EXPECT_TRUE(covers("team", "team", ""));
+    EXPECT_TRUE(covers("team", "team/x", ""));
+    EXPECT_FALSE(covers("team", "teamx", ""));
+    EXPECT_TRUE(covers("users/{user}", "users/ann/x", "ann"));
+    EXPECT_FALSE(covers("users/{user}", "users/bob/x", "ann"));
+    EXPECT_FALSE(covers("{user}", "", ""));
+}
+
+Identity user(const std::string& name, std::vector<std::string> groups = {}) {
+    Identity identity;
+    identity.name = name;
+    identity.groups = std::move(groups);
+    return identity;
+}
+
+TEST(Rules, add_up_and_give_nothing_by_themselves) {
+    AccessSettings settings;
+    settings.rules = {{{"ann"}, {}, false, "team", {Action::Pull, Action::Push}},
+                      {{}, {"ops"}, false, "", {Action::Delete}},
+                      {{}, {}, true, "public", {Action::Pull}}};
+    EXPECT_TRUE(rules_allow(settings, user("ann"), "team/x", Action::Push));
+    EXPECT_FALSE(rules_allow(settings, user("ann"), "team/x", Action::Delete));
+    EXPECT_FALSE(rules_allow(settings, user("bob"), "team/x", Action::Pull));
+    EXPECT_TRUE(rules_allow(settings, user("bob", {"ops"}), "team/x", Action::Delete));
+    EXPECT_TRUE(rules_allow(settings, user(""), "public/x", Action::Pull));
+    EXPECT_TRUE(rules_allow(settings, user("bob"), "public/x", Action::Pull));
+    EXPECT_FALSE(rules_allow(settings, user(""), "public/x", Action::Push));
+    EXPECT_FALSE(rules_allow(settings, user(""), "team/x", Action::Pull));
+    EXPECT_FALSE(rules_allow(settings, user("ann"), "", Action::Admin));
+}
+
+TEST(Rules, without_any_users_pull_and_push_and_nobody_else_does_anything) {
+    const AccessSettings settings;
+    EXPECT_TRUE(rules_allow(settings, user("ann"), "x", Action::Push));
+    EXPECT_FALSE(rules_allow(settings, user("ann"), "x", Action::Delete));
+    EXPECT_FALSE(rules_allow(settings, user(""), "x", Action::Pull));
+    EXPECT_FALSE(rules_allow(settings, user(""), "", Action::Catalog));
+}
+
+TEST(AccessSettings, refuse_unknown_members_by_name) {
+    const auto error = [](const char* text) {
+        const auto parsed = parse_access_settings({}, *parse_json(text));
+        return parsed ? std::string() : parsed.error().message;
+    };
+    EXPECT_NE(error(R"({"rulez":[]})").find("unknown key rulez"), std::string::npos);
+    EXPECT_NE(error(R"({"rules":[{"users":["a"],"actions":["pul"]}]})").find("pul is none"),
+              std::string::npos);
+    EXPECT_NE(error(R"({"rules":[{"anonymous":true,"actions":["push"]}]})").find("may only pull"),
+              std::string::npos);
+    EXPECT_NE(error(R"({"ldap":{"url":"ldap://h"}})").find("either user-dn"), std::string::npos);
+    EXPECT_EQ(error(R"({"admins":["ann"],"groups":{"ops":["bob"]},"token-life":"10m",
+        "rules":[{"groups":["ops"],"prefix":"x","actions":["pull","push","delete"]}]})"),
+              "");
+}
+
+class TokenTest : public ::testing::Test {
+  protected:
+    TokenTest()
+        : directory_(*os::TempDir::create()), key_(*TokenKey::load(directory_.path() + "/key")) {}
+    TokenClaims claims() const {
+        TokenClaims claims;
+        claims.subject = "ann";
+        claims.audience = "registry";
+        claims.scopes = {{"repository", "a/b", {"pull"}}};
+        claims.issued = clock_.at;
+        claims.expires = clock_.at + seconds(300);
+        return claims;
+    }
+    std::string why(const std::string& token, std::string_view audience = "registry") const {
+        const auto verified = key_.verify(token, audience, clock_.at);
+        return verified ? "" : verified.error().message;
+    }
+    static std::string part(const std::string& json) {
+        std::string text = base64url(json);
+        while (text.ends_with('=')) { text.pop_back(); }
+        return text;
+    }
+    os::TempDir directory_;
+    HandClock clock_;
+    TokenKey key_;
+};
+
+TEST_F(TokenTest, what_was_signed_is_read_again) {
+    const auto verified = key_.verify(key_.sign(claims()), "registry", clock_.at);
+    ASSERT_TRUE(verified) << verified.error().message;
+    EXPECT_EQ(verified->subject, "ann");
+    EXPECT_EQ(verified->scopes, claims().scopes);
+    const auto again = TokenKey::load(directory_.path() + "/key");
+    EXPECT_TRUE(again->verify(key_.sign(claims()), "registry", clock_.at)) << "the key is kept";
+}
+
+TEST_F(TokenTest, nothing_else_is_believed) {
+    const std::string token = key_.sign(claims());
+    EXPECT_EQ(why(token, "other"), "token: made for another service");
+    const auto parts = split(token, '.');
+    EXPECT_EQ(why(part(R"({"alg":"none"})") + "." + parts[1] + "."), "token: another algorithm");
+    EXPECT_EQ(why(part(R"({"alg":"HS256","kid":")" + key_.id() + "\"}") + "." + parts[1] + "." +
+                  parts[2]),
+              "token: another algorithm");
+    EXPECT_EQ(why(part(R"({"alg":"EdDSA","kid":"x"})") + "." + parts[1] + "." + parts[2]),
+              "token: another key");
+    EXPECT_EQ(why(parts[0] + "." + part(R"({"sub":"root"})") + "." + parts[2]),
+              "token: the signature is wrong");
+    EXPECT_EQ(why(parts[0] + "." + parts[1] + "."), "token: the signature is wrong");
+    for (const char* text : {"", ".", "..", "a.b.c", "x.y"}) { EXPECT_NE(why(text), "") << text; }
+    clock_.at += seconds(301);
+    EXPECT_EQ(why(token), "token: expired");
+    clock_.at -= hours(1);
+    EXPECT_EQ(why(token), "token: not valid yet");
+    const auto other = TokenKey::load(directory_.path() + "/other");
+    EXPECT_EQ(why(other->sign(claims())), "token: another key");
+}
+
+TEST(Failures, block_for_a_while_and_forget) {
+    Failures failures(3, seconds(60));
+    HandClock clock;
+    for (int n = 0; n < 3; ++n) {
+        EXPECT_FALSE(failures.blocked("ann", clock.at));
+        failures.note("ann", clock.at);
+    }
+    EXPECT_TRUE(failures.blocked("ann", clock.at));
+    EXPECT_FALSE(failures.blocked("bob", clock.at));
+    clock.at += seconds(61);
+    EXPECT_FALSE(failures.blocked("ann", clock.at));
+    EXPECT_EQ(failures.size(), 0u);
+}
+
+TEST(Ldap, escapes_what_a_name_could_break_out_with) {
+    EXPECT_EQ(fill_filter("(uid={})", "a*)(uid=b\\"), "(uid=a\\2a\\29\\28uid=b\\5c)");
+    EXPECT_EQ(fill_dn("uid={},dc=x", "a,dc=y"), "uid=a\\2cdc\\3dy,dc=x");
+    EXPECT_EQ(fill_dn("{}@example.org", "ann"), "ann@example.org");
+    EXPECT_EQ(first_value("cn=admins,ou=groups,dc=x"), "admins");
+    LdapSettings settings;
+    settings.url = "ldap://127.0.0.1:1";
+    settings.user_dn = "uid={}";
+    const auto empty = log_in_by_directory(settings, "ann", "");
+    ASSERT_TRUE(empty);
+    EXPECT_FALSE(empty->has_value()) << "an empty password would bind as nobody";
+    EXPECT_EQ(log_in_by_directory(settings, "ann", "x").error().code, Errc::Unavailable);
+    settings.url = "ldap://192.0.2.1";
+    settings.start_tls = false;
+    EXPECT_NE(log_in_by_directory(settings, "ann", "x").error().message.find("without TLS"),
+              std::string::npos);
+}
+
+class AccessTest : public ::testing::Test {
+  protected:
+    AccessTest() : directory_(*os::TempDir::create()), pool_(loop_, 2) {
+        settings_.directory = directory_.path();
+        settings_.htpasswd_file = directory_.path() + "/htpasswd";
+        settings_.admins = {"root"};
+        put_user("ann", "secret");
+        access_ = *Access::create(settings_, loop_, pool_, clock_, random_);
+    }
+    void put_user(const std::string& name, const std::string& password) {
+        auto file = *load_htpasswd(settings_.htpasswd_file);
+        file.hashes[name] = *hash_password(password, random_);
+        EXPECT_TRUE(save_htpasswd(settings_.htpasswd_file, file.hashes));
+    }
+    Result<Access::Caller> basic(const std::string& pair, const std::string& peer = "192.0.2.1") {
+        return net::run_task(loop_, access_->authenticate("Basic " + base64(pair), peer, {}));
+    }
+    os::TempDir directory_;
+    net::Loop loop_;
+    net::Pool pool_;
+    HandClock clock_;
+    os::SystemRandom random_;
+    AccessSettings settings_;
+    std::shared_ptr<Access> access_;
+};
+
+TEST_F(AccessTest, users_come_and_go_with_their_file) {
+    EXPECT_EQ(basic("ann:secret")->identity.name, "ann");
+    EXPECT_EQ(basic("ann:wrong").error().code, Errc::Unauthorized);
+    EXPECT_EQ(basic("bob:x").error().message, "incorrect username or password");
+    put_user("bob", "x");
+    EXPECT_TRUE(basic("bob:x"));
+    put_user("ann", "other");
+    EXPECT_FALSE(basic("ann:secret")) << "a believed password goes with the file";
+    EXPECT_TRUE(net::run_task(loop_, access_->authenticate("", "", {}))->identity.anonymous());
+}
+
+TEST_F(AccessTest, failed_log_ins_are_counted_by_name_and_by_address) {
+    for (int n = 0; n < 5; ++n) { EXPECT_EQ(basic("ann:no").error().code, Errc::Unauthorized); }
+    EXPECT_EQ(basic("ann:secret", "192.0.2.9").error().code, Errc::Unavailable)
+        << "the right one neither";
+    EXPECT_EQ(basic("bob:x").error().code, Errc::Unavailable) << "from that address";
+    clock_.at += seconds(61);
+    EXPECT_TRUE(basic("ann:secret"));
+}
+
+TEST_F(AccessTest, robots_have_an_end) {
+    auto made = make_robot("robot$ci", clock_.at, clock_.at + hours(1), random_);
+    ASSERT_TRUE(save_robots(directory_.path() + "/robots.json", {made.robot}));
+    EXPECT_TRUE(basic("robot$ci:" + made.secret)->identity.robot);
+    EXPECT_FALSE(basic("robot$ci:nope"));
+    clock_.at += hours(2);
+    EXPECT_FALSE(basic("robot$ci:" + made.secret));
+    EXPECT_EQ(os::read_file(directory_.path() + "/robots.json")->find(made.secret),
+              std::string::npos);
+}
+
+TEST_F(AccessTest, a_token_gives_what_its_bearer_has_and_was_asked_for) {
+    const auto ann = *basic("ann:secret");
+    const auto document = *parse_json(access_->issue_token(
+        ann, {{"repository", "a/b", {"pull", "delete"}}, {"registry", "catalog", {"*"}}}));
+    const auto caller = net::run_task(
+        loop_, access_->authenticate("Bearer " + document["token"].get<std::string>(), "", {}));
+    ASSERT_TRUE(caller) << caller.error().message;
+    EXPECT_TRUE(access_->allows(*caller, "a/b", Action::Pull));
+    EXPECT_FALSE(access_->allows(*caller, "a/b", Action::Push)) << "not asked for";
+    EXPECT_FALSE(access_->allows(*caller, "a/b", Action::Delete)) << "not hers";
+    EXPECT_FALSE(access_->allows(*caller, "a/c", Action::Pull));
+    EXPECT_TRUE(access_->allows(*caller, "", Action::Catalog));
+    clock_.at += seconds(301);
+    EXPECT_FALSE(net::run_task(
+        loop_, access_->authenticate("Bearer " + document["token"].get<std::string>(), "", {})));
+}
+
+TEST(Certificates, are_made_once_and_anew_when_names_change) {
+    const auto directory = os::TempDir::create();
+    os::SystemClock clock;
+    const auto first =
+        ensure_certificates(directory->path(), {"registry.example", "192.0.2.1"}, clock.now());
+    ASSERT_TRUE(first) << first.error().message;
+    EXPECT_TRUE(first->fresh);
+    const auto leaf = *os::read_file(first->cert_file);
+    const auto again =
+        ensure_certificates(directory->path(), {"registry.example", "192.0.2.1"}, clock.now());
+    EXPECT_FALSE(again->fresh);
+    EXPECT_EQ(*os::read_file(again->cert_file), leaf);
+    ASSERT_TRUE(ensure_certificates(directory->path(), {"other.example"}, clock.now()));
+    EXPECT_NE(*os::read_file(again->cert_file), leaf);
+    const auto old = *os::read_file(again->cert_file);
+    ASSERT_TRUE(
+        ensure_certificates(directory->path(), {"other.example"}, clock.now() + hours(24 * 800)));
+    EXPECT_NE(*os::read_file(again->cert_file), old);
+    EXPECT_FALSE(ensure_certificates(directory->path(), {"bad name"}, clock.now()));
+    struct stat status {};
+    ASSERT_EQ(::stat(first->key_file.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, 0600u);
+}
+
+} // namespace
+} // namespace shoal::registry

@@ -1,0 +1,214 @@
+#include "registry/server/certificates.h"
+
+#include "base/text.h"
+#include "os/file.h"
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <functional>
+#include <memory>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
+
+namespace shoal::registry {
+namespace {
+
+constexpr long day = 24 * 3600;
+constexpr long ca_days = 3650;
+constexpr long leaf_days = 825;
+constexpr long renew_days = 60;
+
+template <auto Free> struct Freeing {
+    template <class T> void operator()(T* thing) const { Free(thing); }
+};
+using Key = std::unique_ptr<EVP_PKEY, Freeing<EVP_PKEY_free>>;
+using Cert = std::unique_ptr<X509, Freeing<X509_free>>;
+using Bio = std::unique_ptr<BIO, Freeing<BIO_free>>;
+using Extension = std::unique_ptr<X509_EXTENSION, Freeing<X509_EXTENSION_free>>;
+
+bool is_address(const std::string& name) {
+    unsigned char bytes[16];
+    return ::inet_pton(AF_INET, name.c_str(), bytes) == 1 ||
+           ::inet_pton(AF_INET6, name.c_str(), bytes) == 1;
+}
+
+bool is_host_name(const std::string& name) {
+    return !name.empty() && name.size() <= 253 &&
+           std::all_of(name.begin(), name.end(), [](unsigned char c) {
+               return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '*';
+           });
+}
+
+std::string subject_alt_names(const std::vector<std::string>& names) {
+    std::string text;
+    for (const auto& name : names) {
+        text += (text.empty() ? "" : ",") + std::string(is_address(name) ? "IP:" : "DNS:") + name;
+    }
+    return text;
+}
+
+std::string text_of(const std::function<int(BIO*)>& write) {
+    const Bio bio(BIO_new(BIO_s_mem()));
+    if (write(bio.get()) != 1) { return ""; }
+    char* bytes = nullptr;
+    const long size = BIO_get_mem_data(bio.get(), &bytes);
+    return std::string(bytes, static_cast<std::size_t>(size));
+}
+std::string text_of(const Cert& cert) {
+    return text_of([&](BIO* bio) { return PEM_write_bio_X509(bio, cert.get()); });
+}
+std::string text_of(const Key& key) {
+    return text_of([&](BIO* bio) {
+        return PEM_write_bio_PrivateKey(bio, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+    });
+}
+
+bool add_extension(X509* cert, X509* issuer, int nid, const std::string& value) {
+    X509V3_CTX context;
+    X509V3_set_ctx_nodb(&context);
+    X509V3_set_ctx(&context, issuer, cert, nullptr, nullptr, 0);
+    const Extension extension(X509V3_EXT_conf_nid(nullptr, &context, nid, value.c_str()));
+    return extension && X509_add_ext(cert, extension.get(), -1) == 1;
+}
+
+struct CertificateRequest {
+    std::string common_name;
+    long days = 0;
+    bool authority = false;
+    std::string alt_names;
+};
+
+Result<Cert> make_certificate(const CertificateRequest& request, const Key& key, const Cert& issuer,
+                              const Key& issuer_key, Instant now) {
+    Cert cert(X509_new());
+    X509_set_version(cert.get(), 2);
+    std::uint64_t serial = 0;
+    RAND_bytes(reinterpret_cast<unsigned char*>(&serial), sizeof serial);
+    ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert.get()), serial >> 1);
+    time_t at = std::chrono::system_clock::to_time_t(
+        std::chrono::time_point_cast<std::chrono::system_clock::duration>(now));
+    X509_time_adj_ex(X509_getm_notBefore(cert.get()), -1, 0, &at); // clocks differ
+    X509_time_adj_ex(X509_getm_notAfter(cert.get()), static_cast<int>(request.days), 0, &at);
+    X509_set_pubkey(cert.get(), key.get());
+    X509_NAME* name = X509_get_subject_name(cert.get());
+    const auto add = [&](const char* field, const std::string& value) {
+        X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8,
+                                   reinterpret_cast<const unsigned char*>(value.c_str()), -1, -1,
+                                   0);
+    };
+    add("O", "Shoal");
+    add("CN", request.common_name.substr(0, 64));
+    X509* const above = issuer ? issuer.get() : cert.get();
+    X509_set_issuer_name(cert.get(), X509_get_subject_name(above));
+    bool well = add_extension(cert.get(), above, NID_subject_key_identifier, "hash");
+    if (request.authority) {
+        well = well && add_extension(cert.get(), above, NID_basic_constraints,
+                                     "critical,CA:TRUE,pathlen:0");
+        well =
+            well && add_extension(cert.get(), above, NID_key_usage, "critical,keyCertSign,cRLSign");
+    } else {
+        well = well && add_extension(cert.get(), above, NID_authority_key_identifier, "keyid");
+        well = well && add_extension(cert.get(), above, NID_basic_constraints, "critical,CA:FALSE");
+        well = well && add_extension(cert.get(), above, NID_key_usage, "critical,digitalSignature");
+        well = well && add_extension(cert.get(), above, NID_ext_key_usage, "serverAuth");
+        well = well && add_extension(cert.get(), above, NID_subject_alt_name, request.alt_names);
+    }
+    if (!well || X509_sign(cert.get(), issuer_key.get(), EVP_sha256()) == 0) {
+        return internal("make a certificate for " + request.common_name);
+    }
+    return cert;
+}
+
+Key make_key() { return Key(EVP_EC_gen("P-256")); }
+
+Result<Cert> load_certificate(const std::string& path) {
+    TRY_LET(text, os::read_file(path, 1 << 20));
+    const Bio bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+    Cert cert(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+    if (!cert) { return invalid(path + " holds no certificate"); }
+    return cert;
+}
+Result<Key> load_key(const std::string& path) {
+    TRY_LET(text, os::read_file(path, 1 << 20));
+    const Bio bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+    Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
+    if (!key) { return invalid(path + " holds no key"); }
+    return key;
+}
+
+bool ends_soon(const Cert& cert, Instant now) {
+    time_t at = std::chrono::system_clock::to_time_t(
+        std::chrono::time_point_cast<std::chrono::system_clock::duration>(
+            now + std::chrono::seconds(renew_days * day)));
+    return X509_cmp_time(X509_get0_notAfter(cert.get()), &at) < 0;
+}
+
+bool covers_all(const Cert& cert, const std::vector<std::string>& names) {
+    return std::all_of(names.begin(), names.end(), [&](const auto& name) {
+        return is_address(name)
+                   ? X509_check_ip_asc(cert.get(), name.c_str(), 0) == 1
+                   : X509_check_host(cert.get(), name.c_str(), name.size(), 0, nullptr) == 1;
+    });
+}
+
+Result<void> save(const std::string& path, const std::string& text, mode_t mode) {
+    if (text.empty()) { return internal("print " + path); }
+    os::WriteFile how;
+    how.mode = mode;
+    how.sync = os::Sync::Yes;
+    return os::write_file_atomic(path, text, how);
+}
+
+} // namespace
+
+Result<MadeCertificates> ensure_certificates(const std::string& directory,
+                                             const std::vector<std::string>& names, Instant now) {
+    if (names.empty()) { return invalid("a certificate needs a name"); }
+    for (const auto& name : names) {
+        if (!is_address(name) && !is_host_name(name)) {
+            return invalid("invalid host name: " + name);
+        }
+    }
+    TRY(os::ensure_directory(directory, 0700));
+    MadeCertificates made{directory + "/ca.crt", directory + "/server.crt",
+                          directory + "/server.key", false};
+    const std::string ca_key_file = directory + "/ca.key";
+    if (!os::exists(made.ca_file) || !os::exists(ca_key_file)) {
+        const Key key = make_key();
+        CertificateRequest request{"Shoal registry authority of " + names.front(), ca_days, true,
+                                   ""};
+        TRY_LET(ca, make_certificate(request, key, nullptr, key, now));
+        TRY(save(ca_key_file, text_of(key), 0600));
+        TRY(save(made.ca_file, text_of(ca), 0644));
+        TRY(os::remove_file(made.cert_file));
+        made.fresh = true;
+    }
+    TRY_LET(ca, load_certificate(made.ca_file));
+    TRY_LET(ca_key, load_key(ca_key_file));
+    const auto old = load_certificate(made.cert_file);
+    if (old && os::exists(made.key_file) && !ends_soon(*old, now) && covers_all(*old, names)) {
+        return made;
+    }
+    const Key key = make_key();
+    CertificateRequest request{names.front(), leaf_days, false, subject_alt_names(names)};
+    TRY_LET(leaf, make_certificate(request, key, ca, ca_key, now));
+    TRY(save(made.key_file, text_of(key), 0600));
+    TRY(save(made.cert_file, text_of(leaf) + text_of(ca), 0644));
+    return made;
+}
+
+std::string certificate_instructions(const MadeCertificates& made,
+                                     const std::vector<std::string>& places) {
+    std::string text = "This registry has a certificate of its own authority, " + made.ca_file +
+                       ".\nOn every machine that uses it, copy that file:\n";
+    for (const auto& place : places) {
+        text += "  shoal:   /etc/shoal/certs.d/" + place + "/ca.crt\n";
+        text += "  docker:  /etc/docker/certs.d/" + place + "/ca.crt\n";
+        text += "  podman:  /etc/containers/certs.d/" + place + "/ca.crt\n";
+    }
+    return text;
+}
+
+} // namespace shoal::registry

@@ -1,0 +1,31 @@
+// A certificate authority and a server certificate that the registry makes for itself when nobody
+// gives it any: for networks without a public name. Files are PEM, keys are private. Clients are
+// told once to trust the authority; the server certificate under it is made anew when it nears its
+// end or when names change.
+#pragma once
+
+#include "base/clock.h"
+#include "base/result.h"
+
+#include <string>
+#include <vector>
+
+namespace shoal::registry {
+
+struct MadeCertificates {
+    std::string ca_file;
+    std::string cert_file; ///< server and authority, as a chain
+    std::string key_file;
+    bool fresh = false; ///< the authority was made just now: clients do not know it yet
+};
+
+/// `names`: host names and addresses, all of them in the certificate; the first is its common name.
+/// Fails: Invalid for names that are none.
+Result<MadeCertificates> ensure_certificates(const std::string& directory,
+                                             const std::vector<std::string>& names, Instant now);
+
+/// What to do on the clients, for the terminal: certs.d/<host:port>/ca.crt.
+std::string certificate_instructions(const MadeCertificates& made,
+                                     const std::vector<std::string>& places);
+
+} // namespace shoal::registry

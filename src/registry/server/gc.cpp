@@ -1,0 +1,295 @@
+// Collection. What may go is found without stopping anybody; then it is taken away while nobody can
+// make links, and only what nobody has touched since (docs/decisions/registry-gc.md).
+#include "registry/server/gc.h"
+
+#include "registry/server/disk_store.h"
+#include "registry/server/retention.h"
+
+#include <algorithm>
+#include <set>
+
+namespace shoal::registry {
+namespace {
+
+constexpr std::size_t batch = 200; ///< removed before others have their turn
+constexpr std::size_t everything = static_cast<std::size_t>(-1);
+
+/// What one repository keeps and lets go.
+struct RepositoryPlan {
+    std::string name;
+    std::vector<std::string> tags;   ///< to remove
+    std::set<oci::Digest> manifests; ///< to remove
+    std::set<oci::Digest> kept_manifests;
+    std::set<oci::Digest> kept_blobs; ///< that kept manifests need
+    std::vector<oci::Digest> links;   ///< layer links to remove
+};
+
+class Collector {
+  public:
+    Collector(DiskStore& store, const GcOptions& options)
+        : store_(store), options_(options), now_(store.clock().now()) {}
+
+    Result<GcReport> run() {
+        const std::vector<std::string> names = store_.repositories("", everything, {});
+        for (const auto& name : names) {
+            TRY_LET(plan, plan_repository(name));
+            for (const auto& digest : plan.kept_manifests) { used_.insert(digest); }
+            for (const auto& digest : plan.kept_blobs) { used_.insert(digest); }
+            TRY(collect_uploads(name));
+            TRY(apply(plan));
+        }
+        TRY(collect_blobs());
+        return std::move(report_);
+    }
+
+  private:
+    bool is_old(const std::string& path) const {
+        const auto status = store_.tree().status(path);
+        return status && now_ - status->changed >= options_.grace;
+    }
+
+    Result<RepositoryPlan> plan_repository(const std::string& name) {
+        RepositoryPlan plan;
+        plan.name = name;
+        TRY_LET(infos, store_.tag_infos(name, "", everything));
+        std::vector<TaggedAt> tags;
+        for (auto& info : infos) { tags.push_back({info.tag, info.digest, info.changed}); }
+        plan.tags = plan_retention(name, tags, options_.retention, options_.keep, now_);
+        std::set<oci::Digest> roots(options_.keep.begin(), options_.keep.end());
+        for (const auto& tag : tags) {
+            if (!std::binary_search(plan.tags.begin(), plan.tags.end(), tag.tag)) {
+                roots.insert(tag.digest);
+            }
+        }
+        TRY_LET(revisions, store_.digests_in(layout::revisions(name)));
+        for (const auto& digest : revisions) {
+            const bool young = !is_old(layout::revision_link(name, digest));
+            if (young || !options_.untagged) { roots.insert(digest); }
+        }
+        TRY(mark(plan, revisions, std::move(roots)));
+        for (const auto& digest : revisions) {
+            if (!plan.kept_manifests.contains(digest)) { plan.manifests.insert(digest); }
+        }
+        TRY_LET(layers, store_.digests_in(layout::layers(name)));
+        for (const auto& digest : layers) {
+            if (plan.kept_blobs.contains(digest)) { continue; }
+            if (is_old(layout::layer_link(name, digest))) {
+                plan.links.push_back(digest);
+            } else {
+                used_.insert(digest);
+            }
+        }
+        return plan;
+    }
+
+    /// From the roots to children; and to those whose subject is kept.
+    Result<void> mark(RepositoryPlan& plan, const std::vector<oci::Digest>& revisions,
+                      std::set<oci::Digest> roots) {
+        std::map<oci::Digest, ManifestFacts> facts;
+        std::multimap<oci::Digest, oci::Digest> referrers;
+        for (const auto& digest : revisions) {
+            const auto bytes = store_.manifest_bytes(digest);
+            auto read =
+                bytes ? read_manifest_facts(*bytes, "") : Result<ManifestFacts>(bytes.error());
+            if (!read) { // of an old schema, or damaged: nothing of the repository is judged by it
+                plan.kept_manifests.insert(digest);
+                continue;
+            }
+            if (!read->subject.empty()) { referrers.emplace(read->subject, digest); }
+            facts.emplace(digest, std::move(*read));
+        }
+        std::vector<oci::Digest> todo(roots.begin(), roots.end());
+        while (!todo.empty()) {
+            const oci::Digest digest = todo.back();
+            todo.pop_back();
+            const auto known = facts.find(digest);
+            if (known == facts.end() || !plan.kept_manifests.insert(digest).second) { continue; }
+            for (const auto& blob : known->second.blobs) { plan.kept_blobs.insert(blob); }
+            for (const auto& child : known->second.manifests) { todo.push_back(child); }
+            const auto [first, last] = referrers.equal_range(digest);
+            for (auto at = first; at != last; ++at) { todo.push_back(at->second); }
+        }
+        if (unreadable_here(plan, facts)) {
+            // Its layers are not known, so all layers of the repository stay.
+            TRY_LET(layers, store_.digests_in(layout::layers(plan.name)));
+            plan.kept_blobs.insert(layers.begin(), layers.end());
+        }
+        return ok();
+    }
+    static bool unreadable_here(const RepositoryPlan& plan,
+                                const std::map<oci::Digest, ManifestFacts>& facts) {
+        return std::any_of(plan.kept_manifests.begin(), plan.kept_manifests.end(),
+                           [&](const auto& digest) { return !facts.contains(digest); });
+    }
+
+    // --- taking away ---
+
+    Result<void> apply(const RepositoryPlan& plan) {
+        for (const auto& tag : plan.tags) { report_.removed_tags.push_back(plan.name + ":" + tag); }
+        for (const auto& digest : plan.manifests) {
+            report_.removed_manifests.push_back(plan.name + "@" + digest.text());
+        }
+        report_.removed_links += plan.links.size();
+        if (options_.dry_run) { return ok(); }
+        if (plan.tags.empty() && plan.manifests.empty() && plan.links.empty()) { return ok(); }
+        for (const auto& tag : plan.tags) {
+            auto removed = store_.delete_tag(plan.name, tag);
+            if (!removed && removed.error().code != Errc::NotFound) { return removed; }
+        }
+        std::vector<oci::Digest> spared;
+        for (const auto& digest : plan.manifests) {
+            TRY_LET(gone, remove_manifest(plan.name, digest));
+            if (!gone) { spared.push_back(digest); }
+        }
+        for (const auto& digest : spared) { TRY(spare(plan.name, digest)); }
+        TRY(remove_links(plan));
+        store_.forget_repository_facts(plan.name);
+        return ok();
+    }
+
+    /// False when somebody has come back to it meanwhile.
+    Result<bool> remove_manifest(const std::string& name, const oci::Digest& digest) {
+        auto held = store_.gate().remove();
+        if (!held) { return std::move(held).error(); }
+        const std::string link = layout::revision_link(name, digest);
+        if (options_.untagged && !is_old(link)) { return false; }
+        TRY_LET(infos, store_.tag_infos(name, "", everything));
+        for (const auto& info : infos) {
+            if (info.digest == digest) { return false; }
+        }
+        if (const auto bytes = store_.manifest_bytes(digest)) {
+            const auto facts = read_manifest_facts(*bytes, "");
+            if (facts && !facts->subject.empty()) {
+                TRY(store_.tree().remove_file(layout::referrer_link(name, facts->subject, digest)));
+            }
+        }
+        TRY(store_.tree().remove_tree(layout::revision(name, digest)));
+        return true;
+    }
+
+    /// What it needs stays.
+    Result<void> spare(const std::string& name, const oci::Digest& digest) {
+        used_.insert(digest);
+        std::erase(report_.removed_manifests, name + "@" + digest.text());
+        const auto bytes = store_.manifest_bytes(digest);
+        const auto facts =
+            bytes ? read_manifest_facts(*bytes, "") : Result<ManifestFacts>(bytes.error());
+        if (!facts) { return ok(); }
+        spared_.insert(facts->blobs.begin(), facts->blobs.end());
+        used_.insert(facts->blobs.begin(), facts->blobs.end());
+        used_.insert(facts->manifests.begin(), facts->manifests.end());
+        return ok();
+    }
+
+    Result<void> remove_links(const RepositoryPlan& plan) {
+        for (std::size_t begin = 0; begin < plan.links.size(); begin += batch) {
+            auto held = store_.gate().remove();
+            if (!held) { return std::move(held).error(); }
+            const std::size_t end = std::min(plan.links.size(), begin + batch);
+            for (std::size_t n = begin; n < end; ++n) {
+                const std::string link = layout::layer_link(plan.name, plan.links[n]);
+                if (spared_.contains(plan.links[n]) || !is_old(link)) {
+                    used_.insert(plan.links[n]);
+                    continue;
+                }
+                TRY(store_.tree().remove_file(link));
+                store_.tree().remove_empty(link.substr(0, link.rfind('/')),
+                                           layout::layers(plan.name));
+            }
+        }
+        return ok();
+    }
+
+    Result<void> collect_uploads(const std::string& name) {
+        TRY_LET(entries, store_.tree().list(layout::uploads(name)));
+        for (const auto& entry : entries) {
+            const std::string directory = layout::upload(name, entry.name);
+            const auto status = store_.tree().status(directory + "/data");
+            const auto begun = store_.tree().status(directory);
+            const Instant last = status ? status->changed : begun ? begun->changed : now_;
+            if (now_ - last < options_.upload_idle_max) { continue; }
+            ++report_.removed_uploads;
+            report_.freed_bytes += status ? status->size : 0;
+            if (options_.dry_run) { continue; }
+            auto cancelled = store_.cancel_upload(name, entry.name);
+            if (!cancelled) { TRY(store_.tree().remove_tree(directory)); }
+        }
+        return ok();
+    }
+
+    // --- blobs that nobody links ---
+
+    Result<void> collect_blobs() {
+        std::vector<oci::Digest> candidates;
+        for (const auto kind : {oci::HashKind::Sha256, oci::HashKind::Sha512}) {
+            const std::string directory = "blobs/" + std::string(oci::name_of(kind));
+            TRY_LET(groups, store_.tree().list(directory));
+            for (const auto& group : groups) {
+                TRY_LET(entries, store_.tree().list(directory + "/" + group.name));
+                for (const auto& entry : entries) {
+                    const auto digest =
+                        oci::Digest::parse(std::string(oci::name_of(kind)) + ":" + entry.name);
+                    if (digest) { judge(*digest, candidates); }
+                }
+            }
+        }
+        for (std::size_t begin = 0; begin < candidates.size(); begin += batch) {
+            const std::size_t end = std::min(candidates.size(), begin + batch);
+            TRY(remove_blobs({candidates.begin() + static_cast<std::ptrdiff_t>(begin),
+                              candidates.begin() + static_cast<std::ptrdiff_t>(end)}));
+        }
+        return ok();
+    }
+
+    void judge(const oci::Digest& digest, std::vector<oci::Digest>& candidates) {
+        const auto status = store_.tree().status(layout::blob_data(digest));
+        if (!status) { return; }
+        if (used_.contains(digest) || now_ - status->changed < options_.grace) {
+            report_.kept_bytes += status->size;
+            return;
+        }
+        candidates.push_back(digest);
+    }
+
+    Result<void> remove_blobs(const std::vector<oci::Digest>& digests) {
+        std::optional<Gate::Held> held;
+        if (!options_.dry_run) {
+            TRY_LET(gate, store_.gate().remove());
+            held = std::move(gate);
+        }
+        for (const auto& digest : digests) {
+            const std::string path = layout::blob_data(digest);
+            const auto status = store_.tree().status(path);
+            if (!status) { continue; }
+            if (now_ - status->changed < options_.grace) { // touched since: somebody relies on it
+                report_.kept_bytes += status->size;
+                continue;
+            }
+            if (!options_.dry_run) {
+                TRY(store_.tree().remove_file(path));
+                store_.tree().remove_empty(layout::blob_directory(digest), "blobs");
+            }
+            report_.removed_blobs.push_back(digest);
+            report_.freed_bytes += status->size;
+        }
+        return ok();
+    }
+
+    DiskStore& store_;
+    const GcOptions& options_;
+    Instant now_;
+    std::set<oci::Digest> used_;
+    std::set<oci::Digest> spared_;
+    GcReport report_;
+};
+
+} // namespace
+
+Result<GcReport> collect_garbage(Store& store, const GcOptions& options) {
+    auto* const disk = dynamic_cast<DiskStore*>(&store);
+    ASSERT(disk != nullptr);
+    TRY(store.refresh());
+    return Collector(*disk, options).run();
+}
+
+} // namespace shoal::registry

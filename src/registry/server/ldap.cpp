@@ -1,0 +1,232 @@
+#include "registry/server/ldap.h"
+
+#include "base/text.h"
+#include "os/file.h"
+
+#include <cstring>
+#include <ldap.h>
+
+namespace shoal::registry {
+namespace {
+
+struct Unbind {
+    void operator()(LDAP* handle) const { ldap_unbind_ext_s(handle, nullptr, nullptr); }
+};
+struct FreeMessage {
+    void operator()(LDAPMessage* message) const { ldap_msgfree(message); }
+};
+using Handle = std::unique_ptr<LDAP, Unbind>;
+using Message = std::unique_ptr<LDAPMessage, FreeMessage>;
+
+constexpr int entries_max = 1000;
+
+Error directory_error(const char* what, int code) {
+    return Error{Errc::Unavailable,
+                 std::string("the directory: ") + what + ": " + ldap_err2string(code)};
+}
+
+bool is_loopback(const std::string& url) {
+    for (const char* host : {"://127.0.0.1", "://localhost", "://[::1]"}) {
+        if (url.find(host) != std::string::npos) { return true; }
+    }
+    return url.starts_with("ldapi:");
+}
+
+Result<Handle> connect(const LdapSettings& settings) {
+    LDAP* made = nullptr;
+    if (const int code = ldap_initialize(&made, settings.url.c_str()); code != LDAP_SUCCESS) {
+        return directory_error(settings.url.c_str(), code);
+    }
+    Handle handle(made);
+    const int version = LDAP_VERSION3;
+    const timeval limit{static_cast<time_t>(settings.timeout.count()), 0};
+    ldap_set_option(made, LDAP_OPT_PROTOCOL_VERSION, &version);
+    ldap_set_option(made, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
+    ldap_set_option(made, LDAP_OPT_NETWORK_TIMEOUT, &limit);
+    ldap_set_option(made, LDAP_OPT_TIMEOUT, &limit);
+    ldap_set_option(made, LDAP_OPT_TIMELIMIT, &limit.tv_sec);
+    const bool tls = settings.url.starts_with("ldaps:");
+    if (!tls && !settings.start_tls && !is_loopback(settings.url)) {
+        return Error{Errc::Unavailable,
+                     "the directory: passwords are not sent without TLS beyond this machine"};
+    }
+    if (tls || settings.start_tls) {
+        const int demand = LDAP_OPT_X_TLS_DEMAND;
+        ldap_set_option(made, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand);
+        if (!settings.ca_file.empty()) {
+            ldap_set_option(made, LDAP_OPT_X_TLS_CACERTFILE, settings.ca_file.c_str());
+        }
+        const int client = 0;
+        ldap_set_option(made, LDAP_OPT_X_TLS_NEWCTX, &client);
+    }
+    if (!tls && settings.start_tls) {
+        const int code = ldap_start_tls_s(made, nullptr, nullptr);
+        if (code != LDAP_SUCCESS) { return directory_error("start TLS", code); }
+    }
+    return handle;
+}
+
+int bind_as(LDAP* handle, const std::string& dn, const std::string& password) {
+    berval secret{password.size(), const_cast<char*>(password.data())};
+    return ldap_sasl_bind_s(handle, dn.c_str(), LDAP_SASL_SIMPLE, &secret, nullptr, nullptr,
+                            nullptr);
+}
+
+Result<Message> search(LDAP* handle, const LdapSettings& settings, const std::string& base,
+                       const std::string& filter, const char* attribute) {
+    char* attributes[] = {const_cast<char*>(attribute), nullptr};
+    timeval limit{static_cast<time_t>(settings.timeout.count()), 0};
+    LDAPMessage* found = nullptr;
+    const int code =
+        ldap_search_ext_s(handle, base.c_str(), LDAP_SCOPE_SUBTREE, filter.c_str(), attributes, 0,
+                          nullptr, nullptr, &limit, entries_max, &found);
+    Message message(found);
+    if (code == LDAP_NO_SUCH_OBJECT) { return Message(); }
+    if (code != LDAP_SUCCESS && code != LDAP_SIZELIMIT_EXCEEDED) {
+        return directory_error("search", code);
+    }
+    return message;
+}
+
+std::string dn_of(LDAP* handle, LDAPMessage* entry) {
+    char* text = ldap_get_dn(handle, entry);
+    std::string dn = text == nullptr ? "" : text;
+    ldap_memfree(text);
+    return dn;
+}
+
+std::vector<std::string> values_of(LDAP* handle, LDAPMessage* entry, const char* attribute) {
+    std::vector<std::string> all;
+    berval** values = ldap_get_values_len(handle, entry, attribute);
+    for (berval** at = values; at != nullptr && *at != nullptr; ++at) {
+        all.emplace_back((*at)->bv_val, (*at)->bv_len);
+    }
+    ldap_value_free_len(values);
+    return all;
+}
+
+Result<std::string> read_secret(const std::string& file) {
+    TRY_LET(text, os::read_file(file, 4096).with("the directory's password"));
+    while (text.ends_with('\n') || text.ends_with('\r')) { text.pop_back(); }
+    return text;
+}
+
+/// "" when there is no such user, or several.
+Result<std::string> find_user(LDAP* handle, const LdapSettings& settings, const std::string& name) {
+    TRY_LET(secret, read_secret(settings.bind_password_file));
+    if (const int code = bind_as(handle, settings.bind_dn, secret); code != LDAP_SUCCESS) {
+        return directory_error("bind to look users up", code);
+    }
+    TRY_LET(found, search(handle, settings, settings.user_base,
+                          fill_filter(settings.user_filter, name), LDAP_NO_ATTRS));
+    if (!found || ldap_count_entries(handle, found.get()) != 1) { return std::string(); }
+    return dn_of(handle, ldap_first_entry(handle, found.get()));
+}
+
+Result<std::vector<std::string>> groups_of(LDAP* handle, const LdapSettings& settings,
+                                           const std::string& name, const std::string& dn) {
+    std::vector<std::string> groups;
+    if (!settings.group_filter.empty()) {
+        std::string filter = fill_filter(settings.group_filter, dn);
+        filter = replace_all(filter, "{name}", fill_filter("{}", name));
+        TRY_LET(found,
+                search(handle, settings, settings.group_base, filter, settings.group_name.c_str()));
+        if (!found) { return groups; }
+        for (auto* entry = ldap_first_entry(handle, found.get()); entry != nullptr;
+             entry = ldap_next_entry(handle, entry)) {
+            for (auto& value : values_of(handle, entry, settings.group_name.c_str())) {
+                groups.push_back(std::move(value));
+            }
+        }
+        return groups;
+    }
+    LDAPMessage* raw = nullptr;
+    char member_of[] = "memberOf";
+    char* attributes[] = {member_of, nullptr};
+    timeval limit{static_cast<time_t>(settings.timeout.count()), 0};
+    const int code = ldap_search_ext_s(handle, dn.c_str(), LDAP_SCOPE_BASE, "(objectClass=*)",
+                                       attributes, 0, nullptr, nullptr, &limit, 1, &raw);
+    const Message found(raw);
+    if (code != LDAP_SUCCESS) { return groups; } // a user need not be able to read himself
+    if (auto* entry = ldap_first_entry(handle, found.get()); entry != nullptr) {
+        for (const auto& value : values_of(handle, entry, member_of)) {
+            groups.push_back(first_value(value));
+        }
+    }
+    return groups;
+}
+
+} // namespace
+
+std::string fill_filter(std::string_view pattern, std::string_view value) {
+    std::string escaped;
+    for (const char c : value) {
+        const auto byte = static_cast<std::uint8_t>(c);
+        if (byte < 0x20 || byte >= 0x7f || std::strchr("*()\\", c) != nullptr) {
+            escaped += "\\" + to_hex({&byte, 1});
+        } else {
+            escaped += c;
+        }
+    }
+    return replace_all(pattern, "{}", escaped);
+}
+
+std::string fill_dn(std::string_view pattern, std::string_view value) {
+    if (pattern.find('=') == std::string_view::npos) { // "{}@example.org" of Active Directory
+        return replace_all(pattern, "{}", value);
+    }
+    std::string escaped;
+    for (const char c : value) {
+        const auto byte = static_cast<std::uint8_t>(c);
+        if (byte <= 0x20 || byte >= 0x7f || std::strchr("\"+,;<>\\#=", c) != nullptr) {
+            escaped += "\\" + to_hex({&byte, 1});
+        } else {
+            escaped += c;
+        }
+    }
+    return replace_all(pattern, "{}", escaped);
+}
+
+std::string first_value(std::string_view dn) {
+    const auto equals = dn.find('=');
+    if (equals == std::string_view::npos) { return std::string(dn); }
+    std::string value;
+    for (std::size_t n = equals + 1; n < dn.size() && dn[n] != ','; ++n) {
+        if (dn[n] == '\\' && n + 1 < dn.size()) { ++n; }
+        value += dn[n];
+    }
+    return value;
+}
+
+Result<std::optional<DirectoryUser>> log_in_by_directory(const LdapSettings& settings,
+                                                         const std::string& name,
+                                                         const std::string& password) {
+    // A bind with an empty password succeeds as nobody (RFC 4513, 5.1.2).
+    if (name.empty() || password.empty()) { return std::optional<DirectoryUser>(); }
+    TRY_LET(handle, connect(settings));
+    DirectoryUser user;
+    if (!settings.user_dn.empty()) {
+        user.dn = fill_dn(settings.user_dn, name);
+    } else {
+        TRY_LET(dn, find_user(handle.get(), settings, name));
+        if (dn.empty()) { return std::optional<DirectoryUser>(); }
+        user.dn = dn;
+    }
+    const int code = bind_as(handle.get(), user.dn, password);
+    if (code == LDAP_INVALID_CREDENTIALS || code == LDAP_NO_SUCH_OBJECT ||
+        code == LDAP_INVALID_DN_SYNTAX || code == LDAP_INAPPROPRIATE_AUTH ||
+        code == LDAP_UNWILLING_TO_PERFORM) {
+        return std::optional<DirectoryUser>();
+    }
+    if (code != LDAP_SUCCESS) { return directory_error("log in", code); }
+    if (!settings.group_filter.empty() && !settings.bind_dn.empty()) {
+        TRY_LET(secret, read_secret(settings.bind_password_file));
+        const int again = bind_as(handle.get(), settings.bind_dn, secret);
+        if (again != LDAP_SUCCESS) { return directory_error("bind to look groups up", again); }
+    }
+    TRY_LET(groups, groups_of(handle.get(), settings, name, user.dn));
+    user.groups = std::move(groups);
+    return std::optional<DirectoryUser>(std::move(user));
+}
+
+} // namespace shoal::registry

@@ -1,0 +1,217 @@
+#include "registry/server/users_command.h"
+
+#include "base/text.h"
+#include "base/time.h"
+#include "os/file.h"
+#include "os/lock_file.h"
+#include "registry/server/htpasswd.h"
+#include "registry/server/robots.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <fmt/format.h>
+#include <termios.h>
+#include <unistd.h>
+
+namespace shoal::registry {
+namespace {
+
+constexpr std::size_t generated_bytes = 12;
+
+int fail(const std::string& message) {
+    fmt::print(stderr, "{}\n", message);
+    return 1;
+}
+int fail(const Error& error) { return fail(error.message); }
+
+/// One line of standard input, without its end.
+std::string read_line() {
+    std::string line;
+    char c = 0;
+    while (line.size() < 1024 && ::read(STDIN_FILENO, &c, 1) == 1 && c != '\n') { line += c; }
+    if (line.ends_with('\r')) { line.pop_back(); }
+    return line;
+}
+
+std::string ask(const char* prompt) {
+    fmt::print(stderr, "{}", prompt);
+    termios before{};
+    const bool terminal = ::tcgetattr(STDIN_FILENO, &before) == 0;
+    if (terminal) {
+        termios silent = before;
+        silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    }
+    std::string line = read_line();
+    if (terminal) {
+        ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+        fmt::print(stderr, "\n");
+    }
+    return line;
+}
+
+struct Wish {
+    std::string verb;
+    std::string name;
+    bool from_stdin = false;
+    bool generate = false;
+    std::string expires;
+};
+
+Result<Wish> parse(const std::vector<std::string>& words, std::string_view usage) {
+    Wish wish;
+    std::vector<std::string> plain;
+    for (std::size_t n = 0; n < words.size(); ++n) {
+        if (words[n] == "--password-stdin") {
+            wish.from_stdin = true;
+        } else if (words[n] == "--generate") {
+            wish.generate = true;
+        } else if (words[n] == "--expires" && n + 1 < words.size()) {
+            wish.expires = words[++n];
+        } else if (words[n].starts_with("--expires=")) {
+            wish.expires = words[n].substr(10);
+        } else if (words[n].starts_with('-')) {
+            return invalid("unknown flag: " + words[n] + "\n" + std::string(usage));
+        } else {
+            plain.push_back(words[n]);
+        }
+    }
+    if (plain.empty()) { return invalid(std::string(usage)); }
+    wish.verb = plain[0];
+    const std::size_t names = wish.verb == "ls" ? 0 : 1;
+    if (plain.size() != 1 + names) { return invalid(std::string(usage)); }
+    if (names == 1) { wish.name = plain[1]; }
+    return wish;
+}
+
+Result<std::string> password_for(const Wish& wish, Random& random) {
+    if (wish.generate) { return random.hex(generated_bytes); }
+    if (wish.from_stdin) { return read_line(); }
+    if (::isatty(STDIN_FILENO) == 0) {
+        return invalid("no terminal to ask for the password: use --password-stdin or --generate");
+    }
+    std::string first = ask("Password: ");
+    if (first != ask("Again: ")) { return invalid("the passwords differ"); }
+    return first;
+}
+
+Result<void> change_user(const Wish& wish, PasswordFile& file, Random& random) {
+    const bool known = file.hashes.contains(wish.name);
+    if (wish.verb == "rm") {
+        if (!known) { return not_found("user", wish.name); }
+        file.hashes.erase(wish.name);
+        return ok();
+    }
+    if (wish.verb != "add" && wish.verb != "passwd") {
+        return invalid("unknown command: user " + wish.verb);
+    }
+    if (!is_user_name(wish.name)) { return invalid("invalid user name: " + wish.name); }
+    if (wish.verb == "add" && known) { return conflict("user " + wish.name + " exists already"); }
+    if (wish.verb == "passwd" && !known) { return not_found("user", wish.name); }
+    TRY_LET(password, password_for(wish, random));
+    TRY_LET(hash, hash_password(password, random));
+    file.hashes[wish.name] = hash;
+    if (wish.generate) { fmt::print("{}\n", password); }
+    return ok();
+}
+
+/// The end of "90d", "12h", or "" for none.
+Result<Instant> end_of(const std::string& text, Instant now) {
+    if (text.empty()) { return Instant(); }
+    if (text.ends_with('d')) {
+        const auto days = parse_number<int>(text.substr(0, text.size() - 1));
+        if (days && *days > 0 && *days < 36'500) { return now + std::chrono::hours(24) * *days; }
+        return invalid("invalid --expires: " + text);
+    }
+    TRY_LET(span, parse_duration(text));
+    if (span <= nanoseconds(0)) { return invalid("invalid --expires: " + text); }
+    return now + span;
+}
+
+std::string shown(Instant at) {
+    return at == Instant() ? "never"
+                           : format_rfc3339(std::chrono::time_point_cast<std::chrono::seconds>(at));
+}
+
+} // namespace
+
+int run_user_command(const std::vector<std::string>& words, const std::string& htpasswd_file,
+                     Random& random) {
+    const auto wish = parse(
+        words, "usage: shoal registry user add|passwd|rm NAME [--password-stdin | --generate]\n"
+               "       shoal registry user ls");
+    if (!wish) { return fail(wish.error()); }
+    const auto lock = os::LockFile::acquire(htpasswd_file + ".lock");
+    if (!lock) { return fail(lock.error()); }
+    auto file = load_htpasswd(htpasswd_file);
+    if (!file) { return fail(file.error()); }
+    if (wish->verb == "ls") {
+        for (const auto& [name, hash] : file->hashes) { fmt::print("{}\n", name); }
+        for (const auto& complaint : file->complaints) {
+            fmt::print(stderr, "{}: {}\n", htpasswd_file, complaint);
+        }
+        return 0;
+    }
+    if (!file->complaints.empty()) {
+        return fail(htpasswd_file + ": " + file->complaints.front() +
+                    ": mend it first, or it would be lost");
+    }
+    const auto changed = change_user(*wish, *file, random);
+    if (!changed) { return fail(changed.error()); }
+    const auto saved = save_htpasswd(htpasswd_file, file->hashes);
+    return saved ? 0 : fail(saved.error());
+}
+
+int run_robot_command(const std::vector<std::string>& words, const std::string& robots_file,
+                      const Clock& clock, Random& random) {
+    auto wish = parse(words, "usage: shoal registry robot add NAME [--expires 90d] | rm NAME | ls");
+    if (!wish) { return fail(wish.error()); }
+    const auto lock = os::LockFile::acquire(robots_file + ".lock");
+    if (!lock) { return fail(lock.error()); }
+    auto robots = load_robots(robots_file);
+    if (!robots) { return fail(robots.error()); }
+    const Instant now = clock.now();
+    if (wish->verb == "ls") {
+        for (const auto& robot : *robots) {
+            const bool over = robot.expires != Instant() && now >= robot.expires;
+            fmt::print("{}\t{}{}\n", robot.name, shown(robot.expires), over ? "\texpired" : "");
+        }
+        return 0;
+    }
+    const std::string name =
+        wish->name.starts_with(robot_prefix) ? wish->name : std::string(robot_prefix) + wish->name;
+    const auto same = [&](const Robot& robot) { return robot.name == name; };
+    const bool known = std::any_of(robots->begin(), robots->end(), same);
+    if (wish->verb == "rm") {
+        if (!known) { return fail(not_found("robot", name)); }
+        std::erase_if(*robots, same);
+    } else if (wish->verb == "add") {
+        if (!is_robot_name(name)) { return fail("invalid robot name: " + name); }
+        if (known) { return fail("robot " + name + " exists already"); }
+        const auto end = end_of(wish->expires, now);
+        if (!end) { return fail(end.error()); }
+        NewRobot made = make_robot(name, now, *end, random);
+        robots->push_back(made.robot);
+        const auto saved = save_robots(robots_file, *robots);
+        if (!saved) { return fail(saved.error()); }
+        fmt::print("{}\n{}\n", made.robot.name, made.secret);
+        return 0;
+    } else {
+        return fail("unknown command: robot " + wish->verb);
+    }
+    const auto saved = save_robots(robots_file, *robots);
+    return saved ? 0 : fail(saved.error());
+}
+
+Result<std::string> ensure_first_admin(const std::string& htpasswd_file, const std::string& name,
+                                       Random& random) {
+    TRY_LET(file, load_htpasswd(htpasswd_file));
+    if (!file.hashes.empty() || !file.complaints.empty()) { return std::string(); }
+    std::string password = random.hex(generated_bytes);
+    TRY_LET(hash, hash_password(password, random));
+    file.hashes[name] = hash;
+    TRY(save_htpasswd(htpasswd_file, file.hashes));
+    return password;
+}
+
+} // namespace shoal::registry
