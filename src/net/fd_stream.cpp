@@ -167,8 +167,6 @@ bool FdState::peer_has_gone() const {
     return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
-// Unread bytes make the descriptor readable all the time; behind them only a look now and then
-// helps.
 Task<Result<void>> FdState::send_file(std::shared_ptr<FdState> self, int file, std::uint64_t offset,
                                       std::uint64_t length, std::chrono::seconds stall) {
     constexpr std::uint64_t slice_max = 1024 * 1024; // then others have their turn
@@ -192,6 +190,8 @@ Task<Result<void>> FdState::send_file(std::shared_ptr<FdState> self, int file, s
     co_return ok();
 }
 
+// Unread bytes make the descriptor readable all the time; behind them only a look now and then
+// helps.
 Task<Wake> FdState::wait_gone(std::shared_ptr<FdState> self, Until until) {
     for (;;) {
         if (self->closed_) { co_return Wake::Cancelled; }

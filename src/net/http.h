@@ -114,6 +114,10 @@ class Exchange {
     /// server gives up on running requests. Watching begins with the first call.
     Cancel& gone();
 
+    int status() const;                ///< of the answer; 0 before there is one
+    std::uint64_t bytes_sent() const;  ///< of the answer's body, so far
+    std::uint64_t bytes_taken() const; ///< of the request's body, so far
+
   private:
     Impl* impl_;
 };

@@ -79,6 +79,9 @@ class Exchange::Impl {
     /// Whether the connection may carry another request once the body has been read.
     bool reusable() const { return state_ == State::Ended && keep_alive_; }
     std::optional<std::uint64_t> body_length() const { return reader_.parser().length(); }
+    int status() const { return status_; }
+    std::uint64_t bytes_sent() const { return sent_; }
+    std::uint64_t bytes_taken() const { return taken_; }
 
     Task<Result<std::size_t>> read_some(std::span<char> into, Until until) {
         if (expects_continue_ && !reader_.parser().done() && state_ == State::Open) {
@@ -87,6 +90,7 @@ class Exchange::Impl {
         }
         auto got = co_await reader_.read_body(into, until);
         if (!got) { keep_alive_ = false; }
+        if (got) { taken_ += *got; }
         if (wants_gone_) { watch(); }
         co_return got;
     }
@@ -121,6 +125,7 @@ class Exchange::Impl {
             const auto slice = body.substr(0, slice_bytes);
             CO_TRY(co_await stream_->write_all(head, slice, stall_deadline()));
             head.clear();
+            sent_ += slice.size();
             body.remove_prefix(slice.size());
         } while (!body.empty());
         state_ = State::Ended;
@@ -165,6 +170,7 @@ class Exchange::Impl {
             CO_TRY(co_await stream_->write_all(bytes, until));
         }
         if (remaining_) { *remaining_ -= bytes.size(); }
+        sent_ += bytes.size();
         state_ = State::Streaming;
         co_return ok();
     }
@@ -181,6 +187,7 @@ class Exchange::Impl {
             CO_TRY(co_await FdState::send_file(plain->state(), file.raw(), offset, length,
                                                server_.limits.stall_timeout));
             *remaining_ -= length;
+            sent_ += length;
             state_ = State::Streaming;
             co_return ok();
         }
@@ -215,6 +222,7 @@ class Exchange::Impl {
     Task<Result<StreamPtr>> upgrade(int status, Headers headers) {
         ASSERT(state_ == State::Open);
         CO_TRY(co_await discard_body());
+        status_ = status;
         std::string head = start_line(status);
         for (const auto& [name, value] : headers) { append_header(head, name, value); }
         head.append("\r\n");
@@ -265,6 +273,7 @@ class Exchange::Impl {
     }
 
     std::string begin_head(int status, const Headers& headers) {
+        status_ = status;
         std::string head = start_line(status);
         for (const auto& [name, value] : headers) {
             if (equals_ignore_case(name, "Connection") && equals_ignore_case(value, "close")) {
@@ -324,6 +333,9 @@ class Exchange::Impl {
     bool silent_ = false; ///< the answer has no body, whatever is written
     bool wants_gone_ = false;
     std::optional<std::uint64_t> remaining_;
+    int status_ = 0;
+    std::uint64_t sent_ = 0;
+    std::uint64_t taken_ = 0;
     std::string chunk_;
     Cancel gone_;
     std::optional<TaskScope> watch_;
@@ -360,6 +372,9 @@ Task<Result<StreamPtr>> Exchange::upgrade(int status, Headers headers) {
 }
 bool Exchange::begun() const { return impl_->state() != Impl::State::Open; }
 Cancel& Exchange::gone() { return impl_->gone(); }
+int Exchange::status() const { return impl_->status(); }
+std::uint64_t Exchange::bytes_sent() const { return impl_->bytes_sent(); }
+std::uint64_t Exchange::bytes_taken() const { return impl_->bytes_taken(); }
 
 namespace {
 

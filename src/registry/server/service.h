@@ -13,8 +13,23 @@ class Pool;
 
 namespace shoal::registry {
 
-class Cache;  ///< pull-through, cache.h
-class Meters; ///< meters.h
+class Cache;     ///< pull-through, cache.h
+class Meters;    ///< meters.h
+class AccessLog; ///< access_log.h
+
+/// How the HTTP face behaves; a reload replaces the values.
+struct HttpOptions {
+    enum class Challenge { Bearer, Basic };
+    /// What a 401 offers. One of them, as the reference registry: Docker's command takes every
+    /// challenge of an answer, and fails on Basic when it has no credentials. Both are understood.
+    Challenge challenge = Challenge::Bearer;
+    std::string public_url;       ///< "https://registry.example"; "": what the client asked for
+    bool trust_forwarded = false; ///< X-Forwarded-For, -Host and -Proto of a proxy in front
+    bool tls = false;             ///< this server's own listener has TLS
+    std::size_t page_max = 10'000;
+    std::size_t manifest_bytes_max = oci::manifest_bytes_max;
+    std::chrono::seconds stall_timeout{120}; ///< of an upload without a byte
+};
 
 struct Service {
     net::Loop& loop;
@@ -25,7 +40,14 @@ struct Service {
     Meters& meters;
     const Clock& clock;
     std::string name; ///< shown on the page: "registry.institute.example:5000"
+    HttpOptions http{};
+    AccessLog* access_log = nullptr; ///< null when there is none
 };
+
+/// Who asks, by the Authorization header. Fails as Access::authenticate().
+net::Task<Result<Access::Caller>> authenticate(Service& service, const net::RequestHead& request);
+/// The client's address without its port.
+std::string peer_of(const Service& service, const net::RequestHead& request);
 
 /// The page: GET / and its files (embedded, with a content security policy), and its questions
 /// under /api/. Called for every request that is not of /v2/, the token service or the operator's.
