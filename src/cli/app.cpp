@@ -1,5 +1,7 @@
 #include "cli/app.h"
 
+#include "cli/credentials.h"
+
 #include "base/text.h"
 #include "cli/contexts.h"
 #include "cli/support.h"
@@ -22,7 +24,6 @@ namespace {
 
 constexpr std::string_view own_socket = "/run/shoal.sock";
 constexpr std::string_view docker_socket = "/var/run/docker.sock";
-constexpr std::string_view docker_hub = "https://index.docker.io/v1/";
 
 constexpr Flag global_flags[] = {
     {"config", 0, Kind::Text, "Folder of the client's config files"},
@@ -323,30 +324,10 @@ std::string App::context_name() {
     return "default";
 }
 
-std::string App::registry_auth(std::string_view image) {
-    std::string server(docker_hub);
-    const auto slash = image.find('/');
-    const std::string_view first = image.substr(0, slash);
-    if (slash != std::string_view::npos &&
-        (first.find_first_of(".:") != std::string_view::npos || first == "localhost") &&
-        first != "docker.io" && first != "index.docker.io") {
-        server = first;
-    }
-    Json auth = Json::object();
-    const auto auths = config().find("auths");
-    if (auths != config().end() && auths->is_object()) {
-        const auto at = auths->find(server);
-        if (at != auths->end() && at->is_object()) {
-            auth["serveraddress"] = server;
-            if (auto plain = decode_base64(at->value("auth", ""))) {
-                const auto [user, password] = cut(*plain, ':');
-                auth["username"] = user;
-                auth["password"] = password;
-            }
-            if (at->contains("identitytoken")) { auth["identitytoken"] = (*at)["identitytoken"]; }
-        }
-    }
-    return base64url(dump_json(auth));
+Result<std::string> App::registry_auth(std::string_view image) {
+    const Credentials credentials(globals.config_dir + "/config.json", config());
+    TRY_LET(auth, credentials.get(server_of_image(image)));
+    return registry::print_auth_header(auth);
 }
 
 void App::out(std::string_view text) {

@@ -42,8 +42,9 @@ class App {
     std::string format_of(const Parsed& parsed, std::string_view member,
                           std::string_view otherwise);
     std::string context_name();
-    /// Value of X-Registry-Auth for an image name: what `login` has stored, or "{}".
-    std::string registry_auth(std::string_view image);
+    /// Value of X-Registry-Auth for an image name: what `login` has stored, or "{}". Fails when a
+    /// credential helper does.
+    Result<std::string> registry_auth(std::string_view image);
 
     void out(std::string_view text);
     void err(std::string_view text);

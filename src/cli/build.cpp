@@ -155,7 +155,9 @@ class Build {
     client::Request request() {
         query_.events = screen_.has_value();
         client::Request request = client::post("/build", build_query(options_, query_));
-        if (auto config = registry_config(app_.config()); !config.empty()) {
+        if (auto config = registry_config(
+                Credentials(app_.globals.config_dir + "/config.json", app_.config()));
+            !config.empty()) {
             request.headers.set("X-Registry-Config", std::move(config));
         }
         request.content_type = "application/x-tar";

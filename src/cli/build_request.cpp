@@ -56,23 +56,18 @@ Result<std::vector<std::string>> image_names(const BuildOutput& output) {
     return names;
 }
 
-std::string registry_config(const Json& config) {
-    const auto auths = config.find("auths");
-    if (auths == config.end() || !auths->is_object() || auths->empty()) { return ""; }
+std::string registry_config(const Credentials& credentials) {
     Json all = Json::object();
-    for (const auto& [server, stored] : auths->items()) {
-        Json auth{{"serveraddress", server}};
-        if (auto plain = decode_base64(text_of(stored, "auth")); plain && !plain->empty()) {
-            const auto [user, password] = cut(*plain, ':');
-            auth["username"] = user;
-            auth["password"] = password;
+    for (const auto& [server, auth] : credentials.all()) {
+        Json entry{{"serveraddress", server}};
+        if (!auth.username.empty()) {
+            entry["username"] = auth.username;
+            entry["password"] = auth.password;
         }
-        if (const auto token = text_of(stored, "identitytoken"); !token.empty()) {
-            auth["identitytoken"] = token;
-        }
-        all[server] = std::move(auth);
+        if (!auth.identity_token.empty()) { entry["identitytoken"] = auth.identity_token; }
+        all[server] = std::move(entry);
     }
-    return base64url(dump_json(all));
+    return all.empty() ? "" : base64url(dump_json(all));
 }
 
 Json build_metadata(const std::string& id, const std::vector<std::string>& tags) {

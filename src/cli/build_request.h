@@ -2,6 +2,8 @@
 // session. Pure.
 #pragma once
 
+#include "cli/credentials.h"
+
 #include "cli/build_options.h"
 
 namespace shoal::cli {
@@ -19,7 +21,7 @@ net::Query build_query(const BuildOptions& options, const BuildQuery& more);
 Result<std::vector<std::string>> image_names(const BuildOutput& output);
 
 /// Value of X-Registry-Config: what `login` has stored for every registry; "" for nothing.
-std::string registry_config(const Json& config);
+std::string registry_config(const Credentials& credentials);
 
 /// What --metadata-file gets.
 Json build_metadata(const std::string& id, const std::vector<std::string>& tags);

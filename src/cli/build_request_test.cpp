@@ -59,12 +59,12 @@ TEST(BuildRequest, logins_of_all_registries_go_along) {
     const Json config{{"auths",
                        {{"r.example", {{"auth", base64("me:secret:1")}}},
                         {"t.example", {{"identitytoken", "token"}}}}}};
-    const auto sent = parse_json(*decode_base64(registry_config(config)));
+    const auto sent = parse_json(*decode_base64(registry_config(Credentials("", config))));
     ASSERT_TRUE(sent);
     EXPECT_EQ((*sent)["r.example"]["username"], "me");
     EXPECT_EQ((*sent)["r.example"]["password"], "secret:1");
     EXPECT_EQ((*sent)["t.example"]["identitytoken"], "token");
-    EXPECT_EQ(registry_config(Json::object()), "");
+    EXPECT_EQ(registry_config(Credentials("", Json::object())), "");
 }
 
 TEST(BuildRequest, metadata_names_the_image) {

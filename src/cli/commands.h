@@ -20,6 +20,10 @@ extern const Command inspect_command, container_inspect_command, image_inspect_c
 // images.cpp, transfer.cpp
 extern const Command images_command, image_rm_command, history_command, tag_command;
 extern const Command pull_command, load_command, save_command, import_command, bootstrap_command;
+// registries.cpp, manifests.cpp
+extern const Command login_command, logout_command, push_command, search_command, registry_command;
+extern const Command manifest_inspect_command, manifest_create_command, manifest_annotate_command,
+    manifest_push_command, manifest_rm_command;
 // build.cpp
 extern const Command build_command;
 // volumes.cpp, networks.cpp

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/inspect_kinds.h"
 #include "cli/platform.h"
+#include "cli/remote.h"
 #include "cli/support.h"
 
 #include "base/template.h"
@@ -31,6 +32,7 @@ constexpr Flag image_flags[] = {
     {"format", 'f', Kind::Text, format_one_help},
     {"platform", 0, Kind::Text, "Look at this platform of the image (os[/arch[/variant]])", "", "",
      nullptr, false, 149},
+    {"remote", 0, Kind::Bool, "Look in the image's registry, without pulling"},
 };
 constexpr Flag volume_flags[] = {{"format", 'f', Kind::Text, format_one_help}};
 constexpr Flag network_flags[] = {
@@ -147,6 +149,12 @@ Result<int> inspect_container(App& app, const Parsed& parsed) {
     return inspect_one_kind(app, parsed, "container", query);
 }
 Result<int> inspect_image(App& app, const Parsed& parsed) {
+    if (parsed.on("remote")) {
+        App* self = &app;
+        return print_all(app, parsed, [=](const std::string& name) {
+            return inspect_remote_image(*self, name);
+        });
+    }
     net::Query query;
     if (parsed.given("platform")) {
         TRY_LET(platform, parse_platform(parsed.text("platform")));

@@ -62,12 +62,16 @@ class ProgressPrinter {
     client::JsonStream objects_;
 };
 
+} // namespace
+
 Result<void> call_with_progress(App& app, client::Request request, Progress where) {
     TRY_LET(client, app.connected());
     ProgressPrinter printer(app, where);
     TRY(download(*client, std::move(request), printer.take()));
     return printer.finish();
 }
+
+namespace {
 
 /// A file to read, or standard input.
 struct Input {
@@ -110,7 +114,8 @@ Result<void> fetch(App& app, const oci::Reference& reference, const std::string&
     if (!tag.empty()) { query.emplace_back("tag", tag); }
     if (!platform.empty()) { query.emplace_back("platform", to_lower(platform)); }
     client::Request request = client::post("/images/create", query);
-    request.headers.set("X-Registry-Auth", app.registry_auth(reference.familiar_name()));
+    TRY_LET(auth, app.registry_auth(reference.familiar_name()));
+    request.headers.set("X-Registry-Auth", auth);
     return call_with_progress(app, std::move(request), where);
 }
 

@@ -60,9 +60,18 @@ constexpr Entry image_entries[] = {
     {"save", &save_command},
     {"inspect", &image_inspect_command},
     {"prune", &image_prune_command},
-    {"push", &later_command, nullptr, "", Section::Hidden},
+    {"push", &push_command},
 };
 constexpr Group image_group{"Manage images", image_entries};
+
+constexpr Entry manifest_entries[] = {
+    {"annotate", &manifest_annotate_command},
+    {"create", &manifest_create_command},
+    {"inspect", &manifest_inspect_command},
+    {"push", &manifest_push_command},
+    {"rm", &manifest_rm_command},
+};
+constexpr Group manifest_group{"Manage manifests and lists of them", manifest_entries};
 
 constexpr Entry builder_entries[] = {
     {"build", &build_command, nullptr, "b"},
@@ -144,14 +153,20 @@ constexpr Entry root_entries[] = {
     {"ps", &ps_command, nullptr, "", Section::Common},
     {"build", &build_command, nullptr, "", Section::Common},
     {"pull", &pull_command, nullptr, "", Section::Common},
+    {"push", &push_command, nullptr, "", Section::Common},
     {"images", &images_command, nullptr, "", Section::Common},
+    {"login", &login_command, nullptr, "", Section::Common},
+    {"logout", &logout_command, nullptr, "", Section::Common},
+    {"search", &search_command, nullptr, "", Section::Common},
     {"version", &version_command, nullptr, "", Section::Common},
     {"info", &info_command, nullptr, "", Section::Common},
     {"builder", nullptr, &builder_group, "", Section::Management},
     {"container", nullptr, &container_group, "", Section::Management},
     {"context", nullptr, &context_group, "", Section::Management},
     {"image", nullptr, &image_group, "", Section::Management},
+    {"manifest", nullptr, &manifest_group, "", Section::Management},
     {"network", nullptr, &network_group, "", Section::Management},
+    {"registry", &registry_command, nullptr, "", Section::Management},
     {"system", nullptr, &system_group, "", Section::Management},
     {"volume", nullptr, &volume_group, "", Section::Management},
     {"completion", nullptr, &completion_group, "", Section::Management},
@@ -188,13 +203,8 @@ constexpr Entry root_entries[] = {
     {"bake", &later_command, nullptr, "", Section::Hidden},
     {"checkpoint", &later_command, nullptr, "", Section::Hidden},
     {"config", &later_command, nullptr, "", Section::Hidden},
-    {"login", &later_command, nullptr, "", Section::Hidden},
-    {"logout", &later_command, nullptr, "", Section::Hidden},
-    {"manifest", &later_command, nullptr, "", Section::Hidden},
     {"node", &later_command, nullptr, "", Section::Hidden},
     {"plugin", &later_command, nullptr, "", Section::Hidden},
-    {"push", &later_command, nullptr, "", Section::Hidden},
-    {"search", &later_command, nullptr, "", Section::Hidden},
     {"secret", &later_command, nullptr, "", Section::Hidden},
     {"service", &later_command, nullptr, "", Section::Hidden},
     {"stack", &later_command, nullptr, "", Section::Hidden},
