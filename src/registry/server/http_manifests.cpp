@@ -49,27 +49,31 @@ net::Task<void> send_manifest(Call& call, StoredManifest manifest) {
     co_await call.answer(same ? 304 : 200, std::move(headers), std::move(manifest.bytes));
 }
 
-/// The whole body, or nothing when it is larger than `bytes_max`.
+constexpr std::size_t read_away_max = 16 * 1024 * 1024;
+
+/// The whole body, or nothing when it is larger than `bytes_max`. What is not much larger is read
+/// to its end, since most clients hear an answer only then.
 net::Task<Result<std::optional<std::string>>>
 read_limited(net::Exchange& exchange, std::size_t bytes_max, std::chrono::seconds stall) {
     std::optional<std::string> body;
-    if (exchange.body_length().value_or(0) > bytes_max) { co_return body; }
+    if (exchange.body_length().value_or(0) > read_away_max) { co_return body; }
     body.emplace();
     std::vector<char> buffer(32 * 1024);
+    std::size_t total = 0;
     while (true) {
         CO_TRY_LET(got, co_await exchange.read_some(buffer, Deadline::in(stall)));
         if (got == 0) { co_return body; }
-        if (body->size() + got > bytes_max) {
-            body.reset();
-            co_return body;
-        }
-        body->append(buffer.data(), got);
+        total += got;
+        if (total > bytes_max) { body.reset(); }
+        if (total > read_away_max) { co_return body; }
+        if (body) { body->append(buffer.data(), got); }
     }
 }
 
 /// What the request says, else what the document says of itself.
 std::string media_type_of(const net::RequestHead& request, const std::string& bytes) {
-    const auto type = trim(cut(request.headers.get_or("Content-Type", ""), ';').first);
+    const std::string_view header = request.headers.get_or("Content-Type", "");
+    const std::string_view type = trim(header.substr(0, header.find(';')));
     const bool said = !type.empty() && type != "application/octet-stream" &&
                       type != "application/x-www-form-urlencoded";
     if (said) { return std::string(type); }
