@@ -14,22 +14,40 @@ namespace {
 
 constexpr std::size_t link_bytes_max = 256;
 constexpr int depth_max = 64;
+constexpr const char* lock_path = ".shoal-lock";
+constexpr const char* turn_path = ".shoal-turn"; ///< held while waiting for the other
+constexpr std::chrono::seconds summary_age_max{30};
 
-/// Every directory with a `_manifests` in it is a repository.
-Result<void> walk(const Tree& tree, const std::string& directory, const std::string& name,
-                  int depth, std::set<std::string, std::less<>>& into) {
+using Names = std::set<std::string, std::less<>>;
+using IsPart = bool (*)(std::string_view directory);
+
+bool is_manifests(std::string_view directory) { return directory == "_manifests"; }
+bool is_any_part(std::string_view directory) {
+    return directory == "_manifests" || directory == "_layers" || directory == "_uploads";
+}
+
+/// Every directory that has such a part in it.
+Result<void> walk(const Tree& tree, const std::string& name, IsPart is_part, int depth,
+                  Names& into) {
     if (depth > depth_max) { return ok(); }
-    TRY_LET(entries, tree.list(directory));
+    TRY_LET(entries, tree.list(name.empty() ? "repositories" : layout::repository(name)));
     for (const auto& entry : entries) {
         if (entry.type != DT_DIR && entry.type != DT_UNKNOWN) { continue; }
-        if (entry.name == "_manifests" && is_repository_name(name)) {
+        if (is_part(entry.name) && is_repository_name(name)) {
             into.insert(name);
         } else if (!entry.name.starts_with('_') && !entry.name.starts_with('.')) {
             const std::string below = name.empty() ? entry.name : name + "/" + entry.name;
-            TRY(walk(tree, directory + "/" + entry.name, below, depth + 1, into));
+            TRY(walk(tree, below, is_part, depth + 1, into));
         }
     }
     return ok();
+}
+
+/// "team" and "team/" cover team and team/x, not teamx; "" covers all.
+bool covers(std::string_view prefix, std::string_view name) {
+    if (prefix.ends_with('/')) { prefix.remove_suffix(1); }
+    if (prefix.empty() || prefix == name) { return true; }
+    return name.starts_with(prefix) && name[prefix.size()] == '/';
 }
 
 } // namespace
@@ -43,32 +61,39 @@ std::optional<oci::Digest> read_link(const Tree& tree, const std::string& path) 
 
 // --- the gate ---
 
-Result<Gate::Held> Gate::lock_file(Held held, int operation) {
-    TRY_LET(file, tree_.open_file(path_, O_RDWR | O_CREAT, 0644));
+Result<os::Fd> Gate::lock_file(const std::string& path, int operation) {
+    TRY_LET(file, tree_.open_file(path, O_RDWR | O_CREAT, 0644));
     while (::flock(file.raw(), operation) != 0) {
-        if (errno != EINTR) { return os_error("lock " + path_, errno); }
+        if (errno != EINTR) { return os_error("lock " + path, errno); }
     }
-    held.file = std::move(file);
-    return held;
+    return std::move(file);
 }
 
 Result<Gate::Held> Gate::change() {
     Held held;
+    const auto turn = lock_file(turn_path, LOCK_EX);
+    if (!turn) { return turn.error(); }
     held.shared = std::shared_lock(mutex_);
-    return lock_file(std::move(held), LOCK_SH);
+    TRY_LET(file, lock_file(lock_path, LOCK_SH));
+    held.file = std::move(file);
+    return held;
 }
 
 Result<Gate::Held> Gate::remove() {
     Held held;
+    const auto turn = lock_file(turn_path, LOCK_EX);
+    if (!turn) { return turn.error(); }
     held.exclusive = std::unique_lock(mutex_);
-    return lock_file(std::move(held), LOCK_EX);
+    TRY_LET(file, lock_file(lock_path, LOCK_EX));
+    held.file = std::move(file);
+    return held;
 }
 
 // --- repositories ---
 
 DiskStore::DiskStore(StoreOptions options, Tree tree, const Clock& clock, Random& random)
     : options_(std::move(options)), tree_(std::move(tree)), clock_(clock), random_(random),
-      gate_(tree_, ".shoal-lock") {}
+      gate_(tree_) {}
 
 Result<std::shared_ptr<Store>> Store::open(StoreOptions options, const Clock& clock,
                                            Random& random) {
@@ -82,13 +107,23 @@ Result<std::shared_ptr<Store>> Store::open(StoreOptions options, const Clock& cl
 }
 
 Result<void> DiskStore::refresh() {
-    std::set<std::string, std::less<>> found;
-    TRY(walk(tree_, "repositories", "", 0, found));
+    Names found;
+    TRY(walk(tree_, "", is_manifests, 0, found));
+    {
+        const std::lock_guard guard(summaries_mutex_);
+        summaries_.clear();
+    }
     const std::unique_lock lock(names_mutex_);
     names_ = std::move(found);
     const std::lock_guard guard(mutex_);
     used_.clear();
     return ok();
+}
+
+Result<std::vector<std::string>> DiskStore::names_on_disk() const {
+    Names found;
+    TRY(walk(tree_, "", is_any_part, 0, found));
+    return std::vector<std::string>(found.begin(), found.end());
 }
 
 std::vector<std::string> DiskStore::repositories(std::string_view last, std::size_t n,
@@ -118,12 +153,20 @@ void DiskStore::note_repository(const std::string& name) {
     names_.insert(name);
 }
 
-void DiskStore::forget_repository_facts(const std::string& name) {
-    const bool gone = !tree_.has(layout::manifests(name));
-    const std::unique_lock lock(names_mutex_);
-    if (gone) { names_.erase(name); }
+void DiskStore::forget_sums(const std::string& name) {
+    {
+        const std::lock_guard guard(summaries_mutex_);
+        summaries_.erase(name);
+    }
     const std::lock_guard guard(mutex_);
     used_.erase(name);
+}
+
+void DiskStore::forget_repository_facts(const std::string& name) {
+    forget_sums(name);
+    if (tree_.has(layout::manifests(name))) { return; }
+    const std::unique_lock lock(names_mutex_);
+    names_.erase(name);
 }
 
 void DiskStore::set_quotas(std::vector<Quota> quotas) {
@@ -139,7 +182,9 @@ Result<std::vector<oci::Digest>> DiskStore::digests_in(const std::string& direct
         TRY_LET(entries, tree_.list(directory + "/" + algorithm));
         for (const auto& entry : entries) {
             const auto digest = oci::Digest::parse(algorithm + ":" + entry.name);
-            if (digest) { all.push_back(*digest); }
+            // The reference registry leaves the directory of a link that it takes away.
+            const std::string link = directory + "/" + algorithm + "/" + entry.name + "/link";
+            if (digest && tree_.has(link)) { all.push_back(*digest); }
         }
     }
     return all;
@@ -147,6 +192,13 @@ Result<std::vector<oci::Digest>> DiskStore::digests_in(const std::string& direct
 
 Result<RepositorySummary> DiskStore::summary(const std::string& name) const {
     if (!has_repository(name)) { return not_found("repository", name); }
+    {
+        const std::lock_guard guard(summaries_mutex_);
+        const auto known = summaries_.find(name);
+        const bool fresh =
+            known != summaries_.end() && clock_.now() - known->second.read < summary_age_max;
+        if (fresh) { return known->second.summary; }
+    }
     RepositorySummary summary;
     summary.name = name;
     TRY_LET(entries, tree_.list(layout::tags(name)));
@@ -161,6 +213,8 @@ Result<RepositorySummary> DiskStore::summary(const std::string& name) const {
         const auto status = tree_.status(layout::blob_data(digest));
         if (status) { summary.bytes += status->size; }
     }
+    const std::lock_guard guard(summaries_mutex_);
+    summaries_[name] = {summary, clock_.now()};
     return summary;
 }
 
@@ -176,6 +230,8 @@ Result<void> DiskStore::remove_repository(const std::string& name) {
     }
     tree_.remove_empty(layout::repository(name), "repositories");
     forget_repository_facts(name);
+    const std::lock_guard guard(mutex_);
+    forget_dead_sessions();
     return ok();
 }
 
@@ -212,14 +268,13 @@ Result<std::int64_t> DiskStore::blob_size(const std::string& name,
 }
 
 Result<void> DiskStore::delete_blob(const std::string& name, const oci::Digest& digest) {
-    auto held = gate_.change();
+    auto held = gate_.remove();
     if (!held) { return std::move(held).error(); }
     const std::string link = layout::layer_link(name, digest);
     if (!tree_.has(link)) { return not_found("blob", digest.text()); }
     TRY(tree_.remove_file(link));
     tree_.remove_empty(link.substr(0, link.rfind('/')), layout::layers(name));
-    const std::lock_guard guard(mutex_);
-    used_.erase(name);
+    forget_sums(name);
     return ok();
 }
 
@@ -236,10 +291,8 @@ Result<void> DiskStore::mount(const std::string& to, const std::string& from,
 
 std::string DiskStore::find_source(const oci::Digest& digest, const Show& show) const {
     if (!tree_.has(layout::blob_data(digest))) { return ""; }
-    const std::shared_lock lock(names_mutex_);
-    for (const auto& name : names_) {
-        if (show && !show(name)) { continue; }
-        if (tree_.has(layout::layer_link(name, digest))) { return name; }
+    for (auto& name : repositories("", static_cast<std::size_t>(-1), show)) {
+        if (tree_.has(layout::layer_link(name, digest))) { return std::move(name); }
     }
     return "";
 }
@@ -254,12 +307,12 @@ std::int64_t DiskStore::used_bytes(const std::string& name) {
     return sum;
 }
 
-Result<void> DiskStore::check_quota(const std::string& name, std::int64_t more) {
+Result<void> DiskStore::check_quota(const std::string& name, std::int64_t more, Reserve reserve) {
     const std::lock_guard guard(mutex_);
     const Quota* best = nullptr;
     for (const auto& quota : options_.quotas) {
-        const bool applies = name.starts_with(quota.prefix);
-        if (applies && (best == nullptr || quota.prefix.size() > best->prefix.size())) {
+        if (covers(quota.prefix, name) &&
+            (best == nullptr || quota.prefix.size() > best->prefix.size())) {
             best = &quota;
         }
     }
@@ -272,6 +325,7 @@ Result<void> DiskStore::check_quota(const std::string& name, std::int64_t more) 
                          " bytes are allowed, " + std::to_string(known->second) + " are in use, " +
                          std::to_string(more) + " more are needed"};
     }
+    if (reserve == Reserve::Yes) { known->second += more; }
     return ok();
 }
 
@@ -279,14 +333,16 @@ Result<void> DiskStore::check_quota(const std::string& name, std::int64_t more) 
 Result<void> DiskStore::link_layer(const std::string& name, const oci::Digest& digest,
                                    std::int64_t size) {
     const std::string link = layout::layer_link(name, digest);
-    const bool fresh = !tree_.has(link);
-    if (fresh) { TRY(check_quota(name, size)); }
     TRY(tree_.touch(layout::blob_data(digest)));
-    TRY(tree_.write(link, digest.text(), Tree::Durable::No));
-    if (!fresh) { return ok(); }
-    const std::lock_guard guard(mutex_);
-    if (const auto known = used_.find(name); known != used_.end()) { known->second += size; }
-    return ok();
+    if (const auto linked = read_link(tree_, link); linked && *linked == digest) {
+        return tree_.touch(link);
+    }
+    TRY(check_quota(name, size, Reserve::Yes));
+    auto written = tree_.write(link, digest.text(), Tree::Durable::Yes);
+    if (!written) { forget_sums(name); }
+    const std::lock_guard guard(summaries_mutex_);
+    summaries_.erase(name);
+    return written;
 }
 
 Result<void> DiskStore::check_writable() const {

@@ -17,10 +17,10 @@
 namespace shoal::registry {
 
 /// Many change things at one time, or one removes: among the threads of this process and among the
-/// processes on this directory (flock).
+/// processes on this directory (flock). Whoever waits to remove lets nobody new in before it.
 class Gate {
   public:
-    Gate(Tree tree, std::string lock_path) : tree_(std::move(tree)), path_(std::move(lock_path)) {}
+    explicit Gate(Tree tree) : tree_(std::move(tree)) {}
     class [[maybe_unused]] Held {
       public:
         std::shared_lock<std::shared_mutex> shared;
@@ -31,9 +31,8 @@ class Gate {
     Result<Held> remove(); ///< data and links go
 
   private:
-    Result<Held> lock_file(Held held, int operation);
+    Result<os::Fd> lock_file(const std::string& path, int operation);
     Tree tree_;
-    std::string path_;
     std::shared_mutex mutex_;
 };
 
@@ -89,8 +88,10 @@ class DiskStore : public Store {
     /// The digest that a tag names; nothing when there is no such tag.
     std::optional<oci::Digest> tag_digest(const std::string& name, const std::string& tag) const;
     Result<std::string> manifest_bytes(const oci::Digest& digest) const;
-    /// Digests under a directory of <algorithm>/<hex>/.
+    /// Digests under a directory of <algorithm>/<hex>/link.
     Result<std::vector<oci::Digest>> digests_in(const std::string& directory) const;
+    /// Every name that holds something, also what is no repository yet: uploads, blobs.
+    Result<std::vector<std::string>> names_on_disk() const;
     /// After links went: sums are counted anew, an empty repository is no longer one.
     void forget_repository_facts(const std::string& name);
 
@@ -105,12 +106,16 @@ class DiskStore : public Store {
     class Writer;
 
     Result<void> link_layer(const std::string& name, const oci::Digest& digest, std::int64_t size);
-    Result<void> check_quota(const std::string& name, std::int64_t more);
+    enum class Reserve { No, Yes }; ///< do the bytes count from now on
+    Result<void> check_quota(const std::string& name, std::int64_t more, Reserve reserve);
     std::int64_t used_bytes(const std::string& name);
+    void forget_sums(const std::string& name);
+    void forget_dead_sessions();
     Result<void> write_blob(const oci::Digest& digest, std::string_view bytes);
     void note_repository(const std::string& name);
     std::shared_ptr<Session> session_of(const std::string& name, const std::string& id,
                                         std::uint64_t offset);
+    bool referrers_are_known(const std::string& name) const;
     Result<void> ensure_referrers(const std::string& name) const;
     std::string new_upload_id();
 
@@ -125,7 +130,14 @@ class DiskStore : public Store {
 
     std::mutex mutex_; ///< what follows
     std::map<std::string, std::shared_ptr<Session>> sessions_;
+    Instant swept_;                            ///< when dead ones were last looked for
     std::map<std::string, std::int64_t> used_; ///< bytes of repositories with a quota
+    mutable std::mutex summaries_mutex_;
+    struct KnownSummary {
+        RepositorySummary summary;
+        Instant read;
+    };
+    mutable std::map<std::string, KnownSummary> summaries_;
 };
 
 /// "sha256:..." in a link file; nothing when it is none.

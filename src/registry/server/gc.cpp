@@ -13,11 +13,15 @@ namespace {
 
 constexpr std::size_t batch = 200; ///< removed before others have their turn
 constexpr std::size_t everything = static_cast<std::size_t>(-1);
+/// Times of files are a kernel's tick behind the clock.
+constexpr std::chrono::milliseconds tick{50};
+constexpr std::chrono::hours half_written_max{1};
 
 /// What one repository keeps and lets go.
 struct RepositoryPlan {
     std::string name;
-    std::vector<std::string> tags;   ///< to remove
+    std::vector<TaggedAt> tags;      ///< to remove
+    Instant horizon;                 ///< what has been touched since stays
     std::set<oci::Digest> manifests; ///< to remove
     std::set<oci::Digest> kept_manifests;
     std::set<oci::Digest> kept_blobs; ///< that kept manifests need
@@ -27,10 +31,10 @@ struct RepositoryPlan {
 class Collector {
   public:
     Collector(DiskStore& store, const GcOptions& options)
-        : store_(store), options_(options), now_(store.clock().now()) {}
+        : store_(store), options_(options), now_(store.clock().now() - tick) {}
 
     Result<GcReport> run() {
-        const std::vector<std::string> names = store_.repositories("", everything, {});
+        TRY_LET(names, store_.names_on_disk());
         for (const auto& name : names) {
             TRY_LET(plan, plan_repository(name));
             for (const auto& digest : plan.kept_manifests) { used_.insert(digest); }
@@ -39,31 +43,40 @@ class Collector {
             TRY(apply(plan));
         }
         TRY(collect_blobs());
+        TRY(collect_half_written());
         return std::move(report_);
     }
 
   private:
-    bool is_old(const std::string& path) const {
+    bool is_old(const std::string& path, Instant horizon) const {
         const auto status = store_.tree().status(path);
-        return status && now_ - status->changed >= options_.grace;
+        return status && status->changed <= horizon;
+    }
+    Instant horizon() const { return now_ - options_.grace; }
+
+    /// A push that takes longer than the grace: what has come since it began is as young as it.
+    Result<Instant> horizon_of(const std::string& name) const {
+        Instant horizon = this->horizon();
+        TRY_LET(entries, store_.tree().list(layout::uploads(name)));
+        for (const auto& entry : entries) {
+            const auto data = store_.tree().status(layout::upload(name, entry.name) + "/data");
+            if (!data || data->changed <= this->horizon()) { continue; }
+            const auto state = store_.upload(name, entry.name);
+            if (state) { horizon = std::min(horizon, state->started - options_.grace); }
+        }
+        return horizon;
     }
 
     Result<RepositoryPlan> plan_repository(const std::string& name) {
         RepositoryPlan plan;
         plan.name = name;
-        TRY_LET(infos, store_.tag_infos(name, "", everything));
-        std::vector<TaggedAt> tags;
-        for (auto& info : infos) { tags.push_back({info.tag, info.digest, info.changed}); }
-        plan.tags = plan_retention(name, tags, options_.retention, options_.keep, now_);
+        TRY_LET(horizon, horizon_of(name));
+        plan.horizon = horizon;
         std::set<oci::Digest> roots(options_.keep.begin(), options_.keep.end());
-        for (const auto& tag : tags) {
-            if (!std::binary_search(plan.tags.begin(), plan.tags.end(), tag.tag)) {
-                roots.insert(tag.digest);
-            }
-        }
+        TRY(plan_tags(plan, roots));
         TRY_LET(revisions, store_.digests_in(layout::revisions(name)));
         for (const auto& digest : revisions) {
-            const bool young = !is_old(layout::revision_link(name, digest));
+            const bool young = !is_old(layout::revision_link(name, digest), horizon);
             if (young || !options_.untagged) { roots.insert(digest); }
         }
         TRY(mark(plan, revisions, std::move(roots)));
@@ -73,13 +86,29 @@ class Collector {
         TRY_LET(layers, store_.digests_in(layout::layers(name)));
         for (const auto& digest : layers) {
             if (plan.kept_blobs.contains(digest)) { continue; }
-            if (is_old(layout::layer_link(name, digest))) {
+            if (is_old(layout::layer_link(name, digest), horizon)) {
                 plan.links.push_back(digest);
             } else {
                 used_.insert(digest);
             }
         }
         return plan;
+    }
+
+    Result<void> plan_tags(RepositoryPlan& plan, std::set<oci::Digest>& roots) const {
+        if (!store_.has_repository(plan.name)) { return ok(); } // uploads or blobs only
+        TRY_LET(infos, store_.tag_infos(plan.name, "", everything));
+        std::vector<TaggedAt> tags;
+        for (auto& info : infos) { tags.push_back({info.tag, info.digest, info.changed}); }
+        const auto going = plan_retention(plan.name, tags, options_.retention, options_.keep, now_);
+        for (auto& tag : tags) {
+            if (std::binary_search(going.begin(), going.end(), tag.tag)) {
+                plan.tags.push_back(std::move(tag));
+            } else {
+                roots.insert(tag.digest);
+            }
+        }
+        return ok();
     }
 
     /// From the roots to children; and to those whose subject is kept.
@@ -125,20 +154,16 @@ class Collector {
     // --- taking away ---
 
     Result<void> apply(const RepositoryPlan& plan) {
-        for (const auto& tag : plan.tags) { report_.removed_tags.push_back(plan.name + ":" + tag); }
         for (const auto& digest : plan.manifests) {
             report_.removed_manifests.push_back(plan.name + "@" + digest.text());
         }
-        report_.removed_links += plan.links.size();
+        for (const auto& tag : plan.tags) { TRY(remove_tag(plan.name, tag)); }
+        report_.removed_links += options_.dry_run ? plan.links.size() : 0;
         if (options_.dry_run) { return ok(); }
         if (plan.tags.empty() && plan.manifests.empty() && plan.links.empty()) { return ok(); }
-        for (const auto& tag : plan.tags) {
-            auto removed = store_.delete_tag(plan.name, tag);
-            if (!removed && removed.error().code != Errc::NotFound) { return removed; }
-        }
         std::vector<oci::Digest> spared;
         for (const auto& digest : plan.manifests) {
-            TRY_LET(gone, remove_manifest(plan.name, digest));
+            TRY_LET(gone, remove_manifest(plan, digest));
             if (!gone) { spared.push_back(digest); }
         }
         for (const auto& digest : spared) { TRY(spare(plan.name, digest)); }
@@ -147,22 +172,38 @@ class Collector {
         return ok();
     }
 
-    /// False when somebody has come back to it meanwhile.
-    Result<bool> remove_manifest(const std::string& name, const oci::Digest& digest) {
+    /// Not when it has been pushed again since it was judged.
+    Result<void> remove_tag(const std::string& name, const TaggedAt& tag) {
+        if (!options_.dry_run) {
+            auto held = store_.gate().remove();
+            if (!held) { return std::move(held).error(); }
+            const std::string current = layout::tag_current(name, tag.tag);
+            const auto status = store_.tree().status(current);
+            const bool same = status && status->changed == tag.changed &&
+                              store_.tag_digest(name, tag.tag) == tag.digest;
+            if (!same) { return ok(); }
+            TRY(store_.tree().remove_file(current));
+            TRY(store_.tree().remove_tree(layout::tag(name, tag.tag)));
+        }
+        report_.removed_tags.push_back(name + ":" + tag.tag);
+        return ok();
+    }
+
+    /// False when somebody has come back to it meanwhile: a push, or an index that names it, makes
+    /// its link anew.
+    Result<bool> remove_manifest(const RepositoryPlan& plan, const oci::Digest& digest) {
         auto held = store_.gate().remove();
         if (!held) { return std::move(held).error(); }
+        const std::string& name = plan.name;
         const std::string link = layout::revision_link(name, digest);
-        if (options_.untagged && !is_old(link)) { return false; }
-        TRY_LET(infos, store_.tag_infos(name, "", everything));
-        for (const auto& info : infos) {
-            if (info.digest == digest) { return false; }
-        }
+        if (!is_old(link, plan.horizon)) { return false; }
         if (const auto bytes = store_.manifest_bytes(digest)) {
             const auto facts = read_manifest_facts(*bytes, "");
             if (facts && !facts->subject.empty()) {
                 TRY(store_.tree().remove_file(layout::referrer_link(name, facts->subject, digest)));
             }
         }
+        TRY(store_.tree().remove_file(link));
         TRY(store_.tree().remove_tree(layout::revision(name, digest)));
         return true;
     }
@@ -188,11 +229,12 @@ class Collector {
             const std::size_t end = std::min(plan.links.size(), begin + batch);
             for (std::size_t n = begin; n < end; ++n) {
                 const std::string link = layout::layer_link(plan.name, plan.links[n]);
-                if (spared_.contains(plan.links[n]) || !is_old(link)) {
+                if (spared_.contains(plan.links[n]) || !is_old(link, plan.horizon)) {
                     used_.insert(plan.links[n]);
                     continue;
                 }
                 TRY(store_.tree().remove_file(link));
+                ++report_.removed_links;
                 store_.tree().remove_empty(link.substr(0, link.rfind('/')),
                                            layout::layers(plan.name));
             }
@@ -213,6 +255,18 @@ class Collector {
             if (options_.dry_run) { continue; }
             auto cancelled = store_.cancel_upload(name, entry.name);
             if (!cancelled) { TRY(store_.tree().remove_tree(directory)); }
+        }
+        return ok();
+    }
+
+    /// What crashes have left of files that never got their names.
+    Result<void> collect_half_written() {
+        const std::string directory(Tree::temporary);
+        TRY_LET(entries, store_.tree().list(directory));
+        for (const auto& entry : entries) {
+            const std::string path = directory + "/" + entry.name;
+            if (options_.dry_run || !is_old(path, horizon() - half_written_max)) { continue; }
+            TRY(store_.tree().remove_file(path));
         }
         return ok();
     }
@@ -244,7 +298,7 @@ class Collector {
     void judge(const oci::Digest& digest, std::vector<oci::Digest>& candidates) {
         const auto status = store_.tree().status(layout::blob_data(digest));
         if (!status) { return; }
-        if (used_.contains(digest) || now_ - status->changed < options_.grace) {
+        if (used_.contains(digest) || status->changed > horizon()) {
             report_.kept_bytes += status->size;
             return;
         }
@@ -261,7 +315,7 @@ class Collector {
             const std::string path = layout::blob_data(digest);
             const auto status = store_.tree().status(path);
             if (!status) { continue; }
-            if (now_ - status->changed < options_.grace) { // touched since: somebody relies on it
+            if (status->changed > horizon()) { // touched since: somebody relies on it
                 report_.kept_bytes += status->size;
                 continue;
             }

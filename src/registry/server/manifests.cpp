@@ -48,11 +48,8 @@ Result<StoredManifest> DiskStore::manifest(const std::string& name,
 /// The gate is held.
 Result<void> DiskStore::write_blob(const oci::Digest& digest, std::string_view bytes) {
     const std::string path = layout::blob_data(digest);
-    const auto there = tree_.status(path);
-    // One of another length can only be what a crash of somebody else's program left.
-    if (there && there->size == static_cast<std::int64_t>(bytes.size())) {
-        return tree_.touch(path);
-    }
+    const auto there = manifest_bytes(digest); // it may have rotted
+    if (there && *there == bytes) { return tree_.touch(path); }
     return tree_.write(path, bytes, Tree::Durable::Yes);
 }
 
@@ -91,26 +88,33 @@ Result<PutManifest> DiskStore::put_manifest(const std::string& name, const std::
         if (missing != nullptr) { *missing = std::move(absent); }
         return not_found("blob", first);
     }
+    const bool known = referrers_are_known(name);
     TRY(write_blob(put.digest, bytes));
     TRY(tree_.write(layout::revision_link(name, put.digest), put.digest.text(),
                     Tree::Durable::Yes));
     if (!facts.subject.empty()) {
         TRY(tree_.write(layout::referrer_link(name, facts.subject, put.digest), put.digest.text(),
-                        Tree::Durable::No));
+                        Tree::Durable::Yes));
+        // What it is about stays with it, if it is there.
+        const std::string about = layout::revision_link(name, facts.subject);
+        if (tree_.has(about)) { TRY(tree_.touch(about)); }
     }
+    if (known) { TRY(tree_.touch(layout::referrers_complete(name))); }
     if (!by_digest) {
         TRY(tree_.write(layout::tag_index_link(name, reference, put.digest), put.digest.text(),
-                        Tree::Durable::No));
+                        Tree::Durable::Yes));
         TRY(tree_.write(layout::tag_current(name, reference), put.digest.text(),
                         Tree::Durable::Yes));
     }
     note_repository(name);
+    const std::lock_guard guard(summaries_mutex_);
+    summaries_.erase(name);
     return put;
 }
 
 Result<std::vector<std::string>> DiskStore::delete_manifest(const std::string& name,
                                                             const oci::Digest& digest) {
-    auto held = gate_.change();
+    auto held = gate_.remove();
     if (!held) { return std::move(held).error(); }
     if (!tree_.has(layout::revision_link(name, digest))) { return no_manifest(digest.text()); }
     std::vector<std::string> removed;
@@ -118,6 +122,7 @@ Result<std::vector<std::string>> DiskStore::delete_manifest(const std::string& n
     for (const auto& entry : entries) {
         const auto tagged = tag_digest(name, entry.name);
         if (!tagged || *tagged != digest) { continue; }
+        TRY(tree_.remove_file(layout::tag_current(name, entry.name)));
         TRY(tree_.remove_tree(layout::tag(name, entry.name)));
         removed.push_back(entry.name);
     }
@@ -129,18 +134,23 @@ Result<std::vector<std::string>> DiskStore::delete_manifest(const std::string& n
             tree_.remove_empty(link.substr(0, link.rfind('/')), layout::referrers(name));
         }
     }
+    // The link first: a directory without it is none.
+    TRY(tree_.remove_file(layout::revision_link(name, digest)));
     TRY(tree_.remove_tree(layout::revision(name, digest)));
+    forget_sums(name);
     return removed;
 }
 
 Result<void> DiskStore::delete_tag(const std::string& name, const std::string& tag) {
     if (!oci::is_tag(tag)) { return no_manifest(tag); }
-    auto held = gate_.change();
+    auto held = gate_.remove();
     if (!held) { return std::move(held).error(); }
     if (!tag_digest(name, tag)) { return no_manifest(tag); }
     // `current` first: without it the tag is gone, whatever happens next.
     TRY(tree_.remove_file(layout::tag_current(name, tag)));
-    return tree_.remove_tree(layout::tag(name, tag));
+    TRY(tree_.remove_tree(layout::tag(name, tag)));
+    forget_sums(name);
+    return ok();
 }
 
 Result<std::vector<std::string>> DiskStore::tags(const std::string& name, std::string_view last,
@@ -170,9 +180,21 @@ DiskStore::tag_infos(const std::string& name, std::string_view last, std::size_t
     return infos;
 }
 
-/// Another program may have written manifests with subjects: they are looked for once.
+/// A directory is newer than our mark when another program has put a manifest there since.
+bool DiskStore::referrers_are_known(const std::string& name) const {
+    const auto mark = tree_.status(layout::referrers_complete(name));
+    if (!mark) { return false; }
+    for (const auto kind : {oci::HashKind::Sha256, oci::HashKind::Sha512}) {
+        const auto put =
+            tree_.status(layout::revisions(name) + "/" + std::string(oci::name_of(kind)));
+        if (put && put->changed > mark->changed) { return false; }
+    }
+    return true;
+}
+
+/// Another program may have written manifests with subjects: they are looked for.
 Result<void> DiskStore::ensure_referrers(const std::string& name) const {
-    if (tree_.has(layout::referrers_complete(name))) { return ok(); }
+    if (referrers_are_known(name)) { return ok(); }
     TRY_LET(revisions, digests_in(layout::revisions(name)));
     if (revisions.empty()) { return ok(); }
     auto held = gate_.change();

@@ -141,7 +141,7 @@ class Store {
     virtual Result<StoredManifest> manifest(const std::string& name,
                                             const std::string& reference) const = 0;
     /// Checks that it is a manifest of `media_type`, that a digest is its own, and that the blobs
-    /// and manifests that it names are there (those of an index may be absent when `sparse`).
+    /// and manifests that it names are there (an index's manifests too: no sparse indexes).
     /// Fails: Invalid; NotFound naming the missing blob (`missing` lists all of them); Exhausted
     /// (quota).
     virtual Result<PutManifest> put_manifest(const std::string& name, const std::string& reference,

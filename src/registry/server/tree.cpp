@@ -1,5 +1,7 @@
 #include "registry/server/tree.h"
 
+#include "os/clock.h"
+
 #include <atomic>
 #include <fcntl.h>
 #include <memory>
@@ -24,15 +26,26 @@ os::OpenBeneath beneath(int flags, mode_t mode = 0) {
     return how;
 }
 
+Result<void> write_new(const os::Fd& directory, const std::string& name, std::string_view bytes,
+                       Tree::Durable durable) {
+    TRY_LET(file, os::open_file_at(directory, name, O_WRONLY | O_CREAT | O_EXCL, 0644));
+    TRY(os::write_all(file, bytes));
+    if (durable == Tree::Durable::Yes && ::fdatasync(file.raw()) != 0) {
+        return os_error("sync", errno);
+    }
+    return ok();
+}
+
 } // namespace
 
-Tree::Tree(os::Fd root, std::string path)
-    : root_(std::make_shared<os::Fd>(std::move(root))), path_(std::move(path)) {}
+Tree::Tree(os::Fd root, std::string path, std::string tag)
+    : root_(std::make_shared<os::Fd>(std::move(root))), path_(std::move(path)),
+      tag_(std::move(tag)) {}
 
 Result<Tree> Tree::open(const std::string& path) {
     TRY(os::ensure_directory(path, 0755));
     TRY_LET(root, os::open_directory(path));
-    return Tree(std::move(root), path);
+    return Tree(std::move(root), path, os::SystemRandom().hex(8));
 }
 
 Result<os::Fd> Tree::parent_of(const std::string& path) const {
@@ -48,30 +61,38 @@ Result<std::string> Tree::read(const std::string& path, std::size_t bytes_max) c
     return os::read_all(file, bytes_max).with(path);
 }
 
+/// `path` itself or the one above it that is there.
+std::string Tree::nearest_directory(std::string path) const {
+    while (!path.empty() && !has(path)) { path = directory_of(path); }
+    return path;
+}
+
+/// From `directory` up to `last`, which had been there before.
+Result<void> Tree::sync_up(std::string directory, const std::string& last) const {
+    while (true) {
+        TRY(sync_directory(directory));
+        if (directory.size() <= last.size()) { return ok(); }
+        directory = directory_of(directory);
+    }
+}
+
 Result<void> Tree::write(const std::string& path, std::string_view bytes, Durable durable) const {
     static std::atomic<unsigned> counter = 0;
-    TRY_LET(directory, os::ensure_directory_beneath(*root_, directory_of(path)));
+    const std::string parent = directory_of(path);
+    const std::string known = durable == Durable::Yes ? nearest_directory(parent) : "";
+    TRY_LET(directory, os::ensure_directory_beneath(*root_, parent));
+    TRY_LET(aside, os::ensure_directory_beneath(*root_, temporary));
     const std::string name = name_in(path);
-    const std::string beside =
-        ".new-" + std::to_string(::getpid()) + "-" + std::to_string(counter++) + "-" + name;
-    {
-        TRY_LET(file, os::open_file_at(directory, beside, O_WRONLY | O_CREAT | O_EXCL, 0644));
-        auto written = os::write_all(file, bytes);
-        if (written && durable == Durable::Yes && ::fdatasync(file.raw()) != 0) {
-            written = os_error("write " + path, errno);
-        }
-        if (!written) {
-            ::unlinkat(directory.raw(), beside.c_str(), 0);
-            return std::move(written).with(path);
-        }
+    const std::string half = tag_ + "-" + std::to_string(counter++);
+    auto written = write_new(aside, half, bytes, durable);
+    if (written && ::renameat(aside.raw(), half.c_str(), directory.raw(), name.c_str()) != 0) {
+        written = os_error("rename", errno);
     }
-    if (::renameat(directory.raw(), beside.c_str(), directory.raw(), name.c_str()) != 0) {
-        const int error = errno;
-        ::unlinkat(directory.raw(), beside.c_str(), 0);
-        return os_error("rename to " + path, error);
+    if (!written) {
+        ::unlinkat(aside.raw(), half.c_str(), 0);
+        return std::move(written).with("write " + path);
     }
-    if (durable == Durable::Yes) { TRY(sync_directory(directory_of(path))); }
-    return ok();
+    return durable == Durable::Yes ? sync_up(parent, known) : ok();
 }
 
 std::optional<Tree::Status> Tree::status(const std::string& path) const {
@@ -108,12 +129,13 @@ Result<void> Tree::ensure_directory(const std::string& path) const {
 }
 
 Result<void> Tree::rename(const std::string& from, const std::string& to) const {
+    const std::string known = nearest_directory(directory_of(to));
     TRY_LET(source, parent_of(from));
     TRY_LET(target, os::ensure_directory_beneath(*root_, directory_of(to)));
     if (::renameat(source.raw(), name_in(from).c_str(), target.raw(), name_in(to).c_str()) != 0) {
         return os_error("rename " + from + " to " + to, errno);
     }
-    return ok();
+    return sync_up(directory_of(to), known);
 }
 
 Result<void> Tree::remove_file(const std::string& path) const {
@@ -147,7 +169,8 @@ void Tree::remove_empty(std::string path, const std::string& stop) const {
 }
 
 Result<void> Tree::sync_directory(const std::string& path) const {
-    TRY_LET(directory, os::open_beneath(*root_, path, beneath(O_RDONLY | O_DIRECTORY)));
+    const std::string_view named = path.empty() ? "." : std::string_view(path);
+    TRY_LET(directory, os::open_beneath(*root_, named, beneath(O_RDONLY | O_DIRECTORY)));
     if (::fsync(directory.raw()) != 0) { return os_error("sync " + path, errno); }
     return ok();
 }

@@ -22,7 +22,8 @@ class Tree {
     Result<std::string> read(const std::string& path, std::size_t bytes_max) const;
     Result<os::Fd> open_file(const std::string& path, int flags, mode_t mode = 0644) const;
     enum class Durable { No, Yes };
-    /// With the directories above it. `durable`: on disk before it has its name.
+    /// With the directories above it. `durable`: on disk before it has its name, and the name and
+    /// the new directories above it before success is said.
     Result<void> write(const std::string& path, std::string_view bytes, Durable durable) const;
     struct Status {
         std::int64_t size = 0;
@@ -35,20 +36,25 @@ class Tree {
     /// Names in the directory, sorted; none when it is absent.
     Result<std::vector<os::Entry>> list(const std::string& path) const;
     Result<void> ensure_directory(const std::string& path) const;
-    Result<void> rename(const std::string& from,
-                        const std::string& to) const;        ///< makes directories
+    /// Makes directories. Replaces what is there; on disk when it returns.
+    Result<void> rename(const std::string& from, const std::string& to) const;
     Result<void> remove_file(const std::string& path) const; ///< absent is success
     Result<void> remove_tree(const std::string& path) const; ///< absent is success
     /// Removes the directory and those above it as long as they are empty; never `stop` itself.
     void remove_empty(std::string path, const std::string& stop) const;
+    /// Half-written files lie here until they get their names; a crash leaves them.
+    static constexpr std::string_view temporary = ".shoal-tmp";
     Result<void> sync_directory(const std::string& path) const;
     const std::string& path() const { return path_; }
 
   private:
-    Tree(os::Fd root, std::string path);
+    Tree(os::Fd root, std::string path, std::string tag);
     Result<os::Fd> parent_of(const std::string& path) const;
+    std::string nearest_directory(std::string path) const;
+    Result<void> sync_up(std::string directory, const std::string& last) const;
     std::shared_ptr<os::Fd> root_;
     std::string path_;
+    std::string tag_; ///< of our temporary files: other machines may write here, too
 };
 
 } // namespace shoal::registry

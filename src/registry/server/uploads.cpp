@@ -11,6 +11,7 @@ namespace shoal::registry {
 namespace {
 
 constexpr std::size_t read_bytes = 1024 * 1024;
+constexpr std::chrono::seconds sweep_every{60};
 
 bool is_upload_id(std::string_view id) {
     if (id.size() != 36) { return false; }
@@ -80,6 +81,10 @@ std::string DiskStore::new_upload_id() {
 Result<UploadState> DiskStore::begin_upload(const std::string& name) {
     {
         const std::lock_guard guard(mutex_);
+        const bool sweep_again = clock_.now() - swept_ > sweep_every;
+        if (sessions_.size() >= options_.limits.uploads_max && sweep_again) {
+            forget_dead_sessions();
+        }
         if (sessions_.size() >= options_.limits.uploads_max) {
             return Error{Errc::Exhausted, "there are " + std::to_string(sessions_.size()) +
                                               " uploads under way: no more are taken"};
@@ -89,6 +94,8 @@ Result<UploadState> DiskStore::begin_upload(const std::string& name) {
     const std::string directory = layout::upload(name, state.id);
     const std::string started = format_rfc3339(
         std::chrono::time_point_cast<std::chrono::seconds>(state.started)); // as the reference
+    auto held = gate_.change(); // nobody removes an empty directory meanwhile
+    if (!held) { return std::move(held).error(); }
     TRY(tree_.write(directory + "/startedat", started, Tree::Durable::No));
     TRY(tree_.write(directory + "/data", "", Tree::Durable::No));
     session_of(name, state.id, 0);
@@ -147,8 +154,9 @@ Result<void> DiskStore::finish_upload(const std::string& name, const std::string
     if (session->writing) {
         return conflict("upload " + id + " is being written by another request");
     }
-    const std::string directory = layout::upload(name, id);
-    const std::string data = directory + "/data";
+    const std::string data = layout::upload(name, id) + "/data";
+    const bool moved = !tree_.has(data) && tree_.has(layout::layer_link(name, digest));
+    if (moved) { return cancel_upload(name, id); } // it was finished when we died
     TRY_LET(file, tree_.open_file(data, O_RDWR | O_CREAT, 0644));
     const bool known = session->hash_valid && session->offset == state.offset &&
                        digest.kind() == oci::HashKind::Sha256;
@@ -167,16 +175,26 @@ Result<void> DiskStore::finish_upload(const std::string& name, const std::string
     if (::fdatasync(file.raw()) != 0) { return os_error("sync the upload", errno); }
     auto held = gate_.change();
     if (!held) { return std::move(held).error(); }
-    TRY(check_quota(name, tree_.has(layout::layer_link(name, digest))
-                              ? 0
-                              : static_cast<std::int64_t>(state.offset)));
-    const std::string target = layout::blob_data(digest);
-    if (!tree_.has(target)) {
-        TRY(tree_.rename(data, target));
-        TRY(tree_.sync_directory(layout::blob_directory(digest)));
+    const auto size = static_cast<std::int64_t>(state.offset);
+    const bool linked = tree_.has(layout::layer_link(name, digest));
+    auto allowed = check_quota(name, linked ? 0 : size, Reserve::No);
+    if (!allowed) {
+        TRY(cancel_upload(name, id)); // nobody can finish it
+        return allowed;
     }
-    TRY(link_layer(name, digest, static_cast<std::int64_t>(state.offset)));
+    // What is there under this name already may have rotted; this has just been verified.
+    TRY(tree_.rename(data, layout::blob_data(digest)));
+    TRY(link_layer(name, digest, size));
     return cancel_upload(name, id);
+}
+
+/// Another process may have removed what they belonged to. The mutex is held.
+void DiskStore::forget_dead_sessions() {
+    swept_ = clock_.now();
+    std::erase_if(sessions_, [this](const auto& session) {
+        const auto space = session.first.find(' ');
+        return !upload(session.first.substr(0, space), session.first.substr(space + 1));
+    });
 }
 
 Result<void> DiskStore::cancel_upload(const std::string& name, const std::string& id) {

@@ -61,7 +61,8 @@ Result<Usage> measure_usage(Store& any) {
     Usage usage;
     std::map<oci::Digest, int> links;
     std::map<std::string, std::vector<oci::Digest>> by_name;
-    for (const auto& name : store.repositories("", everything, {})) {
+    TRY_LET(names, store.names_on_disk());
+    for (const auto& name : names) {
         TRY_LET(blobs, store.digests_in(layout::layers(name)));
         TRY_LET(revisions, store.digests_in(layout::revisions(name)));
         RepositoryUsage one;
@@ -69,8 +70,10 @@ Result<Usage> measure_usage(Store& any) {
         one.manifests = revisions.size();
         blobs.insert(blobs.end(), revisions.begin(), revisions.end());
         for (const auto& digest : blobs) { ++links[digest]; }
-        TRY_LET(tags, store.tags(name, "", everything));
-        one.tags = tags.size();
+        if (store.has_repository(name)) {
+            TRY_LET(tags, store.tags(name, "", everything));
+            one.tags = tags.size();
+        }
         TRY_LET(uploads, store.tree().list(layout::uploads(name)));
         for (const auto& entry : uploads) {
             const auto data = store.tree().status(layout::upload(name, entry.name) + "/data");
@@ -101,11 +104,10 @@ Result<std::vector<Rot>> verify_store(Store& any,
     TRY(store.refresh());
     std::vector<Rot> found;
     TRY_LET(blobs, all_blobs(store));
-    std::set<oci::Digest> bad;
     for (const auto& digest : blobs) {
         const auto got = hash_blob(store, digest, progress);
         if (got && *got == digest) { continue; }
-        bad.insert(digest);
+        if (!got && got.error().code == Errc::NotFound) { continue; } // collected meanwhile
         found.push_back({"blob " + digest.text() +
                          (got ? " has the digest " + got->text() : ": " + got.error().message)});
     }
@@ -134,6 +136,11 @@ Result<std::vector<Rot>> verify_store(Store& any,
             const auto facts =
                 bytes ? read_manifest_facts(*bytes, "") : Result<ManifestFacts>(bytes.error());
             if (!facts) { continue; } // of another schema
+            for (const auto& child : facts->manifests) {
+                if (!store.tree().has(layout::revision_link(name, child))) {
+                    found.push_back({"manifest " + child.text() + " of " + shown + " is missing"});
+                }
+            }
             for (const auto& blob : facts->blobs) {
                 if (missing(blob)) {
                     found.push_back({"blob " + blob.text() + " of " + shown + " is missing"});
