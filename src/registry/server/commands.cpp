@@ -16,6 +16,16 @@ namespace {
 constexpr std::string_view common_help =
     "\n\n  --config FILE     settings file (default /etc/shoal/registry.json)\n"
     "  --root DIR        where everything is kept (default /var/lib/shoal-registry)\n";
+constexpr std::string_view user_help =
+    "user COMMAND\n\n  add NAME          a new account\n"
+    "  passwd NAME       another password\n  rm NAME           remove the account\n"
+    "  ls                names of all accounts\n\n"
+    "  --password-stdin  the password comes from standard input\n"
+    "  --generate        it is made, and printed";
+constexpr std::string_view robot_help =
+    "robot COMMAND\n\n  add NAME          a new account; prints its secret\n"
+    "  rm NAME           remove the account\n  ls                all of them\n\n"
+    "  --expires SPAN    until when, such as 90d (add)";
 constexpr std::string_view json_help = "  --json            one JSON document instead of text\n";
 
 int fail(std::string_view command, const Error& error) {
@@ -62,10 +72,12 @@ int run_accounts(std::string_view command, const std::vector<std::string>& args)
     const os::SystemClock clock;
     const AccessSettings& access = line->settings.access;
     if (line->help) {
-        line->words.clear();
-    } else if (auto made = os::ensure_directory(access.directory, 0700); !made) {
-        return fail(command, made.error());
+        std::cout << "Usage: shoald registry " << (command == "user" ? user_help : robot_help)
+                  << common_help;
+        return 0;
     }
+    auto made = os::ensure_directory(access.directory, 0700);
+    if (!made) { return fail(command, made.error()); }
     if (command == "user") { return run_user_command(line->words, access.htpasswd_file, random); }
     return run_robot_command(line->words, access.directory + "/robots.json", clock, random);
 }
