@@ -134,6 +134,8 @@ Result<build::Request> request_of(const Call& call) {
     request.no_cache_stages = std::move(no_cache_stages);
     request.no_cache = call.query_bool("nocache");
     request.pull = call.query_bool("pull");
+    TRY_LET(credentials, registry::parse_auth_map_header(call.header("X-Registry-Config")));
+    request.credentials = std::move(credentials);
     request.remove = call.query_bool("rm", true);
     request.force_remove = call.query_bool("forcerm");
     request.squash = call.query_bool("squash");

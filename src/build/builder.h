@@ -43,6 +43,8 @@ struct Request {
         dockerfile_text; ///< the file itself; then `dockerfile` is only its name
     std::map<std::string, ContextSource> contexts; ///< named ones (--build-context)
     std::shared_ptr<buildkit::Session> session;    ///< null for a classic client
+    /// Of a classic client, by server as config.json names it; a session is asked instead.
+    std::map<std::string, registry::AuthConfig> credentials;
 
     std::string target;
     std::string platform; ///< "" is this machine's

@@ -8,6 +8,7 @@
 #include "build/remote.h"
 #include "build/unpack.h"
 #include "buildkit/session.h"
+#include "engine/registries.h"
 #include "engine/settings.h"
 #include "net/pool.h"
 #include "os/file.h"
@@ -161,7 +162,8 @@ std::vector<std::string> Job::wanted_paths() const {
         // A base of ours may bring triggers that take files too.
         if (planned.base.kind == dockerfile::Origin::Kind::Image) {
             const auto base = engine_.images.resolve(planned.base.name);
-            if (base && !base->config->config.on_build.empty()) { return {}; }
+            // One that has to be pulled may bring them too.
+            if (!base || !base->config->config.on_build.empty()) { return {}; }
         }
     }
     return {paths.begin(), paths.end()};
@@ -169,13 +171,70 @@ std::vector<std::string> Job::wanted_paths() const {
 
 // --- trees ---
 
-Result<engine::ImageInfo> Job::find_image(std::string_view name) const {
-    auto found = engine_.images.resolve(name);
-    if (!found && found.error().code == Errc::NotFound) {
-        return Error{Errc::NotFound,
-                     found.error().message + ": pulling is not part of this release"};
+namespace {
+
+/// What a pull says, without its bars: it is told when the pull is through.
+class PullWords : public engine::Lines {
+  public:
+    void say(Json line) override {
+        const bool bar =
+            line.contains("progressDetail") && line["progressDetail"].contains("current");
+        if (bar || !line.contains("status")) { return; }
+        const std::string id = line.contains("id") ? line["id"].get<std::string>() + ": " : "";
+        words.push_back(id + line["status"].get<std::string>());
     }
-    return found;
+    std::vector<std::string> words;
+};
+
+} // namespace
+
+net::Task<Result<registry::AuthConfig>> Job::credentials_for(std::string domain) {
+    registry::AuthConfig auth;
+    const bool hub = domain == "docker.io";
+    if (request_.session) {
+        const std::string host = hub ? "registry-1.docker.io" : domain;
+        CO_TRY_LET(login, co_await request_.session->registry_login(host, until()));
+        (login.name.empty() ? auth.identity_token : auth.password) = login.secret;
+        auth.username = login.name;
+        co_return auth;
+    }
+    const auto known = request_.credentials.find(hub ? "https://index.docker.io/v1/" : domain);
+    if (known != request_.credentials.end()) { auth = known->second; }
+    co_return auth;
+}
+
+net::Task<Result<void>> Job::pull_image(oci::Reference reference, std::string platform,
+                                        const Step* step) {
+    auto turn = co_await pulls_lock_.acquire(); // several stages may start from the same image
+    const std::string name = reference.familiar();
+    if (pulled_.contains(name)) { co_return ok(); }
+    engine::ImagePullRequest request;
+    request.reference = reference;
+    CO_TRY_LET(wanted, oci::parse_platform(platform));
+    request.platform = wanted;
+    CO_TRY_LET(auth, co_await credentials_for(reference.domain()));
+    request.auth = std::move(auth);
+    PullWords lines;
+    auto pulled = co_await engine_.images.pull(std::move(request), lines, until());
+    for (auto& line : lines.words) { co_await emit(Event::Kind::Notice, step, line); }
+    CO_TRY(std::move(pulled));
+    pulled_.insert(name);
+    if (const auto here = engine_.images.resolve(name)) {
+        tree_holds_.push_back(engine_.images.hold(here->id));
+    }
+    co_return ok();
+}
+
+net::Task<Result<engine::ImageInfo>> Job::find_image(std::string name, std::string platform,
+                                                     const Step* step) {
+    auto here = engine_.images.resolve(name);
+    const auto reference = oci::Reference::parse(name);
+    // An id is no name that a registry could know.
+    const bool missing = !here && here.error().code == Errc::NotFound;
+    if (!reference || (!missing && !(request_.pull && here))) { co_return here; }
+    auto pulled = co_await pull_image(reference->with_default_tag(), platform, step);
+    if (!pulled) { co_return std::move(pulled).error(); }
+    co_return engine_.images.resolve(name);
 }
 
 net::Task<Result<Tree>> Job::tree_of(const dockerfile::Origin& origin) {
@@ -187,7 +246,7 @@ net::Task<Result<Tree>> Job::tree_of(const dockerfile::Origin& origin) {
     case dockerfile::Origin::Kind::Context:
         co_return co_await context_tree(origin.name);
     case dockerfile::Origin::Kind::Image: {
-        CO_TRY_LET(found, find_image(origin.name));
+        CO_TRY_LET(found, co_await find_image(origin.name, request_.platform, nullptr));
         co_return co_await image_tree(found.id);
     }
     case dockerfile::Origin::Kind::Scratch:

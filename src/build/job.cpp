@@ -54,7 +54,8 @@ Job::Job(Builder::Impl& builder, Request request, Listener& listener, Failure* f
     : builder_(builder), engine_(builder.engine), env_(builder.engine.env),
       request_(std::move(request)), listener_(listener), failure_(failure),
       deadline_(until.deadline), cancelled_(std::make_shared<std::atomic<bool>>(false)),
-      events_(env_.loop), trees_lock_(env_.loop), background_(env_.loop, cancel_) {
+      events_(env_.loop), trees_lock_(env_.loop), pulls_lock_(env_.loop),
+      background_(env_.loop, cancel_) {
     if (until.cancel != nullptr) { cancel_.follow(*until.cancel); }
     on_cancel_.set(cancel_, [flag = cancelled_] { *flag = true; });
 }
@@ -316,12 +317,9 @@ net::Task<Result<void>> Job::start_from(StageRun* stage) {
 }
 
 net::Task<Result<void>> Job::start_from_image(StageRun* stage, std::string name) {
-    CO_TRY_LET(found, find_image(name));
-    if (request_.pull) {
-        co_return unsupported("pull: pulling " + name + " is not part of this release");
-    }
     const std::string wanted =
         stage->plan.platform.empty() ? request_.platform : stage->plan.platform;
+    CO_TRY_LET(found, co_await find_image(name, wanted, stage->steps.front()));
     if (!wanted.empty()) {
         CO_TRY_LET(platform, oci::parse_platform(wanted));
         const auto& config = *found.config;

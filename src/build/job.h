@@ -115,7 +115,12 @@ class Job {
     // context.cpp
     net::Task<Result<void>> load_dockerfile();
     net::Task<Result<void>> load_ignore_file(std::string beside_dockerfile);
-    Result<engine::ImageInfo> find_image(std::string_view name) const;
+    /// An image that is here, else from its registry; with Request::pull always from there.
+    net::Task<Result<engine::ImageInfo>> find_image(std::string name, std::string platform,
+                                                    const Step* step);
+    net::Task<Result<void>> pull_image(oci::Reference reference, std::string platform,
+                                       const Step* step);
+    net::Task<Result<registry::AuthConfig>> credentials_for(std::string domain);
     net::Task<Result<Tree>> tree_of(const dockerfile::Origin& origin);
     net::Task<Result<Tree>> context_tree(std::string name);
     net::Task<Result<Tree>> load_context(std::string name, ContextSource source);
@@ -199,6 +204,8 @@ class Job {
     int next_dir_ = 0;
     int agents_ = 0;
     net::Lock trees_lock_;
+    net::Lock pulls_lock_;
+    std::set<std::string> pulled_;                 ///< names that are fresh from their registry
     std::map<std::string, Tree> trees_;            ///< by context name and image id
     std::vector<engine::Images::Hold> tree_holds_; ///< of those that are images
     std::vector<Places::Lease> leases_;

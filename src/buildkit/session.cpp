@@ -8,6 +8,7 @@
 #include "net/http2.h"
 #include "net/wait_queue.h"
 #include "secrets.pb.h"
+#include "session.pb.h"
 #include "sshforward.pb.h"
 
 #include <set>
@@ -40,6 +41,7 @@ class ClientSession : public Session {
     net::Task<Result<Synced>> sync(SyncRequest request, std::string directory,
                                    net::Until until) override;
     net::Task<Result<std::string>> read_secret(std::string id, net::Until until) override;
+    net::Task<Result<RegistryLogin>> registry_login(std::string host, net::Until until) override;
     net::Task<Result<net::StreamPtr>> pull_upload(std::string path, net::Until until) override;
     net::Task<Result<net::StreamPtr>> dial_agent(std::string id, net::Until until) override;
     net::Task<Result<void>> check_agent(std::string id, net::Until until) override;
@@ -81,6 +83,17 @@ net::Task<Result<Synced>> ClientSession::sync(SyncRequest request, std::string d
     auto received = co_await receive_tree(loop_, pool_, *call, std::move(what), until);
     if (!received) { co_return std::move(received).error().with("context " + request.name); }
     co_return Synced{received->bytes, received->files, received->kept};
+}
+
+net::Task<Result<RegistryLogin>> ClientSession::registry_login(std::string host, net::Until until) {
+    if (!offers(method_credentials)) { co_return RegistryLogin{}; }
+    moby::filesync::v1::CredentialsRequest request;
+    request.set_host(host);
+    auto answer = co_await client_.unary(method_credentials, print_message(request), {}, until);
+    if (!answer) { co_return std::move(answer).error().with("credentials for " + host); }
+    CO_TRY_LET(known,
+               parse_message<moby::filesync::v1::CredentialsResponse>(*answer, "credentials"));
+    co_return RegistryLogin{known.username(), known.secret()};
 }
 
 net::Task<Result<std::string>> ClientSession::read_secret(std::string id, net::Until until) {

@@ -43,6 +43,12 @@ struct TarOutput {
         metadata; ///< header of the call; the exporter's id and the like
 };
 
+/// A client's log-in at a registry; an empty name with a secret is an identity token.
+struct RegistryLogin {
+    std::string name;
+    std::string secret;
+};
+
 class Session {
   public:
     virtual ~Session() = default;
@@ -61,6 +67,9 @@ class Session {
                                            net::Until until) = 0;
     /// Fails: NotFound when the client does not have it.
     virtual net::Task<Result<std::string>> read_secret(std::string id, net::Until until) = 0;
+    /// What the client knows for a registry ("registry-1.docker.io", "host:5000"); empty when it
+    /// knows or offers nothing.
+    virtual net::Task<Result<RegistryLogin>> registry_login(std::string host, net::Until until) = 0;
     /// What the client has for us at `path` (a tar that came by its standard input), as a stream.
     virtual net::Task<Result<net::StreamPtr>> pull_upload(std::string path, net::Until until) = 0;
     /// A new connection to the client's ssh agent ("default" or an id).

@@ -10,6 +10,7 @@ namespace shoal::buildkit {
 
 inline constexpr auto method_sync = "/moby.filesync.v1.FileSync/DiffCopy";
 inline constexpr auto method_send = "/moby.filesync.v1.FileSend/DiffCopy";
+inline constexpr auto method_credentials = "/moby.filesync.v1.Auth/Credentials";
 inline constexpr auto method_secret = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
 inline constexpr auto method_check_agent = "/moby.sshforward.v1.SSH/CheckAgent";
 inline constexpr auto method_forward_agent = "/moby.sshforward.v1.SSH/ForwardAgent";

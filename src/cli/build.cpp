@@ -8,6 +8,7 @@
 #include "cli/build_session.h"
 #include "cli/build_words.h"
 #include "cli/commands.h"
+#include "cli/pull.h"
 #include "cli/support.h"
 #include "cli/terminal.h"
 #include "net/unix_signals.h"
@@ -242,6 +243,10 @@ class Build {
         if (options_.quiet && output_is_stdout()) { app_.error_line(id); }
         if (options_.quiet && !output_is_stdout()) { app_.line(id); }
         TRY(place_.finish().with("--output"));
+        for (const auto& tag : options_.push ? options_.tags : std::vector<std::string>()) {
+            TRY(push_image(app_, tag, options_.quiet ? Progress::Quiet : Progress::Stdout)
+                    .with("push " + tag));
+        }
         if (!options_.id_file.empty()) {
             if (id.empty()) {
                 return invalid("server did not provide an image ID. Cannot write " +

@@ -69,7 +69,7 @@ constexpr Flag flags[] = {
     {"target", 0, Kind::Text, "Stage to build"},
     {"ulimit", 0, Kind::List, "Resource limits of the processes", "[]", "ulimit",
      by_parsing<parse_ulimit>},
-    {"push", 0, Kind::Bool, "Push the image (not supported)", "", "", nullptr, true},
+    {"push", 0, Kind::Bool, "Push the image's names to their registries afterwards"},
     {"call", 0, Kind::Text, "What to do (only \"build\")", "build", "", nullptr, true},
     {"provenance", 0, Kind::Text, "Attestation of origin (only \"false\")", "", "", nullptr, true},
     {"sbom", 0, Kind::Text, "Attestation of content (only \"false\")", "", "", nullptr, true},

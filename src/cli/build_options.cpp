@@ -61,6 +61,7 @@ class Reader {
         TRY(read_cache());
         TRY(read_steps());
         TRY(read_session());
+        options_.push = parsed_.on("push");
         return std::move(options_);
     }
 
@@ -69,8 +70,8 @@ class Reader {
         for (const auto& [flag, value] : parsed_.values) {
             if (is_refused(*flag)) { return not_supported(flag->name); }
         }
-        if (parsed_.on("push")) {
-            return unsupported("--push is not supported: registries are not part of this release");
+        if (parsed_.on("push") && parsed_.all("tag").empty()) {
+            return invalid("tag is needed when pushing to registry");
         }
         if (!parsed_.on("disable-content-trust", true)) {
             return unsupported("--disable-content-trust=false: content trust is not supported");
@@ -253,8 +254,7 @@ Result<void> check_output(BuildOutput& output, std::string_view text) {
     }
     for (const auto& [key, value] : output.attributes) {
         if ((key == "push" || key == "push-by-digest") && parse_bool(value) != false) {
-            return unsupported(
-                fmt::format("{} is not supported: registries are not part of this release", key));
+            return unsupported(fmt::format("{} of an output is not supported: use --push", key));
         }
     }
     const bool needs_place = output.type == "local" || output.type == "tar" || output.type == "oci";

@@ -55,6 +55,7 @@ struct BuildOptions {
     BuildProgress progress = BuildProgress::Auto;
     bool quiet = false;
     bool compress = false;
+    bool push = false; ///< every tag, afterwards
     std::string id_file;
     std::string metadata_file;
     /// Flags that only Shoal's daemon understands.

@@ -121,7 +121,7 @@ TEST(BuildOptions, what_is_not_supported_is_refused_by_name) {
     for (const std::string flag : {"allow", "annotation", "attest", "policy", "print"}) {
         EXPECT_THAT(failure({"--" + flag, "x"}), HasSubstr("--" + flag + " is not supported"));
     }
-    for (const std::string flag : {"check", "debug", "push", "stream"}) {
+    for (const std::string flag : {"check", "debug", "stream"}) {
         EXPECT_THAT(failure({"--" + flag}), HasSubstr("--" + flag + " is not supported"));
     }
     EXPECT_THAT(failure({"--provenance", "mode=max"}), HasSubstr("--provenance"));

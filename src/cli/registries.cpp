@@ -157,19 +157,11 @@ Result<int> push(App& app, const Parsed& parsed) {
         if (!parsed.on("quiet")) { app.line("Using default tag: " + reference.tag()); }
     }
     if (reference.has_digest()) { return invalid("cannot push a digest reference"); }
-    net::Query query;
-    if (!all) { query.emplace_back("tag", reference.tag()); }
     if (parsed.given("platform")) {
-        TRY_LET(client, app.client());
-        TRY(need_version(*client, "platform", 146));
-        query.emplace_back("platform", parsed.text("platform"));
+        return unsupported("--platform: an image here is of one platform, which is pushed");
     }
-    client::Request request =
-        client::post("/images/" + client::part(reference.familiar_name()) + "/push", query);
-    TRY_LET(auth, app.registry_auth(reference.familiar_name()));
-    request.headers.set("X-Registry-Auth", auth);
     const bool quiet = parsed.on("quiet");
-    TRY(call_with_progress(app, std::move(request), quiet ? Progress::Quiet : Progress::Stdout));
+    TRY(push_image(app, reference.familiar(), quiet ? Progress::Quiet : Progress::Stdout));
     if (quiet) { app.line(reference.text()); }
     return 0;
 }
@@ -258,6 +250,17 @@ Result<int> registry_face(App& app, const Parsed& parsed) {
 }
 
 } // namespace
+
+Result<void> push_image(App& app, const std::string& name, Progress progress) {
+    TRY_LET(reference, oci::Reference::parse(name));
+    net::Query query;
+    if (reference.has_tag()) { query.emplace_back("tag", reference.tag()); }
+    client::Request request =
+        client::post("/images/" + client::part(reference.familiar_name()) + "/push", query);
+    TRY_LET(auth, app.registry_auth(reference.familiar_name()));
+    request.headers.set("X-Registry-Auth", auth);
+    return call_with_progress(app, std::move(request), progress);
+}
 
 const Command login_command{"[OPTIONS] [SERVER]",
                             "Log in at a registry",

@@ -106,6 +106,13 @@ std::string print_errors(const std::vector<Problem>& problems) {
 
 Error error_of_answer(int status, std::string_view body) {
     std::string message = messages_of(body);
+    // An answer to HEAD has no document.
+    if (message.empty() && body.empty() && status == 401) {
+        message = "unauthorized: authentication required";
+    }
+    if (message.empty() && body.empty() && status == 403) {
+        message = "denied: requested access to the resource is denied";
+    }
     if (message.empty()) {
         const std::string shown = one_line(body);
         message =

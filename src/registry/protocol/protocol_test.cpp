@@ -40,6 +40,7 @@ TEST(RegistryErrors, OfAnAnswerAreReadAsDockerShowsThem) {
     EXPECT_EQ(error_of_answer(401, R"({"details":"incorrect username or password"})").message,
               "incorrect username or password");
     EXPECT_EQ(error_of_answer(500, "<html>\x1b[31m").message, "unexpected status 500: <html> [31m");
+    EXPECT_EQ(error_of_answer(401, "").message, "unauthorized: authentication required");
     EXPECT_EQ(error_of_answer(503, "").code, Errc::Unavailable);
     EXPECT_LT(error_of_answer(400, std::string(100'000, 'x')).message.size(), 300u);
 }
