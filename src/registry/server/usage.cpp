@@ -118,6 +118,9 @@ Result<std::vector<Rot>> verify_store(Store& any,
         TRY_LET(entries, store.tree().list(layout::tags(name)));
         for (const auto& entry : entries) {
             const auto digest = store.tag_digest(name, entry.name);
+            if (!store.tree().has(layout::tag_current(name, entry.name))) {
+                continue; // left by a crash; it is no tag
+            }
             if (!digest) {
                 found.push_back({name + ":" + entry.name + " names nothing"});
             } else if (!store.tree().has(layout::revision_link(name, *digest))) {
