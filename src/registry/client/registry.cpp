@@ -230,6 +230,9 @@ net::Task<Result<void>> Registry::Impl::ping(net::Until until) {
 
 net::Task<Result<void>> Registry::Impl::choose(net::Until until) {
     if (chosen) { co_return ok(); }
+    auto turn = co_await choosing.acquire(until);
+    if (!turn) { co_return std::move(turn).error(); }
+    if (chosen) { co_return ok(); }
     while (true) {
         auto answered = co_await ping(until);
         if (answered) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "net/http_client.h"
+#include "net/lock.h"
 #include "registry/client/repository.h"
 #include "registry/protocol/challenge.h"
 
@@ -51,13 +52,14 @@ bool is_redirect(int status);
 std::string place_of(const net::Url& url);
 
 struct Registry::Impl {
-    Impl(net::Loop& on, ClientOptions with) : loop(on), options(std::move(with)) {}
+    Impl(net::Loop& on, ClientOptions with) : loop(on), options(std::move(with)), choosing(on) {}
 
     net::Loop& loop;
     ClientOptions options;
     std::string domain;
     AuthConfig auth;
     std::vector<Endpoint> endpoints;
+    net::Lock choosing; ///< several layers may be the first to ask
     std::size_t current = 0;
     bool chosen = false;
     std::vector<Challenge> challenges; ///< of the current endpoint
