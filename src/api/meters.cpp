@@ -32,18 +32,27 @@ void Meters::describe_daemon(const HostFacts& facts, const std::string& id) {
         .set(1);
 }
 
+Meters::Kept& Meters::kept(std::string_view method, std::string_view pattern, int status) {
+    key_.assign(method).append(" ").append(pattern).append(" ").append(std::to_string(status));
+    const auto found = kept_.find(key_);
+    if (found != kept_.end()) { return found->second; }
+    const std::string route(pattern);
+    Kept made{metrics_.counter("shoal_api_requests_total",
+                               "Requests to the API by operation and status",
+                               {{"method", std::string(method)},
+                                {"route", route},
+                                {"status", std::to_string(status)}}),
+              metrics_.histogram("shoal_api_request_seconds",
+                                 "How long requests to the API took, streams included",
+                                 {{"route", route}})};
+    return kept_.emplace(key_, made).first->second;
+}
+
 void Meters::count_request(std::string_view method, std::string_view pattern, int status,
                            std::chrono::nanoseconds took) {
-    const std::string route(pattern);
-    metrics_
-        .counter(
-            "shoal_api_requests_total", "Requests to the API by operation and status",
-            {{"method", std::string(method)}, {"route", route}, {"status", std::to_string(status)}})
-        .add();
-    metrics_
-        .histogram("shoal_api_request_seconds",
-                   "How long requests to the API took, streams included", {{"route", route}})
-        .observe(std::chrono::duration<double>(took).count());
+    Kept& of_operation = kept(method, pattern, status);
+    of_operation.requests.add();
+    of_operation.seconds.observe(std::chrono::duration<double>(took).count());
 }
 
 void Meters::set_containers(int running, int paused, int stopped) {

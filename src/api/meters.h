@@ -5,6 +5,9 @@
 #include "metrics/metrics.h"
 
 #include <chrono>
+#include <map>
+#include <string>
+#include <string_view>
 
 namespace shoal::api {
 
@@ -21,8 +24,17 @@ class Meters {
     std::string text() const { return metrics_.text(); }
 
   private:
+    /// Of one operation and status; kept, since finding them costs more than a small request.
+    struct Kept {
+        metrics::Counter requests;
+        metrics::Histogram seconds;
+    };
+    Kept& kept(std::string_view method, std::string_view pattern, int status);
+
     metrics::Metrics metrics_;
     metrics::Counter events_;
+    std::string key_; ///< of the search: its memory is used again
+    std::map<std::string, Kept> kept_;
 };
 
 } // namespace shoal::api

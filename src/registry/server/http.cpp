@@ -114,8 +114,7 @@ net::Task<void> answer_part(Service& service, net::Exchange& exchange, Record& r
         record.route = "metrics";
         co_await answer_metrics(service, exchange);
     } else {
-        record.route = "page";
-        co_await serve_page(service, exchange);
+        co_await refuse_place(exchange, Code::Unknown, 404, "page not found", "");
     }
 }
 

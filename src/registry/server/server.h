@@ -1,6 +1,6 @@
 // `shoald registry serve`: the HTTP face of a registry. It routes, asks Access, calls Store on a
-// pool, and answers as the OCI distribution specification has it; beside that a page to browse,
-// health and metrics. It owns listeners and their TLS; a process's signals are run_registry()'s.
+// pool, and answers as the OCI distribution specification has it; beside that health and metrics.
+// It owns listeners and their TLS; a process's signals are run_registry()'s.
 #pragma once
 
 #include "base/result.h"

@@ -1,6 +1,6 @@
 // What the parts of the registry's HTTP face share: the storage, the rights, the pool that blocking
 // calls go to. It owns nothing. The parts are the distribution API (http.cpp), the token service,
-// the page with what it asks for (browse.cpp), and the operator's endpoints (health, metrics).
+// and the operator's endpoints (health, metrics).
 #pragma once
 
 #include "net/http.h"
@@ -39,7 +39,7 @@ struct Service {
     Cache* cache = nullptr; ///< null without upstreams
     Meters& meters;
     const Clock& clock;
-    std::string name; ///< shown on the page: "registry.institute.example:5000"
+    std::string name; ///< of this registry, when a client names none: "registry.example:5000"
     HttpOptions http{};
     AccessLog* access_log = nullptr; ///< null when there is none
 };
@@ -48,9 +48,5 @@ struct Service {
 net::Task<Result<Access::Caller>> authenticate(Service& service, const net::RequestHead& request);
 /// The client's address without its port.
 std::string peer_of(const Service& service, const net::RequestHead& request);
-
-/// The page: GET / and its files (embedded, with a content security policy), and its questions
-/// under /api/. Called for every request that is not of /v2/, the token service or the operator's.
-net::Task<void> serve_page(Service& service, net::Exchange& exchange);
 
 } // namespace shoal::registry
