@@ -64,7 +64,7 @@ Result<registry::AuthConfig> credentials_for_login(App& app, const Parsed& parse
     if (parsed.given("password")) {
         app.error_line("WARNING! Using --password via the CLI is insecure. Use --password-stdin.");
         if (parsed.on("password-stdin")) {
-            return invalid("--password and --password-stdin are mutually exclusive");
+            return invalid("conflicting options: cannot specify both --password and --password-stdin");
         }
     }
     if (parsed.on("password-stdin")) {

@@ -1,0 +1,177 @@
+"""Users of the registry out of a directory: a real slapd, searched as Active Directory is and bound by template."""
+import os
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from harness import registry as registries
+
+pytestmark = [pytest.mark.shoal_only("the registry is Shoal's"),
+              pytest.mark.skipif(not os.path.exists("/usr/sbin/slapd"), reason="slapd is not on this machine")]
+
+SCHEMAS = "\n".join(f"include /etc/ldap/schema/{x}.schema" for x in ("core", "cosine", "inetorgperson"))
+CONFIG = SCHEMAS + """
+pidfile {0}/pid
+modulepath /usr/lib/ldap
+moduleload back_mdb
+moduleload memberof
+TLSCACertificateFile {0}/ca.pem
+TLSCertificateFile {0}/cert.pem
+TLSCertificateKeyFile {0}/key.pem
+database mdb
+suffix dc=test
+rootdn cn=admin,dc=test
+rootpw admin-secret
+directory {0}/db
+overlay memberof
+access to * by anonymous auth by users read
+"""
+PEOPLE = """dn: dc=test
+objectClass: dcObject
+objectClass: organization
+dc: test
+o: test
+
+dn: ou=people,dc=test
+objectClass: organizationalUnit
+ou: people
+
+dn: uid=ann,ou=people,dc=test
+objectClass: inetOrgPerson
+uid: ann
+cn: Ann
+sn: Ann
+userPassword: ann-secret
+
+dn: uid=bob,ou=people,dc=test
+objectClass: inetOrgPerson
+uid: bob
+cn: Bob
+sn: Bob
+userPassword: bob-secret
+
+dn: cn=ops,dc=test
+objectClass: groupOfNames
+cn: ops
+member: uid=bob,ou=people,dc=test
+"""
+
+
+class Directory:
+    def __init__(self, folder):
+        self.folder, self.port, self.tls_port = folder, registries.free_port(), registries.free_port()
+        os.makedirs(folder + "/db")
+        self._certificates()
+        with open(folder + "/slapd.conf", "w") as f:
+            f.write(CONFIG.replace("{0}", folder))
+        with open(folder + "/people.ldif", "w") as f:
+            f.write(PEOPLE)
+        subprocess.run(["/usr/sbin/slapadd", "-f", folder + "/slapd.conf", "-l", folder + "/people.ldif"], check=True, capture_output=True)
+        self.process = None
+
+    def _certificates(self):
+        def openssl(*args):
+            subprocess.run(["openssl", *args], cwd=self.folder, check=True, capture_output=True)
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test ca", "-keyout", "ca-key.pem", "-out", "ca.pem")
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "csr.pem")
+        with open(self.folder + "/ext", "w") as f:
+            f.write("subjectAltName=DNS:localhost,IP:127.0.0.1")
+        openssl("x509", "-req", "-in", "csr.pem", "-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial", "-days", "2", "-extfile", "ext", "-out", "cert.pem")
+
+    def start(self):
+        urls = f"ldap://127.0.0.1:{self.port}/ ldaps://127.0.0.1:{self.tls_port}/"
+        with open(self.folder + "/log", "ab") as log:
+            self.process = subprocess.Popen(["/usr/sbin/slapd", "-d", "0", "-f", self.folder + "/slapd.conf", "-h", urls], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        for _ in range(200):
+            r = subprocess.run(["ldapsearch", "-x", "-H", f"ldap://127.0.0.1:{self.port}", "-D", "cn=admin,dc=test", "-w", "admin-secret", "-b", "dc=test", "-s", "base"], capture_output=True)
+            if r.returncode == 0:
+                return self
+            assert self.process.poll() is None, open(self.folder + "/log").read()
+            time.sleep(0.05)
+        raise AssertionError("slapd does not answer")
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def directory():
+    folder = tempfile.mkdtemp(prefix="ld", dir="/tmp")
+    d = Directory(folder).start()
+    yield d
+    d.stop()
+    subprocess.run(["rm", "-rf", folder], check=True)
+
+
+@pytest.fixture
+def serve(tmp_path):
+    made = []
+
+    def make(ldap, **access):
+        folder = str(tmp_path / f"r{len(made)}")
+        r = registries.ShoalRegistry(folder, config={"access": {"ldap": ldap, "rules": [{"users": ["*"], "prefix": "team", "actions": ["pull", "push"]},
+                                                                                        {"groups": ["ops"], "prefix": "ops", "actions": ["pull", "push"]}], **access}}, args=())
+        made.append(r)
+        return r.start()
+    yield make
+    for r in made:
+        r.stop()
+
+
+def may(registry, user, repository="team/x"):
+    """201/202 for those who may push, else the refusing status."""
+    return registry.request("POST", f"/v2/{repository}/blobs/uploads/", user=user).status
+
+
+def searched(d, **more):
+    with open(d.folder + "/secret", "w") as f:
+        f.write("admin-secret\n")
+    return {"url": f"ldaps://127.0.0.1:{d.tls_port}", "ca-file": d.folder + "/ca.pem", "bind-dn": "cn=admin,dc=test", "bind-password-file": d.folder + "/secret",
+            "user-base": "ou=people,dc=test", "user-filter": "(&(objectClass=inetOrgPerson)(uid={}))", **more}
+
+
+@pytest.mark.parametrize("how", ["plain loopback", "StartTLS", "ldaps"])
+def test_log_in_by_a_template(directory, serve, how):
+    ldap = {"user-dn": "uid={},ou=people,dc=test", "ca-file": directory.folder + "/ca.pem"}
+    ldap.update({"plain loopback": {"url": f"ldap://127.0.0.1:{directory.port}", "start-tls": False}, "StartTLS": {"url": f"ldap://127.0.0.1:{directory.port}"},
+                 "ldaps": {"url": f"ldaps://127.0.0.1:{directory.tls_port}"}}[how])
+    r = serve(ldap)
+    assert may(r, "ann:ann-secret") == 202
+    assert may(r, "ann:wrong") == 401
+    assert may(r, "ann:") == 401
+    assert may(r, "nobody:x") == 401
+
+
+def test_log_in_by_a_search_with_groups(directory, serve):
+    r = serve(searched(directory, **{"group-base": "dc=test", "group-filter": "(member={})"}))
+    assert may(r, "bob:bob-secret", "ops/x") == 202
+    assert may(r, "ann:ann-secret", "ops/x") in (401, 403)
+    assert may(r, "ann:ann-secret") == 202
+
+
+def test_names_cannot_break_out_of_the_filter(directory, serve):
+    r = serve(searched(directory))
+    for name in ("*", "a*", "ann)(uid=*", "*)(objectClass=*"):
+        assert may(r, f"{name}:ann-secret") == 401
+
+
+def test_users_of_the_file_are_not_asked_of_the_directory(directory, serve):
+    r = serve(searched(directory))
+    r.run("user", "add", "ann", "--password-stdin", stdin="local-secret\n")
+    assert may(r, "ann:local-secret") == 202
+    assert may(r, "ann:ann-secret") == 401
+
+
+def test_a_certificate_that_nobody_vouches_for(directory, serve):
+    r = serve(searched(directory, **{"ca-file": "/etc/ssl/certs/ca-certificates.crt"}))
+    assert may(r, "ann:ann-secret") == 503
+
+
+def test_a_directory_that_is_away(directory, serve):
+    r = serve(searched(directory, url=f"ldaps://127.0.0.1:{registries.free_port()}"))
+    assert may(r, "ann:ann-secret") == 503
+    assert may(r, None) == 401
