@@ -195,6 +195,7 @@ net::Task<Result<void>> push_image(Call& call) {
     if (!call.query_text("platform").empty()) {
         co_return unsupported("platform: an image here is of one platform, which is pushed");
     }
+    CO_TRY(call.engine.images.check_push(reference));
     engine::ImagePushRequest request;
     CO_TRY_LET(auth, auth_of(call));
     request.auth = std::move(auth);

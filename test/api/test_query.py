@@ -276,7 +276,7 @@ def list_images(w):
 
 @probe("ImageCreate", "fromImage", "fromSrc", "repo", "tag", "message", "changes", "platform")
 def create_image(w):
-    w.api.refused("POST", "/images/create", fromImage="absent", tag="1", status=501, says="absent")
+    w.api.refused("POST", "/images/create", fromImage="127.0.0.1:1/absent", tag="1", status=500, says="127.0.0.1:1")
     w.api.refused("POST", "/images/create", says="fromImage")
     w.api.post("/images/create", one_file(), headers=TAR, fromSrc="-", repo="imp", tag="t", message="why", changes=("ENV A=b", 'CMD ["x"]'), platform="linux/arm64")
     seen = w.api.get("/images/imp:t/json")

@@ -80,6 +80,14 @@ def test_no_user_is_needed_where_it_is_open(make):
     assert r.request("GET", "/v2/", user="stored:elsewhere").status == 200
 
 
+def test_web_pages_do_not_reach_it(make):
+    r = make().start()
+    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Host": f"rebound.example:{r.port}"}):
+        answer = r.request("POST", "/v2/a/blobs/uploads/", headers=headers)
+        assert (answer.status, answer.code) == (403, "DENIED"), headers
+    assert r.request("POST", "/v2/a/blobs/uploads/", headers={"Host": f"localhost:{r.port}"}).status == 202
+
+
 def test_accounts_are_taken_while_it_runs(make):
     r = make(args=()).start()
     assert r.run("user", "add", "late", "--password-stdin", stdin="a good password").returncode == 0

@@ -144,5 +144,14 @@ TEST(TokenRequests, never_carry_credentials_to_a_realm_that_may_be_a_strangers) 
     EXPECT_FALSE(refused("https://10.example/token", endpoint_at("https://h.example"), ann()));
 }
 
+TEST(Redirects, do_not_lead_from_outside_into_our_own_network) {
+    const auto from = *net::parse_url("https://h.example/v2/x");
+    EXPECT_FALSE(follow(from, "https://127.0.0.1/x"));
+    EXPECT_FALSE(follow(from, "https://10.0.0.1/x"));
+    EXPECT_FALSE(follow(from, "http://h.example/x")) << "nor out of TLS";
+    EXPECT_EQ(follow(from, "https://u:p@storage.example/x")->user, "");
+    EXPECT_TRUE(follow(*net::parse_url("http://10.0.0.1:5000/v2/"), "http://10.0.0.2/x"));
+}
+
 } // namespace
 } // namespace shoal::registry

@@ -40,9 +40,7 @@ Error connect_error(Error error, const Ask& ask) {
     if (ask.url.tls && error.message.find("wrong version number") != std::string::npos) {
         error.message = "http: server gave HTTP response to HTTPS client";
     }
-    if (error.code == Errc::Cancelled || error.code == Errc::Internal) {
-        error.code = Errc::Unavailable;
-    }
+    if (error.code != Errc::Timeout) { error.code = Errc::Internal; } // the API's 500, as Docker's
     return std::move(error).with(verb_of(ask.method) + " \"" + place_of(ask.url) + ask.url.target +
                                  "\"");
 }
@@ -69,6 +67,16 @@ bool same_origin(const net::Url& a, const net::Url& b) {
 
 bool is_redirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+Result<net::Url> follow(const net::Url& from, std::string_view location) {
+    TRY_LET(to, net::follow_redirect(from, location));
+    to.user.clear();
+    if (to.host != from.host && is_inside(to.host) && !is_inside(from.host)) {
+        return invalid(place_of(from) + " leads to " + place_of(to) +
+                       ", an address of another network: refused");
+    }
+    return std::move(to);
 }
 
 net::Url Registry::Impl::at_endpoint(const std::string& target) const {
@@ -168,9 +176,7 @@ net::Task<Result<Answer>> Registry::Impl::ask(Ask ask, net::Until until) {
             if (++redirects > options.limits.redirects_max) {
                 co_return invalid(place_of(ask.url) + ": too many redirects");
             }
-            CO_TRY_LET(next,
-                       net::follow_redirect(ask.url, answer.head.headers.get_or("Location", "")));
-            next.user.clear();
+            CO_TRY_LET(next, follow(ask.url, answer.head.headers.get_or("Location", "")));
             ask.url = std::move(next);
             continue;
         }

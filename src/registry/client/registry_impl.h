@@ -46,6 +46,12 @@ Result<TokenRequest> plan_token_request(const Challenge& challenge,
                                         const std::vector<Scope>& scopes, const AuthConfig& auth,
                                         const Endpoint& endpoint, bool offline_token);
 
+/// A literal address that only this machine or its own network can mean.
+bool is_inside(const std::string& host);
+/// follow_redirect() without user names, and not from outside to an address of our own network.
+/// Fails: Invalid.
+Result<net::Url> follow(const net::Url& from, std::string_view location);
+
 bool same_origin(const net::Url& a, const net::Url& b);
 bool is_redirect(int status);
 /// "https://host:5000", for messages.
@@ -67,6 +73,8 @@ struct Registry::Impl {
     std::map<std::string, std::shared_ptr<net::HttpClient>> clients;
 
     const Endpoint& endpoint() const { return endpoints[current]; }
+    /// A mirror is another host, which the log-in was not meant for.
+    AuthConfig login_here() const { return endpoint().mirror ? AuthConfig{} : auth; }
     net::Url at_endpoint(const std::string& target) const;
 
     /// Finds the first endpoint that speaks the protocol.

@@ -13,23 +13,6 @@ constexpr std::string_view client_id = "docker";
 constexpr std::chrono::seconds life_default{60};
 constexpr std::chrono::seconds life_margin{5}; ///< not used any more that shortly before its end
 
-/// A literal address that only this machine or its own network can mean.
-bool is_inside(const std::string& host) {
-    if (host == "localhost" || host == "::1") { return true; }
-    for (const char* prefix : {"127.", "10.", "192.168.", "169.254.", "fe80:", "fc", "fd"}) {
-        const bool v6 = host.find(':') != std::string::npos;
-        const bool for_v6 = prefix[0] == 'f';
-        if (v6 == for_v6 && host.starts_with(prefix) &&
-            (v6 || is_hex(replace_all(host, ".", "")))) {
-            return true;
-        }
-    }
-    if (!host.starts_with("172.")) { return false; }
-    const auto parts = split(host, '.');
-    const auto second = parts.size() == 4 ? parse_number<int>(parts[1]) : std::nullopt;
-    return second && *second >= 16 && *second < 32;
-}
-
 std::string form_of(const std::vector<std::pair<std::string, std::string>>& fields) {
     std::string text;
     for (const auto& [name, value] : fields) {
@@ -77,6 +60,22 @@ Result<Token> read_token(const std::string& body, std::string* refresh_token, St
 }
 
 } // namespace
+
+bool is_inside(const std::string& host) {
+    if (host == "localhost" || host == "::1") { return true; }
+    for (const char* prefix : {"127.", "10.", "192.168.", "169.254.", "fe80:", "fc", "fd"}) {
+        const bool v6 = host.find(':') != std::string::npos;
+        const bool for_v6 = prefix[0] == 'f';
+        if (v6 == for_v6 && host.starts_with(prefix) &&
+            (v6 || is_hex(replace_all(host, ".", "")))) {
+            return true;
+        }
+    }
+    if (!host.starts_with("172.")) { return false; }
+    const auto parts = split(host, '.');
+    const auto second = parts.size() == 4 ? parse_number<int>(parts[1]) : std::nullopt;
+    return second && *second >= 16 && *second < 32;
+}
 
 Result<TokenRequest> plan_token_request(const Challenge& challenge,
                                         const std::vector<Scope>& scopes, const AuthConfig& auth,
@@ -137,8 +136,9 @@ Result<TokenRequest> plan_token_request(const Challenge& challenge,
 
 net::Task<Result<Token>> Registry::Impl::fetch_token(Challenge challenge, std::vector<Scope> scopes,
                                                      net::Until until, std::string* refresh_token) {
+    const AuthConfig login = login_here();
     CO_TRY_LET(plan,
-               plan_token_request(challenge, scopes, auth, endpoint(), refresh_token != nullptr));
+               plan_token_request(challenge, scopes, login, endpoint(), refresh_token != nullptr));
     CO_TRY_LET(client, client_for(plan.url));
     net::ClientRequest request;
     request.method = plan.method;
@@ -151,7 +151,7 @@ net::Task<Result<Token>> Registry::Impl::fetch_token(Challenge challenge, std::v
     request.body = plan.body;
     if (plan.with_basic) {
         request.headers.add("Authorization",
-                            "Basic " + base64(auth.username + ":" + auth.password));
+                            "Basic " + base64(login.username + ":" + login.password));
     }
     const std::string shown =
         "Get \"" + place_of(plan.url) + plan.url.target.substr(0, plan.url.target.find('?')) + "\"";
@@ -171,7 +171,8 @@ net::Task<Result<Token>> Registry::Impl::fetch_token(Challenge challenge, std::v
 
 net::Task<Result<std::string>> Registry::Impl::authorization(std::vector<Scope> scopes,
                                                              net::Until until) {
-    if (!auth.registry_token.empty()) { co_return "Bearer " + auth.registry_token; }
+    const AuthConfig login = login_here();
+    if (!login.registry_token.empty()) { co_return "Bearer " + login.registry_token; }
     const auto of_scheme = [this](std::string_view scheme) -> const Challenge* {
         for (const auto& one : challenges) {
             if (one.scheme == scheme) { return &one; }
@@ -180,8 +181,8 @@ net::Task<Result<std::string>> Registry::Impl::authorization(std::vector<Scope> 
     };
     const Challenge* bearer = of_scheme("bearer");
     if (bearer == nullptr) {
-        if (of_scheme("basic") == nullptr || auth.username.empty()) { co_return std::string(); }
-        co_return "Basic " + base64(auth.username + ":" + auth.password);
+        if (of_scheme("basic") == nullptr || login.username.empty()) { co_return std::string(); }
+        co_return "Basic " + base64(login.username + ":" + login.password);
     }
     const std::string key = joined(scopes);
     const auto known = tokens.find(key);

@@ -207,8 +207,7 @@ class Upload : public BlobUpload {
     Result<void> move_on(const net::Headers& headers, const net::Url& from) {
         const std::string_view next = headers.get_or("Location", "");
         if (next.empty()) { return ok(); }
-        TRY_LET(to, net::follow_redirect(from, next));
-        to.user.clear();
+        TRY_LET(to, follow(from, next));
         location_ = std::move(to);
         return ok();
     }
@@ -223,8 +222,7 @@ class Upload : public BlobUpload {
 
 net::Task<void> cancel_upload(std::shared_ptr<Registry> registry, std::string path, Answer opened,
                               net::Until until) {
-    const auto location =
-        net::follow_redirect(opened.url, opened.head.headers.get_or("Location", ""));
+    const auto location = follow(opened.url, opened.head.headers.get_or("Location", ""));
     if (!location) { co_return; }
     Ask ask;
     ask.method = "DELETE";
@@ -251,8 +249,7 @@ net::Task<Result<std::unique_ptr<BlobUpload>>> Repository::upload(net::Until unt
     ask.url = impl.at_endpoint("/v2/" + path_ + "/blobs/uploads/");
     ask.scopes = scopes_of(path_, Access::Push);
     CO_TRY_LET(opened, co_await impl.fetch(std::move(ask), until, body_bytes_max));
-    CO_TRY_LET(location, net::follow_redirect(opened.url, opened.headers.get_or("Location", "")));
-    location.user.clear();
+    CO_TRY_LET(location, follow(opened.url, opened.headers.get_or("Location", "")));
     co_return std::unique_ptr<BlobUpload>(
         std::make_unique<Upload>(registry_, path_, std::move(location)));
 }
