@@ -40,6 +40,7 @@ class Collector {
             for (const auto& digest : plan.kept_manifests) { used_.insert(digest); }
             for (const auto& digest : plan.kept_blobs) { used_.insert(digest); }
             TRY(collect_uploads(name));
+            if (options_.on_judged) { options_.on_judged(name); }
             TRY(apply(plan));
         }
         TRY(collect_blobs());

@@ -22,6 +22,8 @@ struct GcOptions {
     std::vector<RetentionRule> retention;
     std::vector<oci::Digest> keep; ///< deployed digests: never collected
     std::chrono::seconds upload_idle_max{7 * 24 * 3600};
+    /// Called when a repository has been judged and nothing of it is gone yet: tests push then.
+    std::function<void(const std::string& repository)> on_judged;
 };
 
 struct GcReport {

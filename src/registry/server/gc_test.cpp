@@ -1,6 +1,8 @@
 #include "registry/server/retention.h"
 #include "registry/server/store_test_tools.h"
 
+#include "base/time.h"
+
 #include <atomic>
 #include <thread>
 
@@ -102,6 +104,126 @@ TEST_F(GcTest, deployed_digests_stay_without_a_tag) {
     EXPECT_TRUE(store_->manifest("a", digest.text()));
     ASSERT_TRUE(collect());
     EXPECT_FALSE(store_->manifest("a", digest.text()));
+}
+
+/// A collection during which somebody acts after the judgement and before the removal.
+class JudgedTest : public StoreTest {
+  protected:
+    Result<GcReport> collect_while(std::function<void()> act, GcOptions options = {}) {
+        options.on_judged = [act = std::move(act)](const std::string&) { act(); };
+        return collect_garbage(*store_, options);
+    }
+    void expect_whole() {
+        const auto rot = verify_store(*store_, {});
+        ASSERT_TRUE(rot);
+        EXPECT_TRUE(rot->empty()) << rot->front().what;
+    }
+};
+
+TEST_F(JudgedTest, spares_a_tag_that_was_pushed_again) {
+    ASSERT_TRUE(put_image("a", "v1", {"one"}));
+    age(hours(1));
+    ASSERT_TRUE(put_image("a", "v2", {"two"}));
+    age(hours(2));
+    GcOptions options;
+    options.retention = {{"**", "*", 1, {}, {}}};
+    const auto report = collect_while([&] { ASSERT_TRUE(put_image("a", "v1", {"one"})); }, options);
+    EXPECT_TRUE(report->removed_tags.empty());
+    EXPECT_TRUE(store_->manifest("a", "v1"));
+    expect_whole();
+    age(hours(2));
+    EXPECT_EQ(collect(options)->removed_tags, std::vector<std::string>{"a:v2"});
+    expect_whole();
+}
+
+TEST_F(JudgedTest, spares_a_manifest_that_gets_a_tag) {
+    const auto digest = *put_image("a", "", {"one"});
+    const auto bytes = store_->manifest("a", digest.text())->bytes;
+    age(hours(2));
+    const auto report = collect_while([&] {
+        ASSERT_TRUE(
+            store_->put_manifest("a", "v1", std::string(oci::media::oci_manifest), bytes, nullptr));
+    });
+    EXPECT_TRUE(report->removed_manifests.empty());
+    EXPECT_TRUE(report->removed_blobs.empty());
+    expect_whole();
+}
+
+TEST_F(JudgedTest, spares_what_an_index_begins_to_name) {
+    const auto child = *put_image("a", "", {"child"});
+    const Json index{
+        {"schemaVersion", 2},
+        {"mediaType", oci::media::oci_index},
+        {"manifests", Json::array({descriptor(std::string(oci::media::oci_manifest), child, 1)})}};
+    age(hours(2));
+    ASSERT_TRUE(collect_while([&] {
+        ASSERT_TRUE(store_->put_manifest("a", "all", std::string(oci::media::oci_index),
+                                         dump_json(index), nullptr));
+    }));
+    EXPECT_TRUE(store_->manifest("a", child.text()));
+    EXPECT_TRUE(store_->blob_size("a", blob::hash("child")));
+    expect_whole();
+}
+
+TEST_F(JudgedTest, spares_a_blob_that_somebody_asks_for_or_mounts) {
+    const auto asked = *put_blob("a", "asked");
+    const auto mounted = *put_blob("a", "mounted");
+    const auto left = *put_blob("a", "left");
+    age(hours(2));
+    bool done = false;
+    const auto report = collect_while([&] {
+        if (std::exchange(done, true)) { return; }
+        ASSERT_TRUE(store_->blob_size("a", asked));
+        ASSERT_TRUE(store_->mount("b", "a", mounted));
+    });
+    EXPECT_EQ(report->removed_blobs, std::vector<oci::Digest>{left});
+    EXPECT_TRUE(store_->blob_size("a", asked));
+    EXPECT_TRUE(store_->blob_size("b", mounted));
+}
+
+TEST_F(GcTest, waits_for_a_push_that_is_slower_than_the_grace) {
+    const auto first = *put_blob("a", "first layer");
+    const auto begun = store_->begin_upload("a");
+    age(hours(2));
+    ASSERT_TRUE(
+        os::write_file_atomic(place() + "repositories/a/_uploads/" + begun->id + "/startedat",
+                              format_rfc3339(clock_.now() - hours(3))));
+    ASSERT_TRUE((*store_->write_upload("a", begun->id))->write("second layer, slowly"));
+    EXPECT_TRUE(collect()->removed_blobs.empty());
+    ASSERT_TRUE(store_->cancel_upload("a", begun->id));
+    EXPECT_EQ(collect()->removed_blobs, std::vector<oci::Digest>{first});
+}
+
+TEST_F(GcTest, knows_names_that_hold_uploads_and_blobs_only) {
+    ASSERT_TRUE(put_blob("only/blobs", "loose"));
+    const auto begun = store_->begin_upload("only/uploads");
+    ASSERT_TRUE((*store_->write_upload("only/uploads", begun->id))->write("half"));
+    const auto usage = measure_usage(*store_);
+    EXPECT_EQ(usage->repositories.size(), 2u);
+    EXPECT_EQ(usage->uploads_bytes, 4);
+    EXPECT_EQ(usage->garbage_bytes, 0);
+    age(hours(24 * 8));
+    const auto report = collect();
+    EXPECT_EQ(report->removed_uploads, 1u);
+    EXPECT_EQ(report->removed_blobs.size(), 1u);
+}
+
+TEST_F(GcTest, directories_without_a_link_are_no_links) {
+    const auto image = *put_image("a", "v1", {"one"});
+    ASSERT_TRUE(os::remove_file(place() + "repositories/a/_manifests/tags/v1/current/link"));
+    ASSERT_TRUE(os::remove_file(place() + "repositories/a/_manifests/revisions/sha256/" +
+                                image.hex() + "/link"));
+    age(hours(2));
+    EXPECT_EQ(collect()->removed_blobs.size(), 3u);
+}
+
+TEST_F(GcTest, what_a_crash_left_half_written_goes) {
+    ASSERT_TRUE(put_image("a", "v1", {"one"}));
+    ASSERT_TRUE(os::write_file_atomic(place() + ".shoal-tmp/left", "half"));
+    age(hours(3));
+    ASSERT_TRUE(collect());
+    EXPECT_FALSE(os::exists(place() + ".shoal-tmp/left"));
+    EXPECT_TRUE(verify_store(*store_, {})->empty());
 }
 
 TEST_F(GcTest, runs_beside_pushes_and_loses_nothing_that_was_acknowledged) {

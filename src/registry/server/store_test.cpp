@@ -211,6 +211,68 @@ TEST_F(StoreTest, uploads_have_a_limit) {
     EXPECT_EQ(store_->begin_upload("a").error().code, Errc::Exhausted);
 }
 
+TEST_F(StoreTest, a_quota_is_of_whole_components) {
+    open({{"team/", 10}});
+    EXPECT_TRUE(put_blob("teamx", "a long text of others"));
+    EXPECT_FALSE(put_blob("team", "a long text of the team"));
+    EXPECT_TRUE(put_image("other", "v1", {"a long text of another"}));
+}
+
+TEST_F(StoreTest, a_push_mends_what_has_rotted) {
+    const auto digest = *put_image("a", "v1", {"hello"});
+    const std::string hex = blob::hash("hello").hex();
+    const std::string blobs = place() + "blobs/sha256/";
+    ASSERT_TRUE(os::write_file_atomic(blobs + hex.substr(0, 2) + "/" + hex + "/data", "jello"));
+    ASSERT_TRUE(os::write_file_atomic(
+        blobs + digest.hex().substr(0, 2) + "/" + digest.hex() + "/data", "rot"));
+    EXPECT_EQ(verify_store(*store_, {})->size(), 2u);
+    ASSERT_TRUE(put_image("a", "v1", {"hello"}));
+    EXPECT_TRUE(verify_store(*store_, {})->empty());
+}
+
+TEST_F(StoreTest, an_upload_that_was_finished_when_the_server_died_is_finished) {
+    const auto digest = *put_blob("a", "hello");
+    const auto begun = store_->begin_upload("a");
+    ASSERT_TRUE(os::remove_file(place() + "repositories/a/_uploads/" + begun->id + "/data"));
+    EXPECT_TRUE(store_->finish_upload("a", begun->id, digest));
+    EXPECT_FALSE(store_->upload("a", begun->id));
+}
+
+TEST_F(StoreTest, uploads_that_another_process_removed_do_not_count) {
+    StoreLimits limits;
+    limits.uploads_max = 1;
+    open({}, limits);
+    ASSERT_TRUE(store_->begin_upload("a"));
+    EXPECT_FALSE(store_->begin_upload("a"));
+    ASSERT_TRUE(os::remove_tree(place() + "repositories/a/_uploads"));
+    clock_.ahead = std::chrono::minutes(2);
+    EXPECT_TRUE(store_->begin_upload("a"));
+}
+
+TEST_F(StoreTest, referrers_that_another_program_puts_later_are_found) {
+    const auto image = *put_image("a", "v1", {"one"});
+    EXPECT_TRUE(store_->referrers("a", image, "")->empty());
+    const auto signature =
+        *put_image("a", "", {"sig"}, Json{{"subject", descriptor("x", image, 1)}});
+    EXPECT_EQ(store_->referrers("a", image, "")->size(), 1u);
+    // What the reference registry leaves when it puts the same: a revision, and no word of ours.
+    ASSERT_TRUE(os::remove_tree(place() + "repositories/a/_referrers/sha256"));
+    EXPECT_EQ(store_->referrers("a", image, "")->size(), 0u);
+    std::filesystem::last_write_time(place() + "repositories/a/_manifests/revisions/sha256",
+                                     std::filesystem::file_time_type::clock::now() +
+                                         std::chrono::seconds(5));
+    EXPECT_EQ(store_->referrers("a", image, "")->front().descriptor.digest, signature);
+}
+
+TEST_F(StoreTest, a_summary_follows_what_is_pushed_and_deleted) {
+    const auto digest = *put_image("a", "v1", {"one"});
+    EXPECT_EQ(store_->summary("a")->tags, 1u);
+    ASSERT_TRUE(put_image("a", "v2", {"more"}));
+    EXPECT_EQ(store_->summary("a")->tags, 2u);
+    ASSERT_TRUE(store_->delete_manifest("a", digest));
+    EXPECT_EQ(store_->summary("a")->tags, 1u);
+}
+
 TEST_F(StoreTest, many_push_the_same_at_one_time) {
     std::vector<std::jthread> threads;
     std::atomic<int> failures = 0;

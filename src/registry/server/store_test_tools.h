@@ -9,6 +9,7 @@
 #include "registry/server/gc.h"
 #include "registry/server/store.h"
 
+#include <filesystem>
 #include <gtest/gtest.h>
 
 namespace shoal::registry {
@@ -72,6 +73,13 @@ class StoreTest : public ::testing::Test {
         TRY_LET(put, store_->put_manifest(name, where, std::string(oci::media::oci_manifest), text,
                                           nullptr));
         return put.digest;
+    }
+
+    /// As if all of it had been written so much earlier.
+    void age(std::chrono::hours by) const {
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_.path())) {
+            std::filesystem::last_write_time(entry, std::filesystem::last_write_time(entry) - by);
+        }
     }
 
     Result<GcReport> collect(GcOptions options = {}) { return collect_garbage(*store_, options); }
