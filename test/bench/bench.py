@@ -269,6 +269,8 @@ def table(results):
         met = "" if goal is None or ours is None else "yes" if (ours <= goal if less else ours >= goal) else "no"
         shown = "" if goal is None else f"{'<=' if less else '>='} {goal}"
         lines.append(f"| {what} | {unit} | {' | '.join(number(seen.get(c), unit) for c in columns)} | {ratio} | {shown} | {met} |")
+    if len(lines) == 2:
+        lines = []
     lines += rows_beside(results, builds.ROWS, "build", [("shoal", "Shoal"), ("docker classic", "docker.io, classic"), ("BuildKit", "docker.io, BuildKit")])
     lines += rows_beside(results, registry.ROWS, "registry", [("shoal", "Shoal"), ("docker-registry", "docker-registry (and docker.io)")])
     bare_values = results.values.get("bare", {})

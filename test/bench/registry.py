@@ -50,7 +50,7 @@ class Registry:
     def command(self):
         if self.kind == "shoal":
             return [os.path.join(daemons.BIN, "shoald"), "registry", "serve", "--config", self._config({}), "--root", self.root,
-                    "--address", self.address, "--open", "--plain-http"]
+                    "--address", self.address, "--open", "--access-log", "off"]
         config = {"version": 0.1, "log": {"level": "error", "accesslog": {"disabled": True}}, "http": {"addr": self.address},
                   "storage": {"filesystem": {"rootdirectory": self.root}, "delete": {"enabled": True}, "cache": {"blobdescriptor": "inmemory"}}}
         return ["/usr/bin/docker-registry", "serve", self._config(config)]
