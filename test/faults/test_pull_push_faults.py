@@ -1,0 +1,280 @@
+"""Registries that break off, lie and fall over, daemons that are killed, disks that are full: while images move."""
+import base64
+import gzip
+import http.server
+import json
+import os
+import socketserver
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness import registry as registries
+from harness.registry import OCI_CONFIG, OCI_MANIFEST, digest_of
+
+pytestmark = pytest.mark.shoal_only("the daemon under test pulls and pushes")
+LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
+AUTH = {"X-Registry-Auth": base64.urlsafe_b64encode(b"{}").decode()}
+
+
+def layer_of(size):
+    import io
+    import tarfile
+    out, data = io.BytesIO(), os.urandom(size)
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        info = tarfile.TarInfo("random")
+        info.size = size
+        tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+class Liar:
+    """A registry with one image, whose answers a test changes: answer(handler, path) -> True when it has answered."""
+
+    def __init__(self, size=300_000, config_more=None):
+        self.plain = layer_of(size)
+        self.layer = gzip.compress(self.plain, 1)
+        self.config = json.dumps({"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": [digest_of(self.plain)]}, **(config_more or {})}).encode()
+        self.manifest = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": {"mediaType": OCI_CONFIG, "digest": digest_of(self.config), "size": len(self.config)},
+                                    "layers": [{"mediaType": LAYER_TYPE, "digest": digest_of(self.layer), "size": len(self.layer)}]}).encode()
+        self.answer, self.asked, liar = None, [], self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                liar.asked.append((self.path, self.headers.get("Range"), self.headers.get("Authorization")))
+                if liar.answer and liar.answer(self, self.path):
+                    return
+                if self.path.endswith("/blobs/" + digest_of(liar.layer)):
+                    self.give(liar.layer)
+                elif self.path.endswith("/blobs/" + digest_of(liar.config)):
+                    self.give(liar.config)
+                elif "/manifests/" in self.path:
+                    self.give(liar.manifest, OCI_MANIFEST)
+                else:
+                    self.give(b"{}")
+
+            def give(self, body, kind="application/octet-stream", status=200, length=None, headers=()):
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body) if length is None else length))
+                for name, value in headers:
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request, address):
+                pass
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.name = f"127.0.0.1:{self.server.server_address[1]}/x"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def liar():
+    made = Liar()
+    yield made
+    made.stop()
+
+
+def pull(api, name):
+    """The error of a pull, "" for none."""
+    r = api.raw("POST", "/images/create", fromImage=name, tag="1", headers=AUTH, timeout=120)
+    if r.status >= 400:
+        return r.message
+    return json.loads(r.body.decode().splitlines()[-1]).get("error", "")
+
+
+def nothing_is_left(api, name):
+    assert not [i for i in api.get("/images/json", all=1) if any(name in t for t in (i["RepoTags"] or []) + (i["RepoDigests"] or []))]
+
+
+def test_a_connection_that_breaks_is_gone_on_with(api, liar):
+    def answer(handler, path):
+        if digest_of(liar.layer) not in path or handler.headers.get("Range"):
+            if handler.headers.get("Range"):
+                start = int(handler.headers["Range"][6:-1])
+                handler.give(liar.layer[start:], status=206, headers=[("Content-Range", f"bytes {start}-{len(liar.layer) - 1}/{len(liar.layer)}")])
+                return True
+            return False
+        handler.give(liar.layer[:100_000], length=len(liar.layer))
+        handler.close_connection = True
+        handler.connection.close()
+        return True
+    liar.answer = answer
+    assert pull(api, liar.name) == ""
+    assert "bytes=100000-" in [r for _, r, _ in liar.asked]
+
+
+@pytest.mark.parametrize("what", ["other bytes", "too long", "too short for ever", "another layer", "another manifest", "another config"])
+def test_lies_are_seen_and_nothing_of_them_stays(api, liar, what):
+    blob = digest_of(liar.layer)
+
+    def answer(handler, path):
+        if what == "other bytes" and blob in path:
+            handler.give(liar.layer[:-1] + bytes([liar.layer[-1] ^ 1]))
+        elif what == "too long" and blob in path:
+            handler.give(liar.layer + b"more")
+        elif what == "too short for ever" and blob in path:
+            handler.send_response(206 if handler.headers.get("Range") else 200)
+            handler.send_header("Content-Length", "0")
+            handler.send_header("Content-Range", "bytes 0-0/1")
+            handler.end_headers()
+        elif what == "another layer" and blob in path:
+            handler.give(gzip.compress(layer_of(1000)))
+        elif what == "another manifest" and "/manifests/" in path:
+            handler.give(b'{"schemaVersion": 2, "layers": "x"}', OCI_MANIFEST)
+        elif what == "another config" and digest_of(liar.config) in path:
+            handler.give(liar.config.replace(b"amd64", b"arm64"))
+        else:
+            return False
+        return True
+    liar.answer = answer
+    assert pull(api, liar.name)
+    nothing_is_left(api, liar.name)
+    liar.answer = None
+    assert pull(api, liar.name) == ""
+
+
+def test_a_blob_that_is_right_and_not_what_the_config_says(api):
+    liar = Liar(config_more={"rootfs": {"type": "layers", "diff_ids": [digest_of(b"other")]}})
+    try:
+        assert "config" in pull(api, liar.name)
+        nothing_is_left(api, liar.name)
+    finally:
+        liar.stop()
+
+
+def test_a_decompression_bomb_ends_at_the_limits(api, liar):
+    bomb = gzip.compress(b"\0" * (200 << 20), 9)
+    liar.layer = gzip.compress(bomb)  # what it holds is no archive either
+    liar.manifest = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": {"mediaType": OCI_CONFIG, "digest": digest_of(liar.config), "size": len(liar.config)},
+                                "layers": [{"mediaType": LAYER_TYPE, "digest": digest_of(liar.layer), "size": len(liar.layer)}]}).encode()
+    assert pull(api, liar.name)
+    nothing_is_left(api, liar.name)
+
+
+def test_redirects_take_no_log_in_along_and_end(api, liar):
+    other = Liar()
+    try:
+        other.answer = lambda handler, path: handler.give(liar.layer) or True
+        liar.answer = lambda handler, path: digest_of(liar.layer) in path and (handler.give(b"", status=307, headers=[("Location", f"http://{other.name[:-2]}/storage")]) or True)
+        auth = base64.urlsafe_b64encode(json.dumps({"username": "u", "password": "p"}).encode()).decode()
+        r = api.raw("POST", "/images/create", fromImage=liar.name, tag="1", headers={"X-Registry-Auth": auth})
+        assert r.status == 200 and b'"error"' not in r.body
+        assert other.asked and all(a is None for _, _, a in other.asked)
+        liar.answer = lambda handler, path: "/manifests/" in path and (handler.give(b"", status=307, headers=[("Location", path)]) or True)
+        assert "too many redirects" in pull(api, liar.name)
+    finally:
+        other.stop()
+
+
+def test_a_registry_that_says_it_is_busy_is_asked_again(api, liar):
+    times = []
+
+    def answer(handler, path):
+        if "/manifests/" in path and len(times) < 2:
+            times.append(1)
+            handler.give(b'{"errors":[{"code":"TOOMANYREQUESTS"}]}', status=429, headers=[("Retry-After", "0")])
+            return True
+        return False
+    liar.answer = answer
+    assert pull(api, liar.name) == "" and len(times) == 2
+
+
+def test_a_client_that_goes_away_ends_its_pull(api, liar, daemon):
+    held = threading.Event()
+
+    def answer(handler, path):
+        if digest_of(liar.layer) in path:
+            handler.give(liar.layer[:1000], length=len(liar.layer))
+            held.wait(20)
+            return True
+        return False
+    liar.answer = answer
+    c = api.connection(30)
+    c.request("POST", f"/images/create?fromImage={liar.name}&tag=1", headers=AUTH)
+    end = time.monotonic() + 10
+    while not any(digest_of(liar.layer) in path for path, _, _ in liar.asked) and time.monotonic() < end:
+        time.sleep(0.02)
+    c.close()
+    held.set()
+    nothing_is_left(api, liar.name)
+    liar.answer = None
+    assert pull(api, liar.name) == ""
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.1, 0.3])
+def test_a_daemon_killed_while_it_pulls_starts_clean(fresh, delay):
+    liar = Liar(size=20_000_000)
+    try:
+        d = fresh(own_net=False)
+        c = d.api.connection(30)
+        c.request("POST", f"/images/create?fromImage={liar.name}&tag=1", headers=AUTH)
+        time.sleep(delay)
+        d.kill()
+        d.start()
+        assert os.listdir(d.data + "/tmp") == []
+        assert pull(d.api, liar.name) == ""
+        assert len(d.api.get("/images/json")) == 2
+    finally:
+        liar.stop()
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(fresh, tmp_path):
+    liar = Liar(size=30_000_000)
+    folder = str(tmp_path / "full")
+    os.makedirs(folder + "/data")
+    image = str(tmp_path / "disk")
+    subprocess.run(["truncate", "-s", "24M", image], check=True)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, folder + "/data"], check=True)
+    try:
+        d = fresh(folder=folder, own_net=False, image=False)
+        said = pull(d.api, liar.name)
+        assert "no space left" in said.lower() or "full" in said.lower(), said
+        assert d.api.get("/images/json") == [] and os.listdir(folder + "/data/tmp") == []
+        d.stop()
+    finally:
+        subprocess.run(["umount", "-l", folder + "/data"], check=True)
+        liar.stop()
+
+
+def test_a_registry_killed_while_we_push_gets_the_rest_later(api, tmp_path, box):
+    r = registries.DockerRegistry(str(tmp_path / "r")).start()
+    name = f"{r.address}/x"
+    id = box.create("sh", "-c", "head -c 60000000 /dev/urandom > /big")
+    api.post(f"/containers/{id}/start")
+    api.post(f"/containers/{id}/wait")
+    api.post("/commit", {}, container=id, repo=name, tag="1")
+    outcome = []
+
+    def push():
+        outcome.append(api.raw("POST", f"/images/{name}/push", tag="1", headers=AUTH, timeout=120).body.decode())
+    t = threading.Thread(target=push)
+    t.start()
+    time.sleep(0.3)
+    r.kill()
+    r.start()
+    t.join()
+    if '"error"' in outcome[0]:  # it fell at a moment that cannot be gone on from: then the next push does it
+        outcome.clear()
+        push()
+    assert '"error"' not in outcome[0] and "digest: sha256:" in outcome[0]
+    api.delete(f"/images/{name}:1", force=1)
+    assert pull(api, name) == ""
+    r.stop()
+    api.delete(f"/containers/{id}", force=1)
