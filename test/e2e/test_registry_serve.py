@@ -246,7 +246,7 @@ def slow_upload(r, data):
     """A connection that has sent half of a blob."""
     path = r.path_of(r.request("POST", "/v2/slow/blobs/uploads/").headers["Location"])
     s = socket.create_connection(("127.0.0.1", r.port), timeout=60)
-    s.sendall(f"PUT {path}?digest={digest_of(data)} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data[:len(data) // 2])
+    s.sendall(f"PUT {path}?digest={digest_of(data)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data[:len(data) // 2])
     return s
 
 

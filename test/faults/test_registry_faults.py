@@ -83,7 +83,7 @@ def test_a_client_that_broke_off_goes_on(make):
     r = make().start()
     data = os.urandom(2 << 20)
     path = begin(r, "a")
-    s = raw(r, f"PATCH {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data[:1_000_000])
+    s = raw(r, f"PATCH {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data[:1_000_000])
     until(lambda: offset_of(r, path) >= 700_000, 20, what="bytes on the disk")
     s.close()
     until(lambda: r.request("PATCH", path, b"", {"Content-Range": "9-9"}).status == 416, 20, what="the writer to leave")
@@ -160,7 +160,7 @@ def test_many_pushes_of_one_blob(make):
 def test_two_writers_of_one_session_do_not_mix(make):
     r = make().start()
     path = begin(r, "a")
-    s = raw(r, f"PATCH {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n".encode() + b"a" * 600_000)
+    s = raw(r, f"PATCH {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n".encode() + b"a" * 600_000)
     until(lambda: offset_of(r, path) > 0, 20, what="the first writer")
     second = r.request("PATCH", path, b"b" * 1000)
     assert (second.status, second.code) == (409, "BLOB_UPLOAD_INVALID")
@@ -190,7 +190,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_wrong(make, small_disk):
     r.put_image("a", "kept", layers=[kept])
     large = os.urandom(32 << 20)
     path = begin(r, "a")
-    s = raw(r, f"PUT {path}?digest={digest_of(large)} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(large)}\r\n\r\n".encode())
+    s = raw(r, f"PUT {path}?digest={digest_of(large)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(large)}\r\n\r\n".encode())
     try:
         s.sendall(large)
     except OSError:
@@ -224,7 +224,7 @@ def test_slow_and_silent_clients_are_cut_off(make):
     r = make(LIMITS).start()
     path = begin(r, "a")
     silent, slow = raw(r), raw(r, b"GET /v2/ HTTP/1.1\r\nHo")
-    stalled = raw(r, f"PATCH {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc".encode())
+    stalled = raw(r, f"PATCH {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc".encode())
     assert answer_of(silent) == b""
     assert answer_of(slow).startswith(b"HTTP/1.1 408 ")
     assert answer_of(stalled).startswith(b"HTTP/1.1 400 ")
@@ -234,7 +234,7 @@ def test_slow_and_silent_clients_are_cut_off(make):
 def test_a_client_that_does_not_read_is_cut_off(make):
     r = make(LIMITS).start()
     digest = r.put_blob("a", os.urandom(40 << 20))
-    deaf = [raw(r, f"GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode()) for _ in range(10)]
+    deaf = [raw(r, f"GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()) for _ in range(10)]
 
     def gone():
         states = subprocess.run(["ss", "-Htn", "state", "established", f"( sport = :{r.port} )"], capture_output=True, text=True, check=True).stdout
@@ -246,16 +246,16 @@ def test_a_client_that_does_not_read_is_cut_off(make):
 
 def test_header_bombs_and_nonsense(make):
     r = make(LIMITS).start()
-    for request, status in ((b"GET /v2/ HTTP/1.1\r\nHost: x\r\n" + b"X: " + b"y" * 20_000 + b"\r\n\r\n", b"431"),
-                            (b"GET /v2/ HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 500 + b"\r\n", b"431"),
-                            (b"GET /v2/" + b"a" * 15_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
+    for request, status in ((b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\n" + b"X: " + b"y" * 20_000 + b"\r\n\r\n", b"431"),
+                            (b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 500 + b"\r\n", b"431"),
+                            (b"GET /v2/" + b"a" * 15_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", b"404"),
                             (b"GET /v2/ HTTP/1.1\r\n\r\n", b"400"),
-                            (b"GET /v2/ HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", b"400"),
+                            (b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nHost: y\r\n\r\n", b"400"),
                             (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b"400"),
-                            (b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", b"400"),
-                            (b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", b"400"),
-                            (b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", b"501"),
-                            (b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", b"400")):
+                            (b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n", b"400"),
+                            (b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", b"400"),
+                            (b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n", b"501"),
+                            (b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", b"400")):
         with raw(r, request) as s:
             assert answer_of(s).startswith(b"HTTP/1.1 " + status), request[:80]
     assert r.request("GET", "/v2/").status == 200
@@ -263,7 +263,7 @@ def test_header_bombs_and_nonsense(make):
 
 def test_endless_headers_do_not_fill_the_memory(make):
     r = make(LIMITS).start()
-    with raw(r, b"GET /v2/ HTTP/1.1\r\nHost: x\r\n") as s:
+    with raw(r, b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\n") as s:
         with pytest.raises(OSError):
             for _ in range(10_000):
                 s.sendall(b"X-More: " + b"z" * 4000 + b"\r\n")
@@ -275,19 +275,19 @@ def test_lengths_that_lie(make):
     data = b"short"
     path = begin(r, "a")
     # More is promised than comes.
-    s = raw(r, f"PUT {path}?digest={digest_of(data)} HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n".encode() + data)
+    s = raw(r, f"PUT {path}?digest={digest_of(data)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n".encode() + data)
     s.shutdown(socket.SHUT_WR)
     assert answer_of(s).startswith(b"HTTP/1.1 400 ")
     assert r.request("HEAD", f"/v2/a/blobs/{digest_of(data)}").status == 404
     # Less is promised than comes: the rest is no part of the blob.
     path = begin(r, "b")
-    s = raw(r, f"PUT {path}?digest={digest_of(data)} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n".encode() + data + b"GARBAGE GARBAGE\r\n\r\n")
+    s = raw(r, f"PUT {path}?digest={digest_of(data)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n".encode() + data + b"GARBAGE GARBAGE\r\n\r\n")
     assert answer_of(s).startswith(b"HTTP/1.1 201 ")
     assert r.request("GET", f"/v2/b/blobs/{digest_of(data)}").body == data
     # A chunk that says it is endless, and one that is cut.
     for chunk in (b"fffffffffffffffffff\r\nx", b"5\r\nabc", b"zz\r\n"):
         path = begin(r, "c")
-        s = raw(r, f"PATCH {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode() + chunk)
+        s = raw(r, f"PATCH {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode() + chunk)
         s.shutdown(socket.SHUT_WR)
         assert answer_of(s).startswith(b"HTTP/1.1 400 "), chunk
         assert r.request("DELETE", path).status == 204
@@ -328,7 +328,7 @@ def test_many_pulls_at_one_time_stay_small(make):
         with open(f"/proc/{r.process.pid}/smaps_rollup") as f:
             return sum(int(line.split()[1]) for line in f if line.startswith("Pss:"))
     before = memory()
-    clients = [raw(r, f"GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()) for _ in range(200)]
+    clients = [raw(r, f"GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()) for _ in range(200)]
     heads = [s.recv(1000) for s in clients]
     assert all(h.startswith(b"HTTP/1.1 200 ") for h in heads)
     assert memory() - before < 64 * 1024

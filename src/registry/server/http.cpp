@@ -4,6 +4,7 @@
 #include "registry/protocol/name.h"
 #include "registry/server/access_log.h"
 #include "registry/server/http_call.h"
+#include "registry/server/http_guard.h"
 #include "registry/server/meters.h"
 
 namespace shoal::registry {
@@ -100,7 +101,20 @@ net::Task<void> answer_api(Service& service, net::Exchange& exchange, Record& re
     co_await run_operation(service, call, record);
 }
 
+Result<void> check_approach_of(const Service& service, const net::RequestHead& request) {
+    const bool open = service.access->settings().open;
+    const bool is_program =
+        !open && !request.headers.has("Origin") && !request.headers.has("Sec-Fetch-Site");
+    if (is_program) { return ok(); }
+    return check_approach({open, public_url_of(service, request), service.names}, request.headers);
+}
+
 net::Task<void> answer_part(Service& service, net::Exchange& exchange, Record& record) {
+    const auto approach = check_approach_of(service, exchange.request());
+    if (!approach) {
+        co_await refuse_place(exchange, Code::Denied, 403, approach.error().message, "");
+        co_return;
+    }
     const std::string& path = exchange.request().path;
     if (path.starts_with("/v2/") || path == "/v2") {
         co_await answer_api(service, exchange, record);

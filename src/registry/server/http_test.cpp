@@ -2,6 +2,7 @@
 #include "registry/server/http_accept.h"
 #include "registry/server/http_call.h"
 #include "registry/server/http_etag.h"
+#include "registry/server/http_guard.h"
 #include "registry/server/http_route.h"
 
 #include <cerrno>
@@ -107,6 +108,28 @@ TEST(Scope, asks_for_what_the_operation_needs) {
     EXPECT_EQ(scope_of(Need::Push, "a/b"), "repository:a/b:pull,push");
     EXPECT_EQ(scope_of(Need::Catalog, ""), "registry:catalog:*");
     EXPECT_EQ(scope_of(Need::Known, ""), "");
+}
+
+TEST(Guard, refuses_what_pages_of_others_ask) {
+    const Guard guard{false, "https://r.example", {}};
+    EXPECT_TRUE(check_approach(guard, {{"Host", "r.example"}}));
+    EXPECT_TRUE(check_approach(guard, {{"Origin", "https://r.example"}}));
+    EXPECT_TRUE(check_approach(guard, {{"Sec-Fetch-Site", "same-origin"}}));
+    EXPECT_FALSE(check_approach(guard, {{"Origin", "https://evil.example"}}));
+    EXPECT_FALSE(check_approach(guard, {{"Origin", "null"}}));
+    EXPECT_FALSE(check_approach(guard, {{"Sec-Fetch-Site", "cross-site"}}));
+}
+
+TEST(Guard, lets_an_open_registry_be_called_by_names_of_this_machine_only) {
+    const Guard guard{true, "http://localhost:5000", {"mine.example"}};
+    for (const auto* host : {"localhost:5000", "127.0.0.1:5000", "127.9.9.9", "[::1]:5000",
+                             "LOCALHOST", "mine.example:5000"}) {
+        EXPECT_TRUE(check_approach(guard, {{"Host", host}})) << host;
+    }
+    for (const auto* host :
+         {"rebound.example:5000", "192.0.2.1:5000", "127.0.0.1.example", "[::2]"}) {
+        EXPECT_FALSE(check_approach(guard, {{"Host", host}})) << host;
+    }
 }
 
 TEST(AccessLine, has_no_query_and_nothing_that_breaks_it) {

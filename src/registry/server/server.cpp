@@ -151,6 +151,7 @@ class Running {
         service_.http.tls = tls_ != nullptr;
         service_.access_log = access_log_.get();
         service_.name = shown_name(settings_);
+        service_.names = settings_.names;
         if (service_.name.ends_with(":0")) {
             service_.name.resize(service_.name.size() - 1);
             service_.name += std::to_string(port);
@@ -225,6 +226,7 @@ class Running {
         settings_.shutdown_timeout = fresh.shutdown_timeout;
         service_.http = settings_.http;
         service_.http.tls = tls_ != nullptr;
+        service_.names = settings_.names;
         settings_.log_level = fresh.log_level;
         spdlog::set_level(spdlog::level::from_str(settings_.log_level));
         return ok();

@@ -40,6 +40,7 @@ struct Service {
     Meters& meters;
     const Clock& clock;
     std::string name; ///< of this registry, when a client names none: "registry.example:5000"
+    std::vector<std::string> names{}; ///< that it was told it is called by
     HttpOptions http{};
     AccessLog* access_log = nullptr; ///< null when there is none
 };

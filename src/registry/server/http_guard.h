@@ -1,0 +1,22 @@
+// Requests that a web page makes in somebody's browser are not that person's: they are refused, and
+// so is a registry without accounts under a name that somebody else may have pointed at this
+// machine (DNS rebinding). Pure.
+#pragma once
+
+#include "base/result.h"
+#include "net/http.h"
+
+#include <string>
+#include <vector>
+
+namespace shoal::registry {
+
+struct Guard {
+    bool open = false;              ///< no accounts: whoever reaches it may do everything
+    std::string public_url;         ///< the origin that this registry itself has
+    std::vector<std::string> names; ///< that it is called by
+};
+/// Fails: Forbidden with the reason.
+Result<void> check_approach(const Guard& guard, const net::Headers& headers);
+
+} // namespace shoal::registry
