@@ -1,6 +1,5 @@
 #include "cli/remote.h"
 
-#include "blob/hash.h"
 #include "oci/image_config.h"
 
 namespace shoal::cli {
@@ -25,22 +24,6 @@ registry::ClientOptions options_for(const oci::Reference& reference, Insecure in
     if (insecure == Insecure::Yes) { options.hosts.insecure_registries = {reference.domain()}; }
     options.user_agent = "shoal-cli/" SHOAL_VERSION;
     return options;
-}
-
-net::Task<Result<std::string>> read_blob(registry::Repository* repository, oci::Descriptor blob) {
-    CO_TRY_LET(reader, co_await repository->blob(blob, soon()));
-    std::string bytes(static_cast<std::size_t>(blob.size), '\0');
-    std::size_t at = 0;
-    while (at < bytes.size()) {
-        const std::span<char> into(bytes.data() + at, bytes.size() - at);
-        CO_TRY_LET(got, co_await reader->read_some(into, soon()));
-        if (got == 0) { break; }
-        at += got;
-    }
-    if (at != bytes.size() || blob::hash(bytes, blob.digest.kind()) != blob.digest) {
-        co_return invalid("the registry sent something else than " + blob.digest.text());
-    }
-    co_return bytes;
 }
 
 Json platform_json(const oci::Platform& platform) {
@@ -93,7 +76,7 @@ Result<std::string> fetch_config(App& app, const RemoteManifest& manifest, Insec
                            parsed.config.media_type + "), not an image");
     }
     TRY_LET(repository, open_repository(app, manifest.reference, registry::Access::Pull, insecure));
-    return net::run_task(app.loop(), read_blob(&repository, parsed.config));
+    return net::run_task(app.loop(), repository.read_blob(parsed.config, config_bytes_max, soon()));
 }
 
 Result<Json> inspect_remote_image(App& app, const std::string& name) {

@@ -13,10 +13,6 @@ constexpr std::size_t buffer_bytes = 256 * 1024;
 constexpr std::size_t config_bytes_max = 8 * 1024 * 1024;
 constexpr std::chrono::milliseconds progress_pause{100};
 
-Json status_line(const std::string& id, const std::string& status) {
-    return Json{{"status", status}, {"progressDetail", Json::object()}, {"id", id}};
-}
-
 Json progress_line(const std::string& id, const std::string& status, std::int64_t current,
                    std::int64_t total) {
     return Json{{"status", status},
@@ -160,28 +156,12 @@ class PullJob {
         if (here) {
             found->config_text = std::move(*here);
         } else {
-            CO_TRY_LET(text, co_await fetch_small(config));
+            CO_TRY_LET(text, co_await repository_.read_blob(config, config_bytes_max, until_));
             found->config_text = std::move(text);
         }
         CO_TRY_LET(parsed, oci::parse_image_config(found->config_text));
         found->config = std::make_shared<const oci::ImageConfig>(std::move(parsed));
         co_return ok();
-    }
-
-    net::Task<Result<std::string>> fetch_small(oci::Descriptor blob) {
-        CO_TRY_LET(reader, co_await repository_.blob(blob, until_));
-        std::string text(static_cast<std::size_t>(blob.size), '\0');
-        std::size_t at = 0;
-        while (at < text.size()) {
-            const std::span<char> into(text.data() + at, text.size() - at);
-            CO_TRY_LET(got, co_await reader->read_some(into, until_));
-            if (got == 0) { break; }
-            at += got;
-        }
-        if (at != text.size() || blob::hash(text, blob.digest.kind()) != blob.digest) {
-            co_return invalid("image config verification failed for digest " + blob.digest.text());
-        }
-        co_return text;
     }
 
     static Result<void> check_config(const Found& found, const oci::Reference& reference,

@@ -17,10 +17,6 @@ constexpr std::size_t config_bytes_max = 8 * 1024 * 1024;
 constexpr std::chrono::milliseconds progress_pause{100};
 constexpr int mounts_max = 3; ///< repositories that are asked for one layer
 
-Json status_line(const std::string& id, const std::string& status) {
-    return Json{{"status", status}, {"progressDetail", Json::object()}, {"id", id}};
-}
-
 bool is_worth_retrying(const Error& error) {
     return error.code == Errc::Unavailable || error.code == Errc::Cancelled ||
            error.code == Errc::Timeout || error.code == Errc::Internal;

@@ -76,5 +76,8 @@ struct ImageTransfers {
 
 /// The first 12 digits, as progress lines name a layer.
 inline std::string short_digest(const oci::Digest& digest) { return digest.hex().substr(0, 12); }
+inline Json status_line(const std::string& id, const std::string& status) {
+    return Json{{"status", status}, {"progressDetail", Json::object()}, {"id", id}};
+}
 
 } // namespace shoal::engine

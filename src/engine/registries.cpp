@@ -10,7 +10,7 @@
 namespace shoal::engine {
 namespace {
 
-constexpr std::string_view hub_address = "https://index.docker.io/v1/";
+constexpr std::int64_t config_bytes_max = 8 << 20;
 
 std::string environment(const char* upper, const char* lower) {
     const char* value = std::getenv(upper);
@@ -106,19 +106,11 @@ net::Task<Result<RemoteImage>> inspect_remote(Env& env, oci::Reference reference
     }
     if (!oci::media::is_manifest(answer.media_type)) { co_return image; }
     CO_TRY_LET(manifest, oci::parse_manifest(answer.bytes));
-    if (!oci::media::is_config(manifest.config.media_type) || manifest.config.size > (8 << 20)) {
+    if (!oci::media::is_config(manifest.config.media_type) ||
+        manifest.config.size > config_bytes_max) {
         co_return image;
     }
-    CO_TRY_LET(reader, co_await repository.blob(manifest.config, until));
-    std::string text(static_cast<std::size_t>(manifest.config.size), '\0');
-    std::size_t at = 0;
-    while (true) {
-        const std::span<char> into(text.data() + at, std::max<std::size_t>(text.size() - at, 1));
-        if (at == text.size()) { break; }
-        CO_TRY_LET(got, co_await reader->read_some(into, until));
-        if (got == 0) { break; }
-        at += got;
-    }
+    CO_TRY_LET(text, co_await repository.read_blob(manifest.config, config_bytes_max, until));
     CO_TRY_LET(config, oci::parse_image_config(text));
     image.platforms.push_back(
         {config.architecture, config.os, config.os_version, {}, config.variant});

@@ -95,6 +95,10 @@ class Repository {
 
     /// `blob.urls` of foreign layers are not followed.
     net::Task<Result<std::unique_ptr<BlobReader>>> blob(oci::Descriptor blob, net::Until until);
+    /// A small blob whole (a config), its digest checked. Fails: Invalid also for more than
+    /// `bytes_max`.
+    net::Task<Result<std::string>> read_blob(oci::Descriptor blob, std::size_t bytes_max,
+                                             net::Until until);
     /// Whether the repository has it, and how large: nothing when it has not.
     net::Task<Result<std::optional<std::int64_t>>> head_blob(oci::Digest digest, net::Until until);
     net::Task<Result<std::unique_ptr<BlobUpload>>> upload(net::Until until);

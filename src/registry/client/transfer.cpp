@@ -3,6 +3,7 @@
 #include "registry/client/transfer.h"
 
 #include "base/text.h"
+#include "blob/hash.h"
 #include "net/sleep.h"
 #include "registry/protocol/ranges.h"
 
@@ -239,6 +240,27 @@ net::Task<Result<std::unique_ptr<BlobReader>>> Repository::blob(oci::Descriptor 
     auto opened = co_await reader->open(until);
     if (!opened && !is_worth_retrying(opened.error())) { co_return std::move(opened).error(); }
     co_return std::unique_ptr<BlobReader>(std::move(reader));
+}
+
+net::Task<Result<std::string>> Repository::read_blob(oci::Descriptor wanted, std::size_t bytes_max,
+                                                     net::Until until) {
+    if (wanted.size < 0 || static_cast<std::uint64_t>(wanted.size) > bytes_max) {
+        co_return invalid(wanted.digest.text() + " is larger than " + std::to_string(bytes_max) +
+                          " bytes");
+    }
+    CO_TRY_LET(reader, co_await blob(wanted, until));
+    std::string bytes(static_cast<std::size_t>(wanted.size), '\0');
+    std::size_t at = 0;
+    while (at < bytes.size()) {
+        const std::span<char> into(bytes.data() + at, bytes.size() - at);
+        CO_TRY_LET(got, co_await reader->read_some(into, until));
+        if (got == 0) { break; }
+        at += got;
+    }
+    if (at != bytes.size() || blob::hash(bytes, wanted.digest.kind()) != wanted.digest) {
+        co_return invalid("verification failed for digest " + wanted.digest.text());
+    }
+    co_return bytes;
 }
 
 net::Task<Result<std::unique_ptr<BlobUpload>>> Repository::upload(net::Until until) {
