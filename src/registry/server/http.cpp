@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "registry/protocol/name.h"
 #include "registry/server/access_log.h"
+#include "registry/server/cache.h"
 #include "registry/server/http_call.h"
 #include "registry/server/http_guard.h"
 #include "registry/server/meters.h"
@@ -61,6 +62,10 @@ net::Task<void> run_operation(Service& service, Call& call, Record& record) {
     call.set_caller(std::move(*caller));
     if (!is_allowed(service, call)) {
         co_await refuse_rights(call);
+        co_return;
+    }
+    if (service.cache != nullptr && service.cache->covers(call.name())) {
+        co_await answer_cached(call);
         co_return;
     }
     const Operation operation = call.route().operation;

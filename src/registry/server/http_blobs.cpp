@@ -26,6 +26,8 @@ net::Task<void> send_part(Call& call, OpenBlob& blob, net::Headers headers, Byte
     (void)ended;
 }
 
+} // namespace
+
 net::Task<void> send_blob(Call& call, OpenBlob blob, oci::Digest digest) {
     const std::string etag = etag_of(digest);
     const auto size = static_cast<std::uint64_t>(blob.size);
@@ -63,8 +65,6 @@ net::Task<void> send_blob(Call& call, OpenBlob blob, oci::Digest digest) {
     const ByteRange whole{0, size - 1};
     co_await send_part(call, blob, std::move(headers), whole, 200);
 }
-
-} // namespace
 
 net::Task<void> get_blob(Call& call) {
     const auto digest = oci::Digest::parse(call.item());

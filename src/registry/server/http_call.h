@@ -58,6 +58,12 @@ std::string challenge_text(const Service& service, const net::RequestHead& reque
 /// "repository:team/app:pull,push"; "" when the operation needs no more than a name.
 std::string scope_of(Need need, std::string_view name);
 
+/// The answers of a manifest and of a blob that are there. `stale` says so to the client.
+net::Task<void> send_manifest(Call& call, StoredManifest manifest, bool stale);
+net::Task<void> send_blob(Call& call, OpenBlob blob, oci::Digest digest);
+/// An operation on a repository that belongs to the cache (http_cached.cpp).
+net::Task<void> answer_cached(Call& call);
+
 /// What a failure of Store or Access means to a client: `code` is for NotFound and Invalid.
 struct Refusal {
     int status = 500;

@@ -38,17 +38,6 @@ net::Task<Result<StoredManifest>> load(Call& call, std::string reference) {
     co_return co_await call.run(job);
 }
 
-net::Task<void> send_manifest(Call& call, StoredManifest manifest) {
-    const std::string etag = etag_of(manifest.digest);
-    net::Headers headers = api_headers();
-    headers.add("Content-Type", manifest.media_type);
-    headers.add("Docker-Content-Digest", manifest.digest.text());
-    headers.add("Etag", etag);
-    headers.add("Vary", "Accept");
-    const bool same = matches_etag(call.request().headers.get_or("If-None-Match", ""), etag);
-    co_await call.answer(same ? 304 : 200, std::move(headers), std::move(manifest.bytes));
-}
-
 constexpr std::size_t read_away_max = 16 * 1024 * 1024;
 
 /// The whole body, or nothing when it is larger than `bytes_max`. What is not much larger is read
@@ -132,6 +121,18 @@ net::Task<void> store_manifest(Call& call, std::string bytes) {
 
 } // namespace
 
+net::Task<void> send_manifest(Call& call, StoredManifest manifest, bool stale) {
+    const std::string etag = etag_of(manifest.digest);
+    net::Headers headers = api_headers();
+    headers.add("Content-Type", manifest.media_type);
+    headers.add("Docker-Content-Digest", manifest.digest.text());
+    headers.add("Etag", etag);
+    headers.add("Vary", "Accept");
+    if (stale) { headers.add("Warning", "110 - \"Response is Stale\""); }
+    const bool same = matches_etag(call.request().headers.get_or("If-None-Match", ""), etag);
+    co_await call.answer(same ? 304 : 200, std::move(headers), std::move(manifest.bytes));
+}
+
 net::Task<void> get_manifest(Call& call) {
     const auto digest = parse_item(call.item());
     if (!digest) {
@@ -149,7 +150,7 @@ net::Task<void> get_manifest(Call& call) {
         co_await call.refuse(manifest.error(), Code::ManifestUnknown);
         co_return;
     }
-    co_await send_manifest(call, std::move(*manifest));
+    co_await send_manifest(call, std::move(*manifest), false);
 }
 
 net::Task<void> put_manifest(Call& call) {

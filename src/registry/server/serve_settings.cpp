@@ -3,20 +3,11 @@
 #include "base/codec.h"
 #include "base/text.h"
 #include "registry/server/access_settings.h"
+#include "registry/server/cache.h"
 
 #include <algorithm>
 
 namespace shoal::registry {
-namespace {
-
-/// "90s", "24h", "7d" in the file.
-struct Span {
-    std::chrono::seconds value{0};
-};
-/// "10GB", "512m" in the file.
-struct Size {
-    std::int64_t bytes = 0;
-};
 
 std::optional<std::chrono::seconds> parse_span(std::string_view text) {
     if (text.ends_with('d')) {
@@ -28,6 +19,17 @@ std::optional<std::chrono::seconds> parse_span(std::string_view text) {
     if (!parsed || parsed->count() < 0) { return std::nullopt; }
     return std::chrono::duration_cast<std::chrono::seconds>(*parsed);
 }
+
+namespace {
+
+/// "90s", "24h", "7d" in the file.
+struct Span {
+    std::chrono::seconds value{0};
+};
+/// "10GB", "512m" in the file.
+struct Size {
+    std::int64_t bytes = 0;
+};
 
 bool from_text(std::string_view text, Span& span) {
     const auto parsed = parse_span(text);
@@ -213,6 +215,7 @@ Result<void> check_serve_settings(const ServeSettings& settings) {
     if (settings.store.manifest_bytes_max > oci::manifest_bytes_max) {
         return invalid("limits.manifest-size: at most " + std::to_string(oci::manifest_bytes_max));
     }
+    TRY(parse_upstreams(settings.upstreams));
     for (const auto& quota : settings.quotas) {
         if (quota.bytes_max <= 0) { return invalid("quotas: size must be more than 0"); }
     }

@@ -37,7 +37,7 @@ struct ServeSettings {
     GcSchedule gc;
     StoreLimits store;
     net::ServerLimits server;
-    Json upstreams = Json::array(); ///< of the pull-through cache: read by whoever makes it
+    Json upstreams = Json::array(); ///< of the pull-through cache: parse_upstreams(), cache.h
     std::chrono::seconds shutdown_timeout{30};
     std::string log_level = "info";
     std::string access_log = "stderr"; ///< "stderr", "off" or a path
@@ -49,6 +49,9 @@ struct ServeSettings {
 Result<ServeSettings> apply_serve_json(ServeSettings base, const Json& document);
 /// What needs more than one key. Fails: Invalid.
 Result<void> check_serve_settings(const ServeSettings& settings);
+
+/// "90s", "24h", "7d"
+std::optional<std::chrono::seconds> parse_span(std::string_view text);
 
 struct HostPort {
     std::string host; ///< numeric or "localhost"; "" for all

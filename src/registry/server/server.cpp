@@ -8,6 +8,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "registry/server/access_log.h"
+#include "registry/server/cache.h"
 #include "registry/server/commands.h"
 #include "registry/server/http.h"
 #include "registry/server/meters.h"
@@ -59,12 +60,13 @@ std::string shown_name(const ServeSettings& settings) {
 /// Everything of one running registry, in the order in which it is made.
 class Running {
   public:
-    Running(net::Loop& loop, ServeSettings settings, std::vector<std::string> args)
+    Running(net::Loop& loop, ServeSettings settings, std::vector<std::string> args,
+            ProxySettings proxy)
         : loop_(loop), settings_(std::move(settings)), args_(std::move(args)),
-          pool_(loop, pool_threads_max), service_{.loop = loop,
-                                                  .pool = pool_,
-                                                  .meters = meters_,
-                                                  .clock = clock_},
+          proxy_(std::move(proxy)), pool_(loop, pool_threads_max), service_{.loop = loop,
+                                                                            .pool = pool_,
+                                                                            .meters = meters_,
+                                                                            .clock = clock_},
           signals_(loop, {SIGTERM, SIGINT, SIGHUP}), scope_(loop) {}
 
     net::Task<int> run() {
@@ -84,6 +86,7 @@ class Running {
         CO_TRY_LET(place, parse_host_port(settings_.address));
         CO_TRY_LET(listener, net::Listener::listen_tcp(loop_, place.host, place.port));
         CO_TRY(prepare_storage());
+        CO_TRY(prepare_cache());
         CO_TRY(prepare_access());
         CO_TRY(prepare_tls());
         CO_TRY(open_access_log());
@@ -109,6 +112,21 @@ class Running {
         TRY_LET(store,
                 Store::open({settings_.root, settings_.store, settings_.quotas}, clock_, random_));
         service_.store = store;
+        return ok();
+    }
+
+    Result<void> prepare_cache() {
+        TRY_LET(upstreams, parse_upstreams(settings_.upstreams));
+        if (upstreams.empty()) { return ok(); }
+        CacheOptions options;
+        options.root = settings_.private_directory() + "/cache";
+        options.upstreams = std::move(upstreams);
+        options.hosts.certificate_directories = {"/etc/shoal/certs.d", "/etc/docker/certs.d"};
+        options.hosts.proxy = proxy_;
+        TRY_LET(cache, Cache::create(loop_, pool_, clock_, std::move(options)));
+        cache_ = std::move(cache);
+        service_.cache = cache_.get();
+        cache_->start();
         return ok();
     }
 
@@ -208,6 +226,7 @@ class Running {
         if (other_place) {
             return invalid("root, address, open and whether there is TLS need a restart");
         }
+        if (fresh.upstreams != settings_.upstreams) { return invalid("upstreams need a restart"); }
         if (tls_) {
             TRY_LET(made, prepare_certificate(fresh, clock_.now()).with("TLS"));
             TRY(tls_->reload(made.files));
@@ -310,6 +329,7 @@ class Running {
         if (metrics_server_) {
             co_await metrics_server_->stop(Deadline::in(std::chrono::milliseconds(0)));
         }
+        if (cache_) { co_await cache_->close(); }
         co_await scope_.close();
         if (access_log_) { co_await access_log_->close(); }
         spdlog::info("the registry has ended");
@@ -320,11 +340,13 @@ class Running {
     net::Loop& loop_;
     ServeSettings settings_;
     std::vector<std::string> args_;
+    ProxySettings proxy_;
     os::SystemClock clock_;
     os::SystemRandom random_;
     net::Pool pool_;
     Meters meters_;
     std::unique_ptr<AccessLog> access_log_;
+    std::unique_ptr<Cache> cache_;
     Service service_;
     net::UnixSignals signals_;
     std::shared_ptr<net::TlsServer> tls_;
@@ -335,7 +357,7 @@ class Running {
     std::optional<net::HttpServer> metrics_server_;
 };
 
-int run_serve(const std::vector<std::string>& args) {
+int run_serve(const std::vector<std::string>& args, const ProxySettings& proxy) {
     tune_process();
     auto line = parse_serve_line(args, Rest::Refuse);
     if (!line) {
@@ -349,7 +371,7 @@ int run_serve(const std::vector<std::string>& args) {
     set_up_log();
     spdlog::set_level(spdlog::level::from_str(line->settings.log_level));
     net::Loop loop;
-    Running running(loop, std::move(line->settings), args);
+    Running running(loop, std::move(line->settings), args, proxy);
     return net::run_task(loop, running.run());
 }
 
@@ -365,13 +387,16 @@ constexpr std::string_view help_text =
 
 } // namespace
 
-int run_registry(const std::vector<std::string>& args) {
+int run_registry(const std::vector<std::string>& args, const ProxySettings& proxy) {
     const std::string command = args.empty() ? "--help" : args.front();
     const std::vector<std::string> rest(args.begin() + (args.empty() ? 0 : 1), args.end());
+    if (command == "serve") { return run_serve(rest, proxy); }
     using Command = int (*)(const std::vector<std::string>&);
-    constexpr std::pair<std::string_view, Command> commands[] = {
-        {"serve", run_serve},   {"gc", run_gc},     {"du", run_du},
-        {"verify", run_verify}, {"user", run_user}, {"robot", run_robot}};
+    constexpr std::pair<std::string_view, Command> commands[] = {{"gc", run_gc},
+                                                                 {"du", run_du},
+                                                                 {"verify", run_verify},
+                                                                 {"user", run_user},
+                                                                 {"robot", run_robot}};
     for (const auto& [name, run] : commands) {
         if (name == command) { return run(rest); }
     }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "registry/client/hosts.h"
 
 #include <string>
 #include <vector>
@@ -11,8 +12,8 @@
 namespace shoal::registry {
 
 /// The program: `args` are those after "registry". "serve [options]", also the maintenance that
-/// works on a directory beside a running server: "gc", "du", "verify", "user", "robot". Gives the
-/// exit code.
-int run_registry(const std::vector<std::string>& args);
+/// works on a directory beside a running server: "gc", "du", "verify", "user", "robot". `proxy` is
+/// for upstreams of the cache. Gives the exit code.
+int run_registry(const std::vector<std::string>& args, const ProxySettings& proxy);
 
 } // namespace shoal::registry
