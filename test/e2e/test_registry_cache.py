@@ -1,6 +1,8 @@
 """The pull-through cache: `shoald registry serve` in front of another registry."""
 import concurrent.futures
+import http.server
 import os
+import threading
 
 import pytest
 
@@ -148,3 +150,37 @@ def test_settings_that_cannot_be_are_refused_by_name(tmp_path):
         with pytest.raises(AssertionError) as error:
             registry.start()
         assert word in str(error.value)
+
+
+class Liar(http.server.BaseHTTPRequestHandler):
+    """An upstream whose blobs have the right length and other bytes."""
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = b"{}" if self.path == "/v2/" else b"wrong"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *args):
+        pass
+
+
+def test_bytes_with_another_digest_are_neither_served_nor_kept(make_cache):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        cache = make_cache({"upstreams": [{"prefix": "hub/", "url": f"http://127.0.0.1:{server.server_address[1]}", "insecure": True}]})
+        for _ in range(2):
+            refused = cache.request("GET", f"/v2/hub/app/blobs/{digest_of(b'right')}")
+            assert refused.status == 503 and b"another digest" in refused.body, (refused.status, refused.body)
+        kept = [files for _, _, files in os.walk(cache.root + "/private/cache") if files]
+        assert kept == []
+    finally:
+        server.shutdown()
+        server.server_close()

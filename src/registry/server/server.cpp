@@ -73,6 +73,7 @@ class Running {
         auto begun = co_await begin();
         if (!begun) {
             spdlog::critical("failed to start the registry: {}", begun.error().message);
+            if (cache_) { co_await cache_->close(); }
             co_await scope_.close();
             co_return 1;
         }
