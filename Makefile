@@ -38,7 +38,7 @@ install: build ## install to PREFIX (default /usr/local)
 	build/$(PRESET)/bin/shoal completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_shoal
 	install -d $(DESTDIR)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/doc/shoal
 	install -m 644 docs/*.md $(DESTDIR)$(PREFIX)/share/doc/shoal/
-	for unit in packaging/shoald.service packaging/shoald.socket; do \
+	for unit in packaging/shoald.service packaging/shoald.socket packaging/shoal-registry.service; do \
 	    sed 's|/usr/local/|$(PREFIX)/|' $$unit > $(DESTDIR)/lib/systemd/system/$$(basename $$unit); done
 
 clean: ## remove what was built

@@ -241,7 +241,7 @@ Result<int> push(App& app, const Parsed& parsed) {
     TRY_LET(list, named(parsed.words[0]));
     TRY_LET(entries, store.load(list));
     if (entries.empty()) { return invalid(list.familiar() + " not found"); }
-    TRY_LET(target, open_repository(app, list, registry::Access::Push, insecure_of(parsed)));
+    TRY_LET(target, open_repository(app, list, registry::Purpose::Push, insecure_of(parsed)));
     for (const auto& entry : entries) {
         if (entry.reference.domain() != list.domain()) {
             return invalid(

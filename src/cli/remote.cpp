@@ -45,19 +45,17 @@ Json descriptor_json(const oci::Descriptor& descriptor) {
 }
 
 Result<registry::Repository> open_repository(App& app, const oci::Reference& reference,
-                                             registry::Access access, Insecure insecure) {
+                                             registry::Purpose purpose, Insecure insecure) {
     TRY_LET(text, app.registry_auth(reference.familiar_name()));
     TRY_LET(auth, registry::parse_auth_header(text));
-    const auto purpose =
-        access == registry::Access::Push ? registry::Purpose::Push : registry::Purpose::Pull;
     TRY_LET(registry, registry::Registry::create(app.loop(), options_for(reference, insecure),
                                                  reference.domain(), std::move(auth), purpose));
-    return registry::Repository(std::move(registry), reference.path(), access);
+    return registry::Repository(std::move(registry), reference.path(), purpose);
 }
 
 Result<RemoteManifest> fetch_manifest(App& app, const oci::Reference& named, Insecure insecure) {
     const oci::Reference reference = named.with_default_tag();
-    TRY_LET(repository, open_repository(app, reference, registry::Access::Pull, insecure));
+    TRY_LET(repository, open_repository(app, reference, registry::Purpose::Pull, insecure));
     const std::string name = reference.has_digest() ? reference.digest().text() : reference.tag();
     TRY_LET(answer, net::run_task(app.loop(), repository.manifest(name, soon())));
     RemoteManifest manifest;
@@ -75,7 +73,8 @@ Result<std::string> fetch_config(App& app, const RemoteManifest& manifest, Insec
         return unsupported(manifest.reference.familiar() + " is an artifact (" +
                            parsed.config.media_type + "), not an image");
     }
-    TRY_LET(repository, open_repository(app, manifest.reference, registry::Access::Pull, insecure));
+    TRY_LET(repository,
+            open_repository(app, manifest.reference, registry::Purpose::Pull, insecure));
     return net::run_task(app.loop(), repository.read_blob(parsed.config, config_bytes_max, soon()));
 }
 

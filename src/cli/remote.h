@@ -16,9 +16,9 @@ struct RemoteManifest {
 };
 
 enum class Insecure { No, Yes }; ///< certificates that nobody vouches for, and http
-/// With the log-ins of config.json. `access` says what for.
+/// With the log-ins of config.json. `purpose` says what for.
 Result<registry::Repository> open_repository(App& app, const oci::Reference& reference,
-                                             registry::Access access, Insecure insecure);
+                                             registry::Purpose purpose, Insecure insecure);
 Result<RemoteManifest> fetch_manifest(App& app, const oci::Reference& reference, Insecure insecure);
 /// The config of an image manifest; Fails: Unsupported for artifacts.
 Result<std::string> fetch_config(App& app, const RemoteManifest& manifest, Insecure insecure);

@@ -392,7 +392,7 @@ net::Task<Result<void>> Images::pull(ImagePullRequest request, Lines& lines, net
     const oci::Reference wanted = request.reference;
     CO_TRY_LET(registry, registry::Registry::create(state.env.loop, options, wanted.domain(),
                                                     request.auth, registry::Purpose::Pull));
-    registry::Repository repository(registry, wanted.path(), registry::Access::Pull);
+    registry::Repository repository(registry, wanted.path(), registry::Purpose::Pull);
     if (wanted.has_tag() || wanted.has_digest()) {
         co_return co_await state.pull_one(&repository, wanted, request.platform, &lines, until);
     }

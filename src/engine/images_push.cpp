@@ -330,7 +330,7 @@ net::Task<Result<void>> Images::push(ImagePushRequest request, Lines& lines, net
     const oci::Reference wanted = request.reference;
     CO_TRY_LET(registry, registry::Registry::create(state.env.loop, options, wanted.domain(),
                                                     request.auth, registry::Purpose::Push));
-    registry::Repository repository(registry, wanted.path(), registry::Access::Push);
+    registry::Repository repository(registry, wanted.path(), registry::Purpose::Push);
     for (const auto& reference : references) {
         CO_TRY(co_await state.push_one(&repository, reference, &lines, until));
     }

@@ -89,7 +89,7 @@ net::Task<Result<RemoteImage>> inspect_remote(Env& env, oci::Reference reference
     const auto options = client_options(env.settings);
     CO_TRY_LET(registry, registry::Registry::create(env.loop, options, reference.domain(),
                                                     std::move(auth), registry::Purpose::Pull));
-    registry::Repository repository(registry, reference.path(), registry::Access::Pull);
+    registry::Repository repository(registry, reference.path(), registry::Purpose::Pull);
     reference = reference.with_default_tag();
     const std::string name = reference.has_digest() ? reference.digest().text() : reference.tag();
     CO_TRY_LET(answer, co_await repository.manifest(name, until));

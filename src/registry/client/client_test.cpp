@@ -22,11 +22,11 @@ class Fake {
     ~Fake() { net::run_task(loop, server_.stop(Deadline::in(std::chrono::seconds(0)))); }
 
     std::string domain() const { return "127.0.0.1:" + std::to_string(port_); }
-    Repository repository(AuthConfig auth = {}, Access access = Access::Push) {
+    Repository repository(AuthConfig auth = {}, Purpose purpose = Purpose::Push) {
         ClientOptions options;
         options.user_agent = "test";
         auto made = Registry::create(loop, options, domain(), std::move(auth), Purpose::Push);
-        return Repository(*made, "a/b", access);
+        return Repository(*made, "a/b", purpose);
     }
     template <class T> T run(net::Task<T> task) { return net::run_task(loop, std::move(task)); }
 

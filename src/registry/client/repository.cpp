@@ -21,10 +21,10 @@ std::string without_parameters(std::string_view media_type) {
     return std::string(trim(media_type.substr(0, media_type.find(';'))));
 }
 
-Error manifest_error(Error error, const std::string& shown, Access access) {
+Error manifest_error(Error error, const std::string& shown, Purpose purpose) {
     if (error.code == Errc::NotFound) {
         error.message = "manifest for " + shown + " not found: " + error.message;
-    } else if (access == Access::Pull &&
+    } else if (purpose == Purpose::Pull &&
                (error.code == Errc::Forbidden || error.message.starts_with("unauthorized") ||
                 error.message.starts_with("denied"))) {
         const std::string name = shown.substr(0, shown.find_last_of("@:") == std::string::npos
@@ -40,14 +40,14 @@ Error manifest_error(Error error, const std::string& shown, Access access) {
 
 } // namespace
 
-std::vector<Scope> scopes_of(const std::string& path, Access access) {
+std::vector<Scope> scopes_of(const std::string& path, Purpose purpose) {
     std::vector<std::string> actions{"pull"};
-    if (access == Access::Push) { actions.push_back("push"); }
+    if (purpose == Purpose::Push) { actions.push_back("push"); }
     return {{"repository", path, std::move(actions)}};
 }
 
-Repository::Repository(std::shared_ptr<Registry> registry, std::string path, Access access)
-    : registry_(std::move(registry)), path_(std::move(path)), access_(access) {}
+Repository::Repository(std::shared_ptr<Registry> registry, std::string path, Purpose purpose)
+    : registry_(std::move(registry)), path_(std::move(path)), purpose_(purpose) {}
 Repository::~Repository() = default;
 Repository::Repository(Repository&&) noexcept = default;
 
@@ -66,7 +66,7 @@ struct ManifestAsk {
     std::string path;
     std::string reference;
     std::vector<std::string> accept;
-    Access access = Access::Pull;
+    Purpose purpose = Purpose::Pull;
 };
 
 Result<ManifestAnswer> read_manifest(const ManifestAsk& ask, const net::Headers& headers,
@@ -100,7 +100,7 @@ net::Task<Result<ManifestAnswer>> ask_manifest(std::shared_ptr<Registry> registr
         Ask ask;
         ask.method = wish.method;
         ask.url = impl.at_endpoint("/v2/" + wish.path + "/manifests/" + wish.reference);
-        ask.scopes = scopes_of(wish.path, wish.access);
+        ask.scopes = scopes_of(wish.path, wish.purpose);
         for (const auto& type : wish.accept) { ask.headers.add("Accept", type); }
         auto answer =
             co_await impl.fetch(std::move(ask), until, impl.options.limits.manifest_bytes_max);
@@ -112,7 +112,7 @@ net::Task<Result<ManifestAnswer>> ask_manifest(std::shared_ptr<Registry> registr
                                 std::to_string(impl.options.limits.manifest_bytes_max) + " bytes"};
         }
         co_return manifest_error(std::move(answer).error(),
-                                 shown(*registry, wish.path, wish.reference), wish.access);
+                                 shown(*registry, wish.path, wish.reference), wish.purpose);
     }
 }
 
@@ -121,15 +121,15 @@ net::Task<Result<ManifestAnswer>> ask_manifest(std::shared_ptr<Registry> registr
 net::Task<Result<ManifestAnswer>> Repository::manifest(std::string reference, net::Until until,
                                                        std::vector<std::string> accept) {
     if (accept.empty()) { accept = every_image_type(); }
-    return ask_manifest(registry_, {"GET", path_, std::move(reference), std::move(accept), access_},
-                        until);
+    return ask_manifest(registry_,
+                        {"GET", path_, std::move(reference), std::move(accept), purpose_}, until);
 }
 
 net::Task<Result<ManifestAnswer>> Repository::head_manifest(std::string reference, net::Until until,
                                                             std::vector<std::string> accept) {
     if (accept.empty()) { accept = every_image_type(); }
     return ask_manifest(registry_,
-                        {"HEAD", path_, std::move(reference), std::move(accept), access_}, until);
+                        {"HEAD", path_, std::move(reference), std::move(accept), purpose_}, until);
 }
 
 net::Task<Result<oci::Digest>> Repository::put_manifest(std::string reference,
@@ -140,7 +140,7 @@ net::Task<Result<oci::Digest>> Repository::put_manifest(std::string reference,
     Ask ask;
     ask.method = "PUT";
     ask.url = impl.at_endpoint("/v2/" + path_ + "/manifests/" + reference);
-    ask.scopes = scopes_of(path_, Access::Push);
+    ask.scopes = scopes_of(path_, Purpose::Push);
     ask.headers.add("Content-Type", std::move(media_type));
     const oci::Digest own = blob::hash(bytes);
     ask.body = std::move(bytes);
@@ -161,12 +161,12 @@ net::Task<Result<std::vector<std::string>>> Repository::tags(net::Until until) {
     for (std::size_t page = 0; page < pages_max; ++page) {
         Ask ask;
         ask.url = next;
-        ask.scopes = scopes_of(path_, access_);
+        ask.scopes = scopes_of(path_, purpose_);
         auto answer =
             co_await impl.fetch(std::move(ask), until, impl.options.limits.page_bytes_max);
         if (!answer) {
             Error error = manifest_error(std::move(answer).error(),
-                                         shown(*registry_, path_, "latest"), access_);
+                                         shown(*registry_, path_, "latest"), purpose_);
             if (error.message.starts_with("manifest for ")) {
                 error.message = error.message.substr(error.message.find(" not found: ") + 12);
             }
@@ -197,7 +197,7 @@ net::Task<Result<std::optional<std::int64_t>>> Repository::head_blob(oci::Digest
     Ask ask;
     ask.method = "HEAD";
     ask.url = impl.at_endpoint("/v2/" + path_ + "/blobs/" + digest.text());
-    ask.scopes = scopes_of(path_, access_);
+    ask.scopes = scopes_of(path_, purpose_);
     auto answer = co_await impl.fetch(std::move(ask), until, 0);
     if (!answer && answer.error().code == Errc::NotFound) {
         co_return std::optional<std::int64_t>();
@@ -215,7 +215,7 @@ net::Task<Result<bool>> Repository::mount(oci::Digest digest, std::string from, 
     ask.url =
         impl.at_endpoint("/v2/" + path_ + "/blobs/uploads/?mount=" + encode_percent(digest.text()) +
                          "&from=" + encode_percent(from));
-    ask.scopes = scopes_of(path_, Access::Push);
+    ask.scopes = scopes_of(path_, Purpose::Push);
     ask.scopes.push_back({"repository", from, {"pull"}});
     CO_TRY_LET(answer, co_await impl.ask(std::move(ask), until));
     if (answer.head.status == 201) { co_return true; }

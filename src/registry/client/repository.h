@@ -70,14 +70,12 @@ class BlobUpload {
     virtual net::Task<Result<std::uint64_t>> resume(net::Until until) = 0;
 };
 
-enum class Access { Pull, Push }; ///< which rights a token is asked for
-
 class Registry;
 
 class Repository {
   public:
     /// `path` is that of an oci::Reference: "library/nginx".
-    Repository(std::shared_ptr<Registry> registry, std::string path, Access access);
+    Repository(std::shared_ptr<Registry> registry, std::string path, Purpose purpose);
     ~Repository();
     Repository(Repository&&) noexcept;
 
@@ -108,7 +106,7 @@ class Repository {
   private:
     std::shared_ptr<Registry> registry_;
     std::string path_;
-    Access access_;
+    Purpose purpose_;
 };
 
 struct SearchResult {

@@ -21,9 +21,9 @@ bool is_worth_retrying(const Error& error) {
 class Reader : public BlobReader {
   public:
     Reader(std::shared_ptr<Registry> registry, std::string path, oci::Descriptor blob,
-           Access access)
+           Purpose purpose)
         : registry_(std::move(registry)), path_(std::move(path)), blob_(std::move(blob)),
-          access_(access) {}
+          purpose_(purpose) {}
 
     std::int64_t size() const override { return blob_.size; }
 
@@ -32,7 +32,7 @@ class Reader : public BlobReader {
         Registry::Impl& impl = registry_->impl();
         Ask ask;
         ask.url = impl.at_endpoint("/v2/" + path_ + "/blobs/" + blob_.digest.text());
-        ask.scopes = scopes_of(path_, access_);
+        ask.scopes = scopes_of(path_, purpose_);
         if (at_ > 0) { ask.headers.add("Range", "bytes=" + std::to_string(at_) + "-"); }
         CO_TRY_LET(answer, co_await impl.ask(std::move(ask), until));
         const int status = answer.head.status;
@@ -120,7 +120,7 @@ class Reader : public BlobReader {
     std::shared_ptr<Registry> registry_;
     std::string path_;
     oci::Descriptor blob_;
-    Access access_;
+    Purpose purpose_;
     std::unique_ptr<net::ClientExchange> exchange_;
     std::uint64_t at_ = 0;
     std::uint64_t skip_ = 0;
@@ -181,7 +181,7 @@ class Upload : public BlobUpload {
         Ask ask;
         ask.method = std::move(method);
         ask.url = location_;
-        ask.scopes = scopes_of(path_, Access::Push);
+        ask.scopes = scopes_of(path_, Purpose::Push);
         return ask;
     }
     net::Task<Result<void>> begin_patch(net::Until until) {
@@ -228,7 +228,7 @@ net::Task<void> cancel_upload(std::shared_ptr<Registry> registry, std::string pa
     Ask ask;
     ask.method = "DELETE";
     ask.url = *location;
-    ask.scopes = scopes_of(path, Access::Push);
+    ask.scopes = scopes_of(path, Purpose::Push);
     auto ended = co_await registry->impl().fetch(std::move(ask), until, body_bytes_max);
     (void)ended; // it is forgotten there in time
 }
@@ -236,7 +236,7 @@ net::Task<void> cancel_upload(std::shared_ptr<Registry> registry, std::string pa
 net::Task<Result<std::unique_ptr<BlobReader>>> Repository::blob(oci::Descriptor blob,
                                                                 net::Until until) {
     CO_TRY(co_await registry_->impl().choose(until));
-    auto reader = std::make_unique<Reader>(registry_, path_, std::move(blob), access_);
+    auto reader = std::make_unique<Reader>(registry_, path_, std::move(blob), purpose_);
     auto opened = co_await reader->open(until);
     if (!opened && !is_worth_retrying(opened.error())) { co_return std::move(opened).error(); }
     co_return std::unique_ptr<BlobReader>(std::move(reader));
@@ -269,7 +269,7 @@ net::Task<Result<std::unique_ptr<BlobUpload>>> Repository::upload(net::Until unt
     Ask ask;
     ask.method = "POST";
     ask.url = impl.at_endpoint("/v2/" + path_ + "/blobs/uploads/");
-    ask.scopes = scopes_of(path_, Access::Push);
+    ask.scopes = scopes_of(path_, Purpose::Push);
     CO_TRY_LET(opened, co_await impl.fetch(std::move(ask), until, body_bytes_max));
     CO_TRY_LET(location, follow(opened.url, opened.headers.get_or("Location", "")));
     co_return std::unique_ptr<BlobUpload>(

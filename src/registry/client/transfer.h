@@ -5,7 +5,7 @@
 
 namespace shoal::registry {
 
-std::vector<Scope> scopes_of(const std::string& path, Access access);
+std::vector<Scope> scopes_of(const std::string& path, Purpose purpose);
 
 /// Gives an upload session up that `opened` (202) has begun. Its failing is nobody's concern.
 net::Task<void> cancel_upload(std::shared_ptr<Registry> registry, std::string path, Answer opened,

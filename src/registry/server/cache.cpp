@@ -109,7 +109,7 @@ Result<Repository> PullThrough::repository(const Upstream& upstream, const std::
         TRY_LET(made, Registry::create(loop_, client, domain, std::move(auth), Purpose::Push));
         remote.registry = std::move(made);
     }
-    return Repository(remote.registry, remote_path(upstream, name), registry::Access::Pull);
+    return Repository(remote.registry, remote_path(upstream, name), registry::Purpose::Pull);
 }
 
 /// What is not a clear "there is none" makes a new connection and keeps the upstream in peace.
