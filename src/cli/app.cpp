@@ -109,6 +109,22 @@ Result<int> check_versions(App& app, const Parsed& parsed) {
     return 0;
 }
 
+/// Who asks for signatures must not get images without: there are none to check.
+Result<void> check_trust(const Command& command, const Parsed& parsed) {
+    constexpr std::string_view flag = "disable-content-trust";
+    constexpr std::string_view off[] = {"", "0", "f", "F", "false", "FALSE", "False"};
+    const auto flags = flags_of(command);
+    const bool moves_images =
+        std::any_of(flags.begin(), flags.end(), [&](const Flag* one) { return one->name == flag; });
+    const std::string wish = env("DOCKER_CONTENT_TRUST");
+    if (!moves_images || parsed.given(flag) ||
+        std::find(std::begin(off), std::end(off), wish) != std::end(off)) {
+        return ok();
+    }
+    return unsupported("DOCKER_CONTENT_TRUST=" + wish +
+                       ": content trust is not supported; unset it, or use --" + std::string(flag));
+}
+
 int run_command(App& app, const Command& command, const std::string& path,
                 std::span<const std::string> words) {
     auto parsed = command.unparsed
@@ -130,7 +146,9 @@ int run_command(App& app, const Command& command, const std::string& path,
                     command, path, at_least ? "See" : "Run");
         return 1;
     }
-    auto result = check_versions(app, *parsed);
+    Result<int> result = 0;
+    if (const auto trust = check_trust(command, *parsed); !trust) { result = trust.error(); }
+    if (result) { result = check_versions(app, *parsed); }
     if (result) { result = command.action(app, *parsed); }
     if (result) { return *result; }
     app.flush();
@@ -326,8 +344,12 @@ std::string App::context_name() {
 
 Result<std::string> App::registry_auth(std::string_view image) {
     const Credentials credentials(globals.config_dir + "/config.json", config());
-    TRY_LET(auth, credentials.get(server_of_image(image)));
-    return registry::print_auth_header(auth);
+    const auto auth = credentials.get(server_of_image(image));
+    if (auth) { return registry::print_auth_header(*auth); }
+    // Docker goes on as nobody when the helper is not there; that should at least be seen.
+    if (auth.error().code != Errc::NotFound) { return auth.error(); }
+    error_line("WARNING: no log-in is used: " + auth.error().message);
+    return registry::print_auth_header({});
 }
 
 void App::out(std::string_view text) {

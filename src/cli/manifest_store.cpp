@@ -78,6 +78,9 @@ Result<void> ManifestStore::save(const oci::Reference& list, const RemoteManifes
     Json document{{"Ref", entry.reference.text()},
                   {"Descriptor", descriptor_json(entry.descriptor)},
                   {"Raw", base64(entry.bytes)}};
+    TRY_LET(manifest, parse_json(entry.bytes)); // Docker reads this member, not "Raw"
+    const bool docker = entry.descriptor.media_type == oci::media::docker_manifest;
+    document[docker ? "SchemaV2Manifest" : "OCIManifest"] = std::move(manifest);
     return os::write_file_atomic(folder + "/" + file_name(entry.reference), document.dump());
 }
 

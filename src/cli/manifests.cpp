@@ -48,6 +48,7 @@ Result<Json> verbose(const RemoteManifest& manifest) {
     const bool docker = manifest.descriptor.media_type == oci::media::docker_manifest;
     return Json{{"Ref", manifest.reference.text()},
                 {"Descriptor", descriptor_json(manifest.descriptor)},
+                {"Raw", base64(manifest.bytes)},
                 {docker ? "SchemaV2Manifest" : "OCIManifest", std::move(document)}};
 }
 
@@ -98,7 +99,16 @@ Result<int> inspect(App& app, const Parsed& parsed) {
     const Insecure insecure = insecure_of(parsed);
     if (store.exists(reference)) { // made here, perhaps not pushed yet
         TRY_LET(entries, store.load(reference));
-        app.line(list_document(entries).dump(3));
+        if (!parsed.on("verbose")) {
+            app.line(list_document(entries).dump(3));
+            return 0;
+        }
+        Json all = Json::array();
+        for (const auto& entry : entries) {
+            TRY_LET(json, verbose(entry));
+            all.push_back(std::move(json));
+        }
+        app.line(all.dump(1, '\t'));
         return 0;
     }
     TRY_LET(top, fetch_manifest(app, reference, insecure));

@@ -64,7 +64,8 @@ Result<registry::AuthConfig> credentials_for_login(App& app, const Parsed& parse
     if (parsed.given("password")) {
         app.error_line("WARNING! Using --password via the CLI is insecure. Use --password-stdin.");
         if (parsed.on("password-stdin")) {
-            return invalid("conflicting options: cannot specify both --password and --password-stdin");
+            return invalid(
+                "conflicting options: cannot specify both --password and --password-stdin");
         }
     }
     if (parsed.on("password-stdin")) {
@@ -76,7 +77,9 @@ Result<registry::AuthConfig> credentials_for_login(App& app, const Parsed& parse
     }
     if (!auth.username.empty() && !auth.password.empty()) { return auth; }
     auto before = known.get(server);
-    if (before && auth.username.empty() && !before->empty()) { return *before; }
+    if (before && auth.username.empty() && auth.password.empty() && !before->empty()) {
+        return *before;
+    }
     if (!is_terminal(STDIN_FILENO)) {
         return invalid("Error: Cannot perform an interactive login from a non TTY device");
     }

@@ -91,6 +91,25 @@ def test_a_credential_helper_has_the_secret(cli, config, guarded, api, tmp_path)
     assert not (helpers / "secrets/it").exists()
 
 
+def test_a_helper_that_is_not_there_does_not_stop_what_needs_no_log_in(cli, config, peer, api):
+    config.mkdir()
+    (config / "config.json").write_text('{"credsStore": "absent"}')
+    name = f"{peer.address}/helpless"
+    api.post("/images/busybox/tag", repo=name, tag="1")
+    assert "digest: sha256:" in cli("push", name + ":1").out
+
+
+def test_a_new_password_is_not_thrown_away_for_the_known_one(shoal, tmp_path, guarded):
+    shoal.env["DOCKER_CONFIG"] = str(tmp_path / "config")
+    shoal("login", "-u", "ann", "--password-stdin", guarded.address, input="secret")
+    assert "Login Succeeded" not in shoal("login", "-p", "new", guarded.address, ok=False).out
+
+
+@pytest.mark.parametrize("command", [["pull", "x"], ["push", "x"], ["run", "busybox"], ["create", "busybox"], ["build", "."]])
+def test_who_asks_for_signatures_gets_no_image_without(shoal, command):
+    assert "content trust is not supported" in shoal(*command, env={"DOCKER_CONTENT_TRUST": "1"}, ok=False).err
+
+
 def test_push_and_pull_print_what_docker_prints(cli, config, peer, api):
     name = f"{peer.address}/words/{os.path.basename(cli.program)}-{cli.program.count('/')}"
     api.post("/images/busybox/tag", repo=name, tag="latest")
@@ -128,6 +147,8 @@ def test_manifest_lists_are_made_and_pushed(new_cli, peer, tmp_path):
     assert cli("manifest", "create", *words, f"{name}:all", f"{name}:a", f"{name}:b").out.strip() == f"Created manifest list {name}:all"
     assert "--amend" in cli("manifest", "create", *words, f"{name}:all", f"{name}:a", ok=False).err
     cli("manifest", "annotate", "--arch", "arm64", "--variant", "v8", f"{name}:all", f"{name}:b")
+    shown = json.loads(cli("manifest", "inspect", "-v", f"{name}:all").out)
+    assert [("OCIManifest" in m, m["Descriptor"]["platform"]["architecture"]) for m in shown] == [(True, "amd64"), (True, "arm64")]
     pushed = cli("manifest", "push", *words, "--purge", f"{name}:all").out.strip().splitlines()[-1]
     assert pushed.startswith("sha256:")
     shown = json.loads(cli("manifest", "inspect", *words, f"{name}:all").out)
