@@ -342,6 +342,7 @@ net::Task<Result<ImagesPruned>> Images::prune(Filters filters) {
         pruned.removed.insert(pruned.removed.end(), removed.begin(), removed.end());
     }
     pruned.reclaimed_bytes = before - state.table.layers_size();
+    if (std::exchange(state.leftovers, false)) { state.orphans = true; }
     co_await state.collect();
     Event event{.type = "image", .action = "prune"};
     event.attributes["reclaimed"] = std::to_string(pruned.reclaimed_bytes);

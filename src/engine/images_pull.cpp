@@ -93,6 +93,7 @@ class PullJob {
             const std::string by_digest = chosen->digest.text();
             CO_TRY_LET(inner, co_await repository_.manifest(by_digest, until_));
             answer = std::move(inner);
+            platform.variant.clear(); // the choice has been made, perhaps of an older variant
         }
         if (!oci::media::is_manifest(answer.media_type)) {
             co_return unsupported("the manifest of " + reference.familiar() +
@@ -136,6 +137,20 @@ class PullJob {
         co_return image;
     }
 
+    /// Which blobs hold which layers. Of a layer that was here already, a manifest only claims it:
+    /// a claim that was never seen true would let a stranger choose what a later push mounts.
+    void remember_blobs(const std::string& repository) {
+        for (const auto& layer : layers_) {
+            const auto& forms = transfers_.known.of(layer->diff_id);
+            const bool known = std::any_of(forms.begin(), forms.end(), [&](const auto& form) {
+                return form.digest == layer->blob.digest;
+            });
+            if (!layer->fetched && !known) { continue; }
+            const KnownBlob blob{layer->blob.digest, layer->blob.size, layer->blob.media_type, {}};
+            transfers_.known.remember(layer->diff_id, blob, repository);
+        }
+    }
+
   private:
     struct Layer {
         explicit Layer(net::Loop& loop) : placed(loop) {}
@@ -145,6 +160,7 @@ class PullJob {
         Layer* parent = nullptr;
         image::LayerInfo info;
         net::Flag placed;
+        bool fetched = false; ///< by this pull: blob and content are known to belong together
     };
 
     net::Task<Result<void>> read_config(Found* found) {
@@ -262,6 +278,7 @@ class PullJob {
         };
         CO_TRY_LET(info, co_await env_.pool.run(std::move(place)));
         layer->info = std::move(info);
+        layer->fetched = true;
         lines_.say(status_line(*id, "Pull complete"));
         co_return ok();
     }
@@ -363,22 +380,22 @@ net::Task<Result<void>> Images::State::pull_one(registry::Repository* repository
         co_await begin_adding();
         auto image = co_await job.fetch(&found);
         Result<void> outcome = image ? add(*image, {}) : Result<void>(image.error());
-        for (std::size_t n = 0; outcome && n < found.manifest.layers.size(); ++n) {
-            const auto& layer = found.manifest.layers[n];
-            const KnownBlob blob{layer.digest, layer.size, layer.media_type, {}};
-            transfers->known.remember(found.config->rootfs.diff_ids[n], blob, reference.name());
-        }
+        if (outcome) { job.remember_blobs(reference.name()); }
         if (outcome && reference.has_tag()) { outcome = tag(reference, id); }
         if (outcome) { outcome = tag(reference.with_digest(found.digest), id); }
         // What a failed pull has brought stays for the next one, until a later pull is through.
         if (outcome && leftovers) { orphans = true; }
         leftovers = !outcome;
+        if (!outcome && outcome.error().code == Errc::Exhausted) {
+            orphans = true;
+        } // room is needed
         co_await end_adding();
         CO_TRY(std::move(outcome));
     } else if (const auto kept = tag(reference.with_digest(found.digest), id); !kept) {
         co_return kept;
     }
-    publish("pull", *table.find(id), reference.familiar());
+    // Somebody may have removed it while end_adding() waited.
+    if (const auto* now = table.find(id)) { publish("pull", *now, reference.familiar()); }
     lines->say(Json{{"status", "Digest: " + found.digest.text()}});
     lines->say(Json{{"status", (same ? "Status: Image is up to date for "
                                      : "Status: Downloaded newer image for ") +
@@ -389,7 +406,9 @@ net::Task<Result<void>> Images::State::pull_one(registry::Repository* repository
 net::Task<Result<void>> Images::pull(ImagePullRequest request, Lines& lines, net::Until until) {
     State& state = *state_;
     const auto options = client_options(state.env.settings);
-    const oci::Reference wanted = request.reference;
+    oci::Reference wanted = request.reference;
+    // A name with tag and digest means the digest; the tag stays what it is.
+    if (wanted.has_digest()) { wanted = wanted.with_digest(wanted.digest()); }
     CO_TRY_LET(registry, registry::Registry::create(state.env.loop, options, wanted.domain(),
                                                     request.auth, registry::Purpose::Pull));
     registry::Repository repository(registry, wanted.path(), registry::Purpose::Pull);

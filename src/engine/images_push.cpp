@@ -4,6 +4,7 @@
 #include "engine/registries.h"
 #include "engine/settings.h"
 #include "image/transfer.h"
+#include "net/sleep.h"
 #include "os/file.h"
 #include "os/pipe.h"
 
@@ -15,6 +16,7 @@ namespace {
 constexpr std::size_t buffer_bytes = 256 * 1024;
 constexpr std::size_t config_bytes_max = 8 * 1024 * 1024;
 constexpr std::chrono::milliseconds progress_pause{100};
+constexpr std::chrono::seconds retry_pause{1};
 constexpr int mounts_max = 3; ///< repositories that are asked for one layer
 
 bool is_worth_retrying(const Error& error) {
@@ -120,8 +122,12 @@ class PushJob {
                 }
                 const std::string from = place->substr(here.size());
                 const net::Until until = this->until();
-                CO_TRY_LET(mounted, co_await repository_.mount(form.digest, from, until));
-                if (!mounted) {
+                auto mounted = co_await repository_.mount(form.digest, from, until);
+                if (until.cancelled()) {
+                    co_return Error{Errc::Cancelled, "the push was cancelled"};
+                }
+                if (!mounted) { continue; } // a shortcut only: the upload says what is wrong
+                if (!*mounted) {
                     transfers_.known.forget(layer->diff_id, form.digest, *place);
                     continue;
                 }
@@ -137,26 +143,38 @@ class PushJob {
 
     net::Task<Result<void>> upload(Layer* layer, const std::string* id) {
         std::unique_ptr<registry::BlobUpload> upload;
-        std::uint64_t offset = 0;
         for (int attempt = 1;; ++attempt) {
             const net::Until until = this->until();
-            if (!upload) {
-                CO_TRY_LET(begun, co_await repository_.upload(until));
-                upload = std::move(begun);
-                offset = 0;
-            }
-            auto sent = co_await send_from(layer, id, upload.get(), offset);
+            auto sent = co_await try_upload(layer, id, &upload);
             if (sent) { co_return ok(); }
             const bool last = attempt >= env_.settings.max_download_attempts;
             if (last || until.cancelled() || !is_worth_retrying(sent.error())) { co_return sent; }
             lines_.say(status_line(*id, "Retrying"));
-            auto taken = co_await upload->resume(until);
+            const net::Until pause = until.no_later_than(Deadline::in(retry_pause * attempt));
+            co_await net::sleep(env_.loop, pause);
+        }
+    }
+
+    /// Begins, or goes on from what the server says it has.
+    net::Task<Result<void>> try_upload(Layer* layer, const std::string* id,
+                                       std::unique_ptr<registry::BlobUpload>* upload) {
+        const net::Until until = this->until();
+        std::uint64_t offset = 0;
+        if (*upload) {
+            auto taken = co_await (*upload)->resume(until);
             if (taken) {
                 offset = *taken;
+            } else if (is_worth_retrying(taken.error())) {
+                co_return std::move(taken).error();
             } else {
-                upload.reset(); // the server does not know it any more
+                upload->reset(); // the server does not know it any more
             }
         }
+        if (!*upload) {
+            CO_TRY_LET(begun, co_await repository_.upload(until));
+            *upload = std::move(begun);
+        }
+        co_return co_await send_from(layer, id, upload->get(), offset);
     }
 
     using Made = Result<image::CompressedLayer>;
@@ -309,7 +327,7 @@ Result<std::vector<oci::Reference>> Images::check_push(const oci::Reference& ref
     std::vector<oci::Reference> all;
     for (const auto& one : state_->table.references_of_name(reference.without_tag_and_digest())) {
         const bool wanted = !reference.has_tag() || one.tag() == reference.tag();
-        if (one.has_tag() && wanted) { all.push_back(one); }
+        if (one.has_tag() && !one.has_digest() && wanted) { all.push_back(one); }
     }
     if (all.empty()) {
         return Error{Errc::NotFound,

@@ -19,7 +19,7 @@ class Lines {
     virtual void say(Json line) = 0;
 };
 
-/// HTTP_PROXY and its kin of this process, where the settings do not name proxies.
+/// The settings' registry keys, and HTTP_PROXY and its kin of this process.
 registry::ClientOptions client_options(const Settings& settings);
 
 /// The image's part of `index` for `wanted` (empty members: this machine's): the exact variant,

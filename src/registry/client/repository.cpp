@@ -10,6 +10,7 @@ namespace shoal::registry {
 namespace {
 
 constexpr std::size_t pages_max = 10'000;
+constexpr std::size_t tags_max = 100'000;
 
 std::vector<std::string> every_image_type() {
     return {std::string(oci::media::oci_index), std::string(oci::media::oci_manifest),
@@ -181,6 +182,7 @@ net::Task<Result<std::vector<std::string>>> Repository::tags(net::Until until) {
                 }
             }
         }
+        if (all.size() > tags_max) { co_return invalid("the repository has too many tags"); }
         const std::string link = next_link(answer->headers.get_or("Link", ""));
         if (link.empty()) { break; }
         CO_TRY_LET(following, net::follow_redirect(answer->url, link));

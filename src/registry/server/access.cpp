@@ -26,7 +26,7 @@ namespace {
 constexpr int checks_max = 2;                    ///< passwords that are checked at one time
 constexpr std::chrono::seconds believed_for{30}; ///< a good password of the file
 constexpr std::size_t believed_max = 10'000;
-constexpr std::chrono::seconds page_life{3600};
+constexpr std::size_t name_bytes_max = 256; ///< of somebody who logs in
 
 /// Says whether a file is still the one that was read.
 struct Stamp {
@@ -85,9 +85,8 @@ class AccessImpl : public Access {
         claims.robot = caller.identity.robot;
         claims.audience = settings_.service;
         claims.issued = clock_.now();
-        auto life = settings_.token_life;
+        const auto life = settings_.token_life;
         for (const auto& scope : scopes) {
-            if (scope.type == "page" && !caller.token_scopes) { life = page_life; }
             Scope granted = grant(caller, scope);
             if (!granted.actions.empty()) { claims.scopes.push_back(std::move(granted)); }
         }
@@ -101,11 +100,18 @@ class AccessImpl : public Access {
 
     Result<void> reload(AccessSettings settings) override {
         settings.directory = settings_.directory;
-        settings_ = std::move(settings);
+        if (settings.htpasswd_file.empty()) {
+            settings.htpasswd_file = settings.directory + "/htpasswd";
+        }
+        AccessSettings before = std::exchange(settings_, std::move(settings));
+        file_stamp_ = robots_stamp_ = Stamp{};
+        if (auto read = refresh(); !read) {
+            settings_ = std::move(before);
+            return read;
+        }
         failures_ = Failures(settings_.failures_max, settings_.failures_window);
         believed_.clear();
-        file_stamp_ = robots_stamp_ = Stamp{};
-        return refresh();
+        return ok();
     }
     const AccessSettings& settings() const override { return settings_; }
 
@@ -131,6 +137,7 @@ class AccessImpl : public Access {
             robots_.clear();
             for (auto& robot : loaded) { robots_[robot.name] = std::move(robot); }
             robots_stamp_ = robots;
+            believed_.clear();
         }
         return ok();
     }
@@ -155,21 +162,28 @@ class AccessImpl : public Access {
 
     net::Task<Result<Caller>> log_in(std::string name, std::string password, std::string peer,
                                      net::Until until) {
-        const Instant now = clock_.now();
         if (const auto read = refresh(); !read) {
             co_return Error{Errc::Unavailable, "users cannot be read: " + read.error().message};
         }
+        if (name.size() > name_bytes_max) { co_return wrong_password(); }
         const std::string cached = blob::hash(cache_key_ + name + '\0' + password).hex();
-        if (const auto known = believed_.find(cached);
-            known != believed_.end() && now < known->second.until) {
-            co_return Caller{known->second.identity, std::nullopt};
-        }
         const std::string by_name = "name " + name;
         const std::string by_peer = "peer " + peer;
-        if (failures_.blocked(by_name, now) || failures_.blocked(by_peer, now)) {
-            co_return Error{Errc::Unavailable, "too many failed log-ins: try again in a minute"};
+        // Asked again when it is this one's turn: others may have failed meanwhile, or been right.
+        for (const bool waited : {false, true}) {
+            const Instant now = clock_.now();
+            if (const auto known = believed_.find(cached);
+                known != believed_.end() && now < known->second.until) {
+                co_return Caller{known->second.identity, std::nullopt};
+            }
+            if (failures_.blocked(by_name, now) || failures_.blocked(by_peer, now)) {
+                co_return Error{Errc::Unavailable,
+                                "too many failed log-ins: try again in a minute"};
+            }
+            if (!waited) { CO_TRY(co_await wait_for_turn(until)); }
         }
-        auto found = co_await check(name, password, until);
+        const Instant now = clock_.now();
+        auto found = co_await check(name, password);
         if (!found) { co_return std::move(found).error(); }
         if (!*found) {
             failures_.note(by_name, now);
@@ -185,26 +199,33 @@ class AccessImpl : public Access {
         if (believed_.size() >= believed_max) { believed_.clear(); }
         const bool local = file_.hashes.contains(name) || caller.identity.robot;
         const auto span = local || !settings_.ldap ? believed_for : settings_.ldap->cache;
-        believed_[cached] = {caller.identity, clock_.now() + span};
+        Instant end = clock_.now() + span;
+        const auto robot = robots_.find(name);
+        if (robot != robots_.end() && robot->second.expires != Instant()) {
+            end = std::min(end, robot->second.expires);
+        }
+        believed_[cached] = {caller.identity, end};
         co_return caller;
     }
 
+    net::Task<Result<void>> wait_for_turn(net::Until until) {
+        while (checking_ >= checks_max) {
+            const net::Wake wake = co_await queue_.wait(until);
+            if (wake == net::Wake::Raised) { continue; }
+            queue_.wake_one();
+            co_return Error{Errc::Unavailable, "too many log-ins at one time"};
+        }
+        co_return ok();
+    }
+
     /// Nothing when the password is wrong.
-    net::Task<Result<std::optional<Identity>>> check(std::string name, std::string password,
-                                                     net::Until until) {
+    net::Task<Result<std::optional<Identity>>> check(std::string name, std::string password) {
         if (is_robot_name(name)) {
             const auto robot = robots_.find(name);
             const bool right =
                 robot != robots_.end() && is_robots_secret(robot->second, password, clock_.now());
             if (!right) { co_return std::optional<Identity>(); }
             co_return std::optional<Identity>(identity_of(name, {}, true));
-        }
-        while (checking_ >= checks_max) {
-            const net::Wake wake = co_await queue_.wait(until);
-            if (wake != net::Wake::Raised) {
-                queue_.wake_one();
-                co_return Error{Errc::Unavailable, "too many log-ins at one time"};
-            }
         }
         ++checking_;
         auto found = co_await check_password_of(name, password);
@@ -251,10 +272,6 @@ class AccessImpl : public Access {
     /// As much of a scope as the caller has.
     Scope grant(const Caller& caller, const Scope& scope) const {
         Scope granted{scope.type, scope.name, {}};
-        if (scope.type == "page") {
-            if (!caller.identity.anonymous() && !caller.token_scopes) { granted.actions = {"*"}; }
-            return granted;
-        }
         if (scope.type == "registry") {
             if (scope.name == "catalog" && allows(caller, "", Action::Catalog)) {
                 granted.actions = {"*"};

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "net/loop.h"
 #include "net/pool.h"
+#include "net/scope.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "registry/server/access_settings.h"
@@ -216,6 +217,14 @@ class AccessTest : public ::testing::Test {
     Result<Access::Caller> basic(const std::string& pair, const std::string& peer = "192.0.2.1") {
         return net::run_task(loop_, access_->authenticate("Basic " + base64(pair), peer, {}));
     }
+    net::Task<void> try_once(std::string pair, std::vector<Result<Access::Caller>>* answers) {
+        auto answer = co_await access_->authenticate("Basic " + base64(pair), "192.0.2.1", {});
+        answers->push_back(std::move(answer));
+    }
+    static net::Task<void> wait_for_all(net::TaskScope* scope) {
+        net::Until never;
+        co_await scope->drain(never);
+    }
     os::TempDir directory_;
     net::Loop loop_;
     net::Pool pool_;
@@ -243,6 +252,44 @@ TEST_F(AccessTest, failed_log_ins_are_counted_by_name_and_by_address) {
     EXPECT_EQ(basic("bob:x").error().code, Errc::Unavailable) << "from that address";
     clock_.at += seconds(61);
     EXPECT_TRUE(basic("ann:secret"));
+}
+
+TEST_F(AccessTest, tries_at_one_time_are_counted_too) {
+    int refused = 0;
+    int blocked = 0;
+    std::vector<Result<Access::Caller>> answers;
+    net::TaskScope scope(loop_);
+    for (int n = 0; n < 30; ++n) { scope.spawn(try_once("ann:no" + std::to_string(n), &answers)); }
+    net::run_task(loop_, wait_for_all(&scope));
+    for (const auto& answer : answers) {
+        ++(answer.error().code == Errc::Unauthorized ? refused : blocked);
+    }
+    EXPECT_LE(refused, 7);
+    EXPECT_EQ(refused + blocked, 30);
+}
+
+TEST_F(AccessTest, a_robot_that_was_removed_is_not_believed_any_more) {
+    const auto made = make_robot("robot$ci", clock_.at, Instant(), random_);
+    ASSERT_TRUE(save_robots(directory_.path() + "/robots.json", {made.robot}));
+    EXPECT_TRUE(basic("robot$ci:" + made.secret));
+    ASSERT_TRUE(save_robots(directory_.path() + "/robots.json", {}));
+    EXPECT_FALSE(basic("robot$ci:" + made.secret));
+}
+
+TEST_F(AccessTest, a_reload_that_fails_changes_nothing) {
+    ASSERT_TRUE(os::write_file_atomic(directory_.path() + "/robots.json", "nonsense"));
+    AccessSettings other = settings_;
+    other.admins = {"ann"};
+    EXPECT_FALSE(access_->reload(other));
+    ASSERT_TRUE(os::remove_file(directory_.path() + "/robots.json"));
+    EXPECT_FALSE(basic("ann:secret")->identity.admin);
+}
+
+TEST_F(AccessTest, no_scope_makes_a_token_live_longer) {
+    const auto ann = *basic("ann:secret");
+    const auto document = *parse_json(
+        access_->issue_token(ann, {{"page", "x", {"x"}}, {"repository", "a", {"pull"}}}));
+    EXPECT_EQ(document["expires_in"], 300);
 }
 
 TEST_F(AccessTest, robots_have_an_end) {

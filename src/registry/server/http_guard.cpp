@@ -36,9 +36,8 @@ Result<void> check_approach(const Guard& guard, const net::Headers& headers) {
     }
     if (!guard.open) { return ok(); }
     const std::string name = name_of_host(headers.get_or("Host", "localhost"));
-    if (names_loopback(name) || std::ranges::find(guard.names, name) != guard.names.end()) {
-        return ok();
-    }
+    const auto same = [&](const auto& one) { return equals_ignore_case(one, name); };
+    if (names_loopback(name) || std::ranges::any_of(guard.names, same)) { return ok(); }
     return Error{Errc::Forbidden, "a registry without accounts is addressed as localhost, or by a "
                                   "name that it was given with --name"};
 }

@@ -89,7 +89,6 @@ bool scopes_allow(const std::vector<Scope>& scopes, std::string_view repository,
         return contains(scope.actions, what) || contains(scope.actions, "*");
     };
     return std::any_of(scopes.begin(), scopes.end(), [&](const Scope& scope) {
-        if (scope.type == "page") { return action != Action::Push && action != Action::Admin; }
         if (action == Action::Catalog || action == Action::Admin) {
             return scope.type == "registry" && scope.name == "catalog" &&
                    action == Action::Catalog && has(scope, "*");
