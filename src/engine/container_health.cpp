@@ -11,6 +11,12 @@ void Containers::Impl::watch_run(const EntryPtr& entry) {
     entry->run = std::make_unique<net::Cancel>();
     auto ended = std::make_unique<net::Cancel>(*entry->run);
     ended->follow(scope.cancel());
+    Container& container = *entry->record;
+    const container::HealthPlan plan =
+        container::plan_health(container.config.healthcheck, container.config.shell);
+    container.health = {};
+    if (plan.enabled) { container.health = container::begin_health(plan); }
+    ++container.generation;
     scope.spawn(watch(entry, entry->shim));
     scope.spawn(watch_health(entry, std::move(ended)));
 }
@@ -20,10 +26,7 @@ net::Task<void> Containers::Impl::watch_health(EntryPtr entry, std::unique_ptr<n
     Container& container = *entry->record;
     const container::HealthPlan plan =
         container::plan_health(container.config.healthcheck, container.config.shell);
-    container.health = {};
     if (!plan.enabled) { co_return; }
-    container.health = container::begin_health(plan);
-    ++container.generation;
     const Instant started = container.state.started_at;
     while (!cancel.cancelled()) {
         const nanoseconds wait =

@@ -184,4 +184,5 @@ def test_programs_that_end_at_once_do_not_wait_for_their_check(daemon, api, box)
             list(pool.map(lambda id: api.post(f"/containers/{id}/start"), ids))
         for id in ids:
             assert api.post(f"/containers/{id}/wait")["StatusCode"] == 0
+            assert api.get(f"/containers/{id}/json")["State"]["Health"]["Status"] == "unhealthy"
     assert daemon.process.poll() is None

@@ -107,7 +107,7 @@ def test_skopeo(guarded, skopeo, tmp_path):
     skopeo("delete", "--tls-verify=false", name + ":1")
     assert json.loads(skopeo("list-tags", "--tls-verify=false", name).stdout)["Tags"] == []
     skopeo("logout", guarded.address)
-    assert skopeo("inspect", "--tls-verify=false", name + ":1", ok=False).returncode != 0
+    assert "authentication required" in skopeo("inspect", "--tls-verify=false", name + "/two:2", ok=False).stderr
 
 
 def test_skopeo_with_wrong_words(guarded, skopeo):
@@ -145,12 +145,10 @@ def test_every_command_line_through_our_engine(guarded, api, cli):
 
 def test_debians_dockerd(guarded, scratch, busybox_tar, tmp_path):
     """The reference client of the reference protocol: docker 20.10 with its own daemon."""
-    d = daemons.Daemon(tempfile.mkdtemp(prefix="d", dir=scratch), kind="dockerd")
+    # No bridge and no rules of its own: other tests share this network namespace.
+    d = daemons.Daemon(tempfile.mkdtemp(prefix="d", dir=scratch), {"iptables": False, "bridge": "none"}, kind="dockerd")
     try:
         d.start(60)
-    except AssertionError as e:
-        pytest.skip(f"dockerd does not start here: {str(e)[:200]}")
-    try:
         docker = cli_module.Cli("/usr/bin/docker", d.socket, str(tmp_path))
         name = f"{guarded.address}/team/app"
         docker("import", busybox_tar, name + ":1")
