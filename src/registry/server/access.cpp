@@ -104,7 +104,8 @@ class AccessImpl : public Access {
             settings.htpasswd_file = settings.directory + "/htpasswd";
         }
         AccessSettings before = std::exchange(settings_, std::move(settings));
-        file_stamp_ = robots_stamp_ = Stamp{};
+        file_stamp_.reset(); // a file that is absent has a stamp, too
+        robots_stamp_.reset();
         if (auto read = refresh(); !read) {
             settings_ = std::move(before);
             return read;
@@ -124,7 +125,7 @@ class AccessImpl : public Access {
     /// Reads users and robots again when their files have changed.
     Result<void> refresh() {
         const Stamp file = stamp_of(settings_.htpasswd_file);
-        if (!(file == file_stamp_)) {
+        if (file_stamp_ != file) {
             TRY_LET(loaded, load_htpasswd(settings_.htpasswd_file));
             file_ = std::move(loaded);
             file_stamp_ = file;
@@ -132,7 +133,7 @@ class AccessImpl : public Access {
         }
         const std::string robots_file = settings_.directory + "/robots.json";
         const Stamp robots = stamp_of(robots_file);
-        if (!(robots == robots_stamp_)) {
+        if (robots_stamp_ != robots) {
             TRY_LET(loaded, load_robots(robots_file));
             robots_.clear();
             for (auto& robot : loaded) { robots_[robot.name] = std::move(robot); }
@@ -171,6 +172,7 @@ class AccessImpl : public Access {
         const std::string by_peer = "peer " + peer;
         // Asked again when it is this one's turn: others may have failed meanwhile, or been right.
         for (const bool waited : {false, true}) {
+            if (waited) { queue_.wake_one(); } // this one may go without a check of its own
             const Instant now = clock_.now();
             if (const auto known = believed_.find(cached);
                 known != believed_.end() && now < known->second.until) {
@@ -297,9 +299,9 @@ class AccessImpl : public Access {
     AuditLog audit_;
     Failures failures_;
     PasswordFile file_;
-    Stamp file_stamp_;
+    std::optional<Stamp> file_stamp_;
     std::map<std::string, Robot> robots_;
-    Stamp robots_stamp_;
+    std::optional<Stamp> robots_stamp_;
     std::map<std::string, Believed> believed_;
     net::WaitQueue queue_;
     int checking_ = 0;
