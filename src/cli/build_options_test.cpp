@@ -138,7 +138,7 @@ TEST(BuildOptions, what_is_not_supported_is_refused_by_name) {
     EXPECT_THAT(failure({"--platform", "a/b", "--platform", "c/d"}), HasSubstr("--platform"));
     EXPECT_THAT(failure({"--output", "type=registry"}),
                 HasSubstr("--output: type=registry is not supported"));
-    EXPECT_THAT(failure({"--output", "type=image,push=true"}), HasSubstr("push is not supported"));
+    EXPECT_THAT(failure({"--output", "type=image,push=true"}), HasSubstr("use --push"));
 }
 
 TEST(BuildOptions, bad_values_are_refused_while_they_are_parsed) {
