@@ -383,12 +383,10 @@ net::Task<Result<void>> Images::State::pull_one(registry::Repository* repository
         if (outcome) { job.remember_blobs(reference.name()); }
         if (outcome && reference.has_tag()) { outcome = tag(reference, id); }
         if (outcome) { outcome = tag(reference.with_digest(found.digest), id); }
-        // What a failed pull has brought stays for the next one, until a later pull is through.
-        if (outcome && leftovers) { orphans = true; }
+        // What a failed pull has brought stays for the next one, until a later pull is through; or
+        // goes at once when the disk is full.
+        if (outcome ? leftovers : outcome.error().code == Errc::Exhausted) { orphans = true; }
         leftovers = !outcome;
-        if (!outcome && outcome.error().code == Errc::Exhausted) {
-            orphans = true;
-        } // room is needed
         co_await end_adding();
         CO_TRY(std::move(outcome));
     } else if (const auto kept = tag(reference.with_digest(found.digest), id); !kept) {

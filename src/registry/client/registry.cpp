@@ -103,8 +103,6 @@ Result<std::shared_ptr<net::HttpClient>> Registry::Impl::client_for(const net::U
         TRY_LET(all, endpoints_of(written, options.hosts, Purpose::Push));
         how = all.front();
         how.verify = verify;
-        TRY_LET(proxied, endpoints_of(written, options.hosts, Purpose::Push));
-        how.proxy = proxied.front().proxy;
     }
     std::shared_ptr<net::TlsClient> tls;
     if (url.tls) {
