@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::size_t buffer_bytes = 256 * 1024;
 constexpr std::chrono::seconds session_wait{20}; ///< for a client whose session is on its way
+constexpr std::string_view upload_prefix = "upload-request:"; ///< of the id of a build's context
 
 // --- parameters ---
 
@@ -222,13 +223,14 @@ class BodyContext {
 
 // --- the build ---
 
-net::Task<Result<void>> find_session(Call& call, build::Request* request) {
+using SessionPtr = std::shared_ptr<buildkit::Session>;
+
+/// null when the client names none.
+net::Task<Result<SessionPtr>> find_session(Call& call) {
     const std::string id = call.query_text("session");
-    if (id.empty()) { co_return ok(); }
+    if (id.empty()) { co_return nullptr; }
     const net::Until until(Deadline::in(session_wait), call.gone());
-    CO_TRY_LET(session, co_await call.daemon.sessions.find(id, until));
-    request->session = session;
-    co_return ok();
+    co_return co_await call.daemon.sessions.find(id, until);
 }
 
 std::unique_ptr<BuildVoice> make_voice(Call& call, const build::Request& request) {
@@ -324,26 +326,22 @@ net::Task<Result<void>> build_with_upload(Call& call, build::Request request, st
     co_return done;
 }
 
-net::Task<Result<void>> build_image(Call& call) {
-    constexpr std::string_view upload = "upload-request";
+net::Task<Result<void>> build_for(Call& call, SessionPtr session) {
     const std::string build_id = call.query_text("buildid");
-    if (build_id.starts_with(std::string(upload) + ":")) {
-        co_return co_await give_upload(call, build_id.substr(upload.size() + 1));
-    }
     CO_TRY_LET(request, request_of(call));
     const std::string version = call.query_text("version");
     if (!version.empty() && version != "1" && version != "2") {
         co_return invalid("invalid version " + version + ": there are 1 and 2");
     }
     call.note(request.tags.empty() ? "" : request.tags.front());
-    CO_TRY(co_await find_session(call, &request));
+    request.session = std::move(session);
     const std::string remote = call.query_text("remote");
     if (remote == "client-session") {
         if (!request.session) { co_return invalid("remote=client-session needs a session"); }
         request.context = {build::ContextSource::Kind::Session, "", "context"};
         co_return co_await run_build(call, std::move(request));
     }
-    if (remote == upload) {
+    if (remote == "upload-request") {
         if (build_id.empty()) { co_return invalid("remote=upload-request needs a buildid"); }
         co_return co_await build_with_upload(call, std::move(request), build_id);
     }
@@ -359,6 +357,18 @@ net::Task<Result<void>> build_image(Call& call) {
         done = co_await run_build(call, std::move(request));
     }
     co_await body.remove();
+    co_return done;
+}
+
+net::Task<Result<void>> build_image(Call& call) {
+    const std::string build_id = call.query_text("buildid");
+    if (build_id.starts_with(upload_prefix)) {
+        co_return co_await give_upload(call, build_id.substr(upload_prefix.size()));
+    }
+    CO_TRY_LET(session, co_await find_session(call));
+    auto done = co_await build_for(call, session);
+    // A client that hears of a refusal while its session still opens would wait for it for ever.
+    if (!done && session) { session->hang_up(); }
     co_return done;
 }
 

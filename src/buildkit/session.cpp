@@ -31,6 +31,7 @@ class ClientSession : public Session {
     }
 
     net::Task<Result<void>> run(net::Until until) { return connection_.run(until); }
+    void hang_up() override { connection_.close(); }
 
     const std::string& id() const override { return offer_.id; }
     const std::string& shared_key() const override { return offer_.shared_key; }

@@ -57,6 +57,8 @@ class Session {
     shared_key() const = 0; ///< names the directory across builds; may be ""
     virtual bool
     offers(std::string_view method) const = 0; ///< "/moby.filesync.v1.FileSync/DiffCopy"
+    /// Ends the connection: a client whose build was refused may wait for that alone.
+    virtual void hang_up() = 0;
 
     /// Makes `directory` (existing, nobody else writes it) equal to what is asked of the client's
     /// directory. Files that are there with the same size, mode, time and link are not sent again;

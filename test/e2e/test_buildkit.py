@@ -90,6 +90,20 @@ def test_outputs_that_are_not_supported_are_named(docker20, tmp_path):
     assert "not supported" in r.err
 
 
+def test_the_session_of_a_refused_build_is_hung_up(api, daemon):
+    """A client that hears of the refusal while its session still opens waits for the session's end."""
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(daemon.socket)
+    s.settimeout(20)
+    s.sendall(b"POST /session HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nX-Docker-Expose-Session-Uuid: refused\r\n\r\n")
+    assert b" 101 " in s.recv(4096)
+    r = api.raw("POST", "/build", session="refused", remote="client-session", version="2", outputs=json.dumps([{"Type": "registry", "Attrs": {}}]))
+    assert r.status == 501 and "not supported" in r.message
+    while s.recv(65536):
+        pass
+    s.close()
+
+
 def test_a_dockerfile_from_outside_the_context(docker20, tmp_path):
     folder = write_folder(tmp_path / "c", None, {"a": "text"})
     (tmp_path / "Elsewhere").write_text("FROM busybox\nCOPY a /a\nRUN cat /a\n")
