@@ -27,6 +27,8 @@ constexpr int checks_max = 2;                    ///< passwords that are checked
 constexpr std::chrono::seconds believed_for{30}; ///< a good password of the file
 constexpr std::size_t believed_max = 10'000;
 constexpr std::size_t name_bytes_max = 256; ///< of somebody who logs in
+constexpr std::chrono::hours session_life{8};
+constexpr std::chrono::hours directory_session_life{1}; ///< nobody asks the directory meanwhile
 
 /// Says whether a file is still the one that was read.
 struct Stamp {
@@ -40,6 +42,10 @@ Stamp stamp_of(const std::string& path) {
     if (::stat(path.c_str(), &status) != 0) { return {}; }
     return {status.st_size, status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec,
             status.st_ino};
+}
+
+bool contains(const std::vector<std::string>& list, const std::string& one) {
+    return std::find(list.begin(), list.end(), one) != list.end();
 }
 
 Error wrong_password() { return Error{Errc::Unauthorized, "incorrect username or password"}; }
@@ -78,13 +84,7 @@ class AccessImpl : public Access {
     }
 
     std::string issue_token(const Caller& caller, const std::vector<Scope>& scopes) override {
-        TokenClaims claims;
-        claims.subject = caller.identity.name;
-        claims.groups = caller.identity.groups;
-        claims.admin = caller.identity.admin;
-        claims.robot = caller.identity.robot;
-        claims.audience = settings_.service;
-        claims.issued = clock_.now();
+        TokenClaims claims = claims_for(caller.identity, settings_.service);
         const auto life = settings_.token_life;
         for (const auto& scope : scopes) {
             Scope granted = grant(caller, scope);
@@ -96,6 +96,23 @@ class AccessImpl : public Access {
                               {"access_token", token},
                               {"expires_in", life.count()},
                               {"issued_at", format_rfc3339(claims.issued)}});
+    }
+
+    Session begin_session(const Caller& caller) override {
+        TokenClaims claims = claims_for(caller.identity, session_audience());
+        const auto life = caller.identity.directory ? directory_session_life : session_life;
+        claims.expires = claims.issued + life;
+        claims.stamp = password_stamp(caller.identity);
+        return {key_.sign(claims), life};
+    }
+
+    Result<Caller> continue_session(std::string_view text) override {
+        TRY_LET(claims, key_.verify(text, session_audience(), clock_.now()));
+        TRY_LET(identity, standing_of(claims));
+        if (claims.stamp != password_stamp(identity)) {
+            return Error{Errc::Unauthorized, "the password is another one now"};
+        }
+        return Caller{std::move(identity), std::nullopt};
     }
 
     Result<void> reload(AccessSettings settings) override {
@@ -151,21 +168,78 @@ class AccessImpl : public Access {
 
     Result<Caller> bearer(std::string_view token) {
         TRY_LET(claims, key_.verify(token, settings_.service, clock_.now()));
-        Caller caller;
-        caller.identity.name = claims.subject;
-        caller.identity.groups = claims.groups;
-        caller.identity.robot = claims.robot;
-        // What a token says of its bearer's standing holds only as long as the settings agree.
-        caller.identity.admin = claims.admin && is_admin(claims.subject);
-        caller.token_scopes = std::move(claims.scopes);
-        return caller;
+        TRY_LET(identity, standing_of(claims));
+        return Caller{std::move(identity), std::move(claims.scopes)};
+    }
+
+    std::string session_audience() const { return settings_.service + "/page"; }
+
+    TokenClaims claims_for(const Identity& identity, std::string audience) const {
+        TokenClaims claims;
+        claims.subject = identity.name;
+        claims.groups = groups_to_keep(identity);
+        claims.robot = identity.robot;
+        claims.directory = identity.directory;
+        claims.audience = std::move(audience);
+        claims.issued = clock_.now();
+        return claims;
+    }
+
+    /// Groups that only the directory knows of, and that a rule asks for.
+    std::vector<std::string> groups_to_keep(const Identity& identity) const {
+        std::vector<std::string> kept;
+        if (!identity.directory) { return kept; }
+        for (const auto& group : identity.groups) {
+            const auto own = settings_.groups.find(group);
+            const bool given =
+                own != settings_.groups.end() && contains(own->second, identity.name);
+            const bool asked =
+                std::any_of(settings_.rules.begin(), settings_.rules.end(),
+                            [&](const Rule& rule) { return contains(rule.groups, group); });
+            if (!given && asked) { kept.push_back(group); }
+        }
+        return kept;
+    }
+
+    /// Who a token speaks of, as users and settings are now. Fails: Unauthorized when there is no
+    /// such account any more.
+    Result<Identity> standing_of(const TokenClaims& claims) {
+        const std::string& name = claims.subject;
+        if (name.empty()) { return Identity{}; }
+        if (const auto read = refresh(); !read) { return unreadable(read.error()); }
+        bool there = false;
+        if (claims.robot) {
+            const auto robot = robots_.find(name);
+            there = robot != robots_.end() &&
+                    (robot->second.expires == Instant() || clock_.now() < robot->second.expires);
+        } else {
+            const bool in_file = file_.hashes.contains(name);
+            there = claims.directory ? settings_.ldap && !in_file : in_file;
+        }
+        if (!there) { return Error{Errc::Unauthorized, "there is no account " + name}; }
+        Identity identity = identity_of(name, claims.groups, claims.robot);
+        identity.directory = claims.directory;
+        return identity;
+    }
+
+    /// Another password, another stamp. "" for users of the directory.
+    std::string password_stamp(const Identity& identity) const {
+        std::string hash;
+        if (const auto robot = robots_.find(identity.name); robot != robots_.end()) {
+            hash = robot->second.hash;
+        } else if (const auto user = file_.hashes.find(identity.name); user != file_.hashes.end()) {
+            hash = user->second;
+        }
+        return hash.empty() ? "" : blob::hash(hash).hex().substr(0, 16);
+    }
+
+    static Error unreadable(const Error& error) {
+        return Error{Errc::Unavailable, "users cannot be read: " + error.message};
     }
 
     net::Task<Result<Caller>> log_in(std::string name, std::string password, std::string peer,
                                      net::Until until) {
-        if (const auto read = refresh(); !read) {
-            co_return Error{Errc::Unavailable, "users cannot be read: " + read.error().message};
-        }
+        if (const auto read = refresh(); !read) { co_return unreadable(read.error()); }
         if (name.size() > name_bytes_max) { co_return wrong_password(); }
         const std::string cached = blob::hash(cache_key_ + name + '\0' + password).hex();
         const std::string by_name = "name " + name;
@@ -199,8 +273,7 @@ class AccessImpl : public Access {
         Caller caller;
         caller.identity = std::move(**found);
         if (believed_.size() >= believed_max) { believed_.clear(); }
-        const bool local = file_.hashes.contains(name) || caller.identity.robot;
-        const auto span = local || !settings_.ldap ? believed_for : settings_.ldap->cache;
+        const auto span = caller.identity.directory ? settings_.ldap->cache : believed_for;
         Instant end = clock_.now() + span;
         const auto robot = robots_.find(name);
         if (robot != robots_.end() && robot->second.expires != Instant()) {
@@ -252,21 +325,17 @@ class AccessImpl : public Access {
         auto user = co_await pool_.run(std::move(job));
         if (!user) { co_return std::move(user).error(); }
         if (!*user) { co_return std::optional<Identity>(); }
-        co_return std::optional<Identity>(identity_of(name, std::move((*user)->groups), false));
-    }
-
-    bool is_admin(const std::string& name) const {
-        return std::find(settings_.admins.begin(), settings_.admins.end(), name) !=
-               settings_.admins.end();
+        Identity identity = identity_of(name, std::move((*user)->groups), false);
+        identity.directory = true;
+        co_return std::optional<Identity>(std::move(identity));
     }
 
     Identity identity_of(const std::string& name, std::vector<std::string> groups,
                          bool robot) const {
-        Identity identity{name, std::move(groups), robot, !robot && is_admin(name)};
+        Identity identity{name, std::move(groups), robot};
+        identity.admin = !robot && contains(settings_.admins, name);
         for (const auto& [group, members] : settings_.groups) {
-            if (std::find(members.begin(), members.end(), name) != members.end()) {
-                identity.groups.push_back(group);
-            }
+            if (contains(members, name)) { identity.groups.push_back(group); }
         }
         return identity;
     }

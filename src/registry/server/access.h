@@ -38,6 +38,7 @@ struct Identity {
     std::vector<std::string> groups;
     bool robot = false;
     bool admin = false;
+    bool directory = false; ///< the directory (LDAP) knows the password, not the file
     bool anonymous() const { return name.empty(); }
 };
 
@@ -105,6 +106,16 @@ class Access {
     /// A token for as much of `scopes` as the caller has: {"token","access_token","expires_in",
     /// "issued_at"}.
     virtual std::string issue_token(const Caller& caller, const std::vector<Scope>& scopes) = 0;
+    /// What a browser keeps of somebody who has logged in with a password. It grants nothing by
+    /// itself: who that is and what he may do is looked up each time, and it ends with the account
+    /// and the password. It is no token, nor is a token one.
+    struct Session {
+        std::string text;
+        std::chrono::seconds life;
+    };
+    virtual Session begin_session(const Caller& caller) = 0;
+    /// Fails: Unauthorized; Unavailable when the files of users cannot be read.
+    virtual Result<Caller> continue_session(std::string_view text) = 0;
     /// Reads rules and settings again (SIGHUP).
     virtual Result<void> reload(AccessSettings settings) = 0;
     virtual const AccessSettings& settings() const = 0;

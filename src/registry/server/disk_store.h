@@ -74,6 +74,7 @@ class DiskStore : public Store {
     Result<void> delete_tag(const std::string& name, const std::string& tag) override;
     Result<std::vector<std::string>> tags(const std::string& name, std::string_view last,
                                           std::size_t n) const override;
+    Result<TagInfo> tag_info(const std::string& name, const std::string& tag) const override;
     Result<std::vector<TagInfo>> tag_infos(const std::string& name, std::string_view last,
                                            std::size_t n) const override;
     Result<std::vector<Referrer>> referrers(const std::string& name, const oci::Digest& digest,

@@ -22,7 +22,9 @@ bool is_known(const Service& service, const Access::Caller& caller) {
 }
 
 bool is_allowed(const Service& service, const Call& call) {
-    const auto action = action_of(call.route().need);
+    const Need need = call.route().need;
+    if (need == Need::Nothing) { return true; }
+    const auto action = action_of(need);
     if (!action) { return is_known(service, call.caller()); }
     return service.access->allows(call.caller(), call.name(), *action);
 }
@@ -65,6 +67,10 @@ net::Task<void> run_operation(Service& service, Call& call, Record& record) {
         co_return;
     }
     if (service.cache != nullptr && service.cache->covers(call.name())) {
+        if (is_of_page(call.route().resource)) {
+            co_await call.refuse(Code::NameUnknown, "what is cached of others is not shown here");
+            co_return;
+        }
         co_await answer_cached(call);
         co_return;
     }
@@ -82,6 +88,11 @@ net::Task<void> refuse_place(net::Exchange& exchange, Code code, int status, std
     (void)sent;
 }
 
+std::string param_of(const net::RequestHead& request, std::string_view key) {
+    const auto* value = request.param(key);
+    return value == nullptr ? "" : *value;
+}
+
 net::Task<void> answer_api(Service& service, net::Exchange& exchange, Record& record) {
     const net::RequestHead& request = exchange.request();
     auto place = parse_place(request.path);
@@ -89,11 +100,13 @@ net::Task<void> answer_api(Service& service, net::Exchange& exchange, Record& re
         co_await refuse_place(exchange, Code::NameUnknown, 404, "page not found", "");
         co_return;
     }
-    if (!place->name.empty() || place->resource > Resource::Catalog) {
-        if (!is_repository_name(place->name)) {
-            co_await refuse_place(exchange, Code::NameInvalid, 400, "", "");
-            co_return;
-        }
+    if (is_of_page(place->resource)) {
+        place->name = has_name(place->resource) ? param_of(request, "name") : "";
+        place->item = param_of(request, "reference");
+    }
+    if (has_name(place->resource) && !is_repository_name(place->name)) {
+        co_await refuse_place(exchange, Code::NameInvalid, 400, "", "");
+        co_return;
     }
     const Route* route = find_route(request.method, place->resource);
     if (route == nullptr) {
@@ -111,7 +124,8 @@ Result<void> check_approach_of(const Service& service, const net::RequestHead& r
     const bool is_program =
         !open && !request.headers.has("Origin") && !request.headers.has("Sec-Fetch-Site");
     if (is_program) { return ok(); }
-    return check_approach({open, public_url_of(service, request), service.names}, request.headers);
+    const Guard guard{open, public_url_of(service, request), service.names, is_page(request.path)};
+    return check_approach(guard, request.headers);
 }
 
 net::Task<void> answer_part(Service& service, net::Exchange& exchange, Record& record) {
@@ -121,11 +135,14 @@ net::Task<void> answer_part(Service& service, net::Exchange& exchange, Record& r
         co_return;
     }
     const std::string& path = exchange.request().path;
-    if (path.starts_with("/v2/") || path == "/v2") {
+    if (path.starts_with("/v2/") || path == "/v2" || path.starts_with("/api/")) {
         co_await answer_api(service, exchange, record);
     } else if (path == "/token") {
         record.route = "token";
         co_await answer_token(service, exchange);
+    } else if (is_page(path)) {
+        record.route = "page";
+        co_await answer_page(service, exchange);
     } else if (path == "/healthz") {
         record.route = "health";
         co_await answer_health(service, exchange);
@@ -154,6 +171,13 @@ net::Task<Result<Access::Caller>> authenticate(Service& service, const net::Requ
     // Without users there are no wrong ones: clients send what they have stored for other places.
     if (service.access->settings().open) { co_return Access::Caller{}; }
     std::string authorization(request.headers.get_or("Authorization", ""));
+    if (authorization.empty() && request.path.starts_with("/api/")) {
+        // An ended session is nobody's: then the page shows what everybody sees, and asks.
+        const std::string session = session_of(request.headers);
+        auto caller = service.access->continue_session(session);
+        if (caller || caller.error().code == Errc::Unavailable) { co_return caller; }
+        co_return Access::Caller{};
+    }
     std::string peer = authorization.empty() ? "" : peer_of(service, request);
     const net::Until until(Deadline::in(service.http.stall_timeout));
     co_return co_await service.access->authenticate(std::move(authorization), std::move(peer),

@@ -22,7 +22,8 @@ std::string Call::param(std::string_view key) const {
 
 net::Headers api_headers() {
     return {{"Docker-Distribution-Api-Version", "registry/2.0"},
-            {"X-Content-Type-Options", "nosniff"}};
+            {"X-Content-Type-Options", "nosniff"},
+            {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox"}};
 }
 
 net::Task<void> Call::answer(int status, net::Headers headers, std::string body) {
@@ -55,7 +56,9 @@ net::Task<void> Call::challenge(std::string error, std::string message) {
     const std::string scope = scope_of(route_.need, name());
     net::Headers headers = api_headers();
     headers.add("Content-Type", std::string(json_type));
-    headers.add("WWW-Authenticate", challenge_text(service_, request(), scope, error));
+    if (!is_of_page(route_.resource)) { // a browser would ask with a window of its own
+        headers.add("WWW-Authenticate", challenge_text(service_, request(), scope, error));
+    }
     Json detail = nullptr;
     if (!scope.empty()) { detail = scope; }
     std::vector<Problem> problems;
@@ -110,6 +113,7 @@ std::string scope_of(Need need, std::string_view name) {
         return repository("delete");
     case Need::Catalog:
         return "registry:catalog:*";
+    case Need::Nothing:
     case Need::Known:
         break;
     }

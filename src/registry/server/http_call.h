@@ -50,6 +50,8 @@ class Call {
 
 /// Headers that every answer of the API has.
 net::Headers api_headers();
+/// Those of every answer to the page, which is JSON.
+net::Headers page_headers();
 /// "https://host:5000", as the client sees this registry.
 std::string public_url_of(const Service& service, const net::RequestHead& request);
 /// The value of WWW-Authenticate.
@@ -63,6 +65,9 @@ net::Task<void> send_manifest(Call& call, StoredManifest manifest, bool stale);
 net::Task<void> send_blob(Call& call, OpenBlob blob, oci::Digest digest);
 /// An operation on a repository that belongs to the cache (http_cached.cpp).
 net::Task<void> answer_cached(Call& call);
+
+/// The value of the page's cookie, "" when there is none.
+std::string session_of(const net::Headers& headers);
 
 /// What a failure of Store or Access means to a client: `code` is for NotFound and Invalid.
 struct Refusal {

@@ -30,9 +30,11 @@ bool names_loopback(const std::string& name) {
 Result<void> check_approach(const Guard& guard, const net::Headers& headers) {
     const std::string_view site = headers.get_or("Sec-Fetch-Site", "none");
     const std::string_view origin = headers.get_or("Origin", "");
-    const bool foreign_site = site != "none" && site != "same-origin";
+    const bool follows_link = guard.page && headers.get_or("Sec-Fetch-Mode", "") == "navigate";
+    const bool foreign_site = site != "none" && site != "same-origin" && !follows_link;
     if (foreign_site || (!origin.empty() && origin != guard.public_url)) {
-        return Error{Errc::Forbidden, "requests of web pages are refused"};
+        return Error{Errc::Forbidden,
+                     "requests of other sites' pages are refused; this one is " + guard.public_url};
     }
     if (!guard.open) { return ok(); }
     const std::string name = name_of_host(headers.get_or("Host", "localhost"));

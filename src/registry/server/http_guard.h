@@ -15,6 +15,7 @@ struct Guard {
     bool open = false;              ///< no accounts: whoever reaches it may do everything
     std::string public_url;         ///< the origin that this registry itself has
     std::vector<std::string> names; ///< that it is called by
+    bool page = false; ///< what is asked for is the page itself, to which others may link
 };
 /// Fails: Forbidden with the reason.
 Result<void> check_approach(const Guard& guard, const net::Headers& headers);

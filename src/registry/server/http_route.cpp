@@ -24,6 +24,16 @@ constexpr std::array table{
     Route{"PATCH",  Resource::Upload,    Need::Push,    "PATCH upload",    patch_upload},
     Route{"PUT",    Resource::Upload,    Need::Push,    "PUT upload",      put_upload},
     Route{"DELETE", Resource::Upload,    Need::Push,    "DELETE upload",   cancel_upload},
+    Route{"GET",    Resource::PageSession,      Need::Nothing, "GET page session",       tell_session},
+    Route{"POST",   Resource::PageSession,      Need::Nothing, "POST page session",      log_in_to_page},
+    Route{"DELETE", Resource::PageSession,      Need::Nothing, "DELETE page session",    log_out_of_page},
+    Route{"GET",    Resource::PageRepositories, Need::Nothing, "GET page repositories",  browse_repositories},
+    Route{"GET",    Resource::PageRepository,   Need::Pull,    "GET page repository",    browse_repository},
+    Route{"DELETE", Resource::PageRepository,   Need::Delete,  "DELETE page repository", delete_repository},
+    Route{"GET",    Resource::PageTags,         Need::Pull,    "GET page tags",          browse_tags},
+    Route{"GET",    Resource::PageManifest,     Need::Pull,    "GET page manifest",      browse_manifest},
+    Route{"DELETE", Resource::PageManifest,     Need::Delete,  "DELETE page manifest",   delete_manifest},
+    Route{"GET",    Resource::PageReferrers,    Need::Pull,    "GET page referrers",     browse_referrers},
 };
 // clang-format on
 
@@ -63,6 +73,17 @@ std::optional<Place> parse_named(std::string_view rest) {
 
 std::optional<Place> parse_place(std::string_view path) {
     if (path == "/v2/" || path == "/v2") { return Place{}; }
+    constexpr std::pair<std::string_view, Resource> page[] = {
+        {"/api/session", Resource::PageSession},
+        {"/api/repositories", Resource::PageRepositories},
+        {"/api/repository", Resource::PageRepository},
+        {"/api/tags", Resource::PageTags},
+        {"/api/manifest", Resource::PageManifest},
+        {"/api/referrers", Resource::PageReferrers},
+    };
+    for (const auto& [known, resource] : page) {
+        if (path == known) { return Place{resource, "", ""}; }
+    }
     if (!path.starts_with("/v2/")) { return std::nullopt; }
     const auto decoded = decode_percent(path.substr(4), false);
     if (!decoded) { return std::nullopt; }
@@ -80,10 +101,27 @@ std::optional<Action> action_of(Need need) {
         return Action::Delete;
     case Need::Catalog:
         return Action::Catalog;
+    case Need::Nothing:
     case Need::Known:
         break;
     }
     return std::nullopt;
+}
+
+bool has_name(Resource resource) {
+    switch (resource) {
+    case Resource::Base:
+    case Resource::Catalog:
+    case Resource::PageSession:
+    case Resource::PageRepositories:
+        return false;
+    default:
+        return true;
+    }
+}
+
+bool is_of_page(Resource resource) {
+    return resource >= Resource::PageSession && resource <= Resource::PageReferrers;
 }
 
 std::span<const Route> routes() { return table; }

@@ -13,14 +13,21 @@ namespace shoal::registry {
 
 /// The resources of the API, with the numbers of the specification's table of endpoints.
 enum class Resource {
-    Base,      ///< /v2/ (end-1)
-    Catalog,   ///< /v2/_catalog (Docker's)
-    Tags,      ///< /v2/<name>/tags/list (end-8)
-    Manifest,  ///< /v2/<name>/manifests/<reference> (end-3, 7, 9)
-    Blob,      ///< /v2/<name>/blobs/<digest> (end-2, 10)
-    Uploads,   ///< /v2/<name>/blobs/uploads/ (end-4, 11)
-    Upload,    ///< /v2/<name>/blobs/uploads/<id> (end-5, 6, 13, 14)
-    Referrers, ///< /v2/<name>/referrers/<digest> (end-12)
+    Base,    ///< /v2/ (end-1)
+    Catalog, ///< /v2/_catalog (Docker's)
+    // What the page asks for, below /api/; a repository's name is in the query.
+    PageSession,      ///< /api/session
+    PageRepositories, ///< /api/repositories
+    PageRepository,   ///< /api/repository?name=
+    PageTags,         ///< /api/tags?name=
+    PageManifest,     ///< /api/manifest?name=&reference=
+    PageReferrers,    ///< /api/referrers?name=&digest=
+    Tags,             ///< /v2/<name>/tags/list (end-8)
+    Manifest,         ///< /v2/<name>/manifests/<reference> (end-3, 7, 9)
+    Blob,             ///< /v2/<name>/blobs/<digest> (end-2, 10)
+    Uploads,          ///< /v2/<name>/blobs/uploads/ (end-4, 11)
+    Upload,           ///< /v2/<name>/blobs/uploads/<id> (end-5, 6, 13, 14)
+    Referrers,        ///< /v2/<name>/referrers/<digest> (end-12)
 };
 
 struct Place {
@@ -33,13 +40,18 @@ std::optional<Place> parse_place(std::string_view path);
 
 /// What an operation asks of its caller.
 enum class Need {
-    Known, ///< has said who it is (or nobody has to)
+    Nothing, ///< it sees what is its own
+    Known,   ///< has said who it is (or nobody has to)
     Pull,
     Push,
     Delete,
     Catalog,
 };
-std::optional<Action> action_of(Need need); ///< nothing for Known
+std::optional<Action> action_of(Need need); ///< nothing for Nothing and Known
+/// It belongs to one repository.
+bool has_name(Resource resource);
+/// It is the page's, not the distribution API's.
+bool is_of_page(Resource resource);
 
 class Call;
 using Operation = net::Task<void> (*)(Call&);
@@ -72,5 +84,14 @@ net::Task<void> get_upload(Call& call);
 net::Task<void> patch_upload(Call& call);
 net::Task<void> put_upload(Call& call);
 net::Task<void> cancel_upload(Call& call);
+net::Task<void> tell_session(Call& call);
+net::Task<void> log_in_to_page(Call& call);
+net::Task<void> log_out_of_page(Call& call);
+net::Task<void> browse_repositories(Call& call);
+net::Task<void> browse_repository(Call& call);
+net::Task<void> delete_repository(Call& call);
+net::Task<void> browse_tags(Call& call);
+net::Task<void> browse_manifest(Call& call);
+net::Task<void> browse_referrers(Call& call);
 
 } // namespace shoal::registry

@@ -172,12 +172,18 @@ Result<std::vector<Store::TagInfo>>
 DiskStore::tag_infos(const std::string& name, std::string_view last, std::size_t n) const {
     TRY_LET(names, tags(name, last, n));
     std::vector<TagInfo> infos;
-    for (auto& tag : names) {
-        const auto digest = tag_digest(name, tag);
-        const auto status = tree_.status(layout::tag_current(name, tag));
-        if (digest && status) { infos.push_back({std::move(tag), *digest, status->changed}); }
+    for (const auto& tag : names) {
+        auto info = tag_info(name, tag);
+        if (info) { infos.push_back(std::move(*info)); }
     }
     return infos;
+}
+
+Result<Store::TagInfo> DiskStore::tag_info(const std::string& name, const std::string& tag) const {
+    const auto digest = tag_digest(name, tag);
+    const auto status = tree_.status(layout::tag_current(name, tag));
+    if (!digest || !status) { return not_found("tag", name + ":" + tag); }
+    return TagInfo{tag, *digest, status->changed};
 }
 
 /// A directory is newer than our mark when another program has put a manifest there since.

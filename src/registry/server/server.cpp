@@ -66,7 +66,8 @@ class Running {
           proxy_(std::move(proxy)), pool_(loop, pool_threads_max), service_{.loop = loop,
                                                                             .pool = pool_,
                                                                             .meters = meters_,
-                                                                            .clock = clock_},
+                                                                            .clock = clock_,
+                                                                            .random = random_},
           signals_(loop, {SIGTERM, SIGINT, SIGHUP}), scope_(loop) {}
 
     net::Task<int> run() {

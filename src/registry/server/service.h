@@ -39,6 +39,7 @@ struct Service {
     Cache* cache = nullptr; ///< null without upstreams
     Meters& meters;
     const Clock& clock;
+    Random& random;
     std::string name; ///< of this registry, when a client names none: "registry.example:5000"
     std::vector<std::string> names{}; ///< that it was told it is called by
     HttpOptions http{};

@@ -159,6 +159,7 @@ class Store {
         oci::Digest digest;
         Instant changed;
     };
+    virtual Result<TagInfo> tag_info(const std::string& name, const std::string& tag) const = 0;
     virtual Result<std::vector<TagInfo>> tag_infos(const std::string& name, std::string_view last,
                                                    std::size_t n) const = 0;
     /// Manifests whose subject is `digest`, in order of digest; `artifact_type` "" for all. Not an

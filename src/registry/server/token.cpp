@@ -67,8 +67,9 @@ Json payload_of(const TokenClaims& claims) {
     payload.update(times_of(claims));
     payload["access"] = std::move(access);
     if (!claims.groups.empty()) { payload["groups"] = claims.groups; }
-    if (claims.admin) { payload["admin"] = true; }
     if (claims.robot) { payload["robot"] = true; }
+    if (claims.directory) { payload["directory"] = true; }
+    if (!claims.stamp.empty()) { payload["stamp"] = claims.stamp; }
     return payload;
 }
 
@@ -108,8 +109,9 @@ Result<TokenClaims> claims_of(const Json& payload, std::string_view audience, In
     claims.issued = *issued;
     claims.expires = *expires;
     claims.groups = texts_at(payload, "groups");
-    claims.admin = payload.contains("admin") && payload["admin"] == true;
     claims.robot = payload.contains("robot") && payload["robot"] == true;
+    claims.directory = payload.contains("directory") && payload["directory"] == true;
+    claims.stamp = text_at(payload, "stamp");
     if (payload.contains("access") && payload["access"].is_array()) {
         for (const auto& entry : payload["access"]) {
             if (!entry.is_object()) { return refused("malformed"); }

@@ -15,8 +15,9 @@ namespace shoal::registry {
 struct TokenClaims {
     std::string subject; ///< the user's name, "" for nobody
     std::vector<std::string> groups;
-    bool admin = false;
     bool robot = false;
+    bool directory = false; ///< a user of the directory rather than of the file
+    std::string stamp;      ///< of the password that was right; "" when that does not matter
     std::vector<Scope> scopes;
     std::string audience;
     Instant issued;

@@ -1,0 +1,28 @@
+import { Alert, Center, Loader, Text } from '@mantine/core';
+import type { UseQueryResult } from '@tanstack/react-query';
+import type { ReactNode } from 'react';
+
+/** Shows what a query has brought, or that it is under way, or why it failed. */
+export function Loaded<T>({ query, children }: { query: UseQueryResult<T>; children: (data: T) => ReactNode }) {
+  if (query.data !== undefined) return children(query.data);
+  if (query.isError) {
+    return (
+      <Alert color="red" title="This cannot be shown" role="alert">
+        {query.error.message}
+      </Alert>
+    );
+  }
+  return (
+    <Center p="xl">
+      <Loader aria-label="Loading" />
+    </Center>
+  );
+}
+
+export function Nothing({ children }: { children: ReactNode }) {
+  return (
+    <Text c="dimmed" ta="center" p="xl">
+      {children}
+    </Text>
+  );
+}
