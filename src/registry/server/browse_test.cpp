@@ -55,7 +55,9 @@ Json small_config() {
     return parse_json(R"({"architecture":"arm64","variant":"v8","os":"linux",
         "created":"2026-01-02T03:04:05Z",
         "config":{"Env":["A=b"],"Cmd":["run"],"ExposedPorts":{"80/tcp":{}},"Labels":{"x":"y"}},
-        "rootfs":{"type":"layers","diff_ids":[]},
+        "rootfs":{"type":"layers","diff_ids":[
+            "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"]},
         "history":[{"created_by":"ADD rootfs"},{"created_by":"ENV A=b","empty_layer":true},
                    {"created_by":"RUN make"}]})")
         .value();
