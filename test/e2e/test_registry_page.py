@@ -15,10 +15,10 @@ CONFIG = {"access": {"admins": ["admin"], "failures-max": 100, "rules": [{"users
 HISTORY = [{"created": "2026-01-02T03:04:05Z", "created_by": "ADD rootfs"}, {"created_by": "ENV A=b", "empty_layer": True}]
 
 
-def scenario(registry, name, **facts):
+def scenario(registry, scene, **facts):
     if not os.path.exists("/usr/bin/chromium"):
         pytest.skip("no Chromium on this machine")
-    done = subprocess.run(["node", f"{TEST}/run.mjs", name, f"http://127.0.0.1:{registry.port}", json.dumps(facts)], capture_output=True, text=True, timeout=180)
+    done = subprocess.run(["node", f"{TEST}/run.mjs", scene, f"http://127.0.0.1:{registry.port}", json.dumps(facts)], capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -47,7 +47,7 @@ def fill(registry, user=None):
          "annotations": {"vnd.docker.reference.type": "attestation-manifest"}}]}
     registry.put_manifest("team/app", "many", index, OCI_INDEX, user=user)
     put_image(registry, "other/tool", "latest", layer=b"other", user=user)
-    return {"digest": digest, "size": f"{size / 1000:.3g} kB", "layerSize": "5.00 kB"}
+    return {"digest": digest, "size": f"{size / 1000:.2f} kB", "layerSize": "5.00 kB"}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def registry(tmp_path_factory):
     r.facts = fill(r)
     put_image(r, "team/hostile", "v1", layer=b"hostile", history=[{"created_by": "<img src=x onerror=alert(1)>"}], annotations={"x": "<script>alert(2)</script>"})
     yield r
-    assert r.stop() == 0
+    assert r.stop() == 0, r.log_tail()
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def guarded(tmp_path_factory):
     r.admin = "admin:admin-secret-word"
     r.facts = fill(r, r.admin)
     yield r
-    assert r.stop() == 0
+    assert r.stop() == 0, r.log_tail()
 
 
 @pytest.mark.parametrize("name", ["browse", "index", "colours", "copies", "strangers", "hostileNames"])

@@ -111,7 +111,8 @@ net::Task<void> log_in_to_page(Call& call) {
 
 net::Task<void> log_out_of_page(Call& call) {
     std::string cookie = print_cookie(call, "", std::chrono::seconds(0));
-    co_await answer_session(call, Access::Caller{}, std::move(cookie));
+    const Access::Caller nobody;
+    co_await answer_session(call, nobody, std::move(cookie));
 }
 
 } // namespace shoal::registry
