@@ -1,7 +1,10 @@
 """Users of the registry out of a directory: a real slapd, searched as Active Directory is and bound by template."""
+import concurrent.futures
 import os
+import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import pytest
@@ -175,3 +178,53 @@ def test_a_directory_that_is_away(directory, serve):
     r = serve(searched(directory, url=f"ldaps://127.0.0.1:{registries.free_port()}"))
     assert may(r, "ann:ann-secret") == 503
     assert may(r, None) == 401
+
+
+class Silent:
+    """Takes connections, and never says a word; `ended` counts those that the other side gave up."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port, self.taken, self.ended = self.listener.getsockname()[1], 0, threading.Semaphore(0)
+        threading.Thread(target=self.take, daemon=True).start()
+
+    def take(self):
+        while True:
+            try:
+                c, _ = self.listener.accept()
+            except OSError:
+                return
+            self.taken += 1
+            threading.Thread(target=self.listen, args=(c,), daemon=True).start()
+
+    def listen(self, c):
+        try:
+            while c.recv(4096):
+                pass
+        except OSError:
+            pass
+        c.close()
+        self.ended.release()
+
+
+@pytest.mark.parametrize("scheme", ["ldaps", "ldap"])
+def test_a_directory_that_never_answers_holds_nobody_else_up(serve, scheme):
+    silent = Silent()
+    r = serve({"url": f"{scheme}://127.0.0.1:{silent.port}", "user-dn": "uid={},ou=people,dc=test", "timeout": "1s"})
+    r.run("user", "add", "local", "--password-stdin", stdin="local-secret\n")
+    name, secret = r.run("robot", "add", "ci").stdout.split()
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        waiting = [pool.submit(may, r, f"zoe{n}:x") for n in range(12)]
+        while silent.taken < 4:
+            time.sleep(0.01)
+        assert may(r, "local:local-secret") == 202
+        assert may(r, f"{name}:{secret}") == 202
+        assert not all(w.done() for w in waiting)
+        assert [w.result() for w in waiting] == [503] * 12
+    # What was given up holds no thread: every connection ends, and the next question is asked again.
+    asked = silent.taken
+    for _ in range(asked):
+        assert silent.ended.acquire(timeout=30)
+    assert may(r, "zoe:x") == 503
+    assert silent.taken > asked
+    silent.listener.close()

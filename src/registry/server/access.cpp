@@ -10,9 +10,9 @@
 #include "os/file.h"
 #include "registry/protocol/auth_config.h"
 #include "registry/server/audit.h"
+#include "registry/server/directory_checks.h"
 #include "registry/server/failures.h"
 #include "registry/server/htpasswd.h"
-#include "registry/server/ldap.h"
 #include "registry/server/robots.h"
 #include "registry/server/rules.h"
 #include "registry/server/token.h"
@@ -23,7 +23,7 @@
 namespace shoal::registry {
 namespace {
 
-constexpr int checks_max = 2;                    ///< passwords that are checked at one time
+constexpr int checks_max = 2;                    ///< passwords of the file checked at one time
 constexpr std::chrono::seconds believed_for{30}; ///< a good password of the file
 constexpr std::size_t believed_max = 10'000;
 constexpr std::size_t name_bytes_max = 256; ///< of somebody who logs in
@@ -57,7 +57,7 @@ class AccessImpl : public Access {
         : settings_(std::move(settings)), pool_(pool), clock_(clock), key_(std::move(key)),
           audit_(settings_.directory + "/audit.log"),
           failures_(settings_.failures_max, settings_.failures_window), queue_(loop),
-          cache_key_(random.hex(32)) {}
+          directory_(loop), cache_key_(random.hex(32)) {}
 
     net::Task<Result<Caller>> authenticate(std::string authorization, std::string peer,
                                            net::Until until) override {
@@ -244,9 +244,10 @@ class AccessImpl : public Access {
         const std::string cached = blob::hash(cache_key_ + name + '\0' + password).hex();
         const std::string by_name = "name " + name;
         const std::string by_peer = "peer " + peer;
+        const bool elsewhere = is_directorys(name);
         // Asked again when it is this one's turn: others may have failed meanwhile, or been right.
         for (const bool waited : {false, true}) {
-            if (waited) { queue_.wake_one(); } // this one may go without a check of its own
+            if (waited) { wake_next(elsewhere); } // this one may go without a check of its own
             const Instant now = clock_.now();
             if (const auto known = believed_.find(cached);
                 known != believed_.end() && now < known->second.until) {
@@ -256,10 +257,10 @@ class AccessImpl : public Access {
                 co_return Error{Errc::Unavailable,
                                 "too many failed log-ins: try again in a minute"};
             }
-            if (!waited) { CO_TRY(co_await wait_for_turn(until)); }
+            if (!waited) { CO_TRY(co_await wait_for_turn(elsewhere, until)); }
         }
         const Instant now = clock_.now();
-        auto found = co_await check(name, password);
+        auto found = co_await check(name, password, until);
         if (!found) { co_return std::move(found).error(); }
         if (!*found) {
             failures_.note(by_name, now);
@@ -283,7 +284,24 @@ class AccessImpl : public Access {
         co_return caller;
     }
 
-    net::Task<Result<void>> wait_for_turn(net::Until until) {
+    /// Names that neither the file nor the robots' prefix claims.
+    bool is_directorys(const std::string& name) const {
+        return settings_.ldap && !is_robot_name(name) && !file_.hashes.contains(name);
+    }
+
+    void wake_next(bool elsewhere) {
+        if (elsewhere) {
+            directory_.wake_one();
+        } else {
+            queue_.wake_one();
+        }
+    }
+
+    net::Task<Result<void>> wait_for_turn(bool elsewhere, net::Until until) {
+        if (elsewhere) {
+            const Deadline patience = Deadline::in(settings_.ldap->timeout);
+            co_return co_await directory_.wait_for_turn(until.no_later_than(patience));
+        }
         while (checking_ >= checks_max) {
             const net::Wake wake = co_await queue_.wait(until);
             if (wake == net::Wake::Raised) { continue; }
@@ -294,7 +312,8 @@ class AccessImpl : public Access {
     }
 
     /// Nothing when the password is wrong.
-    net::Task<Result<std::optional<Identity>>> check(std::string name, std::string password) {
+    net::Task<Result<std::optional<Identity>>> check(std::string name, std::string password,
+                                                     net::Until until) {
         if (is_robot_name(name)) {
             const auto robot = robots_.find(name);
             const bool right =
@@ -302,32 +321,28 @@ class AccessImpl : public Access {
             if (!right) { co_return std::optional<Identity>(); }
             co_return std::optional<Identity>(identity_of(name, {}, true));
         }
+        if (is_directorys(name)) {
+            const LdapSettings ldap = *settings_.ldap;
+            auto user = co_await directory_.log_in(ldap, name, password, until);
+            if (!user) { co_return std::move(user).error(); }
+            if (!*user) { co_return std::optional<Identity>(); }
+            Identity identity = identity_of(name, std::move((*user)->groups), false);
+            identity.directory = true;
+            co_return std::optional<Identity>(std::move(identity));
+        }
         ++checking_;
-        auto found = co_await check_password_of(name, password);
+        const bool right = co_await is_files_password(name, password);
         --checking_;
         queue_.wake_one();
-        co_return found;
+        if (!right) { co_return std::optional<Identity>(); }
+        co_return std::optional<Identity>(identity_of(name, {}, false));
     }
 
-    net::Task<Result<std::optional<Identity>>> check_password_of(std::string name,
-                                                                 std::string password) {
+    net::Task<bool> is_files_password(std::string name, std::string password) {
         const auto known = file_.hashes.find(name);
-        if (known != file_.hashes.end() || !settings_.ldap) {
-            const std::string hash = known == file_.hashes.end() ? nobodys_hash : known->second;
-            auto job = [password, hash] { return check_password(password, hash); };
-            const bool right = co_await pool_.run(std::move(job));
-            if (!right) { co_return std::optional<Identity>(); }
-            co_return std::optional<Identity>(identity_of(name, {}, false));
-        }
-        auto job = [ldap = *settings_.ldap, name, password] {
-            return log_in_by_directory(ldap, name, password);
-        };
-        auto user = co_await pool_.run(std::move(job));
-        if (!user) { co_return std::move(user).error(); }
-        if (!*user) { co_return std::optional<Identity>(); }
-        Identity identity = identity_of(name, std::move((*user)->groups), false);
-        identity.directory = true;
-        co_return std::optional<Identity>(std::move(identity));
+        const std::string hash = known == file_.hashes.end() ? nobodys_hash : known->second;
+        auto job = [password, hash] { return check_password(password, hash); };
+        co_return co_await pool_.run(std::move(job));
     }
 
     Identity identity_of(const std::string& name, std::vector<std::string> groups,
@@ -374,6 +389,7 @@ class AccessImpl : public Access {
     std::map<std::string, Believed> believed_;
     net::WaitQueue queue_;
     int checking_ = 0;
+    DirectoryChecks directory_;
     std::string cache_key_;
 };
 

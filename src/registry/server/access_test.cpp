@@ -190,13 +190,14 @@ TEST(Ldap, escapes_what_a_name_could_break_out_with) {
     LdapSettings settings;
     settings.url = "ldap://127.0.0.1:1";
     settings.user_dn = "uid={}";
-    const auto empty = log_in_by_directory(settings, "ann", "");
+    DirectoryLine line;
+    const auto empty = log_in_by_directory(settings, "ann", "", line);
     ASSERT_TRUE(empty);
     EXPECT_FALSE(empty->has_value()) << "an empty password would bind as nobody";
-    EXPECT_EQ(log_in_by_directory(settings, "ann", "x").error().code, Errc::Unavailable);
+    EXPECT_EQ(log_in_by_directory(settings, "ann", "x", line).error().code, Errc::Unavailable);
     settings.url = "ldap://192.0.2.1";
     settings.start_tls = false;
-    EXPECT_NE(log_in_by_directory(settings, "ann", "x").error().message.find("without TLS"),
+    EXPECT_NE(log_in_by_directory(settings, "ann", "x", line).error().message.find("without TLS"),
               std::string::npos);
 }
 

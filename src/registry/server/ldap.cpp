@@ -4,7 +4,9 @@
 #include "os/file.h"
 
 #include <cstring>
+#include <lber.h>
 #include <ldap.h>
+#include <sys/socket.h>
 
 namespace shoal::registry {
 namespace {
@@ -32,7 +34,19 @@ bool is_loopback(const std::string& url) {
     return url.starts_with("ldapi:");
 }
 
-Result<Handle> connect(const LdapSettings& settings) {
+/// libldap tells of the socket before it begins with TLS.
+int on_connected(LDAP*, Sockbuf* buffer, LDAPURLDesc*, sockaddr*, ldap_conncb* hook) {
+    int raw = -1;
+    if (ber_sockbuf_ctrl(buffer, LBER_SB_OPT_GET_FD, &raw) != 1) { return LDAP_SUCCESS; }
+    os::Fd socket(raw);
+    static_cast<DirectoryLine*>(hook->lc_arg)->connected(socket);
+    (void)socket.release(); // it is libldap's
+    return LDAP_SUCCESS;
+}
+void on_disconnected(LDAP*, Sockbuf*, ldap_conncb*) {}
+
+/// `hook` must outlive the handle.
+Result<Handle> connect(const LdapSettings& settings, ldap_conncb& hook) {
     LDAP* made = nullptr;
     if (const int code = ldap_initialize(&made, settings.url.c_str()); code != LDAP_SUCCESS) {
         return directory_error(settings.url.c_str(), code);
@@ -44,7 +58,9 @@ Result<Handle> connect(const LdapSettings& settings) {
     ldap_set_option(made, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
     ldap_set_option(made, LDAP_OPT_NETWORK_TIMEOUT, &limit);
     ldap_set_option(made, LDAP_OPT_TIMEOUT, &limit);
-    ldap_set_option(made, LDAP_OPT_TIMELIMIT, &limit.tv_sec);
+    const int seconds = static_cast<int>(settings.timeout.count());
+    ldap_set_option(made, LDAP_OPT_TIMELIMIT, &seconds);
+    ldap_set_option(made, LDAP_OPT_CONNECT_CB, &hook);
     const bool tls = settings.url.starts_with("ldaps:");
     if (!tls && !settings.start_tls && !is_loopback(settings.url)) {
         return Error{Errc::Unavailable,
@@ -198,12 +214,34 @@ std::string first_value(std::string_view dn) {
     return value;
 }
 
+void DirectoryLine::hang_up() {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+    if (socket_) { ::shutdown(socket_.raw(), SHUT_RDWR); }
+}
+
+bool DirectoryLine::over() const {
+    const std::lock_guard lock(mutex_);
+    return over_;
+}
+
+void DirectoryLine::connected(const os::Fd& socket) {
+    const std::lock_guard lock(mutex_);
+    auto mine = socket.duplicate(); // the number may be another file's when libldap has closed it
+    if (!mine) { return; }
+    socket_ = std::move(*mine);
+    if (over_) { ::shutdown(socket_.raw(), SHUT_RDWR); }
+}
+
 Result<std::optional<DirectoryUser>> log_in_by_directory(const LdapSettings& settings,
                                                          const std::string& name,
-                                                         const std::string& password) {
+                                                         const std::string& password,
+                                                         DirectoryLine& line) {
     // A bind with an empty password succeeds as nobody (RFC 4513, 5.1.2).
     if (name.empty() || password.empty()) { return std::optional<DirectoryUser>(); }
-    TRY_LET(handle, connect(settings));
+    if (line.over()) { return Error{Errc::Unavailable, "the directory: nobody waits any more"}; }
+    ldap_conncb hook{on_connected, on_disconnected, &line};
+    TRY_LET(handle, connect(settings, hook));
     DirectoryUser user;
     if (!settings.user_dn.empty()) {
         user.dn = fill_dn(settings.user_dn, name);

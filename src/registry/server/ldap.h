@@ -1,9 +1,12 @@
 // Log-ins against a directory (LDAP, Active Directory) by libldap: bind as the user, read the
-// groups. Blocking, for a pool's thread; one connection per question, nothing is kept.
+// groups. Blocking, for a pool's thread, and without a sure end (DirectoryChecks gives it one); one
+// connection per question, nothing is kept.
 #pragma once
 
+#include "os/fd.h"
 #include "registry/server/access.h"
 
+#include <mutex>
 #include <optional>
 
 namespace shoal::registry {
@@ -12,11 +15,26 @@ struct DirectoryUser {
     std::string dn;
     std::vector<std::string> groups;
 };
+/// The connection of one question, for whoever does not want to wait for the answer any more.
+class DirectoryLine {
+  public:
+    /// Any thread: whoever reads or writes there comes back with an error, now or when it connects.
+    void hang_up();
+    bool over() const;
+    void connected(const os::Fd& socket);
+
+  private:
+    mutable std::mutex mutex_;
+    os::Fd socket_;
+    bool over_ = false;
+};
+
 /// Nothing when name or password are wrong. Fails: Unavailable when the directory does not answer
 /// or may not be spoken to (no TLS beyond loopback).
 Result<std::optional<DirectoryUser>> log_in_by_directory(const LdapSettings& settings,
                                                          const std::string& name,
-                                                         const std::string& password);
+                                                         const std::string& password,
+                                                         DirectoryLine& line);
 
 /// "{}" replaced, with what the name has of special characters escaped: RFC 4515 and RFC 4514.
 /// Pure.
