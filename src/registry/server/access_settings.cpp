@@ -1,6 +1,7 @@
 #include "registry/server/access_settings.h"
 
 #include "base/time.h"
+#include "registry/server/ldap.h"
 #include "registry/server/rules.h"
 
 #include <functional>
@@ -137,10 +138,7 @@ Result<LdapSettings> parse_ldap(const Json& value) {
                       {"group-name", text(ldap.group_name)},
                       {"timeout", span(ldap.timeout)},
                       {"cache", span(ldap.cache)}}));
-    if (!ldap.url.starts_with("ldap://") && !ldap.url.starts_with("ldaps://") &&
-        !ldap.url.starts_with("ldapi://")) {
-        return invalid("ldap.url: ldap://, ldaps:// or ldapi:// is needed");
-    }
+    TRY_LET(url, parse_ldap_url(ldap.url));
     const bool by_search = !ldap.bind_dn.empty();
     if (by_search && (ldap.user_base.empty() || ldap.user_filter.empty())) {
         return invalid("ldap: bind-dn needs user-base and user-filter");
@@ -152,9 +150,7 @@ Result<LdapSettings> parse_ldap(const Json& value) {
     if (pattern.find("{}") == std::string::npos) {
         return invalid("ldap: {} must stand where the user's name belongs");
     }
-    if (ldap.url.starts_with("ldaps:") || ldap.url.starts_with("ldapi:")) {
-        ldap.start_tls = false;
-    }
+    if (url.scheme != "ldap") { ldap.start_tls = false; }
     return ldap;
 }
 

@@ -201,6 +201,44 @@ TEST(Ldap, escapes_what_a_name_could_break_out_with) {
               std::string::npos);
 }
 
+TEST(Ldap, one_directory_and_its_host_are_read_as_they_are_written) {
+    for (const char* url : {"ldap://127.0.0.1", "ldap://127.9.9.9:389/", "ldap://localhost:1",
+                            "ldap://[::1]:389", "ldapi://%2Frun%2Fldapi"}) {
+        const auto parsed = parse_ldap_url(url);
+        ASSERT_TRUE(parsed) << parsed.error().message;
+        EXPECT_TRUE(parsed->is_loopback()) << url;
+    }
+    for (const char* url : {"ldap://127.0.0.1.evil.example", "ldap://localhost.evil.example:389",
+                            "ldaps://dc.example", "ldap://[2001:db8::1]", "ldap://10.127.0.1"}) {
+        const auto parsed = parse_ldap_url(url);
+        ASSERT_TRUE(parsed) << parsed.error().message;
+        EXPECT_FALSE(parsed->is_loopback()) << url;
+    }
+    const auto why = [](const char* url) {
+        const auto parsed = parse_ldap_url(url);
+        return parsed ? std::string("taken") : parsed.error().message;
+    };
+    for (const char* url :
+         {"ldap://127.0.0.1 ldap://evil.example", "ldap://127.0.0.1,evil.example"}) {
+        EXPECT_NE(why(url).find("lists of directories"), std::string::npos) << url;
+    }
+    EXPECT_NE(why("ldap://a@127.0.0.1").find("only a host"), std::string::npos);
+    EXPECT_NE(why("ldap://h/dc=x").find("only a host"), std::string::npos);
+    EXPECT_NE(why("ldap://h?x").find("only a host"), std::string::npos);
+    EXPECT_NE(why("ldap://").find("a host is needed"), std::string::npos);
+    EXPECT_NE(why("ldap://h:x").find("port"), std::string::npos);
+    EXPECT_NE(why("ldap://::1").find("port"), std::string::npos);
+    EXPECT_NE(why("ldap://[::1"), "taken");
+    EXPECT_NE(why("http://h").find("is needed"), std::string::npos);
+    LdapSettings settings;
+    settings.url = "ldap://127.0.0.1.evil.example";
+    settings.user_dn = "uid={}";
+    settings.start_tls = false;
+    DirectoryLine line;
+    EXPECT_NE(log_in_by_directory(settings, "ann", "x", line).error().message.find("without TLS"),
+              std::string::npos);
+}
+
 class AccessTest : public ::testing::Test {
   protected:
     AccessTest() : directory_(*os::TempDir::create()), pool_(loop_, 2) {

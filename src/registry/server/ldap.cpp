@@ -3,6 +3,8 @@
 #include "base/text.h"
 #include "os/file.h"
 
+#include <algorithm>
+#include <arpa/inet.h>
 #include <cstring>
 #include <lber.h>
 #include <ldap.h>
@@ -27,11 +29,17 @@ Error directory_error(const char* what, int code) {
                  std::string("the directory: ") + what + ": " + ldap_err2string(code)};
 }
 
-bool is_loopback(const std::string& url) {
-    for (const char* host : {"://127.0.0.1", "://localhost", "://[::1]"}) {
-        if (url.find(host) != std::string::npos) { return true; }
-    }
-    return url.starts_with("ldapi:");
+Error bad_url(const std::string& url, const std::string& why) {
+    return invalid("ldap.url: " + url + ": " + why);
+}
+
+bool is_host_byte(unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_';
+}
+
+bool is_ipv6(const std::string& text) {
+    in6_addr address{};
+    return ::inet_pton(AF_INET6, text.c_str(), &address) == 1;
 }
 
 /// libldap tells of the socket before it begins with TLS.
@@ -47,6 +55,7 @@ void on_disconnected(LDAP*, Sockbuf*, ldap_conncb*) {}
 
 /// `hook` must outlive the handle.
 Result<Handle> connect(const LdapSettings& settings, ldap_conncb& hook) {
+    TRY_LET(url, parse_ldap_url(settings.url));
     LDAP* made = nullptr;
     if (const int code = ldap_initialize(&made, settings.url.c_str()); code != LDAP_SUCCESS) {
         return directory_error(settings.url.c_str(), code);
@@ -61,8 +70,8 @@ Result<Handle> connect(const LdapSettings& settings, ldap_conncb& hook) {
     const int seconds = static_cast<int>(settings.timeout.count());
     ldap_set_option(made, LDAP_OPT_TIMELIMIT, &seconds);
     ldap_set_option(made, LDAP_OPT_CONNECT_CB, &hook);
-    const bool tls = settings.url.starts_with("ldaps:");
-    if (!tls && !settings.start_tls && !is_loopback(settings.url)) {
+    const bool tls = url.scheme == "ldaps";
+    if (!tls && !settings.start_tls && !url.is_loopback()) {
         return Error{Errc::Unavailable,
                      "the directory: passwords are not sent without TLS beyond this machine"};
     }
@@ -173,6 +182,51 @@ Result<std::vector<std::string>> groups_of(LDAP* handle, const LdapSettings& set
 }
 
 } // namespace
+
+bool LdapUrl::is_loopback() const {
+    if (scheme == "ldapi" || equals_ignore_case(host, "localhost") || host == "::1") {
+        return true;
+    }
+    in_addr address{};
+    return ::inet_pton(AF_INET, host.c_str(), &address) == 1 &&
+           (ntohl(address.s_addr) >> 24) == 127;
+}
+
+Result<LdapUrl> parse_ldap_url(const std::string& url) {
+    LdapUrl parsed;
+    const auto end = url.find("://");
+    parsed.scheme = url.substr(0, end == std::string::npos ? 0 : end);
+    if (parsed.scheme != "ldap" && parsed.scheme != "ldaps" && parsed.scheme != "ldapi") {
+        return bad_url(url, "ldap://, ldaps:// or ldapi:// is needed");
+    }
+    if (url.find_first_of(" ,\t\r\n") != std::string::npos) {
+        return bad_url(url, "lists of directories are not supported: give one");
+    }
+    std::string rest = url.substr(end + 3);
+    if (rest.ends_with('/')) { rest.pop_back(); }
+    if (rest.empty()) { return bad_url(url, "a host is needed"); }
+    if (rest.find_first_of("/?#@") != std::string::npos) {
+        return bad_url(url, "only a host and a port may stand there");
+    }
+    if (parsed.scheme == "ldapi") {
+        parsed.host = rest;
+        return parsed;
+    }
+    const auto bracket = rest.rfind(']');
+    const auto colon = rest.find(':', bracket == std::string::npos ? 0 : bracket);
+    if (colon != std::string::npos) {
+        const auto port = parse_number<std::uint16_t>(rest.substr(colon + 1));
+        if (!port || *port == 0) { return bad_url(url, "the port is none"); }
+    }
+    parsed.host = rest.substr(0, colon);
+    if (parsed.host.starts_with('[') && parsed.host.ends_with(']')) {
+        parsed.host = parsed.host.substr(1, parsed.host.size() - 2);
+        if (!is_ipv6(parsed.host)) { return bad_url(url, "the address is none"); }
+    } else if (parsed.host.empty() || !std::ranges::all_of(parsed.host, is_host_byte)) {
+        return bad_url(url, "the host is none");
+    }
+    return parsed;
+}
 
 std::string fill_filter(std::string_view pattern, std::string_view value) {
     std::string escaped;

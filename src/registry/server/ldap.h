@@ -36,6 +36,17 @@ Result<std::optional<DirectoryUser>> log_in_by_directory(const LdapSettings& set
                                                          const std::string& password,
                                                          DirectoryLine& line);
 
+/// One directory, scheme and host and perhaps a port, nothing else: "ldaps://dc.example.org:636",
+/// "ldapi://%2Frun%2Fslapd%2Fldapi". libldap would take lists of URLs and more. Pure.
+struct LdapUrl {
+    std::string scheme; ///< "ldap", "ldaps", "ldapi"
+    std::string host;   ///< without brackets; of ldapi the socket's path, still encoded
+    /// A name or an address that cannot leave this machine.
+    bool is_loopback() const;
+};
+/// Fails: Invalid saying what does not belong there.
+Result<LdapUrl> parse_ldap_url(const std::string& url);
+
 /// "{}" replaced, with what the name has of special characters escaped: RFC 4515 and RFC 4514.
 /// Pure.
 std::string fill_filter(std::string_view pattern, std::string_view value);
