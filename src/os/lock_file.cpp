@@ -24,6 +24,14 @@ Result<LockFile> LockFile::acquire(const std::string& path) {
     return os_error("lock " + path, errno);
 }
 
+Result<LockFile> LockFile::wait_for(const std::string& path) {
+    TRY_LET(fd, open_file(path, O_RDWR | O_CREAT, 0600));
+    while (flock(fd.raw(), LOCK_EX) != 0) {
+        if (errno != EINTR) { return os_error("lock " + path, errno); }
+    }
+    return LockFile(std::move(fd));
+}
+
 Result<PidFile> PidFile::create(const std::string& path) {
     auto text = read_file(path, 64);
     const auto pid = text ? parse_number<pid_t>(trim(*text)) : std::nullopt;

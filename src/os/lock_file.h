@@ -14,6 +14,8 @@ class LockFile {
     LockFile() = default;
     /// Makes the file if need be. Fails: Conflict when somebody else holds it.
     static Result<LockFile> acquire(const std::string& path);
+    /// Waits for whoever holds it: for what takes moments.
+    static Result<LockFile> wait_for(const std::string& path);
 
   private:
     explicit LockFile(Fd fd) : fd_(std::move(fd)) {}

@@ -2,6 +2,7 @@
 
 #include "os/file.h"
 
+#include <future>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -20,6 +21,17 @@ TEST(LockFile, is_held_by_one_at_a_time) {
         EXPECT_EQ(second.error().code, Errc::Conflict);
     }
     EXPECT_TRUE(LockFile::acquire(path));
+}
+
+TEST(LockFile, is_waited_for) {
+    auto folder = TempDir::create();
+    const auto path = folder->path() + "/lock";
+    auto first = std::make_unique<Result<LockFile>>(LockFile::acquire(path));
+    ASSERT_TRUE(*first);
+    auto second =
+        std::async(std::launch::async, [&] { return LockFile::wait_for(path).has_value(); });
+    first.reset();
+    EXPECT_TRUE(second.get());
 }
 
 TEST(PidFile, names_this_process_and_goes_with_it) {

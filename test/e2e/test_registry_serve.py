@@ -1,4 +1,5 @@
 """Running the registry server: settings, certificates, first account, reload, health, metrics, its end."""
+import base64
 import http.client
 import json
 import os
@@ -98,11 +99,12 @@ def test_accounts_are_taken_while_it_runs(make):
     assert r.request("GET", "/v2/", user="apache:of httpd").status == 200
 
 
-def tls_request(port, path, ca, name="localhost"):
+def tls_request(port, path, ca, name="localhost", headers=None):
     context = ssl.create_default_context(cafile=ca)
     with socket.create_connection(("127.0.0.1", port), timeout=20) as s, context.wrap_socket(s, server_hostname=name) as t:
         certificate = t.getpeercert()
-        t.sendall(f"GET {path} HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n".encode())
+        more = "".join(f"{k}: {v}\r\n" for k, v in (headers or {}).items())
+        t.sendall(f"GET {path} HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n{more}\r\n".encode())
         answer = http.client.HTTPResponse(t)
         answer.begin()
         return answer, answer.read(), certificate
@@ -295,3 +297,33 @@ def test_maintenance_beside_a_running_server(make):
     assert dry.returncode == 0 and json.loads(dry.stdout)["dryRun"] is True
     assert r.run("gc", "--nonsense").returncode == 1
     assert r.request("GET", "/v2/team/app/manifests/1").status == 200
+
+
+def test_two_that_start_at_once_on_a_fresh_directory(tmp_path):
+    """Both make what they need once, together: one key for tokens, one authority, one first account."""
+    for n in range(5):
+        pair = []
+        for name in ("a", "b"):
+            r = ShoalRegistry(str(tmp_path / f"{n}{name}"), args=["--name", "registry.example"])
+            r.root = str(tmp_path / f"{n}shared")
+            pair.append(r)
+        try:
+            for r in pair:
+                with open(r.log, "ab") as log:
+                    r.process = subprocess.Popen(r.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            for r in pair:
+                until(lambda r=r: "registry listens" in r.log_tail() or r.process.poll() is not None, 30, what="the registry")
+                assert r.process.poll() is None, r.log_tail()
+            ca = pair[0].root + "/private/tls/ca.crt"
+            shown = [p for r in pair for p in re.findall(r"with the password\s+(\S+)", r.log_tail())]
+            assert len(shown) == 1
+            assert sum("copy that file" in r.log_tail() for r in pair) == 1
+            basic = {"Authorization": "Basic " + base64.b64encode(f"admin:{shown[0]}".encode()).decode()}
+            for giver, taker in (pair, pair[::-1]):
+                answer, body, _ = tls_request(giver.port, "/token", ca, headers=basic)
+                assert answer.status == 200
+                bearer = {"Authorization": "Bearer " + json.loads(body)["token"]}
+                assert tls_request(taker.port, "/v2/", ca, headers=bearer)[0].status == 200
+        finally:
+            for r in pair:
+                assert r.stop() == 0

@@ -383,5 +383,27 @@ TEST(Certificates, are_made_once_and_anew_when_names_change) {
     EXPECT_EQ(status.st_mode & 0777, 0600u);
 }
 
+TEST(Certificates, are_made_anew_when_they_do_not_fit_their_keys) {
+    const auto directory = os::TempDir::create();
+    const auto other = os::TempDir::create();
+    const os::SystemClock clock;
+    const std::vector<std::string> names{"registry.example"};
+    const auto made = *ensure_certificates(directory->path(), names, clock.now());
+    const auto stranger = *ensure_certificates(other->path(), names, clock.now());
+    const auto ca = *os::read_file(made.ca_file);
+    ASSERT_TRUE(os::write_file_atomic(made.key_file, *os::read_file(stranger.key_file)));
+    ASSERT_TRUE(ensure_certificates(directory->path(), names, clock.now()));
+    EXPECT_NE(*os::read_file(made.key_file), *os::read_file(stranger.key_file));
+    EXPECT_EQ(*os::read_file(made.ca_file), ca) << "clients know it";
+    ASSERT_TRUE(os::write_file_atomic(made.cert_file, *os::read_file(stranger.cert_file)));
+    ASSERT_TRUE(os::write_file_atomic(made.key_file, *os::read_file(stranger.key_file)));
+    ASSERT_TRUE(ensure_certificates(directory->path(), names, clock.now()));
+    EXPECT_NE(*os::read_file(made.cert_file), *os::read_file(stranger.cert_file));
+    ASSERT_TRUE(os::write_file_atomic(directory->path() + "/ca.key",
+                                      *os::read_file(other->path() + "/ca.key")));
+    EXPECT_TRUE(ensure_certificates(directory->path(), names, clock.now())->fresh);
+    EXPECT_NE(*os::read_file(made.ca_file), ca);
+}
+
 } // namespace
 } // namespace shoal::registry

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "os/file.h"
+#include "os/lock_file.h"
 
 #include <algorithm>
 #include <arpa/inet.h>
@@ -11,6 +12,7 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
+#include <optional>
 
 namespace shoal::registry {
 namespace {
@@ -153,6 +155,31 @@ bool covers_all(const Cert& cert, const std::vector<std::string>& names) {
     });
 }
 
+bool fit(const Cert& cert, const Key& key) {
+    return X509_check_private_key(cert.get(), key.get()) == 1;
+}
+
+/// Certificate and key of the authority; nothing when they are not there or not one pair.
+struct Authority {
+    Cert cert;
+    Key key;
+};
+std::optional<Authority> load_authority(const std::string& cert_file, const std::string& key_file) {
+    auto cert = load_certificate(cert_file);
+    auto key = load_key(key_file);
+    if (!cert || !key || !fit(*cert, *key)) { return std::nullopt; }
+    return Authority{std::move(*cert), std::move(*key)};
+}
+
+/// Whether the certificate that is there does for these names, with its key, under this authority.
+bool is_good(const MadeCertificates& made, const Authority& authority,
+             const std::vector<std::string>& names, Instant now) {
+    const auto cert = load_certificate(made.cert_file);
+    const auto key = load_key(made.key_file);
+    return cert && key && fit(*cert, *key) && X509_verify(cert->get(), authority.key.get()) == 1 &&
+           !ends_soon(*cert, now) && covers_all(*cert, names);
+}
+
 Result<void> save(const std::string& path, const std::string& text, mode_t mode) {
     if (text.empty()) { return internal("print " + path); }
     os::WriteFile how;
@@ -175,27 +202,27 @@ Result<MadeCertificates> ensure_certificates(const std::string& directory,
     MadeCertificates made{directory + "/ca.crt", directory + "/server.crt",
                           directory + "/server.key", false};
     const std::string ca_key_file = directory + "/ca.key";
-    if (!os::exists(made.ca_file) || !os::exists(ca_key_file)) {
+    // Others may begin at the same time on the same directory.
+    const auto lock = os::LockFile::wait_for(directory + "/lock");
+    if (!lock) { return lock.error(); }
+    auto authority = load_authority(made.ca_file, ca_key_file);
+    if (!authority) {
         const Key key = make_key();
         CertificateRequest request{"Shoal registry authority of " + names.front(), ca_days, true,
                                    ""};
         TRY_LET(ca, make_certificate(request, key, nullptr, key, now));
         TRY(save(ca_key_file, text_of(key), 0600));
         TRY(save(made.ca_file, text_of(ca), 0644));
-        TRY(os::remove_file(made.cert_file));
         made.fresh = true;
+        authority = load_authority(made.ca_file, ca_key_file);
+        if (!authority) { return internal("read " + made.ca_file + " again"); }
     }
-    TRY_LET(ca, load_certificate(made.ca_file));
-    TRY_LET(ca_key, load_key(ca_key_file));
-    const auto old = load_certificate(made.cert_file);
-    if (old && os::exists(made.key_file) && !ends_soon(*old, now) && covers_all(*old, names)) {
-        return made;
-    }
+    if (is_good(made, *authority, names, now)) { return made; }
     const Key key = make_key();
     CertificateRequest request{names.front(), leaf_days, false, subject_alt_names(names)};
-    TRY_LET(leaf, make_certificate(request, key, ca, ca_key, now));
+    TRY_LET(leaf, make_certificate(request, key, authority->cert, authority->key, now));
     TRY(save(made.key_file, text_of(key), 0600));
-    TRY(save(made.cert_file, text_of(leaf) + text_of(ca), 0644));
+    TRY(save(made.cert_file, text_of(leaf) + text_of(authority->cert), 0644));
     return made;
 }
 

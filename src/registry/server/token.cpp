@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "blob/hash.h"
 #include "os/file.h"
+#include "os/lock_file.h"
 
 #include <openssl/bio.h>
 #include <openssl/evp.h>
@@ -50,6 +51,18 @@ Result<std::string> make_key() {
     char* text = nullptr;
     const long size = BIO_get_mem_data(bio.get(), &text);
     return std::string(text, static_cast<std::size_t>(size));
+}
+
+/// By one process, however many begin at once on the same directory.
+Result<void> make_once(const std::string& path) {
+    const auto lock = os::LockFile::wait_for(path + ".lock");
+    if (!lock) { return lock.error(); }
+    if (os::exists(path)) { return ok(); }
+    TRY_LET(made, make_key());
+    os::WriteFile how;
+    how.mode = 0600;
+    how.sync = os::Sync::Yes;
+    return os::write_file_atomic(path, made, how);
 }
 
 Json times_of(const TokenClaims& claims) {
@@ -131,12 +144,8 @@ struct TokenKey::Key {
 Result<TokenKey> TokenKey::load(const std::string& path) {
     auto text = os::read_file(path, 64 * 1024);
     if (!text && text.error().code == Errc::NotFound) {
-        TRY_LET(made, make_key());
-        os::WriteFile how;
-        how.mode = 0600;
-        how.sync = os::Sync::Yes;
-        TRY(os::write_file_atomic(path, made, how));
-        text = os::read_file(path, 64 * 1024); // another process may have made one meanwhile
+        TRY(make_once(path));
+        text = os::read_file(path, 64 * 1024);
     }
     if (!text) { return std::move(text).error(); }
     const std::unique_ptr<BIO, FreeBio> bio(

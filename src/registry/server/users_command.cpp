@@ -205,8 +205,16 @@ int run_robot_command(const std::vector<std::string>& words, const std::string& 
 
 Result<std::string> ensure_first_admin(const std::string& htpasswd_file, const std::string& name,
                                        Random& random) {
+    const auto has_any = [](const PasswordFile& file) {
+        return !file.hashes.empty() || !file.complaints.empty();
+    };
+    TRY_LET(there, load_htpasswd(htpasswd_file));
+    if (has_any(there)) { return std::string(); } // perhaps where nothing can be locked
+    // Others may begin at the same time on the same directory.
+    const auto lock = os::LockFile::wait_for(htpasswd_file + ".lock");
+    if (!lock) { return lock.error(); }
     TRY_LET(file, load_htpasswd(htpasswd_file));
-    if (!file.hashes.empty() || !file.complaints.empty()) { return std::string(); }
+    if (has_any(file)) { return std::string(); }
     std::string password = random.hex(generated_bytes);
     TRY_LET(hash, hash_password(password, random));
     file.hashes[name] = hash;
