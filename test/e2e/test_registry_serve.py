@@ -118,11 +118,11 @@ def start_tls(r):
 
 
 def test_a_certificate_of_its_own(make):
-    r = make(args=["--name", "registry.example", "--name", "10.9.8.7"])
+    r = make(args=["--name", "registry.example", "--name", "10.9.8.7", "--name", "under_score"])
     start_tls(r)
     assert "certs.d/registry.example:" in r.log_tail()
     ca = [p for p in (os.path.join(d, f) for d, _, fs in os.walk(r.root + "/private/tls") for f in fs) if os.path.basename(p).startswith("ca") and p.endswith((".crt", ".pem"))][0]
-    for name in ("registry.example", "localhost", "10.9.8.7", "127.0.0.1"):
+    for name in ("registry.example", "localhost", "10.9.8.7", "127.0.0.1", "under_score"):
         answer, _, _ = tls_request(r.port, "/v2/", ca, name)
         assert answer.status == 401
         assert answer.headers["WWW-Authenticate"].startswith(f'Bearer realm="https://{name}:{r.port}/token"')
@@ -327,3 +327,17 @@ def test_two_that_start_at_once_on_a_fresh_directory(tmp_path):
         finally:
             for r in pair:
                 assert r.stop() == 0
+
+
+@pytest.mark.parametrize("machine,warned", [("my_machine", False), ("my machine", True)])
+def test_a_machine_with_an_odd_name_gets_a_certificate(make, machine, warned):
+    r = make(args=["--name", "registry.example"])
+    serve = r.command()
+    r.command = lambda: ["unshare", "--uts", "sh", "-c", 'printf %s "$0" > /proc/sys/kernel/hostname && exec "$@"', machine, *serve]
+    start_tls(r)
+    ca = r.root + "/private/tls/ca.crt"
+    assert tls_request(r.port, "/v2/", ca, "registry.example")[0].status == 401
+    assert (f"left out: {machine}" in r.log_tail()) == warned
+    if not warned:
+        assert tls_request(r.port, "/v2/", ca, machine)[0].status == 401
+    assert r.stop() == 0

@@ -383,6 +383,17 @@ TEST(Certificates, are_made_once_and_anew_when_names_change) {
     EXPECT_EQ(status.st_mode & 0777, 0600u);
 }
 
+TEST(Certificates, have_names_with_an_underscore) {
+    const auto directory = os::TempDir::create();
+    const os::SystemClock clock;
+    const std::vector<std::string> names{"my_host", "a_b.example", "192.0.2.1"};
+    const auto made = ensure_certificates(directory->path(), names, clock.now());
+    ASSERT_TRUE(made) << made.error().message;
+    const auto leaf = *os::read_file(made->cert_file);
+    ASSERT_TRUE(ensure_certificates(directory->path(), names, clock.now()));
+    EXPECT_EQ(*os::read_file(made->cert_file), leaf) << "it covers them";
+}
+
 TEST(Certificates, are_made_anew_when_they_do_not_fit_their_keys) {
     const auto directory = os::TempDir::create();
     const auto other = os::TempDir::create();

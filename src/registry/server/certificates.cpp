@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <openssl/evp.h>
@@ -34,13 +35,6 @@ bool is_address(const std::string& name) {
     unsigned char bytes[16];
     return ::inet_pton(AF_INET, name.c_str(), bytes) == 1 ||
            ::inet_pton(AF_INET6, name.c_str(), bytes) == 1;
-}
-
-bool is_host_name(const std::string& name) {
-    return !name.empty() && name.size() <= 253 &&
-           std::all_of(name.begin(), name.end(), [](unsigned char c) {
-               return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '*';
-           });
 }
 
 std::string subject_alt_names(const std::vector<std::string>& names) {
@@ -190,13 +184,19 @@ Result<void> save(const std::string& path, const std::string& text, mode_t mode)
 
 } // namespace
 
+bool is_certificate_name(const std::string& name) {
+    const auto is_byte = [](unsigned char c) {
+        return std::isalnum(c) != 0 || std::strchr("-._*", c) != nullptr;
+    };
+    return is_address(name) ||
+           (!name.empty() && name.size() <= 253 && std::all_of(name.begin(), name.end(), is_byte));
+}
+
 Result<MadeCertificates> ensure_certificates(const std::string& directory,
                                              const std::vector<std::string>& names, Instant now) {
     if (names.empty()) { return invalid("a certificate needs a name"); }
     for (const auto& name : names) {
-        if (!is_address(name) && !is_host_name(name)) {
-            return invalid("invalid host name: " + name);
-        }
+        if (!is_certificate_name(name)) { return invalid("invalid host name: " + name); }
     }
     TRY(os::ensure_directory(directory, 0700));
     MadeCertificates made{directory + "/ca.crt", directory + "/server.crt",

@@ -19,6 +19,10 @@ struct MadeCertificates {
     bool fresh = false; ///< the authority was made just now: clients do not know it yet
 };
 
+/// A host name or an address that a certificate can have. '_' is no letter of host names, and yet
+/// machines are called so; clients compare it as any other.
+bool is_certificate_name(const std::string& name);
+
 /// `names`: host names and addresses, all of them in the certificate; the first is its common name.
 /// Fails: Invalid for names that are none.
 Result<MadeCertificates> ensure_certificates(const std::string& directory,

@@ -68,9 +68,13 @@ TEST(ServeTls, names_the_addresses_that_are_listened_on) {
     ServeSettings settings;
     settings.address = "192.0.2.7:5000";
     settings.names = {"registry.example"};
-    const auto names = certificate_names(settings);
+    const auto names = certificate_names(settings, "my_machine");
     EXPECT_EQ(names.front(), "registry.example");
     EXPECT_EQ(names.back(), "192.0.2.7");
+    EXPECT_EQ(names[1], "my_machine");
+    for (const auto& name : certificate_names(settings, "a machine")) {
+        EXPECT_NE(name, "a machine") << "no certificate can have it";
+    }
 }
 
 TEST(HostPort, reads_addresses_with_brackets_and_without_a_host) {

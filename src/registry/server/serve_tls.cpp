@@ -60,7 +60,8 @@ Transport transport_of(const ServeSettings& settings) {
     return loopback && settings.names.empty() ? Transport::Plain : Transport::OwnCertificate;
 }
 
-std::vector<std::string> certificate_names(const ServeSettings& settings) {
+std::vector<std::string> certificate_names(const ServeSettings& settings,
+                                           const std::string& machine) {
     std::vector<std::string> all;
     const auto add = [&](const std::string& name) {
         if (!name.empty() && std::ranges::find(all, name) == all.end()) { all.push_back(name); }
@@ -68,7 +69,7 @@ std::vector<std::string> certificate_names(const ServeSettings& settings) {
     for (const auto& name : settings.names) { add(name); }
     const auto place = parse_host_port(settings.address);
     const std::string host = place ? place->host : "";
-    add(host_name());
+    if (is_certificate_name(machine)) { add(machine); }
     add("localhost");
     if (is_any(host)) {
         for (const auto& address : own_addresses()) { add(address); }
@@ -86,7 +87,12 @@ Result<ServerFiles> prepare_certificate(const ServeSettings& settings, Instant n
     }
     const std::string directory = settings.private_directory() + "/tls";
     TRY(os::ensure_directory(directory, 0700));
-    const auto names = certificate_names(settings);
+    const std::string machine = host_name();
+    if (!machine.empty() && !is_certificate_name(machine)) {
+        made.warning =
+            "this machine's name cannot stand in a certificate and is left out: " + machine;
+    }
+    const auto names = certificate_names(settings, machine);
     TRY_LET(own, ensure_certificates(directory, names, now));
     made.files = {.ca_file = "", .cert_file = own.cert_file, .key_file = own.key_file};
     if (own.fresh) {

@@ -11,15 +11,17 @@ namespace shoal::registry {
 enum class Transport { Plain, GivenCertificate, OwnCertificate };
 Transport transport_of(const ServeSettings& settings);
 
-/// Names and addresses for the certificate: the settings' first, then this machine's name and those
-/// of its addresses that the registry listens on.
-std::vector<std::string> certificate_names(const ServeSettings& settings);
+/// Names and addresses for the certificate: the settings' first, then this machine's name, unless
+/// no certificate can have it, and those of its addresses that the registry listens on.
+std::vector<std::string> certificate_names(const ServeSettings& settings,
+                                           const std::string& machine);
 
 /// The certificate's files, made when they are ours and missing, near their end, or for other
 /// names. May block.
 struct ServerFiles {
     net::TlsFiles files;
     std::string instructions; ///< for the terminal, when the authority is new; "" else
+    std::string warning;      ///< for the log; "" when there is none
 };
 Result<ServerFiles> prepare_certificate(const ServeSettings& settings, Instant now);
 

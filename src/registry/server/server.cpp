@@ -152,6 +152,7 @@ class Running {
         if (transport_of(settings_) == Transport::Plain) { return ok(); }
         TRY_LET(made, prepare_certificate(settings_, clock_.now()).with("TLS"));
         if (!made.instructions.empty()) { std::cerr << "\n" << made.instructions << "\n"; }
+        if (!made.warning.empty()) { spdlog::warn("TLS: {}", made.warning); }
         TRY_LET(tls, net::TlsServer::create(made.files, net::ClientCertificates::Ignore));
         tls_ = tls;
         tls_files_ = made.files;
