@@ -341,3 +341,21 @@ def test_a_machine_with_an_odd_name_gets_a_certificate(make, machine, warned):
     if not warned:
         assert tls_request(r.port, "/v2/", ca, machine)[0].status == 401
     assert r.stop() == 0
+
+
+def test_lines_of_the_password_file_that_are_of_no_use_are_said_once_per_reading(make):
+    r = make(args=())
+    assert r.run("user", "add", "ann", "--password-stdin", stdin="a good password").returncode == 0
+    with open(r.root + "/private/htpasswd", "a") as f:
+        f.write("old:$apr1$salt$0123456789abcdefghijkl\nnonsense of no form\n")
+    r.start()
+    for _ in range(3):
+        assert r.request("GET", "/v2/", user="ann:a good password").status == 200
+        assert r.request("GET", "/v2/", user="old:x").status == 401
+    log = r.log_tail(20000)
+    assert log.count("line 2: old has no bcrypt hash") == 1 and log.count("line 3: ") == 1
+    assert "apr1" not in log and "nonsense" not in log
+    with open(r.root + "/private/htpasswd", "a") as f:
+        f.write("\n")
+    assert r.request("GET", "/v2/", user="ann:a good password").status == 200
+    assert r.log_tail(20000).count("line 2: old has no bcrypt hash") == 2

@@ -18,6 +18,7 @@
 #include "registry/server/token.h"
 
 #include <algorithm>
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 namespace shoal::registry {
@@ -26,6 +27,7 @@ namespace {
 constexpr int checks_max = 2;                    ///< passwords of the file checked at one time
 constexpr std::chrono::seconds believed_for{30}; ///< a good password of the file
 constexpr std::size_t believed_max = 10'000;
+constexpr std::size_t complaints_max = 20;  ///< of one reading of the file, in the log
 constexpr std::size_t name_bytes_max = 256; ///< of somebody who logs in
 constexpr std::chrono::hours session_life{8};
 constexpr std::chrono::hours directory_session_life{1}; ///< nobody asks the directory meanwhile
@@ -145,6 +147,7 @@ class AccessImpl : public Access {
         if (file_stamp_ != file) {
             TRY_LET(loaded, load_htpasswd(settings_.htpasswd_file));
             file_ = std::move(loaded);
+            log_complaints();
             file_stamp_ = file;
             believed_.clear();
         }
@@ -161,6 +164,18 @@ class AccessImpl : public Access {
     }
 
   private:
+    /// Lines of the file that are of no use, once for each time it is read.
+    void log_complaints() const {
+        const auto& all = file_.complaints;
+        for (std::size_t n = 0; n < std::min(all.size(), complaints_max); ++n) {
+            spdlog::warn("{}: {}", settings_.htpasswd_file, all[n]);
+        }
+        if (all.size() > complaints_max) {
+            spdlog::warn("{}: {} more lines of no use", settings_.htpasswd_file,
+                         all.size() - complaints_max);
+        }
+    }
+
     struct Believed {
         Identity identity;
         Instant until;

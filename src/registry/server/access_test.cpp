@@ -46,6 +46,22 @@ TEST(Htpasswd, takes_bcrypt_and_complains_of_the_rest) {
     EXPECT_FALSE(hash_password("", random));
 }
 
+TEST(Htpasswd, complains_by_name_and_line_and_never_with_the_hash) {
+    const std::string rest = "abcdefghijklmnopqrstuuO3Zq0OQ1mHNHeDMpA2p2Ykz3dG9a9iW";
+    const auto file = parse_htpasswd("good:$2y$10$" + rest + "\nslow:$2y$31$" + rest +
+                                     "\nodd:$2y$1x$" + rest + "\n$2y$10$" + rest + ":turned\n" +
+                                     "$2y$10$" + rest + "\nrobot$ci:$2y$10$" + rest + "\n");
+    EXPECT_EQ(file.hashes.size(), 1u);
+    ASSERT_EQ(file.complaints.size(), 5u);
+    EXPECT_EQ(file.complaints[0].find("line 2: slow"), 0u);
+    EXPECT_EQ(file.complaints[1].find("line 3: odd"), 0u);
+    EXPECT_EQ(file.complaints[2].find("line 4: a name"), 0u);
+    EXPECT_EQ(file.complaints[3].find("line 5: not of the form"), 0u);
+    for (const auto& complaint : file.complaints) {
+        EXPECT_EQ(complaint.find("$2y$"), std::string::npos) << complaint;
+    }
+}
+
 TEST(Htpasswd, names_are_plain) {
     for (const char* name : {"ann", "a.b@c-d_e+1"}) { EXPECT_TRUE(is_user_name(name)); }
     for (const char* name : {"", "a:b", "a b", "robot$x", "-a", "../x", "a\n"}) {

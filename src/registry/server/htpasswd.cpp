@@ -15,10 +15,31 @@ namespace {
 constexpr std::size_t file_bytes_max = 16 * 1024 * 1024;
 constexpr std::size_t password_bytes_max = 72;
 constexpr unsigned long cost = 10;
+constexpr int cost_min = 4;
+constexpr int cost_max = 16; ///< seconds for one log-in
 
 bool is_bcrypt(std::string_view hash) {
     return hash.size() == 60 &&
            (hash.starts_with("$2y$") || hash.starts_with("$2b$") || hash.starts_with("$2a$"));
+}
+
+/// Of a bcrypt hash: the work doubles with each.
+int cost_of(std::string_view hash) {
+    return hash[6] == '$' ? parse_number<int>(hash.substr(4, 2)).value_or(0) : 0;
+}
+
+/// What is wrong with a line; "" when nothing is. Never with the hash, wherever it stands.
+std::string complaint_of(std::string_view name, std::string_view hash) {
+    if (name.empty() || hash.empty()) { return "not of the form name:hash"; }
+    if (!is_user_name(name)) { return "a name of letters, digits and ._-@+ is needed"; }
+    const std::string who(name);
+    if (!is_bcrypt(hash)) { return who + " has no bcrypt hash (htpasswd -B makes them)"; }
+    const int cost = cost_of(hash);
+    if (cost < cost_min || cost > cost_max) {
+        return who + " has a bcrypt hash of another cost than " + std::to_string(cost_min) +
+               " to " + std::to_string(cost_max);
+    }
+    return "";
 }
 
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
@@ -42,14 +63,11 @@ PasswordFile parse_htpasswd(std::string_view text) {
         const std::string_view line = trim(raw);
         if (line.empty() || line.front() == '#') { continue; }
         const auto [name, hash] = cut(line, ':');
-        const std::string place = "line " + std::to_string(number) + ": ";
-        if (name.empty() || hash.empty()) {
-            file.complaints.push_back(place + "not of the form name:hash");
-        } else if (!is_bcrypt(hash)) {
-            file.complaints.push_back(place + name +
-                                      " has no bcrypt hash (htpasswd -B makes them)");
-        } else {
+        const std::string complaint = complaint_of(name, hash);
+        if (complaint.empty()) {
             file.hashes[name] = hash;
+        } else {
+            file.complaints.push_back("line " + std::to_string(number) + ": " + complaint);
         }
     }
     return file;
