@@ -242,3 +242,16 @@ def test_too_many_failed_log_ins_wait(tmp_path):
         assert blocked.headers["Retry-After"]
     finally:
         r.stop()
+
+
+def test_an_empty_list_of_rules_leaves_everything_to_administrators(tmp_path):
+    r = ShoalRegistry(str(tmp_path), config={"access": {"rules": []}}, args=())
+    for name in ("admin", "ann"):
+        assert r.run("user", "add", name, "--password-stdin", stdin="right-and-long").returncode == 0
+    r.start()
+    try:
+        r.put_image("team/app", "v1", user="admin:right-and-long")
+        for method, path in (("GET", "/v2/team/app/manifests/v1"), ("POST", "/v2/team/app/blobs/uploads/"), ("GET", "/v2/_catalog")):
+            assert r.request(method, path, user="ann:right-and-long").status == 403, path
+    finally:
+        r.stop()

@@ -74,7 +74,8 @@ struct AccessSettings {
     std::string htpasswd_file; ///< bcrypt; read again when it changed
     std::vector<std::string> admins;
     std::map<std::string, std::vector<std::string>> groups; ///< names of users by group
-    std::vector<Rule> rules; ///< none given: users pull and push everything, nobody else anything
+    std::vector<Rule> rules;
+    bool rules_given = false; ///< without: users pull and push everything, nobody else anything
     std::optional<LdapSettings> ldap;
     std::string service = "shoal-registry"; ///< audience of tokens
     std::chrono::seconds token_life{300};

@@ -162,11 +162,15 @@ Result<AccessSettings> parse_access_settings(AccessSettings base, const Json& do
         base.ldap = std::move(parsed);
         return ok();
     };
+    const Reader given_rules = [&base](const Json& value) -> Result<void> {
+        base.rules_given = true;
+        return rules(base.rules)(value);
+    };
     TRY(read_members(document, "access",
                      {{"htpasswd", text(base.htpasswd_file)},
                       {"admins", texts(base.admins)},
                       {"groups", groups(base.groups)},
-                      {"rules", rules(base.rules)},
+                      {"rules", given_rules},
                       {"ldap", ldap},
                       {"service", text(base.service)},
                       {"token-life", span(base.token_life)},

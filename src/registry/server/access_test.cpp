@@ -110,6 +110,18 @@ TEST(Rules, without_any_users_pull_and_push_and_nobody_else_does_anything) {
     EXPECT_FALSE(rules_allow(settings, user(""), "", Action::Catalog));
 }
 
+TEST(Rules, an_empty_list_that_was_given_gives_nothing) {
+    const auto settings = *parse_access_settings({}, *parse_json(R"({"rules":[]})"));
+    for (const auto action : {Action::Pull, Action::Push, Action::Delete, Action::Catalog}) {
+        EXPECT_FALSE(rules_allow(settings, user("ann"), "x", action)) << name_of(action);
+    }
+    Identity admin = user("root");
+    admin.admin = true;
+    EXPECT_TRUE(rules_allow(settings, admin, "x", Action::Push));
+    const auto others = *parse_access_settings({}, *parse_json(R"({"admins":["root"]})"));
+    EXPECT_TRUE(rules_allow(others, user("ann"), "x", Action::Push));
+}
+
 TEST(AccessSettings, refuse_unknown_members_by_name) {
     const auto error = [](const char* text) {
         const auto parsed = parse_access_settings({}, *parse_json(text));

@@ -69,13 +69,13 @@ bool rules_allow(const AccessSettings& settings, const Identity& identity,
     const auto some_pull = [&](const Rule& rule) {
         return is_about(rule, identity) && gives(rule, identity, Action::Pull);
     };
-    if (settings.rules.empty()) {
+    if (!settings.rules_given && settings.rules.empty()) {
         const bool ordinary =
             action == Action::Pull || action == Action::Push || action == Action::Catalog;
         return !identity.anonymous() && ordinary;
     }
     if (action == Action::Catalog) {
-        return !identity.anonymous() ||
+        return (!identity.anonymous() && !settings.rules.empty()) ||
                std::any_of(settings.rules.begin(), settings.rules.end(), some_pull);
     }
     return std::any_of(settings.rules.begin(), settings.rules.end(), [&](const Rule& rule) {
