@@ -137,7 +137,8 @@ Result<ServeLine> parse_serve_line(const std::vector<std::string>& args, Rest re
     access.directory = line.settings.private_directory();
     access.open = line.settings.open;
     if (access.htpasswd_file.empty()) { access.htpasswd_file = access.directory + "/htpasswd"; }
-    if (access.admins.empty()) { access.admins.emplace_back(first_admin); }
+    // In a directory anybody may happen to be called so.
+    if (access.admins.empty() && !access.ldap) { access.admins.emplace_back(first_admin); }
     TRY(check_serve_settings(line.settings));
     return line;
 }

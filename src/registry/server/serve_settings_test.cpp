@@ -1,6 +1,8 @@
 #include "registry/server/serve_settings.h"
 #include "registry/server/serve_tls.h"
 
+#include "os/file.h"
+
 #include <gtest/gtest.h>
 
 namespace shoal::registry {
@@ -103,6 +105,22 @@ TEST(ServeLine, leaves_to_account_commands_what_is_theirs) {
     ASSERT_TRUE(line) << line.error().message;
     EXPECT_EQ(line->words, (std::vector<std::string>{"add", "ann", "--generate"}));
     EXPECT_FALSE(parse_serve_line({"--dry-run"}, Rest::Refuse));
+}
+
+TEST(ServeLine, nobody_of_a_directory_is_an_administrator_by_his_name) {
+    const auto directory = *os::TempDir::create();
+    const auto admins = [&](const char* access) {
+        const std::string file = directory.path() + "/registry.json";
+        EXPECT_TRUE(os::write_file_atomic(file, std::string(R"({"access":)") + access + "}"));
+        const auto line = parse_serve_line({"--config", file}, Rest::Refuse);
+        EXPECT_TRUE(line) << line.error().message;
+        return line->settings.access.admins;
+    };
+    const std::string ldap = R"("ldap":{"url":"ldaps://h","user-dn":"uid={},dc=x"})";
+    EXPECT_EQ(admins("{}"), std::vector<std::string>{"admin"});
+    EXPECT_TRUE(admins(("{" + ldap + "}").c_str()).empty());
+    EXPECT_EQ(admins((R"({"admins":["ann"],)" + ldap + "}").c_str()),
+              std::vector<std::string>{"ann"});
 }
 
 } // namespace
