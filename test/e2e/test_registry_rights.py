@@ -255,3 +255,19 @@ def test_an_empty_list_of_rules_leaves_everything_to_administrators(tmp_path):
             assert r.request(method, path, user="ann:right-and-long").status == 403, path
     finally:
         r.stop()
+
+
+def test_wrong_passwords_from_elsewhere_lock_nobody_out(tmp_path):
+    r = ShoalRegistry(str(tmp_path), config={"access": {"failures-max": 3}, "trust-forwarded": True}, args=())
+    assert r.run("user", "add", "admin", "--password-stdin", stdin="right-and-long").returncode == 0
+    r.start()
+
+    def status(password, peer):
+        return r.request("GET", "/v2/", user=f"admin:{password}", headers={"X-Forwarded-For": peer}).status
+    try:
+        assert [status("wrong", "2001:db8::1") for _ in range(4)] == [401] * 3 + [429]
+        assert status("right-and-long", "2001:db8::2") == 429
+        assert status("right-and-long", "2001:db8:0:1::1") == 200
+        assert status("right-and-long", "192.0.2.1") == 200
+    finally:
+        r.stop()

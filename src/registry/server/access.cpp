@@ -129,7 +129,7 @@ class AccessImpl : public Access {
             settings_ = std::move(before);
             return read;
         }
-        failures_ = Failures(settings_.failures_max, settings_.failures_window);
+        failures_ = FailedLogins(settings_.failures_max, settings_.failures_window);
         believed_.clear();
         return ok();
     }
@@ -257,8 +257,7 @@ class AccessImpl : public Access {
         if (const auto read = refresh(); !read) { co_return unreadable(read.error()); }
         if (name.size() > name_bytes_max) { co_return wrong_password(); }
         const std::string cached = blob::hash(cache_key_ + name + '\0' + password).hex();
-        const std::string by_name = "name " + name;
-        const std::string by_peer = "peer " + peer;
+        const std::string place = place_of(peer);
         const bool elsewhere = is_directorys(name);
         // Asked again when it is this one's turn: others may have failed meanwhile, or been right.
         for (const bool waited : {false, true}) {
@@ -268,7 +267,7 @@ class AccessImpl : public Access {
                 known != believed_.end() && now < known->second.until) {
                 co_return Caller{known->second.identity, std::nullopt};
             }
-            if (failures_.blocked(by_name, now) || failures_.blocked(by_peer, now)) {
+            if (failures_.blocked(name, place, now)) {
                 co_return Error{Errc::Unavailable,
                                 "too many failed log-ins: try again in a minute"};
             }
@@ -278,14 +277,13 @@ class AccessImpl : public Access {
         auto found = co_await check(name, password, until);
         if (!found) { co_return std::move(found).error(); }
         if (!*found) {
-            failures_.note(by_name, now);
-            failures_.note(by_peer, now);
+            failures_.note(name, place, now);
             Caller nobody;
             nobody.identity.name = name.substr(0, 128);
             audit(nobody, peer, "log-in", "", "refused");
             co_return wrong_password();
         }
-        failures_.clear(by_name);
+        failures_.clear(name, place);
         Caller caller;
         caller.identity = std::move(**found);
         if (believed_.size() >= believed_max) { believed_.clear(); }
@@ -396,7 +394,7 @@ class AccessImpl : public Access {
     const Clock& clock_;
     TokenKey key_;
     AuditLog audit_;
-    Failures failures_;
+    FailedLogins failures_;
     PasswordFile file_;
     std::optional<Stamp> file_stamp_;
     std::map<std::string, Robot> robots_;

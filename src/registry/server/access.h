@@ -79,7 +79,8 @@ struct AccessSettings {
     std::optional<LdapSettings> ldap;
     std::string service = "shoal-registry"; ///< audience of tokens
     std::chrono::seconds token_life{300};
-    int failures_max = 5; ///< failed log-ins of one name or one address in `failures_window`
+    int failures_max = 5; ///< failed log-ins of one name from one address in `failures_window`; ten
+                          ///< times as many from an address, twenty times of a name
     std::chrono::seconds failures_window{60};
     bool open = false; ///< no users at all and everything allowed: loopback only, said so at start
 };

@@ -1,12 +1,17 @@
 #include "registry/server/failures.h"
 
+#include "base/text.h"
+
+#include <algorithm>
+#include <arpa/inet.h>
+
 namespace shoal::registry {
 
 bool Failures::blocked(const std::string& key, Instant now) {
     const auto found = seen_.find(key);
     if (found == seen_.end()) { return false; }
     auto& times = found->second;
-    while (!times.empty() && now - times.front() >= window_) { times.pop_front(); }
+    while (!times.empty() && now - times.front() >= window_) { times.erase(times.begin()); }
     if (times.empty()) {
         seen_.erase(found);
         return false;
@@ -21,7 +26,51 @@ void Failures::note(const std::string& key, Instant now) {
     }
     auto& times = seen_[key];
     times.push_back(now);
-    if (times.size() > static_cast<std::size_t>(max_)) { times.pop_front(); }
+    if (times.size() > static_cast<std::size_t>(max_)) { times.erase(times.begin()); }
+}
+
+namespace {
+
+constexpr std::size_t place_bytes_max = 64;
+
+std::string key_of(const std::string& name, const std::string& place) { return place + ' ' + name; }
+
+/// "::1" of "[::1]:80" and "[::1]", "192.0.2.1" of "192.0.2.1:80".
+std::string without_port(std::string_view peer) {
+    if (peer.starts_with('[')) { return std::string(peer.substr(1, peer.find(']') - 1)); }
+    const bool one_colon = std::count(peer.begin(), peer.end(), ':') == 1;
+    return std::string(one_colon ? peer.substr(0, peer.find(':')) : peer);
+}
+
+} // namespace
+
+std::string place_of(std::string_view peer) {
+    const std::string text = cut(without_port(peer), '%').first;
+    in6_addr address{};
+    if (::inet_pton(AF_INET6, text.c_str(), &address) != 1) {
+        return text.substr(0, place_bytes_max);
+    }
+    const auto* bytes = address.s6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(&address)) {
+        char v4[INET_ADDRSTRLEN] = {};
+        return ::inet_ntop(AF_INET, bytes + 12, v4, sizeof v4);
+    }
+    return to_hex({bytes, 8}) + "/64";
+}
+
+bool FailedLogins::blocked(const std::string& name, const std::string& place, Instant now) {
+    return both_.blocked(key_of(name, place), now) || place_.blocked(place, now) ||
+           name_.blocked(name, now);
+}
+
+void FailedLogins::note(const std::string& name, const std::string& place, Instant now) {
+    both_.note(key_of(name, place), now);
+    place_.note(place, now);
+    name_.note(name, now);
+}
+
+void FailedLogins::clear(const std::string& name, const std::string& place) {
+    both_.clear(key_of(name, place));
 }
 
 } // namespace shoal::registry

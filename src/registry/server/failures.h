@@ -1,12 +1,12 @@
-// Counts failed log-ins by name and by address, so that passwords cannot be tried without end.
-// Pure, with a bound on what it remembers.
+// Counts failed log-ins, so that passwords cannot be tried without end, and yet nobody can lock
+// somebody else out by a few wrong ones. Pure, with a bound on what it remembers.
 #pragma once
 
 #include "base/clock.h"
 
-#include <deque>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace shoal::registry {
 
@@ -22,7 +22,30 @@ class Failures {
   private:
     int max_;
     std::chrono::seconds window_;
-    std::map<std::string, std::deque<Instant>> seen_;
+    std::map<std::string, std::vector<Instant>> seen_;
+};
+
+/// What counts as one place: an IPv4 address, or the /64 of an IPv6 one, which is one customer.
+/// Takes ports and brackets; other text is itself.
+std::string place_of(std::string_view peer);
+
+/// `few` for one name from one place; more for all names from one place; many more for one name
+/// from everywhere, which only a crowd of machines reaches.
+class FailedLogins {
+  public:
+    static constexpr int by_place_factor = 10;
+    static constexpr int by_name_factor = 20;
+    FailedLogins(int few, std::chrono::seconds window)
+        : both_(few, window), place_(few * by_place_factor, window),
+          name_(few * by_name_factor, window) {}
+    bool blocked(const std::string& name, const std::string& place, Instant now);
+    void note(const std::string& name, const std::string& place, Instant now);
+    void clear(const std::string& name, const std::string& place);
+
+  private:
+    Failures both_;
+    Failures place_;
+    Failures name_;
 };
 
 } // namespace shoal::registry
