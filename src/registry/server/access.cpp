@@ -147,6 +147,7 @@ class AccessImpl : public Access {
         if (file_stamp_ != file) {
             TRY_LET(loaded, load_htpasswd(settings_.htpasswd_file));
             file_ = std::move(loaded);
+            nobodys_hash_ = file_.nobodys_hash();
             log_complaints();
             file_stamp_ = file;
             believed_.clear();
@@ -353,7 +354,7 @@ class AccessImpl : public Access {
 
     net::Task<bool> is_files_password(std::string name, std::string password) {
         const auto known = file_.hashes.find(name);
-        const std::string hash = known == file_.hashes.end() ? nobodys_hash : known->second;
+        const std::string hash = known == file_.hashes.end() ? nobodys_hash_ : known->second;
         auto job = [password, hash] { return check_password(password, hash); };
         co_return co_await pool_.run(std::move(job));
     }
@@ -404,6 +405,7 @@ class AccessImpl : public Access {
     int checking_ = 0;
     DirectoryChecks directory_;
     std::string cache_key_;
+    std::string nobodys_hash_; ///< as dear as those of the file
 };
 
 } // namespace

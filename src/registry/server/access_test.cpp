@@ -41,7 +41,7 @@ TEST(Htpasswd, takes_bcrypt_and_complains_of_the_rest) {
     EXPECT_FALSE(check_password("Secret", file.hashes.at("ann")));
     EXPECT_FALSE(check_password("", file.hashes.at("ann")));
     EXPECT_FALSE(check_password("secret", ""));
-    EXPECT_FALSE(check_password("secret", nobodys_hash));
+    EXPECT_FALSE(check_password("secret", file.nobodys_hash()));
     EXPECT_FALSE(hash_password(std::string(73, 'x'), random));
     EXPECT_FALSE(hash_password("", random));
 }
@@ -60,6 +60,18 @@ TEST(Htpasswd, complains_by_name_and_line_and_never_with_the_hash) {
     for (const auto& complaint : file.complaints) {
         EXPECT_EQ(complaint.find("$2y$"), std::string::npos) << complaint;
     }
+}
+
+TEST(Htpasswd, nobody_costs_what_the_dearest_costs) {
+    const std::string rest = "$abcdefghijklmnopqrstuuO3Zq0OQ1mHNHeDMpA2p2Ykz3dG9a9iX";
+    const auto cost_of_nobody = [](const std::string& text) {
+        return parse_htpasswd(text).nobodys_hash().substr(0, 7);
+    };
+    EXPECT_EQ(cost_of_nobody(""), "$2y$10$");
+    EXPECT_EQ(cost_of_nobody("a:$2y$05" + rest), "$2y$05$");
+    EXPECT_EQ(cost_of_nobody("a:$2y$05" + rest + "\nb:$2b$12" + rest + "\nc:$2y$10" + rest),
+              "$2y$12$");
+    EXPECT_EQ(parse_htpasswd("").nobodys_hash().size(), 60u);
 }
 
 TEST(Htpasswd, names_are_plain) {

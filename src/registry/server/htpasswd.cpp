@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t file_bytes_max = 16 * 1024 * 1024;
 constexpr std::size_t password_bytes_max = 72;
-constexpr unsigned long cost = 10;
+constexpr int cost = 10;
 constexpr int cost_min = 4;
 constexpr int cost_max = 16; ///< seconds for one log-in
 
@@ -26,6 +26,14 @@ bool is_bcrypt(std::string_view hash) {
 /// Of a bcrypt hash: the work doubles with each.
 int cost_of(std::string_view hash) {
     return hash[6] == '$' ? parse_number<int>(hash.substr(4, 2)).value_or(0) : 0;
+}
+
+/// Salt and rest of nobody's hash.
+constexpr std::string_view nobody = "abcdefghijklmnopqrstuuO3Zq0OQ1mHNHeDMpA2p2Ykz3dG9a9iW";
+
+std::string nobodys_hash_of(int cost_of_it) {
+    return (cost_of_it < 10 ? "$2y$0" : "$2y$") + std::to_string(cost_of_it) + "$" +
+           std::string(nobody);
 }
 
 /// What is wrong with a line; "" when nothing is. Never with the hash, wherever it stands.
@@ -53,7 +61,11 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
 
 } // namespace
 
-const char* const nobodys_hash = "$2y$10$abcdefghijklmnopqrstuuO3Zq0OQ1mHNHeDMpA2p2Ykz3dG9a9iW";
+std::string PasswordFile::nobodys_hash() const {
+    int dearest = hashes.empty() ? cost : 0;
+    for (const auto& [name, hash] : hashes) { dearest = std::max(dearest, cost_of(hash)); }
+    return nobodys_hash_of(dearest);
+}
 
 PasswordFile parse_htpasswd(std::string_view text) {
     PasswordFile file;
@@ -111,11 +123,11 @@ Result<std::string> hash_password(std::string_view password, Random& random) {
 
 bool check_password(const std::string& password, const std::string& hash) {
     const auto data = std::make_unique<crypt_data>();
-    const std::string& against = is_bcrypt(hash) ? hash : std::string(nobodys_hash);
+    const std::string& against = is_bcrypt(hash) ? hash : nobodys_hash_of(cost);
     const char* made = ::crypt_r(password.c_str(), against.c_str(), data.get());
     const bool same = made != nullptr && equal_in_constant_time(made, hash);
     return same && is_bcrypt(hash) && password.size() <= password_bytes_max &&
-           password.find('\0') == std::string::npos && hash != nobodys_hash;
+           password.find('\0') == std::string::npos && !hash.ends_with(nobody);
 }
 
 Result<PasswordFile> load_htpasswd(const std::string& path) {

@@ -16,6 +16,9 @@ namespace shoal::registry {
 struct PasswordFile {
     std::map<std::string, std::string> hashes; ///< by name
     std::vector<std::string> complaints;       ///< "line 3: ..." of lines that are of no use
+    /// For names that are not there: a hash that no password has, and that takes as long to find
+    /// out about as the dearest of `hashes`.
+    std::string nobodys_hash() const;
 };
 /// Pure. '#' begins a comment.
 PasswordFile parse_htpasswd(std::string_view text);
@@ -30,9 +33,6 @@ bool is_user_name(std::string_view name);
 Result<std::string> hash_password(std::string_view password, Random& random);
 /// False for anything but the right password. Takes as long for hashes that are none.
 bool check_password(const std::string& password, const std::string& hash);
-/// A hash that no password has: for names that do not exist.
-extern const char* const nobodys_hash;
-
 /// Reads, changes and writes the file under a lock. A missing file has no users.
 Result<PasswordFile> load_htpasswd(const std::string& path);
 Result<void> save_htpasswd(const std::string& path,
