@@ -257,6 +257,27 @@ def test_an_empty_list_of_rules_leaves_everything_to_administrators(tmp_path):
         r.stop()
 
 
+def test_the_nearest_proxy_is_believed_whatever_the_client_sent(tmp_path):
+    r = ShoalRegistry(str(tmp_path), config={"trust-forwarded": True}, args=())
+    assert r.run("user", "add", "admin", "--password-stdin", stdin="right-and-long").returncode == 0
+    r.start()
+    try:
+        c = r.connection()
+        c.putrequest("GET", "/v2/")
+        for name, values in (("For", ("10.0.0.1", "192.0.2.5, 192.0.2.6")), ("Host", ("evil.example", "registry.example")), ("Proto", ("http", "https"))):
+            for value in values:
+                c.putheader("X-Forwarded-" + name, value)
+        c.putheader("Authorization", basic("admin", "wrong"))
+        c.endheaders()
+        answer = c.getresponse()
+        assert answer.status == 401
+        assert 'realm="https://registry.example/token"' in answer.headers["WWW-Authenticate"]
+        with open(r.root + "/private/audit.log") as f:
+            assert "192.0.2.6" in json.dumps(json.loads(f.readlines()[-1]))
+    finally:
+        r.stop()
+
+
 def test_wrong_passwords_from_elsewhere_lock_nobody_out(tmp_path):
     r = ShoalRegistry(str(tmp_path), config={"access": {"failures-max": 3}, "trust-forwarded": True}, args=())
     assert r.run("user", "add", "admin", "--password-stdin", stdin="right-and-long").returncode == 0

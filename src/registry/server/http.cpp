@@ -158,9 +158,8 @@ net::Task<void> answer_part(Service& service, net::Exchange& exchange, Record& r
 
 std::string peer_of(const Service& service, const net::RequestHead& request) {
     if (service.http.trust_forwarded) {
-        const std::string all(request.headers.get_or("X-Forwarded-For", ""));
-        const auto last = trim(std::string_view(all).substr(all.rfind(',') + 1));
-        if (!last.empty()) { return std::string(last); }
+        std::string last = last_forwarded(request.headers, "X-Forwarded-For");
+        if (!last.empty()) { return last; }
     }
     std::string_view peer = request.peer;
     if (request.tcp) { peer = peer.substr(0, peer.rfind(':')); }

@@ -70,19 +70,23 @@ void Call::audit(std::string_view what, std::string_view object, std::string_vie
     service_.access->audit(caller_, peer_of(service_, request()), what, object, result);
 }
 
+std::string last_forwarded(const net::Headers& headers, std::string_view name) {
+    std::string_view last;
+    for (const auto& [key, value] : headers) {
+        if (equals_ignore_case(key, name)) { last = value; }
+    }
+    return std::string(trim(last.substr(last.rfind(',') + 1)));
+}
+
 std::string public_url_of(const Service& service, const net::RequestHead& request) {
     const HttpOptions& options = service.http;
     if (!options.public_url.empty()) { return options.public_url; }
     std::string scheme = options.tls ? "https" : "http";
     std::string host(request.headers.get_or("Host", service.name));
     if (options.trust_forwarded) {
-        const auto last = [&](std::string_view header, const std::string& otherwise) {
-            const std::string all(request.headers.get_or(header, ""));
-            const std::string_view one = trim(std::string_view(all).substr(all.rfind(',') + 1));
-            return one.empty() ? otherwise : std::string(one);
-        };
-        scheme = last("X-Forwarded-Proto", scheme) == "https" ? "https" : scheme;
-        host = last("X-Forwarded-Host", host);
+        if (last_forwarded(request.headers, "X-Forwarded-Proto") == "https") { scheme = "https"; }
+        std::string said = last_forwarded(request.headers, "X-Forwarded-Host");
+        if (!said.empty()) { host = std::move(said); }
     }
     return scheme + "://" + host;
 }

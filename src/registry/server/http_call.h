@@ -52,6 +52,9 @@ class Call {
 net::Headers api_headers();
 /// Those of every answer to the page, which is JSON.
 net::Headers page_headers();
+/// What the nearest proxy said in a header that each on the way adds to: the last value of the last
+/// line. "" when it says nothing.
+std::string last_forwarded(const net::Headers& headers, std::string_view name);
 /// "https://host:5000", as the client sees this registry.
 std::string public_url_of(const Service& service, const net::RequestHead& request);
 /// The value of WWW-Authenticate.

@@ -104,6 +104,15 @@ TEST(Refusal, of_a_log_in_says_nothing_but_that_there_were_too_many) {
     EXPECT_EQ(login_refusal_of({Errc::Unavailable, "the directory does not answer"}).status, 503);
 }
 
+TEST(Forwarded, is_what_the_nearest_proxy_said) {
+    const net::Headers headers{{"X-Forwarded-For", "10.0.0.1, 10.0.0.2"},
+                               {"Other", "x"},
+                               {"x-forwarded-for", "10.0.0.3 , 10.0.0.4 "}};
+    EXPECT_EQ(last_forwarded(headers, "X-Forwarded-For"), "10.0.0.4");
+    EXPECT_EQ(last_forwarded(headers, "Other"), "x");
+    EXPECT_EQ(last_forwarded(headers, "X-Forwarded-Host"), "");
+}
+
 TEST(Scope, asks_for_what_the_operation_needs) {
     EXPECT_EQ(scope_of(Need::Push, "a/b"), "repository:a/b:pull,push");
     EXPECT_EQ(scope_of(Need::Catalog, ""), "registry:catalog:*");
