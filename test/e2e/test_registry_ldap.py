@@ -175,7 +175,13 @@ def test_a_certificate_that_nobody_vouches_for(directory, serve):
 
 
 def test_a_directory_that_is_away(directory, serve):
-    r = serve(searched(directory, url=f"ldaps://127.0.0.1:{registries.free_port()}"))
+    port = registries.free_port()
+    r = serve(searched(directory, url=f"ldaps://127.0.0.1:{port}"))
+    for path in ("/v2/", "/token"):
+        answer = r.request("GET", path, user="ann:ann-secret")
+        assert (answer.status, answer.json()["errors"][0]["message"]) == (503, "the directory of users does not answer")
+        assert "LDAP" not in answer.body.decode()
+    assert "log-in: the directory: " in r.log_tail()
     assert may(r, "ann:ann-secret") == 503
     assert may(r, None) == 401
 

@@ -250,7 +250,13 @@ class AccessImpl : public Access {
     }
 
     static Error unreadable(const Error& error) {
-        return Error{Errc::Unavailable, "users cannot be read: " + error.message};
+        return unavailable("users cannot be read: " + error.message);
+    }
+
+    /// Clients are told less.
+    static Error unavailable(std::string why) {
+        spdlog::error("log-in: {}", why);
+        return Error{Errc::Unavailable, std::move(why)};
     }
 
     net::Task<Result<Caller>> log_in(std::string name, std::string password, std::string peer,
@@ -272,11 +278,13 @@ class AccessImpl : public Access {
                 co_return Error{Errc::Unavailable,
                                 "too many failed log-ins: try again in a minute"};
             }
-            if (!waited) { CO_TRY(co_await wait_for_turn(elsewhere, until)); }
+            if (waited) { continue; }
+            const auto turn = co_await wait_for_turn(elsewhere, until);
+            if (!turn) { co_return unavailable(turn.error().message); }
         }
         const Instant now = clock_.now();
         auto found = co_await check(name, password, until);
-        if (!found) { co_return std::move(found).error(); }
+        if (!found) { co_return unavailable(found.error().message); }
         if (!*found) {
             failures_.note(name, place, now);
             Caller nobody;
@@ -397,6 +405,7 @@ class AccessImpl : public Access {
     AuditLog audit_;
     FailedLogins failures_;
     PasswordFile file_;
+    std::string nobodys_hash_; ///< as dear as those of the file
     std::optional<Stamp> file_stamp_;
     std::map<std::string, Robot> robots_;
     std::optional<Stamp> robots_stamp_;
@@ -405,7 +414,6 @@ class AccessImpl : public Access {
     int checking_ = 0;
     DirectoryChecks directory_;
     std::string cache_key_;
-    std::string nobodys_hash_; ///< as dear as those of the file
 };
 
 } // namespace

@@ -155,9 +155,13 @@ Refusal refusal_of(const Error& error, Code code) {
 Refusal login_refusal_of(const Error& error) {
     // Why a log-in failed is not the caller's business; that there were too many is.
     if (error.code == Errc::Unauthorized) { return {401, {Code::Unauthorized, "", nullptr}}; }
-    const bool too_many = error.message.find("too many") != std::string::npos;
+    const bool too_many = error.message.starts_with("too many");
     if (too_many) { return {429, {Code::TooManyRequests, error.message, nullptr}}; }
-    return {503, {Code::Unavailable, error.message, nullptr}};
+    // The rest may have addresses and paths in it: the log has them.
+    const bool directory = error.message.starts_with("the directory");
+    const char* said = directory ? "the directory of users does not answer"
+                                 : "log-ins cannot be checked at the moment";
+    return {503, {Code::Unavailable, said, nullptr}};
 }
 
 } // namespace shoal::registry

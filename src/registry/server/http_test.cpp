@@ -101,7 +101,12 @@ TEST(Refusal, keeps_what_went_wrong_inside_to_itself) {
 TEST(Refusal, of_a_log_in_says_nothing_but_that_there_were_too_many) {
     EXPECT_EQ(login_refusal_of({Errc::Unauthorized, "no such user"}).problem.message, "");
     EXPECT_EQ(login_refusal_of({Errc::Unavailable, "too many failed log-ins"}).status, 429);
-    EXPECT_EQ(login_refusal_of({Errc::Unavailable, "the directory does not answer"}).status, 503);
+    const auto away = login_refusal_of({Errc::Unavailable, "the directory: ldaps://dc: no route"});
+    EXPECT_EQ(away.status, 503);
+    EXPECT_EQ(away.problem.message, "the directory of users does not answer");
+    const auto broken = login_refusal_of({Errc::Unavailable, "users cannot be read: /root/x: no"});
+    EXPECT_EQ(broken.status, 503);
+    EXPECT_EQ(broken.problem.message.find('/'), std::string::npos);
 }
 
 TEST(Forwarded, is_what_the_nearest_proxy_said) {
