@@ -359,3 +359,17 @@ def test_lines_of_the_password_file_that_are_of_no_use_are_said_once_per_reading
         f.write("\n")
     assert r.request("GET", "/v2/", user="ann:a good password").status == 200
     assert r.log_tail(20000).count("line 2: old has no bcrypt hash") == 2
+
+
+@pytest.mark.parametrize("words,why", [
+    (["user", "add", "ann", "--generate", "--expires", "90d"], "user add does not take --expires"), (["user", "rm", "ann", "--generate"], "user rm does not take --generate"),
+    (["user", "ls", "--password-stdin"], "user ls does not take --password-stdin"), (["robot", "add", "ci", "--generate"], "robot add does not take --generate"),
+    (["robot", "add", "ci", "--password-stdin"], "robot add does not take --password-stdin"), (["robot", "rm", "ci", "--expires=1d"], "robot rm does not take --expires"),
+    (["robot", "ls", "--expires", "1d"], "robot ls does not take --expires"), (["user", "add", "ann", "--generate", "--password-stdin"], "either --password-stdin or --generate"),
+    (["user", "add", "ann", "--generate=yes"], "unknown flag: --generate=yes"), (["robot", "add", "ci", "--expires"], "needs an argument: --expires"),
+    (["robot", "add", "ci", "--expires="], "needs an argument: --expires"), (["robot", "passwd", "ci"], "unknown command: robot passwd"), (["user", "ls", "ann"], "usage:")])
+def test_account_commands_refuse_what_makes_no_sense_there(make, words, why):
+    r = make(args=())
+    done = r.run(*words, stdin="a good password\n")
+    assert done.returncode == 1 and why in done.stderr, done.stderr
+    assert r.run("user", "ls").stdout + r.run("robot", "ls").stdout == ""

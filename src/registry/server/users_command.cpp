@@ -50,6 +50,33 @@ std::string ask(const char* prompt) {
     return line;
 }
 
+/// What a command takes beside its verb.
+struct Verb {
+    std::string_view name;
+    bool of_somebody; ///< a name follows
+    std::vector<std::string_view> flags;
+};
+struct Command {
+    std::string_view name;
+    std::string_view usage;
+    std::vector<Verb> verbs;
+};
+
+Command user_command() {
+    return {"user",
+            "usage: shoal registry user add|passwd|rm NAME [--password-stdin | --generate]\n"
+            "       shoal registry user ls",
+            {{"add", true, {"--password-stdin", "--generate"}},
+             {"passwd", true, {"--password-stdin", "--generate"}},
+             {"rm", true, {}},
+             {"ls", false, {}}}};
+}
+Command robot_command() {
+    return {"robot",
+            "usage: shoal registry robot add NAME [--expires 90d] | rm NAME | ls",
+            {{"add", true, {"--expires"}}, {"rm", true, {}}, {"ls", false, {}}}};
+}
+
 struct Wish {
     std::string verb;
     std::string name;
@@ -58,30 +85,61 @@ struct Wish {
     std::string expires;
 };
 
-Result<Wish> parse(const std::vector<std::string>& words, std::string_view usage) {
+/// The words, sorted: `flags` as they were written, without values.
+struct Sorted {
     Wish wish;
+    std::vector<std::string> flags;
     std::vector<std::string> plain;
+};
+
+Result<Sorted> sort_words(const std::vector<std::string>& words, const Command& command) {
+    Sorted sorted;
     for (std::size_t n = 0; n < words.size(); ++n) {
-        if (words[n] == "--password-stdin") {
-            wish.from_stdin = true;
-        } else if (words[n] == "--generate") {
-            wish.generate = true;
-        } else if (words[n] == "--expires" && n + 1 < words.size()) {
-            wish.expires = words[++n];
-        } else if (words[n].starts_with("--expires=")) {
-            wish.expires = words[n].substr(10);
-        } else if (words[n].starts_with('-')) {
-            return invalid("unknown flag: " + words[n] + "\n" + std::string(usage));
+        const auto [flag, value] = cut(words[n], '=');
+        const bool attached = words[n].size() > flag.size();
+        if (!flag.starts_with('-')) {
+            sorted.plain.push_back(words[n]);
+            continue;
+        }
+        sorted.flags.push_back(flag);
+        if (flag == "--password-stdin" && !attached) {
+            sorted.wish.from_stdin = true;
+        } else if (flag == "--generate" && !attached) {
+            sorted.wish.generate = true;
+        } else if (flag == "--expires") {
+            const bool follows = !attached && n + 1 < words.size();
+            sorted.wish.expires = follows ? words[++n] : value;
+            if (sorted.wish.expires.empty()) {
+                return invalid("flag needs an argument: --expires");
+            }
         } else {
-            plain.push_back(words[n]);
+            return invalid("unknown flag: " + words[n] + "\n" + std::string(command.usage));
         }
     }
-    if (plain.empty()) { return invalid(std::string(usage)); }
-    wish.verb = plain[0];
-    const std::size_t names = wish.verb == "ls" ? 0 : 1;
-    if (plain.size() != 1 + names) { return invalid(std::string(usage)); }
-    if (names == 1) { wish.name = plain[1]; }
-    return wish;
+    return sorted;
+}
+
+Result<Wish> parse(const std::vector<std::string>& words, const Command& command) {
+    TRY_LET(sorted, sort_words(words, command));
+    if (sorted.plain.empty()) { return invalid(std::string(command.usage)); }
+    const std::string& word = sorted.plain.front();
+    const auto verb = std::ranges::find(command.verbs, word, &Verb::name);
+    const std::string place = std::string(command.name) + " " + word;
+    if (verb == command.verbs.end()) { return invalid("unknown command: " + place); }
+    for (const auto& flag : sorted.flags) {
+        if (std::ranges::find(verb->flags, flag) == verb->flags.end()) {
+            return invalid(place + " does not take " + flag);
+        }
+    }
+    if (sorted.wish.generate && sorted.wish.from_stdin) {
+        return invalid("either --password-stdin or --generate");
+    }
+    if (sorted.plain.size() != (verb->of_somebody ? 2 : 1)) {
+        return invalid(std::string(command.usage));
+    }
+    sorted.wish.verb = word;
+    if (verb->of_somebody) { sorted.wish.name = sorted.plain[1]; }
+    return std::move(sorted.wish);
 }
 
 Result<std::string> password_for(const Wish& wish, Random& random) {
@@ -101,9 +159,6 @@ Result<void> change_user(const Wish& wish, PasswordFile& file, Random& random) {
         if (!known) { return not_found("user", wish.name); }
         file.hashes.erase(wish.name);
         return ok();
-    }
-    if (wish.verb != "add" && wish.verb != "passwd") {
-        return invalid("unknown command: user " + wish.verb);
     }
     if (!is_user_name(wish.name)) { return invalid("invalid user name: " + wish.name); }
     if (wish.verb == "add" && known) { return conflict("user " + wish.name + " exists already"); }
@@ -137,9 +192,7 @@ std::string shown(Instant at) {
 
 int run_user_command(const std::vector<std::string>& words, const std::string& htpasswd_file,
                      Random& random) {
-    const auto wish = parse(
-        words, "usage: shoal registry user add|passwd|rm NAME [--password-stdin | --generate]\n"
-               "       shoal registry user ls");
+    const auto wish = parse(words, user_command());
     if (!wish) { return fail(wish.error()); }
     const auto lock = os::LockFile::acquire(htpasswd_file + ".lock");
     if (!lock) { return fail(lock.error()); }
@@ -164,7 +217,7 @@ int run_user_command(const std::vector<std::string>& words, const std::string& h
 
 int run_robot_command(const std::vector<std::string>& words, const std::string& robots_file,
                       const Clock& clock, Random& random) {
-    auto wish = parse(words, "usage: shoal registry robot add NAME [--expires 90d] | rm NAME | ls");
+    const auto wish = parse(words, robot_command());
     if (!wish) { return fail(wish.error()); }
     const auto lock = os::LockFile::acquire(robots_file + ".lock");
     if (!lock) { return fail(lock.error()); }
@@ -185,7 +238,7 @@ int run_robot_command(const std::vector<std::string>& words, const std::string& 
     if (wish->verb == "rm") {
         if (!known) { return fail(not_found("robot", name)); }
         std::erase_if(*robots, same);
-    } else if (wish->verb == "add") {
+    } else {
         if (!is_robot_name(name)) { return fail("invalid robot name: " + name); }
         if (known) { return fail("robot " + name + " exists already"); }
         const auto end = end_of(wish->expires, now);
@@ -196,8 +249,6 @@ int run_robot_command(const std::vector<std::string>& words, const std::string& 
         if (!saved) { return fail(saved.error()); }
         fmt::print("{}\n{}\n", made.robot.name, made.secret);
         return 0;
-    } else {
-        return fail("unknown command: robot " + wish->verb);
     }
     const auto saved = save_robots(robots_file, *robots);
     return saved ? 0 : fail(saved.error());
