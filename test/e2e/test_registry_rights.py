@@ -223,6 +223,13 @@ def test_pushes_deletes_and_failed_log_ins_are_written_down(registry):
         text = f.read()
     lines = [json.loads(line) for line in text.splitlines()]
 
+    for tag in ("v2", "v3"):
+        registry.put_image("team/audited", tag, user=user)
+    registry.request("DELETE", f"/v2/team/audited/manifests/{digest}", user=user)
+    with open(registry.root + "/private/audit.log") as f:
+        last = json.loads(f.readlines()[-1])
+    assert f"team/audited@{digest} with its tags v2, v3" in last.values()
+
     def seen(*parts):
         return any(all(p in json.dumps(line) for p in parts) for line in lines)
     assert seen("admin", "push", f"team/audited:v1@{digest}", "ok", "127.0.0.1")

@@ -1,4 +1,5 @@
 // Manifests and indexes by tag and digest.
+#include "base/text.h"
 #include "blob/hash.h"
 #include "oci/reference.h"
 #include "registry/server/http_accept.h"
@@ -189,14 +190,15 @@ net::Task<void> delete_manifest(Call& call) {
         co_return;
     }
     const auto remove = [store = call.service().store, name = call.name(), item = call.item(),
-                         digest = *digest]() -> Result<void> {
-        if (!digest) { return store->delete_tag(name, item); }
-        TRY(store->delete_manifest(name, *digest));
-        return ok();
+                         digest = *digest]() -> Result<std::vector<std::string>> {
+        if (digest) { return store->delete_manifest(name, *digest); }
+        TRY(store->delete_tag(name, item));
+        return std::vector<std::string>();
     };
     auto removed = co_await call.run(remove);
-    call.audit("delete", call.name() + (*digest ? "@" : ":") + call.item(),
-               removed ? "ok" : std::string_view(removed.error().message));
+    std::string object = call.name() + (*digest ? "@" : ":") + call.item();
+    if (removed && !removed->empty()) { object += " with its tags " + join(*removed, ", "); }
+    call.audit("delete", object, removed ? "ok" : std::string_view(removed.error().message));
     if (!removed) {
         co_await call.refuse(removed.error(), Code::ManifestUnknown);
         co_return;
