@@ -301,9 +301,20 @@ class PullJob {
 
     using Made = Result<std::optional<image::UnplacedLayer>>;
 
-    /// The bytes go through a pipe to a thread that unpacks them.
+    /// Once more, from the next endpoint, when a mirror gave other bytes than it should.
     net::Task<Made> transfer(Layer* layer, const std::string* id, bool spool) {
-        CO_TRY_LET(reader, co_await repository_.blob(layer->blob, until()));
+        while (true) {
+            CO_TRY_LET(reader, co_await repository_.blob(layer->blob, until()));
+            auto made = co_await transfer_from(reader.get(), layer, id, spool);
+            const bool wrong = !made && made.error().code == Errc::Invalid;
+            if (!wrong || !reader->blame_mirror()) { co_return made; }
+            lines_.say(status_line(*id, "Retrying"));
+        }
+    }
+
+    /// The bytes go through a pipe to a thread that unpacks them.
+    net::Task<Made> transfer_from(registry::BlobReader* reader, Layer* layer, const std::string* id,
+                                  bool spool) {
         CO_TRY_LET(pipe, os::make_pipe());
         auto out = net::adopt_stream(env_.loop, std::move(pipe.write_end));
         auto cancelled = std::make_shared<std::atomic<bool>>(false);
@@ -319,7 +330,7 @@ class PullJob {
         Made made = internal("not fetched");
         net::TaskScope working(env_.loop);
         working.spawn(keep(env_.storage_pool.run(std::move(work)), &made));
-        auto fed = co_await feed(reader.get(), out.get(), layer, id);
+        auto fed = co_await feed(reader, out.get(), layer, id);
         if (!fed) { *cancelled = true; }
         out->close();
         net::Until never;

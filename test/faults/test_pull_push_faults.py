@@ -278,3 +278,42 @@ def test_a_registry_killed_while_we_push_gets_the_rest_later(api, tmp_path, box)
     assert pull(api, name) == ""
     r.stop()
     api.delete(f"/containers/{id}", force=1)
+
+
+@pytest.mark.parametrize("what", ["has no layer", "breaks off", "gives other bytes", "has no config"])
+def test_a_mirror_that_has_less_than_it_says_gives_way_to_the_next(fresh, what):
+    first, second = Liar(), Liar()
+    second.plain, second.layer, second.config, second.manifest = first.plain, first.layer, first.config, first.manifest
+    blob = digest_of(first.config if what == "has no config" else first.layer)
+
+    def answer(handler, path):
+        if blob not in path:
+            return False
+        if what.startswith("has no"):
+            handler.give(b'{"errors":[{"code":"BLOB_UNKNOWN","message":"unknown"}]}', status=404)
+        elif what == "breaks off":
+            if not handler.headers.get("Range"):
+                handler.give(first.layer[:100_000], length=len(first.layer))
+            handler.close_connection = True
+            handler.connection.close()
+        else:
+            handler.give(os.urandom(len(first.layer)))
+        return True
+
+    def ranges(handler, path):
+        start = int((handler.headers.get("Range") or "bytes=0-")[6:-1])
+        if start == 0 or digest_of(first.layer) not in path:
+            return False
+        handler.give(first.layer[start:], status=206, headers=[("Content-Range", f"bytes {start}-{len(first.layer) - 1}/{len(first.layer)}")])
+        return True
+    first.answer, second.answer = answer, ranges
+    try:
+        d = fresh(config={"registry-mirrors": [f"http://{x.name.split('/')[0]}" for x in (first, second)]}, own_net=False)
+        assert pull(d.api, "library/x") == ""
+        assert d.api.get("/images/x:1/json")["RepoTags"] == ["x:1"]
+        assert blob in str(first.asked) and blob in str(second.asked)
+        if what == "breaks off":
+            assert "bytes=100000-" in [r for _, r, _ in second.asked]
+    finally:
+        first.stop()
+        second.stop()

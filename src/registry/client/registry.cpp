@@ -85,10 +85,16 @@ net::Url Registry::Impl::at_endpoint(const std::string& target) const {
     return url;
 }
 
-bool Registry::Impl::give_up_endpoint() {
-    if (!endpoint().mirror || current + 1 >= endpoints.size()) { return false; }
+void Registry::Impl::next_endpoint() {
     ++current;
     chosen = false;
+    challenges.clear();
+    tokens.clear(); // they are not for another host
+}
+
+bool Registry::Impl::give_up_mirror(std::size_t asked) {
+    if (!endpoints[asked].mirror || asked + 1 >= endpoints.size()) { return false; }
+    if (asked == current) { next_endpoint(); }
     return true;
 }
 
@@ -244,7 +250,7 @@ net::Task<Result<void>> Registry::Impl::choose(net::Until until) {
             co_return ok();
         }
         if (until.cancelled() || current + 1 >= endpoints.size()) { co_return answered; }
-        ++current;
+        next_endpoint();
     }
 }
 

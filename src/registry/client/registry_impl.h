@@ -79,8 +79,9 @@ struct Registry::Impl {
 
     /// Finds the first endpoint that speaks the protocol.
     net::Task<Result<void>> choose(net::Until until);
-    /// The next one, after the current (a mirror) has failed; false when there is none.
-    bool give_up_endpoint();
+    /// A mirror, the endpoint number `asked`, has failed: it is asked no more. False when that was
+    /// none. Several may have asked the same one.
+    bool give_up_mirror(std::size_t asked);
 
     net::Task<Result<Answer>> ask(Ask ask, net::Until until);
     /// ask(), an error status as an error with the registry's words, the body read.
@@ -103,6 +104,7 @@ struct Registry::Impl {
     }
 
   private:
+    void next_endpoint();
     net::Task<Result<void>> ping(net::Until until);
     net::Task<Result<Answer>> send_once(const Ask* ask, net::Until until);
 };

@@ -98,6 +98,7 @@ net::Task<Result<ManifestAnswer>> ask_manifest(std::shared_ptr<Registry> registr
     Registry::Impl& impl = registry->impl();
     while (true) {
         CO_TRY(co_await impl.choose(until));
+        const std::size_t asked = impl.current;
         Ask ask;
         ask.method = wish.method;
         ask.url = impl.at_endpoint("/v2/" + wish.path + "/manifests/" + wish.reference);
@@ -105,8 +106,12 @@ net::Task<Result<ManifestAnswer>> ask_manifest(std::shared_ptr<Registry> registr
         for (const auto& type : wish.accept) { ask.headers.add("Accept", type); }
         auto answer =
             co_await impl.fetch(std::move(ask), until, impl.options.limits.manifest_bytes_max);
-        if (answer) { co_return read_manifest(wish, answer->headers, std::move(answer->body)); }
-        if (!until.cancelled() && impl.give_up_endpoint()) { continue; }
+        if (answer) {
+            auto manifest = read_manifest(wish, answer->headers, std::move(answer->body));
+            if (!manifest && impl.give_up_mirror(asked)) { continue; }
+            co_return manifest;
+        }
+        if (!until.cancelled() && impl.give_up_mirror(asked)) { continue; }
         if (answer.error().code == Errc::Exhausted) {
             co_return Error{Errc::Invalid,
                             "the manifest is larger than " +
@@ -156,7 +161,16 @@ net::Task<Result<oci::Digest>> Repository::put_manifest(std::string reference,
 
 net::Task<Result<std::vector<std::string>>> Repository::tags(net::Until until) {
     Registry::Impl& impl = registry_->impl();
-    CO_TRY(co_await impl.choose(until));
+    while (true) {
+        CO_TRY(co_await impl.choose(until));
+        const std::size_t asked = impl.current;
+        auto all = co_await tags_here(until);
+        if (all || until.cancelled() || !impl.give_up_mirror(asked)) { co_return all; }
+    }
+}
+
+net::Task<Result<std::vector<std::string>>> Repository::tags_here(net::Until until) {
+    Registry::Impl& impl = registry_->impl();
     std::vector<std::string> all;
     net::Url next = impl.at_endpoint("/v2/" + path_ + "/tags/list");
     for (std::size_t page = 0; page < pages_max; ++page) {

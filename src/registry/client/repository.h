@@ -30,7 +30,8 @@ struct ClientLimits {
     std::size_t manifest_bytes_max = oci::manifest_bytes_max;
     std::size_t page_bytes_max = 8 << 20;
     int redirects_max = 10;
-    int attempts_max = 5; ///< of one blob, counting those that moved nothing
+    int attempts_max = 5;        ///< of one blob, counting those that moved nothing
+    int mirror_attempts_max = 2; ///< the same of a mirror: there is another place to ask
 };
 
 struct ClientOptions {
@@ -47,8 +48,8 @@ struct ManifestAnswer {
 };
 
 /// A blob being read. Bytes may have to be asked for again after a broken connection: it does so by
-/// itself, from the last byte on. It counts what it gives out; hashing is the caller's, on a thread
-/// of its own.
+/// itself, from the last byte on; a mirror that fails gives way to the next endpoint. It counts
+/// what it gives out; hashing is the caller's, on a thread of its own.
 class BlobReader {
   public:
     virtual ~BlobReader() = default;
@@ -56,6 +57,9 @@ class BlobReader {
     /// Unavailable and others when the attempts are used up.
     virtual net::Task<Result<std::size_t>> read_some(std::span<char> into, net::Until until) = 0;
     virtual std::int64_t size() const = 0;
+    /// What was read has proved wrong. True when a mirror gave some of it: that one is asked no
+    /// more, and the blob can be read anew.
+    virtual bool blame_mirror() = 0;
 };
 
 /// An upload under way. Dropped without finish() it is given up (the server is told, if it can be).
@@ -104,6 +108,10 @@ class Repository {
     net::Task<Result<bool>> mount(oci::Digest digest, std::string from, net::Until until);
 
   private:
+    net::Task<Result<std::vector<std::string>>> tags_here(net::Until until);
+    static net::Task<Result<std::string>> read_whole(BlobReader* reader, oci::Descriptor wanted,
+                                                     net::Until until);
+
     std::shared_ptr<Registry> registry_;
     std::string path_;
     Purpose purpose_;

@@ -190,9 +190,10 @@ net::Task<Result<std::string>> Registry::Impl::authorization(std::vector<Scope> 
         co_return "Bearer " + known->second.text;
     }
     const Challenge challenge = *bearer;
+    const std::size_t asked = current;
     CO_TRY_LET(token, co_await fetch_token(challenge, std::move(scopes), until, nullptr));
     std::string value = "Bearer " + token.text;
-    tokens[key] = std::move(token);
+    if (asked == current) { tokens[key] = std::move(token); }
     co_return value;
 }
 

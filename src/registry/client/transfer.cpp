@@ -27,9 +27,26 @@ class Reader : public BlobReader {
 
     std::int64_t size() const override { return blob_.size; }
 
+    bool blame_mirror() override { return mirror_ && registry_->impl().give_up_mirror(*mirror_); }
+
+    /// open(), and again at the next endpoint when a mirror does not have it. What may pass is left
+    /// to read_some().
+    net::Task<Result<void>> begin(net::Until until) {
+        while (true) {
+            auto opened = co_await open(until);
+            if (opened || is_worth_retrying(opened.error()) || until.cancelled() ||
+                !registry_->impl().give_up_mirror(asked_)) {
+                co_return opened;
+            }
+        }
+    }
+
     /// Asks for the bytes from the present position on.
     net::Task<Result<void>> open(net::Until until) {
         Registry::Impl& impl = registry_->impl();
+        auto chosen = co_await impl.choose(until);
+        asked_ = impl.current;
+        CO_TRY(std::move(chosen));
         Ask ask;
         ask.url = impl.at_endpoint("/v2/" + path_ + "/blobs/" + blob_.digest.text());
         ask.scopes = scopes_of(path_, purpose_);
@@ -42,6 +59,7 @@ class Reader : public BlobReader {
         }
         skip_ = status == 200 ? at_ : 0;
         CO_TRY(check_head(answer.head));
+        if (impl.endpoints[asked_].mirror) { mirror_ = asked_; }
         exchange_ = std::move(answer.exchange);
         co_return ok();
     }
@@ -58,9 +76,13 @@ class Reader : public BlobReader {
             Error error = got ? Error{Errc::Unavailable, "the registry closed the connection"}
                               : std::move(got).error();
             exchange_.reset();
-            if (until.cancelled() || !is_worth_retrying(error) ||
-                ++failures_ >= registry_->impl().options.limits.attempts_max) {
-                co_return std::move(error).with(blob_.digest.text());
+            if (until.cancelled()) { co_return std::move(error).with(blob_.digest.text()); }
+            if (!is_worth_retrying(error) || ++failures_ >= attempts_max()) {
+                if (!registry_->impl().give_up_mirror(asked_)) {
+                    co_return std::move(error).with(blob_.digest.text());
+                }
+                failures_ = 0;
+                continue;
             }
             const net::Until pause =
                 until.no_later_than(Deadline::in(first_pause * (1 << std::min(failures_, 5))));
@@ -70,6 +92,12 @@ class Reader : public BlobReader {
     }
 
   private:
+    int attempts_max() const {
+        const Registry::Impl& impl = registry_->impl();
+        const ClientLimits& limits = impl.options.limits;
+        return impl.endpoints[asked_].mirror ? limits.mirror_attempts_max : limits.attempts_max;
+    }
+
     /// A length or range that cannot be that of the rest is not believed.
     Result<void> check_head(const net::ResponseHead& head) const {
         const auto whole = static_cast<std::uint64_t>(blob_.size);
@@ -125,6 +153,8 @@ class Reader : public BlobReader {
     std::uint64_t at_ = 0;
     std::uint64_t skip_ = 0;
     int failures_ = 0;
+    std::size_t asked_ = 0;             ///< the endpoint that was asked last
+    std::optional<std::size_t> mirror_; ///< the last one that gave bytes and was a mirror
 };
 
 class Upload : public BlobUpload {
@@ -235,9 +265,8 @@ net::Task<void> cancel_upload(std::shared_ptr<Registry> registry, std::string pa
 
 net::Task<Result<std::unique_ptr<BlobReader>>> Repository::blob(oci::Descriptor blob,
                                                                 net::Until until) {
-    CO_TRY(co_await registry_->impl().choose(until));
     auto reader = std::make_unique<Reader>(registry_, path_, std::move(blob), purpose_);
-    auto opened = co_await reader->open(until);
+    auto opened = co_await reader->begin(until);
     if (!opened && !is_worth_retrying(opened.error())) { co_return std::move(opened).error(); }
     co_return std::unique_ptr<BlobReader>(std::move(reader));
 }
@@ -248,7 +277,16 @@ net::Task<Result<std::string>> Repository::read_blob(oci::Descriptor wanted, std
         co_return invalid(wanted.digest.text() + " is larger than " + std::to_string(bytes_max) +
                           " bytes");
     }
-    CO_TRY_LET(reader, co_await blob(wanted, until));
+    while (true) {
+        CO_TRY_LET(reader, co_await blob(wanted, until));
+        auto bytes = co_await read_whole(reader.get(), wanted, until);
+        const bool wrong = !bytes && bytes.error().code == Errc::Invalid;
+        if (!wrong || !reader->blame_mirror()) { co_return bytes; }
+    }
+}
+
+net::Task<Result<std::string>> Repository::read_whole(BlobReader* reader, oci::Descriptor wanted,
+                                                      net::Until until) {
     std::string bytes(static_cast<std::size_t>(wanted.size), '\0');
     std::size_t at = 0;
     while (at < bytes.size()) {
