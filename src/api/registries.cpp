@@ -207,6 +207,12 @@ net::Task<Result<void>> push_image(Call& call) {
     co_return co_await stream(call, std::move(task), &lines);
 }
 
+net::Task<Result<void>> outcome_of(net::Task<Result<engine::ImageId>> task) {
+    auto done = co_await std::move(task);
+    if (!done) { co_return std::move(done).error(); }
+    co_return ok();
+}
+
 } // namespace
 
 net::Task<Result<void>> pull_image(Call& call) {
@@ -220,7 +226,7 @@ net::Task<Result<void>> pull_image(Call& call) {
     call.note(reference.familiar());
     LineQueue lines(call.engine.env.loop);
     const net::Until until(call.gone());
-    auto task = call.engine.images.pull(std::move(request), lines, until);
+    auto task = outcome_of(call.engine.images.pull(std::move(request), lines, until));
     co_return co_await stream(call, std::move(task), &lines);
 }
 

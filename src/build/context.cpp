@@ -162,8 +162,13 @@ std::vector<std::string> Job::wanted_paths() const {
         // A base of ours may bring triggers that take files too.
         if (planned.base.kind == dockerfile::Origin::Kind::Image) {
             const auto base = engine_.images.resolve(planned.base.name);
+            const auto wanted = oci::parse_platform(planned.platform.empty() ? request_.platform
+                                                                             : planned.platform);
             // One that has to be pulled may bring them too.
-            if (!base || !base->config->config.on_build.empty()) { return {}; }
+            if (!base || !wanted || !is_for(*base, *wanted) ||
+                !base->config->config.on_build.empty()) {
+                return {};
+            }
         }
     }
     return {paths.begin(), paths.end()};
@@ -186,7 +191,20 @@ class PullWords : public engine::Lines {
     std::vector<std::string> words;
 };
 
+oci::Platform platform_of(const engine::ImageInfo& image) {
+    const auto& config = *image.config;
+    return {config.architecture, config.os, config.os_version, {}, config.variant};
+}
+
+bool is_foreign(const oci::Platform& platform) {
+    return !platform.architecture.empty() && platform.architecture != oci::host_architecture();
+}
+
 } // namespace
+
+bool is_for(const engine::ImageInfo& image, const oci::Platform& wanted) {
+    return oci::satisfies(platform_of(image), wanted);
+}
 
 net::Task<Result<registry::AuthConfig>> Job::credentials_for(std::string domain) {
     registry::AuthConfig auth;
@@ -203,38 +221,50 @@ net::Task<Result<registry::AuthConfig>> Job::credentials_for(std::string domain)
     co_return auth;
 }
 
-net::Task<Result<void>> Job::pull_image(oci::Reference reference, std::string platform,
-                                        const Step* step) {
+net::Task<Result<oci::ImageId>> Job::pull_image(oci::Reference reference, oci::Platform platform,
+                                                const Step* step) {
     auto turn = co_await pulls_lock_.acquire(); // several stages may start from the same image
-    const std::string name = reference.familiar();
-    if (pulled_.contains(name)) { co_return ok(); }
+    const bool foreign = is_foreign(platform);
+    const std::string key =
+        reference.familiar() + (foreign ? " " + oci::platform_text(platform) : "");
+    if (const auto known = pulled_.find(key); known != pulled_.end()) { co_return known->second; }
     engine::ImagePullRequest request;
     request.reference = reference;
-    CO_TRY_LET(wanted, oci::parse_platform(platform));
-    request.platform = wanted;
+    request.platform = platform;
+    request.keep_tag = foreign; // it is what this machine runs by that name
     CO_TRY_LET(auth, co_await credentials_for(reference.domain()));
     request.auth = std::move(auth);
     PullWords lines;
     auto pulled = co_await engine_.images.pull(std::move(request), lines, until());
     for (auto& line : lines.words) { co_await emit(Event::Kind::Notice, step, line); }
-    CO_TRY(std::move(pulled));
-    pulled_.insert(name);
-    if (const auto here = engine_.images.resolve(name)) {
-        tree_holds_.push_back(engine_.images.hold(here->id));
-    }
-    co_return ok();
+    if (!pulled) { co_return pulled; }
+    pulled_[key] = *pulled;
+    tree_holds_.push_back(engine_.images.hold(*pulled));
+    co_return pulled;
 }
 
 net::Task<Result<engine::ImageInfo>> Job::find_image(std::string name, std::string platform,
                                                      const Step* step) {
+    CO_TRY_LET(wanted, oci::parse_platform(platform));
     auto here = engine_.images.resolve(name);
+    const bool other = here && !is_for(*here, wanted);
     const auto reference = oci::Reference::parse(name);
     // An id is no name that a registry could know.
     const bool missing = !here && here.error().code == Errc::NotFound;
-    if (!reference || (!missing && !(request_.pull && here))) { co_return here; }
-    auto pulled = co_await pull_image(reference->with_default_tag(), platform, step);
-    if (!pulled) { co_return std::move(pulled).error(); }
-    co_return engine_.images.resolve(name);
+    if (!other && (!reference || (!missing && !(request_.pull && here)))) { co_return here; }
+    Error failure;
+    if (reference) {
+        auto pulled = co_await pull_image(reference->with_default_tag(), wanted, step);
+        if (pulled) { co_return engine_.images.resolve(pulled->text()); }
+        failure = std::move(pulled).error();
+    }
+    if (!other || failure.code == Errc::Cancelled) { co_return failure; }
+    co_return Error{Errc::NotFound,
+                    "image with reference " + name +
+                        " was found but does not match the specified platform: wanted " +
+                        oci::platform_text(wanted) +
+                        ", actual: " + oci::platform_text(platform_of(*here)) +
+                        (failure.message.empty() ? "" : ": " + failure.message)};
 }
 
 net::Task<Result<Tree>> Job::tree_of(const dockerfile::Origin& origin) {

@@ -320,19 +320,6 @@ net::Task<Result<void>> Job::start_from_image(StageRun* stage, std::string name)
     const std::string wanted =
         stage->plan.platform.empty() ? request_.platform : stage->plan.platform;
     CO_TRY_LET(found, co_await find_image(name, wanted, stage->steps.front()));
-    if (!wanted.empty()) {
-        CO_TRY_LET(platform, oci::parse_platform(wanted));
-        const auto& config = *found.config;
-        const oci::Platform have{
-            config.architecture, config.os, config.os_version, {}, config.variant};
-        if (!oci::satisfies(have, platform)) {
-            co_return Error{Errc::NotFound,
-                            "image with reference " + name +
-                                " was found but does not match the specified platform: wanted " +
-                                oci::platform_text(platform) +
-                                ", actual: " + oci::platform_text(have)};
-        }
-    }
     stage->base = found.id;
     co_return advance(*stage, found.id);
 }

@@ -75,6 +75,9 @@ struct Prepared {
     bool borrowed = false;   ///< its layer is such an image's: never for other builds
 };
 
+/// Can it be what `wanted` asks for.
+bool is_for(const engine::ImageInfo& image, const oci::Platform& wanted);
+
 /// What a command in shell form is given to.
 std::vector<std::string> shell_of(const oci::RunConfig& config);
 
@@ -115,11 +118,12 @@ class Job {
     // context.cpp
     net::Task<Result<void>> load_dockerfile();
     net::Task<Result<void>> load_ignore_file(std::string beside_dockerfile);
-    /// An image that is here, else from its registry; with Request::pull always from there.
+    /// An image that is here and for `platform`, else from its registry; with Request::pull always
+    /// from there.
     net::Task<Result<engine::ImageInfo>> find_image(std::string name, std::string platform,
                                                     const Step* step);
-    net::Task<Result<void>> pull_image(oci::Reference reference, std::string platform,
-                                       const Step* step);
+    net::Task<Result<oci::ImageId>> pull_image(oci::Reference reference, oci::Platform platform,
+                                               const Step* step);
     net::Task<Result<registry::AuthConfig>> credentials_for(std::string domain);
     net::Task<Result<Tree>> tree_of(const dockerfile::Origin& origin);
     net::Task<Result<Tree>> context_tree(std::string name);
@@ -205,7 +209,7 @@ class Job {
     int agents_ = 0;
     net::Lock trees_lock_;
     net::Lock pulls_lock_;
-    std::set<std::string> pulled_;                 ///< names that are fresh from their registry
+    std::map<std::string, oci::ImageId> pulled_;   ///< by name and foreign platform: fresh ones
     std::map<std::string, Tree> trees_;            ///< by context name and image id
     std::vector<engine::Images::Hold> tree_holds_; ///< of those that are images
     std::vector<Places::Lease> leases_;

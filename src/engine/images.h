@@ -151,6 +151,7 @@ struct ImagePullRequest {
     oci::Reference reference; ///< without tag and digest: every tag of the repository
     oci::Platform platform;   ///< empty members: this machine's
     registry::AuthConfig auth;
+    bool keep_tag = false; ///< the tag stays what it is: the image is known by its own digest
 };
 struct ImagePushRequest {
     oci::Reference reference; ///< without tag: every tag that is here
@@ -243,8 +244,9 @@ class Images {
     /// Removes a step's image that has no name and that no image or container needs; false when it
     /// stays.
     net::Task<Result<bool>> drop_step(ImageId id);
-    /// Tells how it gets on in Docker's words. Fails in the words of Docker and of the registry.
-    net::Task<Result<void>> pull(ImagePullRequest request, Lines& lines, net::Until until);
+    /// Tells how it gets on in Docker's words; gives the (last) image. Fails in the words of Docker
+    /// and of the registry.
+    net::Task<Result<ImageId>> pull(ImagePullRequest request, Lines& lines, net::Until until);
     net::Task<Result<void>> push(ImagePushRequest request, Lines& lines, net::Until until);
     /// The names that a push of `reference` sends. Fails: NotFound "An image does not exist locally
     /// with the tag: x"; Invalid for a digest.

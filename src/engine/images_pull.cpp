@@ -66,6 +66,7 @@ class PullJob {
 
     struct Found {
         oci::Digest digest; ///< of the manifest or index that the name stands for
+        oci::Digest own;    ///< of the manifest
         oci::Manifest manifest;
         std::string config_text;
         std::shared_ptr<const oci::ImageConfig> config;
@@ -101,6 +102,7 @@ class PullJob {
                                   ", which is not supported");
         }
         CO_TRY_LET(manifest, oci::parse_manifest(answer.bytes));
+        found.own = answer.digest;
         found.manifest = std::move(manifest);
         CO_TRY(check_manifest(found.manifest));
         CO_TRY(co_await read_config(&found));
@@ -378,30 +380,34 @@ class PullJob {
 
 } // namespace
 
-net::Task<Result<void>> Images::State::pull_one(registry::Repository* repository,
-                                                oci::Reference reference, oci::Platform platform,
-                                                Lines* lines, net::Until until) {
+net::Task<Result<ImageId>> Images::State::pull_one(registry::Repository* repository,
+                                                   oci::Reference reference,
+                                                   const ImagePullRequest* request, Lines* lines,
+                                                   net::Until until) {
     const std::string name = reference.has_digest() ? reference.digest().text() : reference.tag();
     PullJob job(env, *this, *transfers, *repository, *lines, until);
-    CO_TRY_LET(found, co_await job.find(reference, platform));
+    CO_TRY_LET(found, co_await job.find(reference, request->platform));
     lines->say(Json{{"status", "Pulling from " + reference.path()}, {"id", name}});
     CO_TRY_LET(id, oci::image_id_of(found.manifest.config.digest));
-    const bool same = table.find(id) != nullptr && table.tagged(reference) == id;
+    const bool keep_tag = request->keep_tag;
+    const bool same = table.find(id) != nullptr && (keep_tag || table.tagged(reference) == id);
+    // An index stands for the images of all platforms, and belongs to that of the tag.
+    const auto by_digest = reference.with_digest(keep_tag ? found.own : found.digest);
     if (!same) {
         co_await begin_adding();
         auto image = co_await job.fetch(&found);
         Result<void> outcome = image ? add(*image, {}) : Result<void>(image.error());
         if (outcome) { job.remember_blobs(reference.name()); }
-        if (outcome && reference.has_tag()) { outcome = tag(reference, id); }
-        if (outcome) { outcome = tag(reference.with_digest(found.digest), id); }
+        if (outcome && reference.has_tag() && !keep_tag) { outcome = tag(reference, id); }
+        if (outcome) { outcome = tag(by_digest, id); }
         // What a failed pull has brought stays for the next one, until a later pull is through; or
         // goes at once when the disk is full.
         if (outcome ? leftovers : outcome.error().code == Errc::Exhausted) { orphans = true; }
         leftovers = !outcome;
         co_await end_adding();
         CO_TRY(std::move(outcome));
-    } else if (const auto kept = tag(reference.with_digest(found.digest), id); !kept) {
-        co_return kept;
+    } else if (auto kept = tag(by_digest, id); !kept) {
+        co_return std::move(kept).error();
     }
     // Somebody may have removed it while end_adding() waited.
     if (const auto* now = table.find(id)) { publish("pull", *now, reference.familiar()); }
@@ -409,10 +415,10 @@ net::Task<Result<void>> Images::State::pull_one(registry::Repository* repository
     lines->say(Json{{"status", (same ? "Status: Image is up to date for "
                                      : "Status: Downloaded newer image for ") +
                                    reference.familiar()}});
-    co_return ok();
+    co_return id;
 }
 
-net::Task<Result<void>> Images::pull(ImagePullRequest request, Lines& lines, net::Until until) {
+net::Task<Result<ImageId>> Images::pull(ImagePullRequest request, Lines& lines, net::Until until) {
     State& state = *state_;
     const auto options = client_options(state.env.settings);
     oci::Reference wanted = request.reference;
@@ -422,17 +428,19 @@ net::Task<Result<void>> Images::pull(ImagePullRequest request, Lines& lines, net
                                                     request.auth, registry::Purpose::Pull));
     registry::Repository repository(registry, wanted.path(), registry::Purpose::Pull);
     if (wanted.has_tag() || wanted.has_digest()) {
-        co_return co_await state.pull_one(&repository, wanted, request.platform, &lines, until);
+        co_return co_await state.pull_one(&repository, wanted, &request, &lines, until);
     }
     CO_TRY_LET(tags, co_await repository.tags(until));
     if (tags.empty()) {
         co_return Error{Errc::NotFound, "no tags found for " + wanted.familiar_name()};
     }
+    ImageId last;
     for (const auto& tag : tags) {
         CO_TRY_LET(reference, wanted.with_tag(tag));
-        CO_TRY(co_await state.pull_one(&repository, reference, request.platform, &lines, until));
+        CO_TRY_LET(id, co_await state.pull_one(&repository, reference, &request, &lines, until));
+        last = id;
     }
-    co_return ok();
+    co_return last;
 }
 
 } // namespace shoal::engine

@@ -104,8 +104,9 @@ struct Images::State {
     net::TaskScope background;
 
     // --- registries (images_pull.cpp, images_push.cpp) ---
-    net::Task<Result<void>> pull_one(registry::Repository* repository, oci::Reference reference,
-                                     oci::Platform platform, Lines* lines, net::Until until);
+    net::Task<Result<ImageId>> pull_one(registry::Repository* repository, oci::Reference reference,
+                                        const ImagePullRequest* request, Lines* lines,
+                                        net::Until until);
     net::Task<Result<void>> push_one(registry::Repository* repository, oci::Reference reference,
                                      Lines* lines, net::Until until);
     std::unique_ptr<ImageTransfers> transfers;

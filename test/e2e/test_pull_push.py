@@ -217,6 +217,45 @@ def test_run_and_build_pull_what_is_missing(api, peer, shoal, tmp_path):
     assert "manifest unknown" in shoal("build", "--pull", str(tmp_path), ok=False).err
 
 
+def platforms_of(peer, repository, *architectures):
+    """An index with an image of each architecture, whose file /arch says its name."""
+    entries = []
+    for architecture in architectures:
+        digest, _ = put_image(peer, repository, architecture, [layer_tar([("arch", architecture.encode())])], architecture)
+        size = int(peer.request("HEAD", f"/v2/{repository}/manifests/{digest}", headers={"Accept": OCI_MANIFEST}).headers["Content-Length"])
+        entries.append({"mediaType": OCI_MANIFEST, "digest": digest, "size": size, "platform": {"os": "linux", "architecture": architecture}})
+    return peer.put_manifest(repository, "all", {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}, OCI_INDEX)
+
+
+@pytest.mark.parametrize("pulled", [True, False])
+def test_a_build_has_bases_of_other_platforms_pulled(api, peer, shoal, tmp_path, pulled):
+    index = platforms_of(peer, "x/y", "amd64", "arm64")
+    name = f"{peer.address}/x/y:all"
+    if pulled:
+        assert not error(pull(api, f"{peer.address}/x/y", "all"))
+    (tmp_path / "Dockerfile").write_text(f"FROM --platform=linux/arm64 {name} AS other\nFROM {name} AS own\nFROM busybox\n"
+                                         "COPY --from=other /arch /other\nCOPY --from=own /arch /own\n")
+    for extra in ([], ["--pull"]):
+        flags = extra if pulled else []  # busybox is nowhere else: --pull would want it too
+        if flags:
+            api.post("/images/busybox/tag", repo=f"{peer.address}/busybox", tag="latest")
+            push(api, f"{peer.address}/busybox", "latest")
+            file = tmp_path / "Dockerfile"
+            file.write_text(file.read_text().replace("FROM busybox", f"FROM {peer.address}/busybox"))
+        shoal("build", *flags, "-t", "made", str(tmp_path))
+        assert shoal("run", "--rm", "made", "cat", "/other", "/own").out == "arm64amd64"
+        image = api.get(f"/images/{name}/json")
+        assert image["Architecture"] == "amd64"  # the name stands for what this machine can run
+        assert f"{peer.address}/x/y@{index}" in image["RepoDigests"]
+
+
+def test_a_foreign_base_that_no_registry_has_is_told_with_both_reasons(api, peer, shoal, tmp_path):
+    api.post("/images/busybox/tag", repo=f"{peer.address}/only-here", tag="1")
+    (tmp_path / "Dockerfile").write_text(f"FROM --platform=linux/arm64 {peer.address}/only-here:1\n")
+    said = shoal("build", str(tmp_path), ok=False).err
+    assert "does not match the specified platform: wanted linux/arm64" in said and "manifest unknown" in said
+
+
 def test_two_pulls_of_one_image_at_one_time(api, peer, tmp_path):
     put_image(peer, "x/y", "1", [layer_tar([("big", os.urandom(3_000_000))])])
     import concurrent.futures
