@@ -308,9 +308,9 @@ net::Task<Result<Tree>> Job::context_tree(std::string name) {
         source = found->second;
     }
     if (source.kind == ContextSource::Kind::Image) {
-        CO_TRY_LET(image, engine_.images.resolve(source.name));
+        turn.release(); // it may have to be pulled
+        CO_TRY_LET(image, co_await find_image(source.name, request_.platform, nullptr));
         const auto hold = engine_.images.hold(image.id);
-        turn.release();
         co_return co_await image_tree(image.id);
     }
     CO_TRY_LET(tree, co_await load_context(name, source));

@@ -256,6 +256,13 @@ def test_a_foreign_base_that_no_registry_has_is_told_with_both_reasons(api, peer
     assert "does not match the specified platform: wanted linux/arm64" in said and "manifest unknown" in said
 
 
+def test_an_image_that_is_a_named_context_is_pulled(api, peer, shoal, tmp_path):
+    put_image(peer, "x/y", "1", [layer_tar([("file", b"from the context")])])
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nCOPY --from=more /file /file\n")
+    shoal("build", "-t", "made", "--build-context", f"more=docker-image://{peer.address}/x/y:1", str(tmp_path))
+    assert shoal("run", "--rm", "made", "cat", "/file").out == "from the context"
+
+
 def test_two_pulls_of_one_image_at_one_time(api, peer, tmp_path):
     put_image(peer, "x/y", "1", [layer_tar([("big", os.urandom(3_000_000))])])
     import concurrent.futures
