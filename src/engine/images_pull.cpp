@@ -110,7 +110,11 @@ class PullJob {
         co_return found;
     }
 
-    /// Fetches the layers that are not here. The caller is adding (State::begin_adding).
+    static Needs needs_of(const Found& found, const oci::ImageId& id) {
+        return {blob::chain_ids(found.config->rootfs.diff_ids), id};
+    }
+
+    /// Fetches the layers that are not here. The caller keeps what it needs (begin_needing).
     net::Task<Result<image::LoadedImage>> fetch(const Found* found) {
         const auto& diff_ids = found->config->rootfs.diff_ids;
         const auto chain = blob::chain_ids(diff_ids);
@@ -394,7 +398,8 @@ net::Task<Result<ImageId>> Images::State::pull_one(registry::Repository* reposit
     // An index stands for the images of all platforms, and belongs to that of the tag.
     const auto by_digest = reference.with_digest(keep_tag ? found.own : found.digest);
     if (!same) {
-        co_await begin_adding();
+        const Needs needs = PullJob::needs_of(found, id);
+        co_await begin_needing(&needs);
         auto image = co_await job.fetch(&found);
         Result<void> outcome = image ? add(*image, {}) : Result<void>(image.error());
         if (outcome) { job.remember_blobs(reference.name()); }
@@ -404,12 +409,12 @@ net::Task<Result<ImageId>> Images::State::pull_one(registry::Repository* reposit
         // goes at once when the disk is full.
         if (outcome ? leftovers : outcome.error().code == Errc::Exhausted) { orphans = true; }
         leftovers = !outcome;
-        co_await end_adding();
+        co_await end_needing(&needs);
         CO_TRY(std::move(outcome));
     } else if (auto kept = tag(by_digest, id); !kept) {
         co_return std::move(kept).error();
     }
-    // Somebody may have removed it while end_adding() waited.
+    // Somebody may have removed it while end_needing() waited.
     if (const auto* now = table.find(id)) { publish("pull", *now, reference.familiar()); }
     lines->say(Json{{"status", "Digest: " + found.digest.text()}});
     lines->say(Json{{"status", (same ? "Status: Image is up to date for "

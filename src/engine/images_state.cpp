@@ -172,6 +172,29 @@ net::Task<void> Images::State::begin_adding() {
     ++adders;
 }
 
+net::Task<void> Images::State::begin_needing(const Needs* needs) {
+    for (const auto& layer : needs->layers) { ++needed_layers[layer]; }
+    ++needed_configs[needs->config];
+    if (collecting) { // it may be about things that nobody needed yet
+        net::Until never;
+        co_await not_collecting.wait(never);
+    }
+}
+
+namespace {
+
+template <class Id> void drop_need(std::map<Id, int>& needed, const Id& id) {
+    if (const auto one = needed.find(id); --one->second == 0) { needed.erase(one); }
+}
+
+} // namespace
+
+net::Task<void> Images::State::end_needing(const Needs* needs) {
+    for (const auto& layer : needs->layers) { drop_need(needed_layers, layer); }
+    drop_need(needed_configs, needs->config);
+    if (!garbage_layers.empty() || !garbage_configs.empty() || orphans) { co_await collect(); }
+}
+
 net::Task<void> Images::State::end_adding() {
     --adders;
     if (!garbage_layers.empty() || !garbage_configs.empty() || orphans) { co_await collect(); }
@@ -210,14 +233,25 @@ net::Task<void> Images::State::collect() {
     while (adders == 0) {
         Garbage garbage;
         for (const auto& layer : std::exchange(garbage_layers, {})) {
-            if (!layer_wanted(layer)) { garbage.layers.push_back(layer); }
+            if (layer_wanted(layer)) { continue; }
+            if (needed_layers.contains(layer)) {
+                garbage_layers.push_back(layer); // looked at again when nobody needs it
+            } else {
+                garbage.layers.push_back(layer);
+            }
         }
         for (const auto& id : std::exchange(garbage_configs, {})) {
-            if (known(id) == nullptr) { garbage.configs.push_back(oci::Digest::of(id)); }
+            if (known(id) != nullptr) { continue; }
+            if (needed_configs.contains(id)) {
+                garbage_configs.push_back(id);
+            } else {
+                garbage.configs.push_back(oci::Digest::of(id));
+            }
         }
         garbage.orphans = std::exchange(orphans, false);
         if (garbage.layers.empty() && garbage.configs.empty() && !garbage.orphans) { break; }
         if (garbage.orphans) {
+            for (const auto& [id, needers] : needed_layers) { garbage.wanted.insert(id); }
             for (const auto& [id, record] : table.all()) {
                 garbage.wanted.insert(record.layers.begin(), record.layers.end());
             }

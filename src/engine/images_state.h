@@ -43,6 +43,12 @@ template <class V> void describe(V& v, ImageDocument& d) {
     v("Intermediate", d.intermediate);
 }
 
+/// What an image on its way consists of.
+struct Needs {
+    std::vector<oci::ChainId> layers;
+    ImageId config;
+};
+
 struct Images::State {
     explicit State(Env& shared);
     ~State();
@@ -84,6 +90,9 @@ struct Images::State {
     /// Between these two, layers and blobs that are on disk stay there, in the table or not.
     net::Task<void> begin_adding();
     net::Task<void> end_adding();
+    /// The same for somebody who takes long and knows what he needs: only that stays.
+    net::Task<void> begin_needing(const Needs* needs);
+    net::Task<void> end_needing(const Needs* needs);
     /// Removes the files of `garbage`, unless somebody is adding: then the last of them does it.
     net::Task<void> collect();
     net::Task<void> collect_ghosts();
@@ -96,6 +105,8 @@ struct Images::State {
     std::vector<ImageId> garbage_configs;
     bool orphans = false; ///< a failed operation may have left layers that no image names
     int adders = 0;
+    std::map<oci::ChainId, int> needed_layers; ///< how many need it
+    std::map<ImageId, int> needed_configs;
     bool collecting = false;
     net::Flag not_collecting;
     bool syncing = false;

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from harness import host
 from harness import registry as registries
 from harness.registry import OCI_CONFIG, OCI_MANIFEST, digest_of
 
@@ -215,6 +216,76 @@ def test_a_client_that_goes_away_ends_its_pull(api, liar, daemon):
     nothing_is_left(api, liar.name)
     liar.answer = None
     assert pull(api, liar.name) == ""
+
+
+class TwoLayers(Liar):
+    """The image of another Liar with a layer above; hold() keeps that one back until `go` is set, and then gives it or not."""
+
+    def __init__(self, below, above=None, gives=True):
+        super().__init__()
+        self.below, self.go, self.gives = below, threading.Event(), gives
+        self.plain = above or layer_of(1000)
+        self.layer = gzip.compress(self.plain, 1)
+        self.config = json.dumps({"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": [digest_of(below.plain), digest_of(self.plain)]}}).encode()
+        self.manifest = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": {"mediaType": OCI_CONFIG, "digest": digest_of(self.config), "size": len(self.config)},
+                                    "layers": [{"mediaType": LAYER_TYPE, "digest": digest_of(x), "size": len(x)} for x in (below.layer, self.layer)]}).encode()
+        self.answer = self.hold
+
+    def hold(self, handler, path):
+        if path.endswith(digest_of(self.below.layer)):
+            handler.give(self.below.layer)
+            return True
+        if path.endswith(digest_of(self.layer)):
+            self.go.wait(60)
+            if not self.gives:
+                handler.give(b"{}", status=404)
+                return True
+        return False
+
+
+def begin_pull(api, name, seen):
+    """A pull in a thread of its own, when `seen` says that it has come so far; join() gives its error."""
+    said = []
+    thread = threading.Thread(target=lambda: said.append(pull(api, name)))
+    thread.start()
+    host.until(seen)
+    thread.error = lambda: (thread.join(60), said[0])[1]
+    return thread
+
+
+def layers_on_disk(d):
+    return {x for x in os.listdir(d.data + "/layers") if len(x) == 64}
+
+
+@pytest.mark.parametrize("gives", [True, False])
+def test_images_removed_during_a_pull_free_what_it_does_not_need(fresh, gives):
+    """The layer below belongs to an image that is removed too: it stays for the pull, and goes when that fails."""
+    below, other = Liar(), Liar()
+    above = TwoLayers(below, gives=gives)
+    try:
+        d = fresh(own_net=False)
+        base = layers_on_disk(d)
+        assert pull(d.api, below.name) == "" and pull(d.api, other.name) == ""
+        shared, alone = digest_of(below.plain)[7:], digest_of(other.plain)[7:]
+        assert layers_on_disk(d) == base | {shared, alone}
+        going = begin_pull(d.api, above.name, lambda: any(p.endswith(digest_of(above.layer)) for p, _, _ in above.asked))
+        d.api.delete(f"/images/{other.name}:1")
+        d.api.delete(f"/images/{below.name}:1")
+        host.until(lambda: alone not in layers_on_disk(d))
+        assert shared in layers_on_disk(d)
+        d.api.post("/images/prune")
+        assert shared in layers_on_disk(d)
+        above.go.set()
+        assert bool(going.error()) != gives
+        if gives:
+            d.api.raw("GET", f"/images/{above.name}:1/get")
+            assert len(layers_on_disk(d) - base) == 2 and shared in layers_on_disk(d)
+            d.api.delete(f"/images/{above.name}:1")
+        host.until(lambda: layers_on_disk(d) == base)
+    finally:
+        above.go.set()
+        for one in (below, other, above):
+            one.stop()
 
 
 @pytest.mark.parametrize("delay", [0.02, 0.1, 0.3])
