@@ -275,7 +275,10 @@ class PullJob {
         CO_TRY_LET(unplaced, co_await download(layer, id));
         if (layer->parent != nullptr) {
             const net::Wake wake = co_await layer->parent->placed.wait(until());
-            CO_TRY(net::to_result(wake, "wait for the layer below"));
+            if (wake != net::Wake::Raised) {
+                co_await discard(std::move(unplaced));
+                co_return net::to_result(wake, "wait for the layer below");
+            }
         }
         lines_.say(progress_line(*id, "Extracting", layer->blob.size, layer->blob.size));
         auto place = [layers = *state_.layers, made = std::move(unplaced),
@@ -287,6 +290,12 @@ class PullJob {
         layer->fetched = true;
         lines_.say(status_line(*id, "Pull complete"));
         co_return ok();
+    }
+
+    /// Its files are many, perhaps: the loop does not wait for their removal.
+    net::Task<void> discard(image::UnplacedLayer layer) {
+        auto job = [gone = std::move(layer)] {}; // destroyed on the worker
+        co_await env_.pool.run(std::move(job));
     }
 
     net::Task<Result<image::UnplacedLayer>> download(Layer* layer, const std::string* id) {
@@ -342,8 +351,9 @@ class PullJob {
         net::Until never;
         co_await working.drain(never);
         if (!made && made.error().code != Errc::Cancelled) { co_return made; }
-        if (!fed) { co_return std::move(fed).error(); }
-        co_return made;
+        if (fed) { co_return made; }
+        if (made && *made) { co_await discard(std::move(**made)); }
+        co_return std::move(fed).error();
     }
 
     static net::Task<void> keep(net::Task<Made> task, Made* into) {

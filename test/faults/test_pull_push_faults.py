@@ -2,10 +2,12 @@
 import base64
 import gzip
 import http.server
+import io
 import json
 import os
 import socketserver
 import subprocess
+import tarfile
 import threading
 import time
 
@@ -21,8 +23,6 @@ AUTH = {"X-Registry-Auth": base64.urlsafe_b64encode(b"{}").decode()}
 
 
 def layer_of(size):
-    import io
-    import tarfile
     out, data = io.BytesIO(), os.urandom(size)
     with tarfile.open(fileobj=out, mode="w") as tar:
         info = tarfile.TarInfo("random")
@@ -286,6 +286,48 @@ def test_images_removed_during_a_pull_free_what_it_does_not_need(fresh, gives):
         above.go.set()
         for one in (below, other, above):
             one.stop()
+
+
+def tree_of(files):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for n in range(files):
+            tar.addfile(tarfile.TarInfo(f"{n % 100}/{n}"), io.BytesIO())
+    return out.getvalue()
+
+
+def test_the_loop_does_not_wait_for_the_removal_of_what_a_failed_pull_left(fresh):
+    """Seen by the processor time of the daemon's first thread, which is the loop."""
+    below = Liar()
+    image = TwoLayers(below, above=tree_of(30_000))
+
+    def answer(handler, path):
+        if not path.endswith(digest_of(below.layer)):
+            return False
+        image.go.wait(60)
+        handler.give(b"{}", status=404)
+        return True
+    image.answer = answer
+    try:
+        d = fresh(own_net=False)
+        c = d.api.connection(60)
+        c.request("POST", f"/images/create?fromImage={image.name}&tag=1", headers=AUTH)
+        r = c.getresponse()
+        while b"Download complete" not in r.readline():
+            pass
+
+        def used():
+            with open(f"/proc/{d.pid}/task/{d.pid}/schedstat") as f:
+                return int(f.read().split()[0]) / 1e9
+        before = used()
+        image.go.set()
+        r.read()
+        host.until(lambda: os.listdir(d.data + "/tmp") == [])
+        assert used() - before < 0.1
+    finally:
+        image.go.set()
+        below.stop()
+        image.stop()
 
 
 @pytest.mark.parametrize("delay", [0.02, 0.1, 0.3])
