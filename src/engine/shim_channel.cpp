@@ -41,10 +41,10 @@ net::Task<void> ShimChannel::read_loop(std::shared_ptr<ShimChannel> self, bool w
 void ShimChannel::take(const container::FrameDecoder::Item& item) {
     switch (item.type) {
     case Frame::Done:
-        answers_.emplace_back();
+        take_answer(ok());
         break;
     case Frame::Failed:
-        answers_.emplace_back(internal(item.payload));
+        take_answer(internal(item.payload));
         break;
     case Frame::State:
         if (auto state = container::decode_state(item.payload)) { state_ = *state; }
@@ -55,6 +55,14 @@ void ShimChannel::take(const container::FrameDecoder::Item& item) {
     default:
         break;
     }
+}
+
+void ShimChannel::take_answer(Result<void> answer) {
+    if (late_ > 0) {
+        --late_;
+        return;
+    }
+    answers_.push_back(std::move(answer));
 }
 
 net::Task<Result<container::ShimState>> ShimChannel::wait_created(net::Until until) {
@@ -88,20 +96,49 @@ net::Task<net::Wake> ShimChannel::wait_ended(net::Until until) {
     co_return net::Wake::Raised;
 }
 
+/// A command that has been sent. Left without its answer, that one will be late.
+class ShimChannel::Asking {
+  public:
+    explicit Asking(ShimChannel& channel) : channel_(channel) {}
+    Asking(const Asking&) = delete;
+    Asking& operator=(const Asking&) = delete;
+    ~Asking() {
+        if (!answered_) { ++channel_.late_; }
+    }
+    Result<void> answer() {
+        answered_ = true;
+        Result<void> first = std::move(channel_.answers_.front());
+        channel_.answers_.pop_front();
+        return first;
+    }
+
+  private:
+    ShimChannel& channel_;
+    bool answered_ = false;
+};
+
 net::Task<Result<void>> ShimChannel::request(Frame frame, std::string payload, net::Until until) {
     const auto self = shared_from_this();
-    auto guard = co_await requests_.acquire();
+    auto guard = co_await requests_.acquire(until);
+    if (!guard) { co_return std::move(guard).error(); }
+    if (until.cancelled()) { co_return Error{Errc::Cancelled, "command to the monitor"}; }
+    if (unwritable_) {
+        co_return Error{Errc::Unavailable, "the container's monitor takes no commands any more"};
+    }
     answers_.clear();
     const std::string bytes = container::encode_frame(frame, payload);
-    CO_TRY(co_await stream_->write_all(bytes, until));
+    auto written = co_await stream_->write_all(bytes, until);
+    if (!written) {
+        unwritable_ = true;
+        co_return written;
+    }
+    Asking asking(*this);
     while (answers_.empty()) {
         if (ended_) { co_return Error{Errc::Unavailable, "the container's monitor is gone"}; }
         const net::Wake wake = co_await changed_.wait(until);
         if (wake != net::Wake::Raised) { co_return net::to_result(wake, "command to the monitor"); }
     }
-    Result<void> answer = std::move(answers_.front());
-    answers_.pop_front();
-    co_return answer;
+    co_return asking.answer();
 }
 
 void ShimChannel::close() { stream_->close(); }

@@ -26,7 +26,8 @@ class ShimChannel : public std::enable_shared_from_this<ShimChannel> {
     net::Task<Result<container::ShimState>> wait_created(net::Until until);
     /// Waits until the monitor has said Exited or is gone.
     net::Task<net::Wake> wait_ended(net::Until until);
-    /// One command and its Done or Failed.
+    /// One command and its Done or Failed. When `until` ends it first, the answer is still to come:
+    /// it is dropped, and no later command takes it for its own.
     net::Task<Result<void>> request(container::Frame frame, std::string payload, net::Until until);
 
     const container::ShimState& state() const { return state_; }
@@ -41,12 +42,16 @@ class ShimChannel : public std::enable_shared_from_this<ShimChannel> {
     static net::Task<void> read_loop(std::shared_ptr<ShimChannel> self, bool watch,
                                      net::Until until);
     void take(const container::FrameDecoder::Item& item);
+    void take_answer(Result<void> answer);
+    class Asking;
 
     net::StreamPtr stream_;
     container::FrameDecoder decoder_;
     container::ShimState state_;
     std::optional<container::ShimExit> exit_;
     std::deque<Result<void>> answers_;
+    std::size_t late_ = 0;    ///< answers to come for commands that nobody waits for any more
+    bool unwritable_ = false; ///< a command was written in part
     bool ended_ = false;
     net::WaitQueue changed_;
     net::Lock requests_;
