@@ -22,8 +22,10 @@ class Fake {
     ~Fake() { net::run_task(loop, server_.stop(Deadline::in(std::chrono::seconds(0)))); }
 
     std::string domain() const { return "127.0.0.1:" + std::to_string(port_); }
-    Repository repository(AuthConfig auth = {}, Purpose purpose = Purpose::Push) {
+    Repository repository(AuthConfig auth = {}, Purpose purpose = Purpose::Push,
+                          ProxySettings proxy = {}) {
         ClientOptions options;
+        options.hosts.proxy = std::move(proxy);
         options.user_agent = "test";
         auto made = Registry::create(loop, options, domain(), std::move(auth), Purpose::Push);
         return Repository(*made, "a/b", purpose);
@@ -231,6 +233,47 @@ TEST(Registry, takes_no_credentials_along_to_another_host) {
     EXPECT_EQ(*got, bytes);
     EXPECT_EQ(storage_saw, std::vector<std::string>{"none"});
     fake.run(storage.stop(Deadline::in(std::chrono::seconds(0))));
+}
+
+TEST(Registry, asks_plain_storage_through_the_proxy_of_http) {
+    std::vector<std::string> asked_http;
+    std::vector<std::string> asked_https;
+    const std::string bytes = "hello";
+    Guarded server;
+    server.scheme = "Basic";
+    server.redirect_to = "http://storage.example/x";
+    Fake fake([&](net::Exchange& exchange) { return server(exchange); });
+    net::HttpServer http(fake.loop, [&](net::Exchange& exchange) {
+        asked_http.emplace_back(exchange.request().target);
+        return say(exchange, 200, {}, bytes);
+    });
+    net::HttpServer https(fake.loop, [&](net::Exchange& exchange) {
+        asked_https.emplace_back(exchange.request().target);
+        return say(exchange, 502, {}, "");
+    });
+    const auto serve = [&](net::HttpServer& proxy) {
+        auto listener = net::Listener::listen_tcp(fake.loop, "127.0.0.1", 0);
+        const std::string address = "http://127.0.0.1:" + std::to_string((*listener)->port());
+        proxy.serve(std::move(*listener));
+        return address;
+    };
+    const std::string http_address = serve(http);
+    const std::string https_address = serve(https);
+    AuthConfig auth;
+    auth.username = "ann";
+    auth.password = "pw";
+    auto repository = fake.repository(auth, Purpose::Pull, {http_address, https_address, ""});
+    const auto got = fake.run(fetch(&repository, descriptor_of(bytes)));
+    EXPECT_TRUE(got) << got.error().message;
+    EXPECT_EQ(asked_http, std::vector<std::string>{"http://storage.example/x"});
+    EXPECT_TRUE(asked_https.empty());
+
+    auto direct =
+        fake.repository(auth, Purpose::Pull, {http_address, https_address, "storage.example"});
+    EXPECT_FALSE(fake.run(direct.head_blob(blob::hash(bytes), soon()))); // there is no such host
+    EXPECT_EQ(asked_http.size(), 1u);
+    fake.run(http.stop(Deadline::in(std::chrono::seconds(0))));
+    fake.run(https.stop(Deadline::in(std::chrono::seconds(0))));
 }
 
 TEST(Registry, ends_redirects_that_lead_in_a_circle) {

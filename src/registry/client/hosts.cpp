@@ -129,8 +129,8 @@ Result<std::optional<net::Url>> proxy_of(const net::Url& url, const ProxySetting
 }
 
 /// One place, with everything that is known of it.
-Result<Endpoint> endpoint_at(net::Url url, const std::string& written,
-                             const HostSettings& settings) {
+Result<Endpoint> endpoint_named(net::Url url, const std::string& written,
+                                const HostSettings& settings) {
     Endpoint endpoint;
     if (url.tls) {
         TRY_LET(files, tls_files_of(url, written, settings));
@@ -146,16 +146,20 @@ Result<Endpoint> endpoint_at(net::Url url, const std::string& written,
 Result<Endpoint> mirror_at(const std::string& address, const HostSettings& settings) {
     auto url = net::parse_url(address);
     if (!url) { return url.error().with("registry mirror"); }
-    std::string written = host_and_port(*url);
-    if (url->port == (url->tls ? 443 : 80)) { written = url->host; }
     while (url->target.ends_with('/')) { url->target.pop_back(); }
-    TRY_LET(endpoint, endpoint_at(std::move(*url), written, settings));
+    TRY_LET(endpoint, endpoint_at(std::move(*url), settings));
     endpoint.mirror = true;
     endpoint.verify = !is_insecure(endpoint.url, settings);
     return endpoint;
 }
 
 } // namespace
+
+Result<Endpoint> endpoint_at(net::Url url, const HostSettings& settings) {
+    const bool usual = url.port == (url.tls ? 443 : 80);
+    const std::string written = usual ? url.host : host_and_port(url);
+    return endpoint_named(std::move(url), written, settings);
+}
 
 bool bypasses_proxy(const std::string& host, std::uint16_t port, std::string_view none) {
     if (is_loopback_host(host)) { return true; }
@@ -198,14 +202,14 @@ Result<std::vector<Endpoint>> endpoints_of(const std::string& domain, const Host
     url->target.clear();
     const std::string written = hub ? std::string(hub_host) : domain;
     const bool insecure = is_insecure(*url, settings);
-    TRY_LET(endpoint, endpoint_at(*url, written, settings));
+    TRY_LET(endpoint, endpoint_named(*url, written, settings));
     endpoint.verify = !insecure || !endpoint.tls.more_ca_files.empty();
     all.push_back(endpoint);
     if (insecure) {
         net::Url plain = *url;
         plain.tls = false;
         if (domain.find(':') == std::string::npos) { plain.port = 80; }
-        TRY_LET(unsafe, endpoint_at(std::move(plain), written, settings));
+        TRY_LET(unsafe, endpoint_named(std::move(plain), written, settings));
         unsafe.verify = false;
         all.push_back(std::move(unsafe));
     }

@@ -46,6 +46,10 @@ enum class Purpose { Pull, Push };
 Result<std::vector<Endpoint>> endpoints_of(const std::string& domain, const HostSettings& settings,
                                            Purpose purpose);
 
+/// One place by its address alone, as a registry sends its clients there (storage, token service):
+/// `url.tls` says whether certificates, and which proxy, belong to it. Fails as endpoints_of().
+Result<Endpoint> endpoint_at(net::Url url, const HostSettings& settings);
+
 /// Does NO_PROXY let this host go directly.
 bool bypasses_proxy(const std::string& host, std::uint16_t port, std::string_view none);
 

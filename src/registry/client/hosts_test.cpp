@@ -86,6 +86,19 @@ TEST(RegistryHosts, go_through_proxies_except_where_told_not_to) {
     EXPECT_FALSE(bypasses_proxy("notinside.example", 443, "inside.example"));
 }
 
+TEST(RegistryHosts, of_an_address_take_the_proxy_of_its_scheme) {
+    HostSettings settings;
+    settings.proxy = {"http://p:3128", "http://q:3129", "inside.example"};
+    const auto proxy = [&](const std::string& address) {
+        const auto found = endpoint_at(*net::parse_url(address), settings);
+        return found && found->proxy ? found->proxy->host : std::string();
+    };
+    EXPECT_EQ(proxy("http://storage.example/x"), "p");
+    EXPECT_EQ(proxy("https://storage.example/x"), "q");
+    EXPECT_EQ(proxy("http://inside.example:8000/x"), "");
+    EXPECT_EQ(proxy("http://127.0.0.1/x"), "");
+}
+
 Endpoint endpoint_at(const std::string& address, bool verify = true) {
     Endpoint endpoint;
     endpoint.url = *net::parse_url(address);

@@ -105,9 +105,8 @@ Result<std::shared_ptr<net::HttpClient>> Registry::Impl::client_for(const net::U
     if (!same_origin(url, how.url)) {
         // A stranger (storage, token service): verified, unless it is the registry's own host.
         const bool verify = how.verify || url.host != how.url.host;
-        const std::string written = place_of(url).substr(url.tls ? 8 : 7);
-        TRY_LET(all, endpoints_of(written, options.hosts, Purpose::Push));
-        how = all.front();
+        TRY_LET(other, endpoint_at(url, options.hosts));
+        how = std::move(other);
         how.verify = verify;
     }
     std::shared_ptr<net::TlsClient> tls;
