@@ -19,11 +19,6 @@ constexpr std::chrono::milliseconds progress_pause{100};
 constexpr std::chrono::seconds retry_pause{1};
 constexpr int mounts_max = 3; ///< repositories that are asked for one layer
 
-bool is_worth_retrying(const Error& error) {
-    return error.code == Errc::Unavailable || error.code == Errc::Cancelled ||
-           error.code == Errc::Timeout || error.code == Errc::Internal;
-}
-
 class PushJob {
   public:
     PushJob(Env& env, Images::State& state, ImageTransfers& transfers,
@@ -148,7 +143,9 @@ class PushJob {
             auto sent = co_await try_upload(layer, id, &upload);
             if (sent) { co_return ok(); }
             const bool last = attempt >= env_.settings.max_download_attempts;
-            if (last || until.cancelled() || !is_worth_retrying(sent.error())) { co_return sent; }
+            if (last || until.cancelled() || !registry::is_worth_retrying(sent.error())) {
+                co_return sent;
+            }
             lines_.say(status_line(*id, "Retrying"));
             const net::Until pause = until.no_later_than(Deadline::in(retry_pause * attempt));
             co_await net::sleep(env_.loop, pause);
@@ -164,7 +161,7 @@ class PushJob {
             auto taken = co_await (*upload)->resume(until);
             if (taken) {
                 offset = *taken;
-            } else if (is_worth_retrying(taken.error())) {
+            } else if (registry::is_worth_retrying(taken.error())) {
                 co_return std::move(taken).error();
             } else {
                 upload->reset(); // the server does not know it any more

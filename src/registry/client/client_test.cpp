@@ -69,6 +69,14 @@ oci::Descriptor descriptor_of(const std::string& bytes) {
     return blob;
 }
 
+TEST(Retrying, is_for_what_may_pass) {
+    EXPECT_TRUE(is_worth_retrying({Errc::Unavailable, ""}));
+    EXPECT_TRUE(is_worth_retrying({Errc::Timeout, ""}));
+    EXPECT_FALSE(is_worth_retrying({Errc::NotFound, ""}));
+    EXPECT_FALSE(is_worth_retrying({Errc::Invalid, ""}));
+    EXPECT_FALSE(is_worth_retrying({Errc::Unauthorized, ""}));
+}
+
 struct Breaking {
     std::string bytes = std::string(50'000, 'x') + std::string(50'000, 'y');
     int asked = 0;

@@ -256,7 +256,6 @@ net::Task<Result<void>> Registry::Impl::choose(net::Until until) {
 Registry::Registry(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Registry::~Registry() = default;
 const std::string& Registry::domain() const { return impl_->domain; }
-std::string Registry::endpoint_text() const { return place_of(impl_->endpoint().url); }
 
 Result<std::shared_ptr<Registry>> Registry::create(net::Loop& loop, const ClientOptions& options,
                                                    const std::string& domain, AuthConfig auth,

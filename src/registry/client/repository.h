@@ -40,6 +40,9 @@ struct ClientOptions {
     std::string user_agent; ///< "docker/… " in Docker's form
 };
 
+/// May what failed like this succeed in a moment: a broken connection, a server that is busy.
+bool is_worth_retrying(const Error& error);
+
 struct ManifestAnswer {
     std::string media_type; ///< as the registry says; parameters cut
     oci::Digest digest;     ///< computed from `bytes` (or the header, for head())
@@ -147,8 +150,6 @@ class Registry : public std::enable_shared_from_this<Registry> {
     net::Task<Result<std::vector<SearchResult>>> search(std::string term, std::size_t limit,
                                                         net::Until until);
     const std::string& domain() const;
-    /// "host:port" of the endpoint that answered last: for messages.
-    std::string endpoint_text() const;
 
     struct Impl;
     Impl& impl() { return *impl_; }

@@ -13,11 +13,6 @@ namespace {
 constexpr std::chrono::milliseconds first_pause{200};
 constexpr std::size_t body_bytes_max = 64 * 1024;
 
-bool is_worth_retrying(const Error& error) {
-    return error.code == Errc::Unavailable || error.code == Errc::Cancelled ||
-           error.code == Errc::Timeout || error.code == Errc::Internal;
-}
-
 class Reader : public BlobReader {
   public:
     Reader(std::shared_ptr<Registry> registry, std::string path, oci::Descriptor blob,
@@ -250,6 +245,11 @@ class Upload : public BlobUpload {
 };
 
 } // namespace
+
+bool is_worth_retrying(const Error& error) {
+    return error.code == Errc::Unavailable || error.code == Errc::Cancelled ||
+           error.code == Errc::Timeout || error.code == Errc::Internal;
+}
 
 net::Task<void> cancel_upload(std::shared_ptr<Registry> registry, std::string path, Answer opened,
                               net::Until until) {
