@@ -10,7 +10,7 @@ import pytest
 from harness import cli as cli_module
 from harness import daemon as daemons
 from harness import registry as registries
-from harness.registry import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, digest_of
+from harness.registry import DOCKER_INDEX, DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, digest_of
 
 pytestmark = pytest.mark.shoal_only("the registry is Shoal's")
 
@@ -127,6 +127,92 @@ def test_podman(guarded, podman, busybox_tar):
     assert guarded.request("GET", "/v2/team/app/tags/list", user="ann:ann-secret").json()["tags"] == ["1", "zstd"]
 
 
+def put_index(registry, repository, tag, user):
+    """An image for each of two platforms under one name; returns the index' bytes."""
+    entries = []
+    for architecture in ("amd64", "arm64"):
+        manifest, digest = registry.put_image(repository, architecture, (f"for {architecture}".encode(),), user=user)
+        entries.append({"mediaType": OCI_MANIFEST, "digest": digest, "size": len(json.dumps(manifest)), "platform": {"os": "linux", "architecture": architecture}})
+    index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
+    registry.put_manifest(repository, tag, index, OCI_INDEX, user=user)
+    return index
+
+
+def has_whole_index(registry, repository, tag, index=None, user="ann:ann-secret"):
+    """Both platforms under this name, by the same bytes when these are given, and behind them every manifest and blob."""
+    got = registry.request("GET", f"/v2/{repository}/manifests/{tag}", headers={"Accept": OCI_INDEX}, user=user)
+    assert got.status == 200 and index in (None, got.body)
+    entries = got.json()["manifests"]
+    assert [x["platform"]["architecture"] for x in entries] == ["amd64", "arm64"]
+    for entry in entries:
+        manifest = registry.request("GET", f"/v2/{repository}/manifests/{entry['digest']}", headers={"Accept": OCI_MANIFEST}, user=user).json()
+        for blob in [manifest["config"], *manifest["layers"]]:
+            assert registry.request("HEAD", f"/v2/{repository}/blobs/{blob['digest']}", user=user).status == 200
+    return True
+
+
+def test_skopeo_copies_every_platform_of_an_index(guarded, skopeo, tmp_path):
+    index = put_index(guarded, "team/app", "all", "ann:ann-secret")
+    there = f"docker://{guarded.address}/team"
+    plain = ("--src-tls-verify=false", "--dest-tls-verify=false")
+    skopeo("login", "--tls-verify=false", "-u", "ann", "--password-stdin", guarded.address, stdin="ann-secret")
+    skopeo("copy", "--all", *plain, f"{there}/app:all", f"{there}/second/app:all")
+    assert has_whole_index(guarded, "team/second/app", "all")  # it compresses layers anew
+    skopeo("copy", "--all", "--preserve-digests", *plain, f"{there}/app:all", f"oci:{tmp_path}/oci:all")
+    skopeo("copy", "--all", "--preserve-digests", *plain, f"oci:{tmp_path}/oci:all", f"{there}/third:all")
+    assert has_whole_index(guarded, "team/third", "all", index)
+
+
+def test_skopeo_syncs_an_index_to_a_folder_and_back_and_between_registries(guarded, opened, skopeo, tmp_path):
+    index = put_index(guarded, "team/app", "all", "ann:ann-secret")
+    plain = ("--src-tls-verify=false", "--dest-tls-verify=false")
+    skopeo("login", "--tls-verify=false", "-u", "ann", "--password-stdin", guarded.address, stdin="ann-secret")
+    skopeo("sync", "--all", "--preserve-digests", *plain, "--src", "docker", "--dest", "docker", f"{guarded.address}/team/app", f"{opened.address}/copies")
+    assert has_whole_index(opened, "copies/app", "all", index, user=None)
+    assert sorted(opened.request("GET", "/v2/copies/app/tags/list").json()["tags"]) == ["all", "amd64", "arm64"]
+    skopeo("sync", "--all", *plain, "--src", "docker", "--dest", "dir", f"{guarded.address}/team/app:all", str(tmp_path / "kept"))
+    skopeo("sync", "--all", *plain, "--src", "dir", "--dest", "docker", str(tmp_path / "kept"), f"{guarded.address}/team/back")
+    assert has_whole_index(guarded, "team/back/app", "all")
+
+
+def test_podman_makes_and_pushes_an_index(guarded, podman, busybox_tar):
+    name = f"{guarded.address}/team/app"
+    podman("login", "--tls-verify=false", "-u", "ann", "--password-stdin", guarded.address, stdin="ann-secret")
+    podman("manifest", "create", "list")
+    for architecture in ("amd64", "arm64"):
+        podman("import", "--arch", architecture, "--change", f"LABEL for={architecture}", busybox_tar, f"localhost/{architecture}")
+        podman("manifest", "add", "--arch", architecture, "list", f"containers-storage:localhost/{architecture}")
+    podman("manifest", "push", "--all", "--tls-verify=false", "list", f"docker://{name}:list")
+    got = guarded.request("GET", "/v2/team/app/manifests/list", headers={"Accept": f"{OCI_INDEX}, {DOCKER_INDEX}"}, user="ann:ann-secret")
+    entries = got.json()["manifests"]
+    assert sorted(x["platform"]["architecture"] for x in entries) == ["amd64", "arm64"]
+    for entry in entries:
+        accept = {"Accept": f"{OCI_MANIFEST}, {DOCKER_MANIFEST}"}
+        assert guarded.request("HEAD", f"/v2/team/app/manifests/{entry['digest']}", headers=accept, user="ann:ann-secret").status == 200
+    podman("pull", "-q", "--tls-verify=false", "--arch", "arm64", name + ":list")
+    assert podman("inspect", "-f", "{{.Architecture}} {{.Labels.for}}", name + ":list").stdout == "arm64 arm64\n"
+
+
+def test_docker_py(guarded, py):
+    from docker import errors
+    name = f"{guarded.address}/team/app"
+    with pytest.raises(errors.APIError):
+        py.login("ann", "wrong", registry=guarded.address)
+    image = py.images.get("busybox")
+    image.tag(name, "1")
+    assert any("error" in x for x in py.images.push(name, tag="1", stream=True, decode=True))  # nobody is logged in
+    assert py.login("ann", "ann-secret", registry=guarded.address)["Status"] == "Login Succeeded"
+    pushed = list(py.images.push(name, tag="1", stream=True, decode=True))
+    digest = next(x["aux"]["Digest"] for x in pushed if "aux" in x)
+    py.images.remove(f"{name}:1")
+    assert py.images.pull(name, tag="1").id == image.id
+    py.images.remove(f"{name}:1")
+    assert py.images.pull(f"{name}@{digest}").id == image.id
+    assert py.images.get_registry_data(f"{name}:1").id == digest
+    with pytest.raises(errors.APIError):
+        py.images.pull(f"{guarded.address}/others/app", tag="1")
+
+
 def test_every_command_line_through_our_engine(guarded, api, cli):
     name = f"{guarded.address}/team/app"
     api.post("/images/busybox/tag", repo=name, tag="1")
@@ -158,6 +244,12 @@ def test_debians_dockerd(guarded, scratch, busybox_tar, tmp_path):
         docker("push", "--all-tags", name)
         docker("rmi", name + ":1", name + ":2")
         docker("pull", "--all-tags", name)
+        digest = guarded.request("HEAD", "/v2/team/app/manifests/1", headers={"Accept": DOCKER_MANIFEST}, user="ann:ann-secret").headers["Docker-Content-Digest"]
+        docker("rmi", name + ":1", name + ":2")
+        assert f"Digest: {digest}" in docker("pull", f"{name}@{digest}").out
+        assert docker("inspect", "-f", "{{.RepoDigests}} {{.RepoTags}}", f"{name}@{digest}").out == f"[{name}@{digest}] []\n"
+        wrong = digest[:-4] + ("0000" if not digest.endswith("0000") else "1111")
+        assert "manifest unknown" in docker("pull", f"{name}@{wrong}", ok=False).err
         docker("logout", guarded.address)
         assert docker("pull", name + ":1", ok=False).code != 0
     finally:
