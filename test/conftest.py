@@ -111,6 +111,7 @@ def _session(scratch, busybox_tar):
 @pytest.fixture
 def daemon(_session, request, busybox_tar):
     d = _session.daemon
+    d.check_end()  # after the last test
     if d.process.poll() is not None:
         d.start()
     needed = request.node.get_closest_marker("min_api")
@@ -122,6 +123,7 @@ def daemon(_session, request, busybox_tar):
         import_busybox(d.api, busybox_tar)
     yield d
     if d.process.poll() is not None:
+        d.end_is_known = True
         pytest.fail(f"{d.kind} ended with {d.process.returncode} during the test:\n{d.log_tail(8000)}", pytrace=False)
     clean(d.api)
 
@@ -174,13 +176,19 @@ def fresh(scratch, busybox_tar):
                 import_busybox(d.api, busybox_tar)
         return d
     yield make
+    failures = []
     for d in made:
         if d.process and d.process.poll() is None:
             try:
                 clean(d.api)
             except Exception:
                 pass
+        try:
             d.stop()
+        except AssertionError as e:
+            failures.append(str(e))
+    if failures:
+        pytest.fail("\n".join(failures), pytrace=False)
 
 
 @pytest.fixture

@@ -246,6 +246,7 @@ def test_it_tells_systemd_that_it_is_ready(fresh):
             seen = b""
             while b"STOPPING=1" not in seen:
                 seen += s.recv(4096)
+            assert d.wait_end(30) == 0  # a second signal would hurry it
 
 
 def test_metrics(fresh):

@@ -13,7 +13,7 @@ import pytest
 
 from harness import daemon as daemon_module
 from harness.host import until
-from harness.registry import ShoalRegistry, digest_of, free_port
+from harness.registry import ShoalRegistry, digest_of
 
 
 @pytest.fixture
@@ -111,8 +111,7 @@ def tls_request(port, path, ca, name="localhost", headers=None):
 
 
 def start_tls(r):
-    with open(r.log, "ab") as log:
-        r.process = subprocess.Popen(r.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    r.launch()
     until(lambda: "registry listens" in r.log_tail() or r.process.poll() is not None, 30, what="the registry")
     assert r.process.poll() is None, r.log_tail()
 
@@ -209,9 +208,8 @@ def test_a_reload_changes_rights_and_quotas(make):
 
 
 def test_metrics_on_a_port_of_their_own(make):
-    port = free_port()
-    r = make(args=["--metrics-addr", f"127.0.0.1:{port}"]).start()
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    r = make(args=["--metrics-addr", "127.0.0.1:0"]).start()
+    c = http.client.HTTPConnection("127.0.0.1", r.logged_port("metrics listen on"), timeout=20)
     c.request("GET", "/metrics")
     text = c.getresponse().read().decode()
     assert re.search(r'shoal_registry_requests_total\{route="GET base",status="401"\} \d', text)
@@ -265,7 +263,7 @@ def test_the_end_lets_an_upload_finish(make):
     s.sendall(data[len(data) // 2:])
     assert s.recv(1000).startswith(b"HTTP/1.1 201 ")
     s.close()
-    assert r.process.wait(20) == 0
+    assert r.wait_end(20) == 0
     r.start()
     assert r.request("GET", f"/v2/slow/blobs/{digest_of(data)}").body == data
 
@@ -276,7 +274,7 @@ def test_a_second_signal_ends_it_at_once(make):
     r.process.send_signal(signal.SIGTERM)
     until(lambda: "shutting down" in r.log_tail(), 20, what="the end")
     r.process.send_signal(signal.SIGTERM)
-    assert r.process.wait(10) == 1
+    assert r.wait_end(10) == 1
     s.close()
 
 

@@ -3,10 +3,10 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 from . import host
 from .api import Api
+from .process import Server
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 KIND = os.environ.get("E2E_DAEMON", "shoald")
@@ -17,15 +17,16 @@ PROGRAMS = {"shoald": os.path.join(BIN, "shoald"), "dockerd": "/usr/sbin/dockerd
 PROGRAM = PROGRAMS[KIND]
 
 
-class Daemon:
+class Daemon(Server):
     """Started with `start`, ended with `stop` or `kill`; the folder may be started again."""
 
     def __init__(self, folder, config=None, args=(), env=None, own_net=False, kind=KIND):
-        self.folder, self.kind = folder, kind
+        super().__init__(folder)
+        self.kind = kind
         self.data, self.exec = folder + "/data", folder + "/exec"
         self.socket, self.pidfile = folder + "/d.sock", folder + "/d.pid"
-        self.config_file, self.log = folder + "/daemon.json", folder + "/log"
-        self.args, self.env, self.process = list(args), env or {}, None
+        self.config_file = folder + "/daemon.json"
+        self.args, self.env = list(args), env or {}
         self.own_net, self.netns = own_net, None  # the namespace outlives the daemon: containers stay in touch with it
         os.makedirs(folder, exist_ok=True)
         self.write_config(config or {})
@@ -44,12 +45,8 @@ class Daemon:
         """Starts the program without waiting for it to answer."""
         if self.own_net and self.netns is None:
             self.netns = self._make_netns()
-        log = open(self.log, "ab")
         env = dict(os.environ, PATH=BIN + ":/usr/sbin:/usr/bin:/sbin:/bin", **self.env)
-        self.process = subprocess.Popen(self.inside(command or self.command()), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                        env=env, start_new_session=True, **kw)
-        log.close()
-        return self.process
+        return self.spawn(self.inside(command or self.command()), env=env, **kw)
 
     def _make_netns(self):
         path = self.folder + "/netns"
@@ -73,17 +70,10 @@ class Daemon:
         return self
 
     def wait_until_it_answers(self, seconds=30):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if self.process.poll() is not None:
-                raise AssertionError(f"{self.kind} ended with {self.process.returncode}:\n{self.log_tail()}")
-            try:
-                if self.api.raw("GET", "/_ping", timeout=5).status == 200:
-                    return
-            except OSError:
-                pass
-            time.sleep(0.01)
-        raise AssertionError(f"{self.kind} did not answer in {seconds} s:\n{self.log_tail()}")
+        self.wait_until(lambda: self.api.raw("GET", "/_ping", timeout=5).status == 200, seconds)
+
+    def is_good_end(self, code):
+        return code == 0 or (self.kind != "shoald" and code > 0)
 
     def fails_to_start(self, seconds=20, **kw):
         """Starts it, expects it to end by itself with an error, returns what it said."""
@@ -91,7 +81,7 @@ class Daemon:
             os.unlink(self.log)
         self.launch(**kw)
         try:
-            code = self.process.wait(seconds)
+            code = self.wait_end(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"{self.kind} started although it had to refuse:\n{self.log_tail()}")
@@ -102,32 +92,14 @@ class Daemon:
     def pid(self):
         return self.process.pid
 
-    def log_tail(self, size=4000):
-        try:
-            with open(self.log, errors="replace") as f:
-                return f.read()[-size:]
-        except OSError:
-            return ""
-
     def reload(self, config):
         self.write_config(config)
         os.kill(self.pid, signal.SIGHUP)
 
-    def stop(self, seconds=30):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                self.kill()
-                raise AssertionError(f"{self.kind} did not stop in {seconds} s:\n{self.log_tail()}")
-        return self.process.returncode if self.process else 0
-
     def kill(self):
         """kill -9 of the daemon alone; dockerd's own containerd goes too, for it would not be found again."""
         children = host.descendants(self.pid)
-        self.process.kill()
-        self.process.wait()
+        super().kill()
         if self.kind != "shoald":
             host.end_processes([p for p in children if _name(p) in ("containerd", "docker-proxy")])
 

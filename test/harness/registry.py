@@ -4,12 +4,13 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
-import time
 
 from . import daemon as daemon_module
+from .process import Server
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -45,54 +46,44 @@ class Answer:
             return ""
 
 
-class Registry:
-    """Started with start(), ended with stop() or kill(); the folder may be started again."""
+class Registry(Server):
+    """Started with start(), ended with stop() or kill(); the folder may be started again, at the port that it took first."""
     kind = "registry"
+    listens = ""  # what it logs before its address
 
     def __init__(self, folder, port=None):
-        self.folder, self.port, self.process = folder, port or free_port(), None
-        self.root, self.log = folder + "/data", folder + "/log"
+        super().__init__(folder)
+        self.port, self.root = port, folder + "/data"
         os.makedirs(self.root, exist_ok=True)
 
     @property
     def address(self):
+        assert self.port, f"{self.kind} has not been started: it has no port yet"
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def wanted_address(self):
+        return f"127.0.0.1:{self.port or 0}"
+
+    def logged_port(self, words):
+        """The port behind these words in the log; None when they are not there yet."""
+        found = re.findall(re.escape(words) + r" \S*?:(\d+)", self.log_tail(100_000))
+        return int(found[-1]) if found else None
 
     def command(self):
         raise NotImplementedError
 
+    def launch(self):
+        """Starts the program; without waiting for more than its port."""
+        self.spawn(self.command())
+        if not self.port:
+            self.wait_until(lambda: self.logged_port(self.listens))
+            self.port = self.logged_port(self.listens)
+
     def start(self, seconds=30):
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if self.process.poll() is not None:
-                raise AssertionError(f"{self.kind} ended with {self.process.returncode}:\n{self.log_tail()}")
-            try:
-                self.request("GET", "/v2/", timeout=5)
-                return self
-            except OSError:
-                time.sleep(0.02)
-        raise AssertionError(f"{self.kind} did not answer in {seconds} s:\n{self.log_tail()}")
-
-    def log_tail(self, size=4000):
-        with open(self.log, errors="replace") as f:
-            return f.read()[-size:]
-
-    def stop(self, seconds=30):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                self.kill()
-                raise AssertionError(f"{self.kind} did not stop in {seconds} s:\n{self.log_tail()}")
-        return self.process.returncode if self.process else 0
-
-    def kill(self):
-        if self.process and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        self.launch()
+        self.wait_until(lambda: self.request("GET", "/v2/", timeout=5), seconds)
+        return self
 
     # --- plain requests ---
 
@@ -143,14 +134,14 @@ class Registry:
 
 class DockerRegistry(Registry):
     """Debian's docker-registry (distribution 2.8)."""
-    kind = "docker-registry"
+    kind, listens = "docker-registry", "listening on"
 
     def __init__(self, folder, port=None, users=None, tls=None):
         super().__init__(folder, port)
         self.users, self.tls = users or {}, tls
 
     def command(self):
-        config = {"version": 0.1, "log": {"level": "info"}, "http": {"addr": self.address, **({"tls": self.tls} if self.tls else {})},
+        config = {"version": 0.1, "log": {"level": "info"}, "http": {"addr": self.wanted_address, **({"tls": self.tls} if self.tls else {})},
                   "storage": {"filesystem": {"rootdirectory": self.root}, "delete": {"enabled": True}}}
         if self.users:
             path = self.folder + "/htpasswd"
@@ -162,10 +153,13 @@ class DockerRegistry(Registry):
             json.dump(config, f)
         return ["/usr/bin/docker-registry", "serve", path]
 
+    def is_good_end(self, code):
+        return code in (0, -signal.SIGTERM)
+
 
 class ShoalRegistry(Registry):
     """`shoald registry serve`; without users it is open to everybody, which loopback allows."""
-    kind = "shoald registry"
+    kind, listens = "shoald registry", "registry listens on"
 
     def __init__(self, folder, port=None, config=None, args=("--open", "--plain-http")):
         super().__init__(folder, port)
@@ -178,7 +172,7 @@ class ShoalRegistry(Registry):
 
     def command(self):
         return [daemon_module.PROGRAMS["shoald"], "registry", "serve", "--config", self.config_file, "--root", self.root,
-                "--address", self.address, *self.args]
+                "--address", self.wanted_address, *self.args]
 
     def run(self, *words, stdin=None):
         """`shoald registry WORDS` on the same settings."""
