@@ -4,6 +4,7 @@
 #include "api/router.h"
 #include "api/system_info.h"
 #include "engine/engine.h"
+#include "engine/registries.h"
 #include "net/pool.h"
 #include "os/file.h"
 
@@ -69,6 +70,7 @@ net::Task<Result<void>> info(Call& call) {
     values.open_files = count_open_files();
     values.event_listeners = daemon.event_listeners;
     values.backing_file_system = daemon.backing_file_system;
+    values.proxies = engine::proxies_of(daemon.settings);
     values.warnings = info_warnings(daemon.facts, daemon.insecure_hosts);
     auto document = info_document(values);
     if (call.version < 149) { // older clients print a warning where it differs from ID

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "engine/settings.h"
+#include "registry/client/hosts.h"
 
 namespace shoal::api {
 
@@ -19,6 +20,7 @@ struct InfoValues {
     int open_files = 0, event_listeners = 0, tasks = 0;
     std::string backing_file_system; ///< of the data root: "extfs"
     std::vector<std::string> warnings;
+    registry::ProxySettings proxies;
 };
 Json info_document(const InfoValues& values);
 std::vector<std::string> info_warnings(const HostFacts& facts,

@@ -102,6 +102,17 @@ TEST(Info, shows_settings_as_they_are) {
     EXPECT_EQ(info["Runtimes"]["crun"]["path"], "crun");
 }
 
+TEST(Info, shows_proxies_without_their_passwords) {
+    const engine::Settings settings;
+    const HostFacts facts;
+    InfoValues values{settings, facts};
+    values.proxies = {"http://ann:secret@proxy:3128/", "proxy:3129", "localhost,.inside"};
+    const auto info = info_document(values);
+    EXPECT_EQ(info["HttpProxy"], "http://xxxxx:xxxxx@proxy:3128/");
+    EXPECT_EQ(info["HttpsProxy"], "proxy:3129");
+    EXPECT_EQ(info["NoProxy"], "localhost,.inside");
+}
+
 TEST(Info, warns_of_an_open_port_and_of_missing_limits) {
     const auto warnings = info_warnings({}, {"tcp://127.0.0.1:2375"});
     ASSERT_FALSE(warnings.empty());

@@ -52,14 +52,19 @@ std::vector<std::string> variants_of(const oci::Platform& wanted) {
 
 } // namespace
 
+registry::ProxySettings proxies_of(const Settings& settings) {
+    const auto& own = settings.proxies;
+    return {own.http.empty() ? environment("HTTP_PROXY", "http_proxy") : own.http,
+            own.https.empty() ? environment("HTTPS_PROXY", "https_proxy") : own.https,
+            own.none.empty() ? environment("NO_PROXY", "no_proxy") : own.none};
+}
+
 registry::ClientOptions client_options(const Settings& settings) {
     registry::ClientOptions options;
     options.hosts.certificate_directories = {"/etc/shoal/certs.d", "/etc/docker/certs.d"};
     options.hosts.insecure_registries = settings.insecure_registries;
     options.hosts.mirrors = settings.registry_mirrors;
-    options.hosts.proxy = {environment("HTTP_PROXY", "http_proxy"),
-                           environment("HTTPS_PROXY", "https_proxy"),
-                           environment("NO_PROXY", "no_proxy")};
+    options.hosts.proxy = proxies_of(settings);
     options.limits.attempts_max = settings.max_download_attempts;
     options.user_agent = "shoal/" SHOAL_VERSION " (linux)";
     return options;

@@ -19,7 +19,10 @@ class Lines {
     virtual void say(Json line) = 0;
 };
 
-/// The settings' registry keys, and HTTP_PROXY and its kin of this process.
+/// The key `proxies`, and for what it leaves open HTTP_PROXY and its kin of this process.
+registry::ProxySettings proxies_of(const Settings& settings);
+
+/// The settings' registry keys, with proxies_of().
 registry::ClientOptions client_options(const Settings& settings);
 
 /// The image's part of `index` for `wanted` (empty members: this machine's): the exact variant,

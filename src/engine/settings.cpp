@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "container/validate.h"
 #include "engine/settings_keys.h"
+#include "net/download.h" // parse_url
 
 #include <algorithm>
 #include <array>
@@ -24,6 +25,11 @@ template <class V> void describe(V& v, UlimitSetting& limit) {
     v("Name", limit.name);
     v("Soft", limit.soft);
     v("Hard", limit.hard);
+}
+template <class V> void describe(V& v, ProxyKeys& proxies) {
+    v("http-proxy", proxies.http, codec::omit);
+    v("https-proxy", proxies.https, codec::omit);
+    v("no-proxy", proxies.none, codec::omit);
 }
 
 namespace {
@@ -155,6 +161,25 @@ Result<void> put_mirrors(Settings& settings, const Json& json) {
     return ok();
 }
 
+Result<void> check_proxy(std::string_view key, const std::string& address) {
+    if (address.empty()) { return ok(); }
+    const auto url = net::parse_url(address);
+    if (!url) { return url.error().with(key); }
+    if (url->tls) {
+        return invalid(std::string(key) + ": a proxy that is spoken to by https is not supported");
+    }
+    return ok();
+}
+Result<void> put_proxies(Settings& settings, const Json& json) {
+    TRY_LET(proxies, value_of<ProxyKeys>(json, ""));
+    TRY(check_proxy("http-proxy", proxies.http));
+    TRY(check_proxy("https-proxy", proxies.https));
+    settings.proxies = std::move(proxies);
+    return ok();
+}
+/// The flags of its members, which the file may not have beside it.
+Result<void> refuse_proxy(Settings&, const Json&) { return invalid("is a member of proxies"); }
+
 /// A key we know and cannot serve: absent, empty and false are fine.
 Result<void> refuse_set(const Json& json, std::string_view why) {
     if (codec::is_empty(json)) { return ok(); }
@@ -236,6 +261,10 @@ const std::array keys{
     SettingKey{"dns-search", "dns-search", '\0', FlagForm::List, put<&Settings::dns_search>, false, "DNS search domain"},
     SettingKey{"registry-mirrors", "registry-mirror", '\0', FlagForm::List, put_mirrors, true, "Preferred mirror of the public registry"},
     SettingKey{"insecure-registries", "insecure-registry", '\0', FlagForm::List, put<&Settings::insecure_registries>, true, "Registry that may speak plain HTTP"},
+    SettingKey{"proxies", "", '\0', FlagForm::Text, put_proxies, false, "Proxies on the way to registries, instead of the environment's"},
+    SettingKey{"http-proxy", "http-proxy", '\0', FlagForm::Proxy, refuse_proxy, false, "Proxy on the way to http registries"},
+    SettingKey{"https-proxy", "https-proxy", '\0', FlagForm::Proxy, refuse_proxy, false, "Proxy on the way to https registries"},
+    SettingKey{"no-proxy", "no-proxy", '\0', FlagForm::Proxy, refuse_proxy, false, "Hosts and networks that are reached without a proxy"},
     REFUSED("selinux-enabled", "SELinux labels are not supported"),
     REFUSED("userns-remap", "user namespaces for containers are not supported"),
     REFUSED("authorization-plugins", "plugins are not supported"),
@@ -244,10 +273,6 @@ const std::array keys{
     REFUSED("node-generic-resources", "generic resources are not supported"),
     REFUSED("swarm-default-advertise-addr", "swarm mode is not part of this release"),
     REFUSED("network-control-plane-mtu", "swarm mode is not part of this release"),
-    REFUSED("proxies", "set HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the daemon's environment"),
-    REFUSED("http-proxy", "set HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the daemon's environment"),
-    REFUSED("https-proxy", "set HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the daemon's environment"),
-    REFUSED("no-proxy", "set HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the daemon's environment"),
     REFUSED("containerd", "containerd is not used"),
     REFUSED("containerd-namespace", "containerd is not used"),
     REFUSED("containerd-plugins-namespace", "containerd is not used"),

@@ -36,6 +36,13 @@ inline constexpr std::string_view default_host = "unix:///run/shoal.sock";
 
 inline constexpr std::int64_t build_cache_bytes_default = 20ll << 30;
 
+/// The key `proxies`; "" leaves it to the environment.
+struct ProxyKeys {
+    std::string http;
+    std::string https;
+    std::string none;
+};
+
 struct Settings {
     // Places.
     std::string config_file = "/etc/shoal/daemon.json";
@@ -109,6 +116,7 @@ struct Settings {
     // Registries.
     std::vector<std::string> registry_mirrors;
     std::vector<std::string> insecure_registries;
+    ProxyKeys proxies;
 
     bool default_bridge_disabled() const { return bridge == "none"; }
     bool feature(const std::string& name, bool fallback) const {

@@ -126,6 +126,10 @@ Result<void> take_flag(Flags& flags, const SettingKey& key, std::string_view val
         flags.config_file = value;
         return ok();
     }
+    if (key.form == FlagForm::Proxy) {
+        flags.document["proxies"][std::string(key.name)] = std::string(value);
+        return ok();
+    }
     Json& into = flags.document[std::string(key.name)];
     return add_value(key, value, into);
 }
@@ -172,10 +176,17 @@ Result<void> parse_one(Flags& flags, const std::vector<std::string>& args, std::
 /// entries.
 Result<void> refuse_conflicts(const Json& flags, const Json& file) {
     std::vector<std::string> both;
-    for (const auto& [name, value] : flags.items()) {
-        if (!file.contains(name) || name == "features" || name == "runtimes") { continue; }
-        both.push_back(name + ": (from flag: " + value.dump() +
-                       ", from file: " + file[name].dump() + ")");
+    const auto compare = [&](const Json& of_flags, const Json& of_file) {
+        for (const auto& [name, value] : of_flags.items()) {
+            const bool independent = name == "features" || name == "runtimes" || name == "proxies";
+            if (!of_file.contains(name) || independent) { continue; }
+            both.push_back(name + ": (from flag: " + value.dump() +
+                           ", from file: " + of_file[name].dump() + ")");
+        }
+    };
+    compare(flags, file);
+    if (flags.contains("proxies") && file.contains("proxies") && file["proxies"].is_object()) {
+        compare(flags["proxies"], file["proxies"]);
     }
     if (both.empty()) { return ok(); }
     return invalid(
@@ -247,9 +258,9 @@ std::string command_line_help() {
             key.letter == '\0' ? "      --" : std::string("  -") + key.letter + ", --";
         left += key.flag;
         if (key.form == FlagForm::Number) { left += " int"; }
-        if (key.form == FlagForm::Text) { left += " string"; }
-        if (key.form != FlagForm::Number && key.form != FlagForm::Text &&
-            key.form != FlagForm::Switch) {
+        const bool text_form = key.form == FlagForm::Text || key.form == FlagForm::Proxy;
+        if (text_form) { left += " string"; }
+        if (key.form != FlagForm::Number && !text_form && key.form != FlagForm::Switch) {
             left += " list";
         }
         row(left, key.help);

@@ -20,7 +20,8 @@ enum class FlagForm {
     Runtimes,
     Ulimits,
     NetworkOpts,
-    Features
+    Features,
+    Proxy ///< a member of the key `proxies`
 };
 
 struct SettingKey {

@@ -103,6 +103,7 @@ const std::vector<Key>& all_keys() {
         {"dns-opts", R"(["ndots:1"])", R"([1])", [](const Settings& s) { return s.dns_opts == Words{"ndots:1"}; }, ""},
         {"dns-search", R"(["lan"])", R"("lan")", [](const Settings& s) { return s.dns_search == Words{"lan"}; }, ""},
         {"registry-mirrors", R"(["https://mirror"])", R"("https://mirror")", [](const Settings& s) { return s.registry_mirrors == Words{"https://mirror/"}; }, ""},
+        {"proxies", R"({"http-proxy":"http://p:3128","no-proxy":".inside"})", R"({"http-proxy":1})", [](const Settings& s) { return s.proxies.http == "http://p:3128" && s.proxies.https.empty() && s.proxies.none == ".inside"; }, ""},
         {"insecure-registries", R"(["host:5000"])", R"({})", [](const Settings& s) { return s.insecure_registries == Words{"host:5000"}; }, ""},
     };
     return keys;
@@ -137,7 +138,8 @@ std::string flag_refusal(const Words& args, std::string file = "") {
 
 TEST(Settings, have_a_test_for_every_key) {
     for (const auto& key : setting_keys()) {
-        const bool refused = key.help.empty() || key.name == "config-file";
+        const bool refused =
+            key.help.empty() || key.name == "config-file" || key.form == FlagForm::Proxy;
         const auto found = std::ranges::find(all_keys(), key.name, &Key::name);
         EXPECT_EQ(found == all_keys().end(), refused) << key.name;
     }
@@ -242,6 +244,21 @@ TEST(Settings, check_values) {
               "exec-opts: native.cgroupdriver=systemd is not supported, only cgroupfs");
     EXPECT_EQ(refusal(R"({"exec-opts":["isolation=process"]})"),
               "exec-opts: unknown option \"isolation\"");
+}
+
+TEST(Settings, check_proxies) {
+    EXPECT_EQ(
+        refusal(R"({"proxies":{"http-proxy":"ftp://p"}})"),
+        "proxies: http-proxy: invalid address \"ftp://p\": only http and https are supported");
+    EXPECT_EQ(refusal(R"({"proxies":{"https-proxy":"https://p"}})"),
+              "proxies: https-proxy: a proxy that is spoken to by https is not supported");
+    EXPECT_EQ(refusal(R"({"proxies":{"ftp-proxy":"x"}})"), "proxies: ftp-proxy: unknown field");
+    EXPECT_EQ(refusal(R"({"http-proxy":"http://p"})"), "http-proxy: is a member of proxies");
+    const std::string file = R"({"proxies":{"http-proxy":"http://f:1"}})";
+    const auto both = flags({"--https-proxy=http://p:2", "--no-proxy", "a,b"}, file).proxies;
+    EXPECT_EQ(both.http + " " + both.https + " " + both.none, "http://f:1 http://p:2 a,b");
+    EXPECT_THAT(flag_refusal({"--http-proxy=http://p:2"}, file),
+                HasSubstr("http-proxy: (from flag: \"http://p:2\", from file: "));
 }
 
 TEST(Settings, check_labels) {

@@ -1,6 +1,7 @@
 """Registries that break off, lie and fall over, daemons that are killed, disks that are full: while images move."""
 import base64
 import gzip
+import http.client
 import http.server
 import io
 import json
@@ -391,6 +392,64 @@ def test_a_registry_killed_while_we_push_gets_the_rest_later(api, tmp_path, box)
     assert pull(api, name) == ""
     r.stop()
     api.delete(f"/containers/{id}", force=1)
+
+
+class Proxy:
+    """An HTTP proxy that knows one host, the liar's; it makes no tunnels."""
+
+    def __init__(self, liar, name):
+        self.asked, proxy = [], self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                proxy.asked.append((self.command, self.path, self.headers.get("Proxy-Authorization")))
+                if not self.path.startswith(f"http://{name}/"):
+                    self.send_error(502)
+                    return
+                c = http.client.HTTPConnection(liar.name.split("/")[0], timeout=20)
+                c.request("GET", self.path[len(f"http://{name}"):])
+                r = c.getresponse()
+                body = r.read()
+                self.send_response(r.status)
+                self.send_header("Content-Type", r.headers["Content-Type"])
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_CONNECT = do_GET
+
+            def log_message(self, *args):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_proxies_of_the_settings_come_before_the_environments(fresh, liar):
+    name = "registry.example:5000"
+    proxy, other = Proxy(liar, name), Proxy(liar, name)
+    try:
+        d = fresh({"insecure-registries": [name], "proxies": {"http-proxy": f"http://ann:secret@{proxy.address}", "no-proxy": "direct.example"}}, own_net=False,
+                  env={"HTTP_PROXY": f"http://{other.address}", "HTTPS_PROXY": f"http://{other.address}", "NO_PROXY": "registry.example"})
+        info = d.api.get("/info")
+        assert info["HttpProxy"] == f"http://xxxxx:xxxxx@{proxy.address}"
+        assert (info["HttpsProxy"], info["NoProxy"]) == (f"http://{other.address}", "direct.example")
+        assert pull(d.api, name + "/x") == ""
+        assert {(command, path) for command, path, _ in other.asked} == {("CONNECT", name)}  # https was tried first
+        assert f"http://{name}/v2/x/manifests/1" in [path for _, path, _ in proxy.asked]
+        assert {a for _, _, a in proxy.asked} == {"Basic " + base64.b64encode(b"ann:secret").decode()}
+        seen = len(proxy.asked), len(other.asked)
+        assert "direct.example" in pull(d.api, "direct.example/x")
+        assert (len(proxy.asked), len(other.asked)) == seen
+    finally:
+        proxy.stop()
+        other.stop()
 
 
 @pytest.mark.parametrize("what", ["has no layer", "breaks off", "gives other bytes", "has no config"])
