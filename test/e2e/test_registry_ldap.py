@@ -1,4 +1,5 @@
-"""Users of the registry out of a directory: a real slapd, searched as Active Directory is and bound by template."""
+"""Users of the registry out of a directory: a real slapd, searched and bound by template; and one that behaves as Active Directory does,
+or badly."""
 import concurrent.futures
 import os
 import socket
@@ -9,6 +10,7 @@ import time
 
 import pytest
 
+from harness import ldap_server
 from harness import registry as registries
 
 pytestmark = [pytest.mark.shoal_only("the registry is Shoal's"),
@@ -234,3 +236,118 @@ def test_a_directory_that_never_answers_holds_nobody_else_up(serve, scheme):
     assert may(r, "zoe:x") == 503
     assert silent.taken > asked
     silent.listener.close()
+
+
+def test_groups_that_the_directory_writes_into_its_users(directory, serve):
+    """memberOf, kept by slapd itself; no group-filter."""
+    group = "dn: cn=ops,ou=people,dc=test\nobjectClass: groupOfNames\ncn: ops\nmember: uid=ann,ou=people,dc=test\n"
+    admin = ["-x", "-H", f"ldap://127.0.0.1:{directory.port}", "-D", "cn=admin,dc=test", "-w", "admin-secret"]
+    subprocess.run(["ldapadd", *admin], input=group, text=True, check=True, capture_output=True)
+    try:
+        for ldap in (searched(directory), {"url": f"ldap://127.0.0.1:{directory.port}", "start-tls": False, "user-dn": "uid={},ou=people,dc=test"}):
+            r = serve(ldap)
+            assert may(r, "ann:ann-secret", "ops/x") == 202
+            assert may(r, "bob:bob-secret", "ops/x") == 403
+            assert may(r, "bob:bob-secret") == 202
+    finally:
+        subprocess.run(["ldapdelete", *admin, "cn=ops,ou=people,dc=test"], check=True, capture_output=True)
+
+
+PEOPLE_DN = "OU=People,DC=example,DC=org"
+
+
+@pytest.fixture
+def active_directory():
+    """Two people, as Active Directory has them: found by sAMAccountName, bound by DN or by name@domain, groups in memberOf."""
+    def person(name, *groups):
+        return {"objectClass": ["top", "person", "user"], "sAMAccountName": [name], "userPrincipalName": [f"{name}@example.org"],
+                "memberOf": [f"CN={g},OU=Groups,DC=example,DC=org" for g in groups]}
+    entries = {f"CN=Ann Able,{PEOPLE_DN}": person("ann", "ops", "Domain Users"), f"CN=Bob\\, Jr.,{PEOPLE_DN}": person("bob"),
+               "CN=Eve,OU=Guests,DC=example,DC=org": person("eve", "ops"), "DC=example,DC=org": {"objectClass": ["domain"]},
+               "CN=ops,OU=Groups,DC=example,DC=org": {"objectClass": ["group"], "cn": ["ops"], "member": [f"CN=Ann Able,{PEOPLE_DN}"]}}
+    passwords = {"CN=reader,DC=example,DC=org": "reader-secret", **{dn: entry["sAMAccountName"][0] + "-secret" for dn, entry in entries.items() if "sAMAccountName" in entry}}
+    passwords.update({f"{n}@example.org": n + "-secret" for n in ("ann", "bob", "eve")})
+    d = ldap_server.Directory(entries, passwords)
+    yield d
+    d.stop()
+
+
+def by_reader(d, folder, **more):
+    with open(folder / "secret", "w") as f:
+        f.write("reader-secret\n")
+    return {"url": f"ldap://127.0.0.1:{d.port}", "start-tls": False, "bind-dn": "CN=reader,DC=example,DC=org", "bind-password-file": str(folder / "secret"),
+            "user-base": PEOPLE_DN, "user-filter": "(&(objectClass=user)(sAMAccountName={}))", **more}
+
+
+def by_principal(d, **more):
+    return {"url": f"ldap://127.0.0.1:{d.port}", "start-tls": False, "user-dn": "{}@example.org", **more}
+
+
+FIND = {"user-base": PEOPLE_DN, "user-filter": "(userPrincipalName={}@example.org)"}
+GROUPS = {"group-base": "DC=example,DC=org", "group-filter": "(&(objectClass=group)(member={}))"}
+
+
+@pytest.mark.parametrize("groups", [{}, GROUPS], ids=["memberOf", "group-filter"])
+@pytest.mark.parametrize("how", ["reader", "principal"])
+def test_users_and_groups_of_an_active_directory(active_directory, serve, tmp_path, how, groups):
+    r = serve(by_reader(active_directory, tmp_path, **groups) if how == "reader" else by_principal(active_directory, **FIND, **groups))
+    assert may(r, "ann:ann-secret", "ops/x") == 202
+    assert may(r, "bob:bob-secret", "ops/x") == 403
+    assert may(r, "bob:bob-secret") == 202
+    assert may(r, "ann:bob-secret") == 401
+    assert may(r, "eve:eve-secret", "ops/x") == 401, "she is not below user-base"
+
+
+def test_names_without_a_dn_have_no_groups_and_rules_about_them_are_refused(active_directory, serve, tmp_path):
+    everybody = [{"users": ["*"], "prefix": "team", "actions": ["pull", "push"]}]
+    r = serve(by_principal(active_directory), rules=everybody)
+    assert may(r, "ann:ann-secret") == 202
+    assert may(r, "ann:wrong") == 401
+    assert not any(a[0] == "search" for a in active_directory.asked)
+    for ldap, why in ((by_principal(active_directory), "the group ops"), (by_principal(active_directory, **GROUPS), "group-filter asks for the user's DN")):
+        with pytest.raises(AssertionError, match=why):
+            serve(ldap)
+
+
+def test_nobody_is_administrator_for_being_called_admin(active_directory, serve):
+    active_directory.passwords["admin@example.org"] = "admin-secret"
+    everybody = [{"users": ["*"], "prefix": "team", "actions": ["pull", "push"]}]
+    r = serve(by_principal(active_directory), rules=everybody)
+    assert may(r, "admin:admin-secret") == 202
+    assert may(r, "admin:admin-secret", "other/x") == 403
+    assert r.request("GET", "/metrics", user="admin:admin-secret").status == 403
+    r = serve(by_principal(active_directory), rules=everybody, admins=["admin"])
+    assert may(r, "admin:admin-secret", "other/x") == 202
+
+
+def test_a_slow_directory_is_waited_for(active_directory, serve, tmp_path):
+    active_directory.delay = 0.3
+    r = serve(by_reader(active_directory, tmp_path, timeout="10s"))
+    assert may(r, "ann:ann-secret", "ops/x") == 202
+    assert may(r, "ann:wrong") == 401
+
+
+def test_a_directory_that_is_too_slow_is_not(active_directory, serve, tmp_path):
+    r = serve(by_reader(active_directory, tmp_path, timeout="1s", cache="1s"))
+    r.run("user", "add", "local", "--password-stdin", stdin="local-secret\n")
+    active_directory.delay = 20
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(may, r, f"zoe{n}:x") for n in range(8)]
+        assert may(r, "local:local-secret") == 202
+        assert [w.result() for w in waiting] == [503] * 8
+    active_directory.delay = 0
+    assert may(r, "ann:ann-secret", "ops/x") == 202
+
+
+def test_groups_that_cannot_be_read_in_time_are_not_taken_for_none(active_directory, serve, tmp_path):
+    r = serve(by_reader(active_directory, tmp_path, timeout="1s"))
+    found = active_directory.search
+
+    def slow(who, body):
+        if who != "CN=reader,DC=example,DC=org":
+            time.sleep(10)
+        return found(who, body)
+    active_directory.search = slow
+    assert may(r, "ann:ann-secret", "ops/x") == 503
+    active_directory.search = found
+    assert may(r, "ann:ann-secret", "ops/x") == 202

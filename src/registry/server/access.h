@@ -60,7 +60,7 @@ struct LdapSettings {
     std::string bind_dn; ///< who looks users up; "" binds as the user himself by `user_dn`
     std::string bind_password_file;
     std::string user_dn;     ///< "uid={},ou=people,dc=example", "{}@example.org"; or
-    std::string user_base;   ///< search here with
+    std::string user_base;   ///< search here with (of "{}@example.org": afterwards, for the DN)
     std::string user_filter; ///< "(&(objectClass=person)(sAMAccountName={}))"
     std::string group_base;
     std::string group_filter; ///< "(member={})" with the user's DN; "" reads memberOf instead

@@ -122,6 +122,53 @@ Reader groups(std::map<std::string, std::vector<std::string>>& into) {
     };
 }
 
+/// A name to bind by that is no DN, and nothing to find the DN with.
+bool has_no_dn(const LdapSettings& ldap) {
+    return !ldap.user_dn.empty() && !is_dn_pattern(ldap.user_dn) && ldap.user_base.empty();
+}
+
+/// How users are found, one way of three.
+Result<void> check_users_of(const LdapSettings& ldap) {
+    const bool by_search = !ldap.bind_dn.empty();
+    if (by_search && (ldap.user_base.empty() || ldap.user_filter.empty())) {
+        return invalid("ldap: bind-dn needs user-base and user-filter");
+    }
+    if (by_search == !ldap.user_dn.empty()) {
+        return invalid("ldap: either user-dn, or bind-dn with user-base and user-filter");
+    }
+    if (ldap.user_base.empty() != ldap.user_filter.empty()) {
+        return invalid("ldap: user-base and user-filter belong together");
+    }
+    if (is_dn_pattern(ldap.user_dn) && !ldap.user_base.empty()) {
+        return invalid("ldap: user-dn says where users are: user-base and user-filter have no use");
+    }
+    for (const auto& pattern : {ldap.user_dn, ldap.user_filter}) {
+        if (!pattern.empty() && pattern.find("{}") == std::string::npos) {
+            return invalid("ldap: {} must stand where the user's name belongs");
+        }
+    }
+    if (has_no_dn(ldap) && ldap.group_filter.find("{}") != std::string::npos) {
+        return invalid("ldap: group-filter asks for the user's DN, and " + ldap.user_dn +
+                       " is none: user-base and user-filter are needed");
+    }
+    return ok();
+}
+
+/// Rules about groups that nobody could be found to be in.
+Result<void> check_groups(const AccessSettings& settings) {
+    if (!settings.ldap || !has_no_dn(*settings.ldap)) { return ok(); }
+    if (!settings.ldap->group_filter.empty()) { return ok(); }
+    for (const auto& rule : settings.rules) {
+        for (const auto& group : rule.groups) {
+            if (settings.groups.contains(group)) { continue; }
+            return invalid("rules: the group " + group + " is the directory's, and with user-dn " +
+                           settings.ldap->user_dn +
+                           " its groups are read only with user-base and user-filter");
+        }
+    }
+    return ok();
+}
+
 Result<LdapSettings> parse_ldap(const Json& value) {
     LdapSettings ldap;
     TRY(read_members(value, "ldap",
@@ -139,17 +186,7 @@ Result<LdapSettings> parse_ldap(const Json& value) {
                       {"timeout", span(ldap.timeout)},
                       {"cache", span(ldap.cache)}}));
     TRY_LET(url, parse_ldap_url(ldap.url));
-    const bool by_search = !ldap.bind_dn.empty();
-    if (by_search && (ldap.user_base.empty() || ldap.user_filter.empty())) {
-        return invalid("ldap: bind-dn needs user-base and user-filter");
-    }
-    if (by_search == !ldap.user_dn.empty()) {
-        return invalid("ldap: either user-dn, or bind-dn with user-base and user-filter");
-    }
-    const std::string& pattern = by_search ? ldap.user_filter : ldap.user_dn;
-    if (pattern.find("{}") == std::string::npos) {
-        return invalid("ldap: {} must stand where the user's name belongs");
-    }
+    TRY(check_users_of(ldap));
     if (url.scheme != "ldap") { ldap.start_tls = false; }
     return ldap;
 }
@@ -176,6 +213,7 @@ Result<AccessSettings> parse_access_settings(AccessSettings base, const Json& do
                       {"token-life", span(base.token_life)},
                       {"failures-max", number(base.failures_max)},
                       {"failures-window", span(base.failures_window)}}));
+    TRY(check_groups(base));
     return base;
 }
 

@@ -150,6 +150,28 @@ TEST(AccessSettings, refuse_unknown_members_by_name) {
               "");
 }
 
+TEST(AccessSettings, refuse_ways_to_find_users_that_do_not_go_together) {
+    const auto why = [](const std::string& ldap, const std::string& more = "") {
+        const auto document = R"({"ldap":{"url":"ldaps://h",)" + ldap + "}" + more + "}";
+        const auto parsed = parse_access_settings({}, *parse_json(document));
+        return parsed ? std::string() : parsed.error().message;
+    };
+    const std::string upn = R"("user-dn":"{}@example.org")";
+    const std::string find = R"x(,"user-base":"dc=x","user-filter":"(userPrincipalName={}@x)")x";
+    const std::string groups = R"x(,"group-base":"dc=x","group-filter":"(member={})")x";
+    const std::string rule = R"(,"rules":[{"groups":["ops"],"actions":["pull"]}])";
+    EXPECT_EQ(why(upn), "");
+    EXPECT_EQ(why(upn + find + groups, rule), "");
+    EXPECT_EQ(why(upn + find, rule), "");
+    EXPECT_NE(why(upn + groups).find("group-filter asks for the user's DN"), std::string::npos);
+    EXPECT_EQ(why(upn + R"x(,"group-base":"dc=x","group-filter":"(memberUid={name})")x", rule), "");
+    EXPECT_NE(why(upn, rule).find("the group ops"), std::string::npos);
+    EXPECT_EQ(why(upn, rule + R"(,"groups":{"ops":["ann"]})"), "") << "it is a group of ours";
+    EXPECT_NE(why(R"("user-dn":"uid={},dc=x")" + find).find("have no use"), std::string::npos);
+    EXPECT_NE(why(upn + R"(,"user-base":"dc=x")").find("belong together"), std::string::npos);
+    EXPECT_EQ(why(R"("user-dn":"uid={},dc=x")" + groups, rule), "");
+}
+
 class TokenTest : public ::testing::Test {
   protected:
     TokenTest()

@@ -138,14 +138,28 @@ Result<std::string> read_secret(const std::string& file) {
 
 /// "" when there is no such user, or several.
 Result<std::string> find_user(LDAP* handle, const LdapSettings& settings, const std::string& name) {
-    TRY_LET(secret, read_secret(settings.bind_password_file));
-    if (const int code = bind_as(handle, settings.bind_dn, secret); code != LDAP_SUCCESS) {
-        return directory_error("bind to look users up", code);
-    }
     TRY_LET(found, search(handle, settings, settings.user_base,
                           fill_filter(settings.user_filter, name), LDAP_NO_ATTRS));
     if (!found || ldap_count_entries(handle, found.get()) != 1) { return std::string(); }
     return dn_of(handle, ldap_first_entry(handle, found.get()));
+}
+
+Result<void> bind_as_reader(LDAP* handle, const LdapSettings& settings) {
+    TRY_LET(secret, read_secret(settings.bind_password_file));
+    const int code = bind_as(handle, settings.bind_dn, secret);
+    if (code != LDAP_SUCCESS) { return directory_error("bind to look users up", code); }
+    return ok();
+}
+
+bool is_wrong_password(int code) {
+    return code == LDAP_INVALID_CREDENTIALS || code == LDAP_NO_SUCH_OBJECT ||
+           code == LDAP_INVALID_DN_SYNTAX || code == LDAP_INAPPROPRIATE_AUTH ||
+           code == LDAP_UNWILLING_TO_PERFORM;
+}
+
+/// No answer, rather than one that we do not like.
+bool is_away(int code) {
+    return LDAP_API_ERROR(code) || code == LDAP_BUSY || code == LDAP_UNAVAILABLE;
 }
 
 Result<std::vector<std::string>> groups_of(LDAP* handle, const LdapSettings& settings,
@@ -165,6 +179,7 @@ Result<std::vector<std::string>> groups_of(LDAP* handle, const LdapSettings& set
         }
         return groups;
     }
+    if (dn.empty()) { return groups; }
     LDAPMessage* raw = nullptr;
     char member_of[] = "memberOf";
     char* attributes[] = {member_of, nullptr};
@@ -172,6 +187,7 @@ Result<std::vector<std::string>> groups_of(LDAP* handle, const LdapSettings& set
     const int code = ldap_search_ext_s(handle, dn.c_str(), LDAP_SCOPE_BASE, "(objectClass=*)",
                                        attributes, 0, nullptr, nullptr, &limit, 1, &raw);
     const Message found(raw);
+    if (is_away(code)) { return directory_error("read groups", code); }
     if (code != LDAP_SUCCESS) { return groups; } // a user need not be able to read himself
     if (auto* entry = ldap_first_entry(handle, found.get()); entry != nullptr) {
         for (const auto& value : values_of(handle, entry, member_of)) {
@@ -241,10 +257,10 @@ std::string fill_filter(std::string_view pattern, std::string_view value) {
     return replace_all(pattern, "{}", escaped);
 }
 
+bool is_dn_pattern(std::string_view pattern) { return pattern.find('=') != std::string_view::npos; }
+
 std::string fill_dn(std::string_view pattern, std::string_view value) {
-    if (pattern.find('=') == std::string_view::npos) { // "{}@example.org" of Active Directory
-        return replace_all(pattern, "{}", value);
-    }
+    if (!is_dn_pattern(pattern)) { return replace_all(pattern, "{}", value); }
     std::string escaped;
     for (const char c : value) {
         const auto byte = static_cast<std::uint8_t>(c);
@@ -297,24 +313,26 @@ Result<std::optional<DirectoryUser>> log_in_by_directory(const LdapSettings& set
     ldap_conncb hook{on_connected, on_disconnected, &line};
     TRY_LET(handle, connect(settings, hook));
     DirectoryUser user;
-    if (!settings.user_dn.empty()) {
-        user.dn = fill_dn(settings.user_dn, name);
+    std::string binds_as;
+    if (settings.user_dn.empty()) {
+        TRY(bind_as_reader(handle.get(), settings));
+        TRY_LET(dn, find_user(handle.get(), settings, name));
+        if (dn.empty()) { return std::optional<DirectoryUser>(); }
+        user.dn = binds_as = dn;
     } else {
+        binds_as = fill_dn(settings.user_dn, name);
+        if (is_dn_pattern(settings.user_dn)) { user.dn = binds_as; }
+    }
+    const int code = bind_as(handle.get(), binds_as, password);
+    if (is_wrong_password(code)) { return std::optional<DirectoryUser>(); }
+    if (code != LDAP_SUCCESS) { return directory_error("log in", code); }
+    if (user.dn.empty() && !settings.user_base.empty()) {
         TRY_LET(dn, find_user(handle.get(), settings, name));
         if (dn.empty()) { return std::optional<DirectoryUser>(); }
         user.dn = dn;
     }
-    const int code = bind_as(handle.get(), user.dn, password);
-    if (code == LDAP_INVALID_CREDENTIALS || code == LDAP_NO_SUCH_OBJECT ||
-        code == LDAP_INVALID_DN_SYNTAX || code == LDAP_INAPPROPRIATE_AUTH ||
-        code == LDAP_UNWILLING_TO_PERFORM) {
-        return std::optional<DirectoryUser>();
-    }
-    if (code != LDAP_SUCCESS) { return directory_error("log in", code); }
     if (!settings.group_filter.empty() && !settings.bind_dn.empty()) {
-        TRY_LET(secret, read_secret(settings.bind_password_file));
-        const int again = bind_as(handle.get(), settings.bind_dn, secret);
-        if (again != LDAP_SUCCESS) { return directory_error("bind to look groups up", again); }
+        TRY(bind_as_reader(handle.get(), settings));
     }
     TRY_LET(groups, groups_of(handle.get(), settings, name, user.dn));
     user.groups = std::move(groups);

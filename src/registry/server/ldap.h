@@ -51,6 +51,8 @@ Result<LdapUrl> parse_ldap_url(const std::string& url);
 /// Pure.
 std::string fill_filter(std::string_view pattern, std::string_view value);
 std::string fill_dn(std::string_view pattern, std::string_view value);
+/// Whether a user_dn is one: "{}@example.org" is a name that Active Directory binds by, and no DN.
+bool is_dn_pattern(std::string_view pattern);
 /// The first value of a DN: "admins" of "cn=admins,ou=groups,dc=x". Pure.
 std::string first_value(std::string_view dn);
 
