@@ -12,6 +12,7 @@ import pytest
 
 from harness import ldap_server
 from harness import registry as registries
+from harness.host import until
 
 pytestmark = [pytest.mark.shoal_only("the registry is Shoal's"),
               pytest.mark.skipif(not os.path.exists("/usr/sbin/slapd"), reason="slapd is not on this machine")]
@@ -223,8 +224,7 @@ def test_a_directory_that_never_answers_holds_nobody_else_up(serve, scheme):
     name, secret = r.run("robot", "add", "ci").stdout.split()
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         waiting = [pool.submit(may, r, f"zoe{n}:x") for n in range(12)]
-        while silent.taken < 4:
-            time.sleep(0.01)
+        until(lambda: silent.taken >= 4, what="four questions at one time")
         assert may(r, "local:local-secret") == 202
         assert may(r, f"{name}:{secret}") == 202
         assert not all(w.done() for w in waiting)
