@@ -25,7 +25,7 @@ def requests_of(upstream, text):
 def upstream(tmp_path):
     registry = DockerRegistry(str(tmp_path / "upstream"))
     yield registry.start()
-    registry.kill()
+    registry.stop()
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def make_cache(tmp_path):
 
     yield make
     for registry in made:
-        registry.kill()
+        registry.stop()
 
 
 def read_image(cache, name, reference):

@@ -26,7 +26,7 @@ def make(tmp_path):
         return r
     yield registry
     for r in made:
-        r.kill()
+        r.stop()
 
 
 def refused(r):
@@ -110,15 +110,9 @@ def tls_request(port, path, ca, name="localhost", headers=None):
         return answer, answer.read(), certificate
 
 
-def start_tls(r):
-    r.launch()
-    until(lambda: "registry listens" in r.log_tail() or r.process.poll() is not None, 30, what="the registry")
-    assert r.process.poll() is None, r.log_tail()
-
-
 def test_a_certificate_of_its_own(make):
     r = make(args=["--name", "registry.example", "--name", "10.9.8.7", "--name", "under_score"])
-    start_tls(r)
+    r.launch()
     assert "certs.d/registry.example:" in r.log_tail()
     ca = [p for p in (os.path.join(d, f) for d, _, fs in os.walk(r.root + "/private/tls") for f in fs) if os.path.basename(p).startswith("ca") and p.endswith((".crt", ".pem"))][0]
     for name in ("registry.example", "localhost", "10.9.8.7", "127.0.0.1", "under_score"):
@@ -134,7 +128,7 @@ def test_a_certificate_of_its_own(make):
     with open(ca) as f:
         authority = f.read()
     assert r.stop() == 0
-    start_tls(r)
+    r.launch()
     with open(ca) as f:
         assert f.read() == authority
 
@@ -151,7 +145,7 @@ def make_pair(folder, name):
 def test_a_given_certificate_is_read_again(make, tmp_path):
     cert, key = make_pair(tmp_path, "first.example")
     r = make(args=["--tls-cert", cert, "--tls-key", key])
-    start_tls(r)
+    r.launch()
     assert tls_request(r.port, "/v2/", cert, "first.example")[0].status == 401
     make_pair(tmp_path, "second.example")
     r.process.send_signal(signal.SIGHUP)
@@ -175,7 +169,7 @@ def test_a_given_certificate_is_read_again(make, tmp_path):
 def test_blobs_over_tls(make, tmp_path):
     cert, key = make_pair(tmp_path, "localhost")
     r = make(args=["--open", "--tls-cert", cert, "--tls-key", key])
-    start_tls(r)
+    r.launch()
     data = os.urandom(3_000_000)
     c = http.client.HTTPSConnection("localhost", r.port, context=ssl.create_default_context(cafile=cert), timeout=30)
     c.request("POST", f"/v2/a/blobs/uploads/?digest={digest_of(data)}", data, {"Content-Type": "application/octet-stream"})

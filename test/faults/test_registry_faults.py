@@ -27,7 +27,7 @@ def make(tmp_path):
         return r
     yield registry
     for r in made:
-        r.kill()
+        r.stop()
 
 
 def begin(r, name):

@@ -18,7 +18,7 @@ CONFIG = {"gc": {"grace": "0s", "retention": [{"repositories": "**", "tags": "t*
 def registry(tmp_path):
     r = ShoalRegistry(str(tmp_path / "r"), config=CONFIG)
     yield r.start()
-    r.kill()
+    r.stop()
 
 
 def age(root, seconds):

@@ -66,19 +66,18 @@ class Registry(Server):
         return f"127.0.0.1:{self.port or 0}"
 
     def logged_port(self, words):
-        """The port behind these words in the log; None when they are not there yet."""
-        found = re.findall(re.escape(words) + r" \S*?:(\d+)", self.log_tail(100_000))
+        """The port behind these words in what the present process has logged; None when they are not there yet."""
+        with open(self.log, errors="replace") as f:
+            f.seek(self.log_start)
+            found = re.findall(re.escape(words) + r" \S*?:(\d+)", f.read())
         return int(found[-1]) if found else None
 
-    def command(self):
-        raise NotImplementedError
-
     def launch(self):
-        """Starts the program; without waiting for more than its port."""
+        """Starts the program and waits until it listens."""
+        self.log_start = os.path.getsize(self.log) if os.path.exists(self.log) else 0
         self.spawn(self.command())
-        if not self.port:
-            self.wait_until(lambda: self.logged_port(self.listens))
-            self.port = self.logged_port(self.listens)
+        self.wait_until(lambda: self.logged_port(self.listens))
+        self.port = self.logged_port(self.listens)
 
     def start(self, seconds=30):
         self.launch()
