@@ -326,7 +326,7 @@ def test_a_machine_with_an_odd_name_gets_a_certificate(make, machine, warned):
     r = make(args=["--name", "registry.example"])
     serve = r.command()
     r.command = lambda: ["unshare", "--uts", "sh", "-c", 'printf %s "$0" > /proc/sys/kernel/hostname && exec "$@"', machine, *serve]
-    start_tls(r)
+    r.launch()
     ca = r.root + "/private/tls/ca.crt"
     assert tls_request(r.port, "/v2/", ca, "registry.example")[0].status == 401
     assert (f"left out: {machine}" in r.log_tail()) == warned

@@ -85,6 +85,18 @@ class AccessImpl : public Access {
         return rules_allow(settings_, caller.identity, repository, action);
     }
 
+    std::function<bool(const std::string&)> pullable(const Caller& caller) const override {
+        AccessSettings rules;
+        rules.open = settings_.open;
+        rules.rules = settings_.rules;
+        rules.rules_given = settings_.rules_given;
+        return [rules = std::move(rules), caller](const std::string& name) {
+            const bool granted =
+                !caller.token_scopes || scopes_allow(*caller.token_scopes, name, Action::Pull);
+            return granted && rules_allow(rules, caller.identity, name, Action::Pull);
+        };
+    }
+
     std::string issue_token(const Caller& caller, const std::vector<Scope>& scopes) override {
         TokenClaims claims = claims_for(caller.identity, settings_.service);
         const auto life = settings_.token_life;

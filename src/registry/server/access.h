@@ -11,6 +11,7 @@
 #include "registry/protocol/challenge.h"
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -105,6 +106,9 @@ class Access {
                                                    net::Until until) = 0;
     /// `repository` is "" for Catalog and Admin.
     virtual bool allows(const Caller& caller, std::string_view repository, Action action) const = 0;
+    /// The repositories that the caller may pull, by the rules of this moment: for long lists, on
+    /// any thread.
+    virtual std::function<bool(const std::string&)> pullable(const Caller& caller) const = 0;
     /// A token for as much of `scopes` as the caller has: {"token","access_token","expires_in",
     /// "issued_at"}.
     virtual std::string issue_token(const Caller& caller, const std::vector<Scope>& scopes) = 0;

@@ -4,6 +4,8 @@
 #include "oci/image_config.h"
 #include "registry/server/manifest_facts.h"
 
+#include <limits>
+#include <map>
 #include <set>
 
 namespace shoal::registry {
@@ -44,31 +46,62 @@ bool is_runnable(const oci::Descriptor& child) {
     return child.platform && child.platform->os != "unknown";
 }
 
+/// Blobs by digest, so that what several share counts once.
+using Sizes = std::map<std::string, std::int64_t>;
+
+void add_blobs(const StoredManifest& manifest, Sizes& into) {
+    const auto parsed = oci::parse_manifest(manifest.bytes);
+    if (!parsed) { return; }
+    into[parsed->config.digest.text()] = parsed->config.size;
+    for (const auto& layer : parsed->layers) { into[layer.digest.text()] = layer.size; }
+}
+
+/// What strangers say of sizes may be anything.
+std::int64_t sum_of(const Sizes& sizes) {
+    std::int64_t sum = 0;
+    for (const auto& [digest, size] : sizes) {
+        if (__builtin_add_overflow(sum, size, &sum)) {
+            return std::numeric_limits<std::int64_t>::max();
+        }
+    }
+    return sum;
+}
+
 std::int64_t content_bytes(const StoredManifest& manifest) {
-    const auto facts = read_manifest_facts(manifest.bytes, manifest.media_type);
-    return facts ? facts->content_bytes : 0;
+    Sizes sizes;
+    add_blobs(manifest, sizes);
+    return sum_of(sizes);
+}
+
+std::string platform_of(const oci::Descriptor& child) {
+    std::string text = oci::platform_text(*child.platform);
+    if (!child.platform->os_version.empty()) { text += " " + child.platform->os_version; }
+    return text;
 }
 
 void summarize_index(const StoredManifest& manifest, const BrowseSource& source, Json& into) {
+    into["size"] = nullptr;
     const auto index = oci::parse_index(manifest.bytes);
     if (!index) { return; }
-    std::int64_t bytes = 0;
-    std::size_t looked = 0;
-    Json platforms = Json::array();
+    Sizes sizes;
+    bool whole = index->manifests.size() <= children_max;
+    std::set<std::string> platforms;
     for (const auto& child : index->manifests) {
-        if (is_runnable(child)) { platforms.push_back(oci::platform_text(*child.platform)); }
-        if (++looked > children_max) { continue; }
-        const auto stored = source.manifest(child.digest);
-        if (stored) { bytes += content_bytes(*stored); }
+        if (is_runnable(child) && platforms.size() < children_max) {
+            platforms.insert(platform_of(child));
+        }
+        const auto stored = whole ? source.manifest(child.digest) : std::nullopt;
+        if (stored) { add_blobs(*stored, sizes); }
+        whole = whole && stored;
     }
-    into["platforms"] = std::move(platforms);
-    into["size"] = bytes;
+    into["platforms"] = platforms;
+    if (whole) { into["size"] = sum_of(sizes); }
 }
 
 Json summary_of(const StoredManifest& manifest, const ManifestFacts& facts,
                 const BrowseSource& source, const std::optional<oci::ImageConfig>& config) {
     Json summary{{"digest", manifest.digest.text()}, {"mediaType", manifest.media_type},
-                 {"kind", kind_of(facts)},           {"size", facts.content_bytes},
+                 {"kind", kind_of(facts)},           {"size", content_bytes(manifest)},
                  {"platforms", Json::array()},       {"created", ""}};
     if (facts.index) {
         summarize_index(manifest, source, summary);
@@ -133,7 +166,7 @@ Json print_children(const oci::Index& index, const BrowseSource& source) {
         const auto stored = look ? source.manifest(child.digest) : std::nullopt;
         Json entry{{"digest", child.digest.text()},
                    {"mediaType", child.media_type},
-                   {"platform", is_runnable(child) ? oci::platform_text(*child.platform) : ""},
+                   {"platform", is_runnable(child) ? platform_of(child) : ""},
                    {"size", stored ? Json(content_bytes(*stored)) : Json(nullptr)}};
         if (!child.annotations.empty()) { entry["annotations"] = child.annotations; }
         children.push_back(std::move(entry));

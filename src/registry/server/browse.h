@@ -21,8 +21,8 @@ struct BrowseSource {
 };
 
 /// {"digest","mediaType","kind":"image"|"index"|"artifact","size","platforms":["linux/amd64"],
-/// "created"}: a line of a list. `size` is that of all layers and configs, an index's of those of
-/// its manifests.
+/// "created"}: a line of a list. `size` is that of config and layers, an index's of those of its
+/// manifests, what several share counted once; null when not all of them could be looked at.
 Json summarize_manifest(const StoredManifest& manifest, const BrowseSource& source);
 
 /// The same with everything: "layers" (lowest first, with the step that made each), "history",

@@ -112,6 +112,8 @@ Result<void> DiskStore::refresh() {
     {
         const std::lock_guard guard(summaries_mutex_);
         summaries_.clear();
+        refreshed_ += 1ULL << 32; // beyond what any repository has counted
+        changes_.clear();
     }
     const std::unique_lock lock(names_mutex_);
     names_ = std::move(found);
@@ -154,12 +156,21 @@ void DiskStore::note_repository(const std::string& name) {
 }
 
 void DiskStore::forget_sums(const std::string& name) {
-    {
-        const std::lock_guard guard(summaries_mutex_);
-        summaries_.erase(name);
-    }
+    forget_summary(name);
     const std::lock_guard guard(mutex_);
     used_.erase(name);
+}
+
+void DiskStore::forget_summary(const std::string& name) {
+    const std::lock_guard guard(summaries_mutex_);
+    summaries_.erase(name);
+    ++changes_[name];
+}
+
+std::uint64_t DiskStore::changes(const std::string& name) const {
+    const std::lock_guard guard(summaries_mutex_);
+    const auto counted = changes_.find(name);
+    return refreshed_ + (counted == changes_.end() ? 0 : counted->second);
 }
 
 void DiskStore::forget_repository_facts(const std::string& name) {
@@ -199,22 +210,22 @@ Result<RepositorySummary> DiskStore::summary(const std::string& name) const {
             known != summaries_.end() && clock_.now() - known->second.read < summary_age_max;
         if (fresh) { return known->second.summary; }
     }
+    const std::uint64_t before = changes(name);
     RepositorySummary summary;
     summary.name = name;
-    TRY_LET(entries, tree_.list(layout::tags(name)));
-    for (const auto& entry : entries) {
-        const auto status = tree_.status(layout::tag_current(name, entry.name));
-        if (!status) { continue; }
-        ++summary.tags;
-        summary.changed = std::max(summary.changed, status->changed);
-    }
+    TRY_LET(tags, tag_times(name));
+    summary.tags = tags.size();
+    for (const auto& tag : tags) { summary.changed = std::max(summary.changed, tag.changed); }
     TRY_LET(layers, digests_in(layout::layers(name)));
     for (const auto& digest : layers) {
         const auto status = tree_.status(layout::blob_data(digest));
         if (status) { summary.bytes += status->size; }
     }
-    const std::lock_guard guard(summaries_mutex_);
-    summaries_[name] = {summary, clock_.now()};
+    // What changed meanwhile may be in it or not: then the next one looks again.
+    if (changes(name) == before) {
+        const std::lock_guard guard(summaries_mutex_);
+        summaries_[name] = {summary, clock_.now()};
+    }
     return summary;
 }
 
@@ -340,8 +351,7 @@ Result<void> DiskStore::link_layer(const std::string& name, const oci::Digest& d
     TRY(check_quota(name, size, Reserve::Yes));
     auto written = tree_.write(link, digest.text(), Tree::Durable::Yes);
     if (!written) { forget_sums(name); }
-    const std::lock_guard guard(summaries_mutex_);
-    summaries_.erase(name);
+    forget_summary(name);
     return written;
 }
 

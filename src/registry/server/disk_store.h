@@ -74,7 +74,10 @@ class DiskStore : public Store {
     Result<void> delete_tag(const std::string& name, const std::string& tag) override;
     Result<std::vector<std::string>> tags(const std::string& name, std::string_view last,
                                           std::size_t n) const override;
-    Result<TagInfo> tag_info(const std::string& name, const std::string& tag) const override;
+    std::optional<oci::Digest> tag_digest(const std::string& name,
+                                          const std::string& tag) const override;
+    Result<std::vector<TagTime>> tag_times(const std::string& name) const override;
+    std::uint64_t changes(const std::string& name) const override;
     Result<std::vector<TagInfo>> tag_infos(const std::string& name, std::string_view last,
                                            std::size_t n) const override;
     Result<std::vector<Referrer>> referrers(const std::string& name, const oci::Digest& digest,
@@ -86,8 +89,6 @@ class DiskStore : public Store {
     const Tree& tree() const { return tree_; }
     const Clock& clock() const { return clock_; }
     Gate& gate() { return gate_; }
-    /// The digest that a tag names; nothing when there is no such tag.
-    std::optional<oci::Digest> tag_digest(const std::string& name, const std::string& tag) const;
     Result<std::string> manifest_bytes(const oci::Digest& digest) const;
     /// Digests under a directory of <algorithm>/<hex>/link.
     Result<std::vector<oci::Digest>> digests_in(const std::string& directory) const;
@@ -111,6 +112,7 @@ class DiskStore : public Store {
     Result<void> check_quota(const std::string& name, std::int64_t more, Reserve reserve);
     std::int64_t used_bytes(const std::string& name);
     void forget_sums(const std::string& name);
+    void forget_summary(const std::string& name);
     void forget_dead_sessions();
     Result<void> write_blob(const oci::Digest& digest, std::string_view bytes);
     void note_repository(const std::string& name);
@@ -133,12 +135,14 @@ class DiskStore : public Store {
     std::map<std::string, std::shared_ptr<Session>> sessions_;
     Instant swept_;                            ///< when dead ones were last looked for
     std::map<std::string, std::int64_t> used_; ///< bytes of repositories with a quota
-    mutable std::mutex summaries_mutex_;
+    mutable std::mutex summaries_mutex_;       ///< what follows
     struct KnownSummary {
         RepositorySummary summary;
         Instant read;
     };
     mutable std::map<std::string, KnownSummary> summaries_;
+    std::map<std::string, std::uint64_t> changes_; ///< since the last refresh()
+    std::uint64_t refreshed_ = 0;
 };
 
 /// "sha256:..." in a link file; nothing when it is none.

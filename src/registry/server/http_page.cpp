@@ -40,12 +40,14 @@ net::Task<void> answer_document(Service& service, net::Exchange& exchange,
     (void)sent;
 }
 
-/// Their names change with their content, so a browser may keep them.
+/// Compressed whatever the client accepts: all browsers do, and there is no other client.
 net::Task<void> answer_asset(net::Exchange& exchange, const web::Asset& asset) {
     const std::string etag = "\"" + std::string(asset.hash) + "\"";
     net::Headers headers = common_headers(asset.type);
     headers.add("Etag", etag);
-    headers.add("Cache-Control", "public, max-age=31536000, immutable");
+    // The names of these change with their content, so a browser may keep them.
+    const bool lasting = asset.path.starts_with("/assets/");
+    headers.add("Cache-Control", lasting ? "public, max-age=31536000, immutable" : "no-cache");
     if (asset.gzip) { headers.add("Content-Encoding", "gzip"); }
     const bool same = matches_etag(exchange.request().headers.get_or("If-None-Match", ""), etag);
     auto sent = co_await exchange.respond(same ? 304 : 200, std::move(headers), asset.bytes);

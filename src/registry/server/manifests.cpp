@@ -107,8 +107,7 @@ Result<PutManifest> DiskStore::put_manifest(const std::string& name, const std::
                         Tree::Durable::Yes));
     }
     note_repository(name);
-    const std::lock_guard guard(summaries_mutex_);
-    summaries_.erase(name);
+    forget_summary(name);
     return put;
 }
 
@@ -172,18 +171,24 @@ Result<std::vector<Store::TagInfo>>
 DiskStore::tag_infos(const std::string& name, std::string_view last, std::size_t n) const {
     TRY_LET(names, tags(name, last, n));
     std::vector<TagInfo> infos;
-    for (const auto& tag : names) {
-        auto info = tag_info(name, tag);
-        if (info) { infos.push_back(std::move(*info)); }
+    for (auto& tag : names) {
+        const auto digest = tag_digest(name, tag);
+        const auto status = tree_.status(layout::tag_current(name, tag));
+        if (digest && status) { infos.push_back({std::move(tag), *digest, status->changed}); }
     }
     return infos;
 }
 
-Result<Store::TagInfo> DiskStore::tag_info(const std::string& name, const std::string& tag) const {
-    const auto digest = tag_digest(name, tag);
-    const auto status = tree_.status(layout::tag_current(name, tag));
-    if (!digest || !status) { return not_found("tag", name + ":" + tag); }
-    return TagInfo{tag, *digest, status->changed};
+Result<std::vector<Store::TagTime>> DiskStore::tag_times(const std::string& name) const {
+    if (!has_repository(name)) { return not_found("repository", name); }
+    TRY_LET(entries, tree_.list(layout::tags(name)));
+    std::vector<TagTime> times;
+    for (auto& entry : entries) {
+        if (!oci::is_tag(entry.name)) { continue; }
+        const auto status = tree_.status(layout::tag_current(name, entry.name));
+        if (status) { times.push_back({std::move(entry.name), status->changed}); }
+    }
+    return times;
 }
 
 /// A directory is newer than our mark when another program has put a manifest there since.

@@ -12,6 +12,7 @@
 #include "registry/server/commands.h"
 #include "registry/server/http.h"
 #include "registry/server/meters.h"
+#include "registry/server/page_lists.h"
 #include "registry/server/serve_tls.h"
 #include "registry/server/users_command.h"
 
@@ -30,6 +31,7 @@ namespace shoal::registry {
 namespace {
 
 constexpr std::size_t pool_threads_max = 16;
+constexpr std::size_t page_threads_max = 2;
 constexpr auto look_interval = std::chrono::seconds(10); ///< at certificate files and the disk
 constexpr auto first_collection_after = std::chrono::minutes(10);
 
@@ -63,11 +65,13 @@ class Running {
     Running(net::Loop& loop, ServeSettings settings, std::vector<std::string> args,
             ProxySettings proxy)
         : loop_(loop), settings_(std::move(settings)), args_(std::move(args)),
-          proxy_(std::move(proxy)), pool_(loop, pool_threads_max), service_{.loop = loop,
-                                                                            .pool = pool_,
-                                                                            .meters = meters_,
-                                                                            .clock = clock_,
-                                                                            .random = random_},
+          proxy_(std::move(proxy)), pool_(loop, pool_threads_max),
+          page_pool_(loop, page_threads_max), service_{.loop = loop,
+                                                       .pool = pool_,
+                                                       .page_pool = page_pool_,
+                                                       .meters = meters_,
+                                                       .clock = clock_,
+                                                       .random = random_},
           signals_(loop, {SIGTERM, SIGINT, SIGHUP}), scope_(loop) {}
 
     net::Task<int> run() {
@@ -114,6 +118,7 @@ class Running {
         TRY_LET(store,
                 Store::open({settings_.root, settings_.store, settings_.quotas}, clock_, random_));
         service_.store = store;
+        service_.page_lists = std::make_shared<PageLists>(store, clock_);
         return ok();
     }
 
@@ -347,6 +352,7 @@ class Running {
     os::SystemClock clock_;
     os::SystemRandom random_;
     net::Pool pool_;
+    net::Pool page_pool_;
     Meters meters_;
     std::unique_ptr<AccessLog> access_log_;
     std::unique_ptr<Cache> cache_;

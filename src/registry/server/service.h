@@ -14,6 +14,7 @@ class Pool;
 namespace shoal::registry {
 
 class Cache;     ///< pull-through, cache.h
+class PageLists; ///< page_lists.h
 class Meters;    ///< meters.h
 class AccessLog; ///< access_log.h
 
@@ -36,6 +37,8 @@ struct Service {
     net::Pool& pool;
     std::shared_ptr<Store> store;
     std::shared_ptr<Access> access;
+    std::shared_ptr<PageLists> page_lists;
+    net::Pool& page_pool;   ///< a few threads for the page alone
     Cache* cache = nullptr; ///< null without upstreams
     Meters& meters;
     const Clock& clock;

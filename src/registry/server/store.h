@@ -159,9 +159,20 @@ class Store {
         oci::Digest digest;
         Instant changed;
     };
-    virtual Result<TagInfo> tag_info(const std::string& name, const std::string& tag) const = 0;
     virtual Result<std::vector<TagInfo>> tag_infos(const std::string& name, std::string_view last,
                                                    std::size_t n) const = 0;
+    /// The digest that a tag names; nothing when there is no such tag.
+    virtual std::optional<oci::Digest> tag_digest(const std::string& name,
+                                                  const std::string& tag) const = 0;
+    struct TagTime {
+        std::string tag;
+        Instant changed;
+    };
+    /// All of them in byte order, for lists: what each stands for is not read. Fails as tags().
+    virtual Result<std::vector<TagTime>> tag_times(const std::string& name) const = 0;
+    /// Grows with every change of the repository through this object: what was read before may be
+    /// old.
+    virtual std::uint64_t changes(const std::string& name) const = 0;
     /// Manifests whose subject is `digest`, in order of digest; `artifact_type` "" for all. Not an
     /// error when there is no such manifest: then none.
     virtual Result<std::vector<Referrer>> referrers(const std::string& name,
