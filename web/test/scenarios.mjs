@@ -29,7 +29,7 @@ export const scenarios = {
     await page.getByText('No repository has this in its name.').waitFor();
     await page.getByLabel('Search repositories').fill('');
     await page.getByRole('link', { name: 'team/app' }).click();
-    await page.getByText(`docker pull ${new URL(address).host}/team/app`, { exact: true }).waitFor();
+    await page.getByText(`docker pull ${new URL(address).host}/team/app:many`, { exact: true }).waitFor();
     const tag = row(page, 'v1');
     await tag.getByText('linux/arm64/v8').waitFor();
     await tag.getByText(facts.size).waitFor();
@@ -149,8 +149,8 @@ export const scenarios = {
     await open(page, address, '#/r/team%2Fapp');
     await context.grantPermissions(['clipboard-read', 'clipboard-write']);
     await page.getByRole('button', { name: /^Copy: docker pull/ }).click();
-    await page.getByText('Copied').waitFor();
-    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), `docker pull ${new URL(address).host}/team/app`);
+    await page.getByRole('status').filter({ hasText: 'Copied' }).waitFor({ state: 'attached' });
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), `docker pull ${new URL(address).host}/team/app:many`);
   },
 
   /** A strange page may link to this one, but not ask it for anything. */

@@ -1,18 +1,17 @@
-import { Alert, Button, Group, List, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { Alert, Button, Group, List, Modal, ScrollArea, Stack, Text, TextInput } from '@mantine/core';
 import { useState } from 'react';
 
 export interface Question {
   title: string;
   text: string;
-  /** What goes, by name. */
+  /** What goes, by name; `total` when there is more of it. */
   items?: string[];
+  total?: number;
   button: string;
   /** Has to be typed first; for what is large. */
   word?: string;
   act: () => Promise<unknown>;
 }
-
-const itemsShown = 20;
 
 /** Asks before something is deleted; says so when that failed. */
 export function Confirm({ question, onClose }: { question: Question; onClose: () => void }) {
@@ -31,17 +30,20 @@ export function Confirm({ question, onClose }: { question: Question; onClose: ()
     }
   }
   const items = question.items ?? [];
+  const more = (question.total ?? items.length) - items.length;
   return (
-    <Modal opened onClose={onClose} title={question.title} centered>
+    <Modal opened onClose={onClose} title={question.title} centered closeOnEscape={!busy} closeOnClickOutside={!busy} withCloseButton={!busy}>
       <Stack gap="md">
         <Text size="sm">{question.text}</Text>
         {items.length > 0 && (
-          <List size="sm">
-            {items.slice(0, itemsShown).map((item) => (
-              <List.Item key={item}>{item}</List.Item>
-            ))}
-            {items.length > itemsShown && <List.Item>and {items.length - itemsShown} more</List.Item>}
-          </List>
+          <ScrollArea.Autosize mah={240}>
+            <List size="sm">
+              {items.map((item) => (
+                <List.Item key={item}>{item}</List.Item>
+              ))}
+              {more > 0 && <List.Item>and {more.toLocaleString('en')} more</List.Item>}
+            </List>
+          </ScrollArea.Autosize>
         )}
         {question.word && (
           <TextInput
@@ -57,7 +59,7 @@ export function Confirm({ question, onClose }: { question: Question; onClose: ()
           </Alert>
         )}
         <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
+          <Button variant="default" onClick={onClose} disabled={busy}>
             Cancel
           </Button>
           <Button color="red" loading={busy} disabled={question.word !== undefined && typed !== question.word} onClick={act}>

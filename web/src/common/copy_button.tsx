@@ -1,4 +1,4 @@
-import { Button, Code, Group, Paper } from '@mantine/core';
+import { Button, Code, Group, Paper, VisuallyHidden } from '@mantine/core';
 import { useState } from 'react';
 
 /** Browsers have the clipboard's API for pages of https and localhost only; the old way works everywhere. */
@@ -26,9 +26,12 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
     setTimeout(() => setState(''), 2000);
   }
   return (
-    <Button variant="light" size="compact-sm" onClick={copy} aria-label={label}>
-      {state || 'Copy'}
-    </Button>
+    <>
+      <Button variant="light" size="compact-sm" onClick={copy} aria-label={label}>
+        {state || 'Copy'}
+      </Button>
+      <VisuallyHidden role="status">{state}</VisuallyHidden>
+    </>
   );
 }
 

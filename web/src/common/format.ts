@@ -5,7 +5,8 @@ const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
+  // What three digits round to 1000 belongs to the next unit.
+  while (value >= (unit === 0 ? 1000 : 999.5) && unit < units.length - 1) {
     value /= 1000;
     unit += 1;
   }
@@ -28,7 +29,7 @@ export function formatAge(time: string, now = Date.now()): string {
   if (!time) return '';
   let value = (Date.parse(time) - now) / 1000;
   for (const [size, unit] of steps) {
-    if (Math.abs(value) < size) return relative.format(Math.round(value), unit);
+    if (Math.abs(Math.round(value)) < size) return relative.format(Math.round(value), unit);
     value /= size;
   }
   return '';

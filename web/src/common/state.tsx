@@ -4,14 +4,20 @@ import type { ReactNode } from 'react';
 
 /** Shows what a query has brought, or that it is under way, or why it failed. */
 export function Loaded<T>({ query, children }: { query: UseQueryResult<T>; children: (data: T) => ReactNode }) {
-  if (query.data !== undefined) return children(query.data);
-  if (query.isError) {
+  const failure = query.isError && (
+    <Alert color="red" title={query.data === undefined ? 'This cannot be shown' : 'This may be old'} role="alert">
+      {query.error.message}
+    </Alert>
+  );
+  if (query.data !== undefined) {
     return (
-      <Alert color="red" title="This cannot be shown" role="alert">
-        {query.error.message}
-      </Alert>
+      <>
+        {failure}
+        {children(query.data)}
+      </>
     );
   }
+  if (failure) return failure;
   return (
     <Center p="xl">
       <Loader aria-label="Loading" />

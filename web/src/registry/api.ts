@@ -1,6 +1,6 @@
 // What the registry's /api/ answers, and the queries of the pages.
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { request } from '../common/api';
+import { type ApiError, request } from '../common/api';
 
 export interface Session {
   user: string;
@@ -22,7 +22,8 @@ export interface Summary {
   digest: string;
   mediaType: string;
   kind: 'image' | 'index' | 'artifact';
-  size: number;
+  /** null when the server could not look at all of it. */
+  size: number | null;
   platforms: string[];
   created: string;
 }
@@ -132,7 +133,6 @@ export const tagsOf = (name: string, digest: string) =>
 export const useManifest = (name: string, reference: string) =>
   useQuery({
     queryKey: ['repository', name, 'manifest', reference],
-    enabled: reference !== '',
     queryFn: () => request<Manifest>('GET', '/api/manifest', { name, reference }),
   });
 
@@ -145,4 +145,12 @@ export const useReferrers = (name: string, digest: string) =>
 /** A tag goes alone; a digest takes its tags along. */
 export const deleteManifest = (name: string, reference: string) =>
   request('DELETE', '/api/manifest', { name, reference });
+/** One that is not there any more is as good as deleted. */
+export async function deleteTag(name: string, tag: string) {
+  try {
+    await deleteManifest(name, tag);
+  } catch (error) {
+    if ((error as ApiError).status !== 404) throw error;
+  }
+}
 export const deleteRepository = (name: string) => request('DELETE', '/api/repository', { name });

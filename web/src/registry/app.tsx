@@ -1,4 +1,5 @@
 import { ActionIcon, Anchor, AppShell, Button, Group, Menu, Text, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
+import { useDocumentTitle } from '@mantine/hooks';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
@@ -25,9 +26,14 @@ function UserButton({ session, onLogIn }: { session: Session; onLogIn: () => voi
   const queries = useQueryClient();
   if (!session.accounts) return null;
   if (!session.user) return <Button onClick={onLogIn}>Log in</Button>;
+  const [failure, setFailure] = useState('');
   async function leave() {
-    await logOut();
-    await queries.resetQueries();
+    try {
+      await logOut();
+      await queries.resetQueries();
+    } catch (error) {
+      setFailure((error as Error).message);
+    }
   }
   return (
     <Menu position="bottom-end">
@@ -36,7 +42,14 @@ function UserButton({ session, onLogIn }: { session: Session; onLogIn: () => voi
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>{session.admin ? 'Administrator' : 'User'}</Menu.Label>
-        <Menu.Item onClick={leave}>Log out</Menu.Item>
+        <Menu.Item onClick={leave} closeMenuOnClick={false}>
+          Log out
+        </Menu.Item>
+        {failure && (
+          <Text c="red" size="sm" role="alert">
+            {failure}
+          </Text>
+        )}
       </Menu.Dropdown>
     </Menu>
   );
@@ -44,6 +57,7 @@ function UserButton({ session, onLogIn }: { session: Session; onLogIn: () => voi
 
 function Place() {
   const { name, reference } = usePlace();
+  useDocumentTitle([name, reference, window.location.host].filter(Boolean).join(' · '));
   if (name === undefined) return <RepositoriesPage />;
   if (reference === undefined) return <RepositoryPage key={name} name={name} />;
   return <ManifestPage key={`${name} ${reference}`} name={name} reference={reference} />;

@@ -12,6 +12,7 @@ export function LogIn({ onClose }: { onClose: () => void }) {
   async function submit(event: FormEvent) {
     event.preventDefault();
     setBusy(true);
+    setFailure('');
     try {
       await logIn(name, password);
       await queries.resetQueries();

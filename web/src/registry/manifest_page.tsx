@@ -1,4 +1,4 @@
-import { Anchor, Badge, Breadcrumbs, Button, Group, Stack, Tabs, Text, Title } from '@mantine/core';
+import { Alert, Anchor, Badge, Breadcrumbs, Button, Group, Stack, Tabs, Text, Title } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, useLocation } from 'wouter';
@@ -22,7 +22,7 @@ function Facts({ name, manifest }: { name: string; manifest: Manifest }) {
             {platform}
           </Badge>
         ))}
-        <Text size="sm">{formatBytes(manifest.size)}</Text>
+        {manifest.size !== null && <Text size="sm">{formatBytes(manifest.size)}</Text>}
         {manifest.created && (
           <Text size="sm" title={formatTime(manifest.created)}>
             made {formatAge(manifest.created)}
@@ -89,6 +89,7 @@ async function questionFor(name: string, manifest: Manifest, done: () => Promise
     title: 'Delete this manifest?',
     text: total === 0 ? 'No tag stands for it.' : `${plural(total, 'tag')} ${total === 1 ? 'goes' : 'go'} along:`,
     items: tags.map((tag) => tag.tag),
+    total,
     button: 'Delete',
     act: async () => {
       await deleteManifest(name, manifest.digest);
@@ -101,6 +102,7 @@ export function ManifestPage({ name, reference }: { name: string; reference: str
   const queries = useQueryClient();
   const [, go] = useLocation();
   const [question, setQuestion] = useState<Question>();
+  const [failure, setFailure] = useState('');
   const repository = useRepository(name);
   const query = useManifest(name, reference);
   const leave = async () => {
@@ -108,6 +110,14 @@ export function ManifestPage({ name, reference }: { name: string; reference: str
     queries.removeQueries({ queryKey: ['repository', name, 'manifest'] });
     await queries.invalidateQueries();
   };
+  async function ask(manifest: Manifest) {
+    setFailure('');
+    try {
+      setQuestion(await questionFor(name, manifest, leave));
+    } catch (error) {
+      setFailure((error as Error).message);
+    }
+  }
   const tagged = !reference.includes(':');
   return (
     <Stack>
@@ -129,11 +139,16 @@ export function ManifestPage({ name, reference }: { name: string; reference: str
                 {tagged && `:${reference}`}
               </Title>
               {repository.data?.mayDelete && (
-                <Button color="red" variant="subtle" onClick={async () => setQuestion(await questionFor(name, manifest, leave))}>
+                <Button color="red" variant="subtle" onClick={() => ask(manifest)}>
                   Delete
                 </Button>
               )}
             </Group>
+            {failure && (
+              <Alert color="red" role="alert">
+                {failure}
+              </Alert>
+            )}
             <Facts name={name} manifest={manifest} />
             {manifest.kind !== 'artifact' && <Command text={`docker pull ${imageName(name, reference)}`} />}
             {tagged && manifest.kind !== 'artifact' && <Command text={`docker pull ${imageName(name, manifest.digest)}`} />}

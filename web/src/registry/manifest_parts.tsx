@@ -35,7 +35,7 @@ function DigestLink({ name, digest }: { name: string; digest: string }) {
 export function LayersTable({ layers }: { layers: Layer[] }) {
   if (layers.length === 0) return <Nothing>It has no layers.</Nothing>;
   return (
-    <Grid heads={['', 'Digest', 'Size', 'Made by']}>
+    <Grid heads={['No.', 'Digest', 'Size', 'Made by']}>
       {layers.map((layer, index) => (
         <Table.Tr key={`${index} ${layer.digest}`}>
           <Table.Td>{index + 1}</Table.Td>
@@ -81,8 +81,8 @@ export function ChildrenTable({ name, manifests }: { name: string; manifests: Ch
   if (manifests.length === 0) return <Nothing>It names no manifest.</Nothing>;
   return (
     <Grid heads={['Platform', 'Digest', 'Size']}>
-      {manifests.map((child) => (
-        <Table.Tr key={child.digest}>
+      {manifests.map((child, index) => (
+        <Table.Tr key={`${index} ${child.digest}`}>
           <Table.Td>{child.platform || child.annotations?.['vnd.docker.reference.type'] || child.mediaType}</Table.Td>
           <Table.Td>
             <DigestLink name={name} digest={child.digest} />

@@ -12,10 +12,14 @@ export function usePlace(): { name?: string; reference?: string } {
   const [, repository] = useRoute('/r/:name');
   const found = manifest ?? repository;
   if (!found) return {};
-  return {
-    name: decodeURIComponent(found.name),
-    reference: manifest ? decodeURIComponent(manifest.reference) : undefined,
-  };
+  try {
+    return {
+      name: decodeURIComponent(found.name),
+      reference: manifest ? decodeURIComponent(manifest.reference) : undefined,
+    };
+  } catch {
+    return { name: found.name }; // not an address of ours: the server says that it has no such name
+  }
 }
 
 /** "registry.example:5000/team/app:1.0" */

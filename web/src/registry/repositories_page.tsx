@@ -5,7 +5,7 @@ import { Link } from 'wouter';
 import { formatAge, formatBytes, formatTime } from '../common/format';
 import { Loaded, Nothing } from '../common/state';
 import { type Repository, useRepositories, useSession } from './api';
-import { Pager } from './pager';
+import { Pager, useExistingPage } from './pager';
 import { toRepository } from './places';
 
 function Row({ repository }: { repository: Repository }) {
@@ -40,6 +40,7 @@ export function RepositoriesPage() {
   const [page, setPage] = useState(1);
   const [wanted] = useDebouncedValue(search.trim(), 200);
   const query = useRepositories(wanted, page);
+  useExistingPage(query.data?.total, page, setPage);
   return (
     <Stack>
       <Title order={2}>Repositories</Title>

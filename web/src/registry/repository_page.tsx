@@ -1,14 +1,14 @@
-import { Anchor, Badge, Breadcrumbs, Button, Checkbox, Group, SegmentedControl, Stack, Table, Text, TextInput, Title } from '@mantine/core';
+import { Anchor, Badge, Breadcrumbs, Button, Checkbox, Group, SegmentedControl, Stack, Table, Text, TextInput, Title, VisuallyHidden } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import { Confirm, type Question } from '../common/confirm';
 import { Command } from '../common/copy_button';
 import { formatAge, formatBytes, formatTime, plural, shortDigest } from '../common/format';
 import { Loaded, Nothing } from '../common/state';
-import { type Order, type Repository, type Tag, deleteManifest, deleteRepository, useRepository, useTags } from './api';
-import { Pager } from './pager';
+import { type Order, type Repository, type Tag, deleteRepository, deleteTag, useRepository, useTags } from './api';
+import { Pager, useExistingPage } from './pager';
 import { imageName, toManifest } from './places';
 
 const platformsShown = 3;
@@ -56,7 +56,7 @@ function Row({ name, tag, chosen, onChoose }: RowProperties) {
       <Table.Td>
         <Platforms tag={tag} />
       </Table.Td>
-      <Table.Td ta="right">{tag.size !== undefined && formatBytes(tag.size)}</Table.Td>
+      <Table.Td ta="right">{tag.size != null && formatBytes(tag.size)}</Table.Td>
       <Table.Td ta="right">
         <Text size="sm" title={formatTime(tag.changed ?? '')}>
           {formatAge(tag.changed ?? '')}
@@ -74,6 +74,9 @@ function Tags({ repository, onAsk }: { repository: Repository; onAsk: (question:
   const [chosen, setChosen] = useState<string[]>([]);
   const [wanted] = useDebouncedValue(search.trim(), 200);
   const query = useTags(name, wanted, order, page);
+  useExistingPage(query.data?.total, page, setPage);
+  // What is not in sight any more is not selected any more.
+  useEffect(() => setChosen([]), [wanted, order, page]);
   const choose = (tag: string, on: boolean) => setChosen(on ? [...chosen, tag] : chosen.filter((one) => one !== tag));
   const askForTags = () =>
     onAsk({
@@ -82,8 +85,10 @@ function Tags({ repository, onAsk }: { repository: Repository; onAsk: (question:
       items: chosen,
       button: 'Delete',
       act: async () => {
-        for (const tag of chosen) await deleteManifest(name, tag);
-        setChosen([]);
+        for (const tag of chosen) {
+          await deleteTag(name, tag);
+          setChosen((before) => before.filter((one) => one !== tag));
+        }
       },
     });
   return (
@@ -123,11 +128,16 @@ function Tags({ repository, onAsk }: { repository: Repository; onAsk: (question:
             <Nothing>{wanted ? 'No tag has this in its name.' : 'There is no tag here.'}</Nothing>
           ) : (
             <>
+              {tags[0] && tags[0].kind !== 'artifact' && <Command text={`docker pull ${imageName(name, tags[0].tag)}`} />}
               <Table.ScrollContainer minWidth={650}>
                 <Table highlightOnHover>
                   <Table.Thead>
                     <Table.Tr>
-                      {repository.mayDelete && <Table.Th w={40} />}
+                      {repository.mayDelete && (
+                        <Table.Th w={40}>
+                          <VisuallyHidden>Select</VisuallyHidden>
+                        </Table.Th>
+                      )}
                       <Table.Th>Tag</Table.Th>
                       <Table.Th>Digest</Table.Th>
                       <Table.Th>Platforms</Table.Th>
@@ -206,7 +216,6 @@ export function RepositoryPage({ name }: { name: string }) {
                 </Button>
               )}
             </Group>
-            <Command text={`docker pull ${imageName(name)}`} />
             <Tags repository={repository} onAsk={ask} />
           </>
         )}
