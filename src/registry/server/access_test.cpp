@@ -5,6 +5,7 @@
 #include "net/scope.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/lock_file.h"
 #include "registry/server/access_settings.h"
 #include "registry/server/certificates.h"
 #include "registry/server/failures.h"
@@ -454,22 +455,23 @@ TEST_F(AccessTest, a_token_gives_what_its_bearer_has_and_was_asked_for) {
 TEST(Certificates, are_made_once_and_anew_when_names_change) {
     const auto directory = os::TempDir::create();
     os::SystemClock clock;
-    const auto first =
-        ensure_certificates(directory->path(), {"registry.example", "192.0.2.1"}, clock.now());
+    const auto first = ensure_certificates(directory->path(), {"registry.example", "192.0.2.1"},
+                                           clock.now(), Moment::Start);
     ASSERT_TRUE(first) << first.error().message;
     EXPECT_TRUE(first->fresh);
     const auto leaf = *os::read_file(first->cert_file);
-    const auto again =
-        ensure_certificates(directory->path(), {"registry.example", "192.0.2.1"}, clock.now());
+    const auto again = ensure_certificates(directory->path(), {"registry.example", "192.0.2.1"},
+                                           clock.now(), Moment::Start);
     EXPECT_FALSE(again->fresh);
     EXPECT_EQ(*os::read_file(again->cert_file), leaf);
-    ASSERT_TRUE(ensure_certificates(directory->path(), {"other.example"}, clock.now()));
+    ASSERT_TRUE(
+        ensure_certificates(directory->path(), {"other.example"}, clock.now(), Moment::Start));
     EXPECT_NE(*os::read_file(again->cert_file), leaf);
     const auto old = *os::read_file(again->cert_file);
-    ASSERT_TRUE(
-        ensure_certificates(directory->path(), {"other.example"}, clock.now() + hours(24 * 800)));
+    ASSERT_TRUE(ensure_certificates(directory->path(), {"other.example"},
+                                    clock.now() + hours(24 * 800), Moment::Running));
     EXPECT_NE(*os::read_file(again->cert_file), old);
-    EXPECT_FALSE(ensure_certificates(directory->path(), {"bad name"}, clock.now()));
+    EXPECT_FALSE(ensure_certificates(directory->path(), {"bad name"}, clock.now(), Moment::Start));
     struct stat status {};
     ASSERT_EQ(::stat(first->key_file.c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777, 0600u);
@@ -479,10 +481,10 @@ TEST(Certificates, have_names_with_an_underscore) {
     const auto directory = os::TempDir::create();
     const os::SystemClock clock;
     const std::vector<std::string> names{"my_host", "a_b.example", "192.0.2.1"};
-    const auto made = ensure_certificates(directory->path(), names, clock.now());
+    const auto made = ensure_certificates(directory->path(), names, clock.now(), Moment::Start);
     ASSERT_TRUE(made) << made.error().message;
     const auto leaf = *os::read_file(made->cert_file);
-    ASSERT_TRUE(ensure_certificates(directory->path(), names, clock.now()));
+    ASSERT_TRUE(ensure_certificates(directory->path(), names, clock.now(), Moment::Start));
     EXPECT_EQ(*os::read_file(made->cert_file), leaf) << "it covers them";
 }
 
@@ -491,21 +493,84 @@ TEST(Certificates, are_made_anew_when_they_do_not_fit_their_keys) {
     const auto other = os::TempDir::create();
     const os::SystemClock clock;
     const std::vector<std::string> names{"registry.example"};
-    const auto made = *ensure_certificates(directory->path(), names, clock.now());
-    const auto stranger = *ensure_certificates(other->path(), names, clock.now());
+    const auto made = *ensure_certificates(directory->path(), names, clock.now(), Moment::Start);
+    const auto stranger = *ensure_certificates(other->path(), names, clock.now(), Moment::Start);
     const auto ca = *os::read_file(made.ca_file);
     ASSERT_TRUE(os::write_file_atomic(made.key_file, *os::read_file(stranger.key_file)));
-    ASSERT_TRUE(ensure_certificates(directory->path(), names, clock.now()));
+    ASSERT_TRUE(ensure_certificates(directory->path(), names, clock.now(), Moment::Start));
     EXPECT_NE(*os::read_file(made.key_file), *os::read_file(stranger.key_file));
     EXPECT_EQ(*os::read_file(made.ca_file), ca) << "clients know it";
     ASSERT_TRUE(os::write_file_atomic(made.cert_file, *os::read_file(stranger.cert_file)));
     ASSERT_TRUE(os::write_file_atomic(made.key_file, *os::read_file(stranger.key_file)));
-    ASSERT_TRUE(ensure_certificates(directory->path(), names, clock.now()));
+    ASSERT_TRUE(ensure_certificates(directory->path(), names, clock.now(), Moment::Start));
     EXPECT_NE(*os::read_file(made.cert_file), *os::read_file(stranger.cert_file));
-    ASSERT_TRUE(os::write_file_atomic(directory->path() + "/ca.key",
-                                      *os::read_file(other->path() + "/ca.key")));
-    EXPECT_TRUE(ensure_certificates(directory->path(), names, clock.now())->fresh);
-    EXPECT_NE(*os::read_file(made.ca_file), ca);
+}
+
+TEST(Certificates, never_replace_an_authority_that_is_there) {
+    const os::SystemClock clock;
+    const std::vector<std::string> names{"registry.example"};
+    const auto other = os::TempDir::create();
+    ASSERT_TRUE(ensure_certificates(other->path(), names, clock.now(), Moment::Start));
+    for (const std::string broken : {"/ca.crt", "/ca.key"}) {
+        for (const std::string& text : {*os::read_file(other->path() + broken), std::string("x")}) {
+            const auto directory = os::TempDir::create();
+            const std::string here = directory->path();
+            ASSERT_TRUE(ensure_certificates(here, names, clock.now(), Moment::Start));
+            const auto ca = *os::read_file(here + "/ca.crt");
+            const auto key = *os::read_file(here + "/ca.key");
+            ASSERT_TRUE(os::write_file_atomic(here + broken, text));
+            ASSERT_TRUE(os::remove_file(here + "/server.crt"));
+            for (const auto moment : {Moment::Start, Moment::Running}) {
+                const auto refused = ensure_certificates(here, names, clock.now(), moment);
+                ASSERT_FALSE(refused) << broken;
+                EXPECT_NE(refused.error().message.find(here + broken), std::string::npos)
+                    << refused.error().message;
+            }
+            EXPECT_EQ(*os::read_file(here + "/ca.crt"), broken == "/ca.crt" ? text : ca);
+            EXPECT_EQ(*os::read_file(here + "/ca.key"), broken == "/ca.key" ? text : key);
+        }
+    }
+}
+
+TEST(Certificates, give_a_key_alone_its_certificate_and_nothing_more) {
+    const os::SystemClock clock;
+    const auto directory = os::TempDir::create();
+    const std::string here = directory->path();
+    const std::vector<std::string> names{"registry.example"};
+    EXPECT_FALSE(ensure_certificates(here, names, clock.now(), Moment::Running));
+    EXPECT_FALSE(os::exists(here + "/ca.key")) << "nor does a running registry make one";
+    ASSERT_TRUE(ensure_certificates(here, names, clock.now(), Moment::Start));
+    const auto key = *os::read_file(here + "/ca.key");
+    ASSERT_TRUE(os::remove_file(here + "/ca.crt"));
+    EXPECT_FALSE(ensure_certificates(here, names, clock.now(), Moment::Running));
+    const auto made = ensure_certificates(here, names, clock.now(), Moment::Start);
+    ASSERT_TRUE(made) << made.error().message;
+    EXPECT_TRUE(made->fresh);
+    EXPECT_EQ(*os::read_file(here + "/ca.key"), key);
+    ASSERT_TRUE(os::remove_file(here + "/ca.key"));
+    EXPECT_TRUE(ensure_certificates(here, names, clock.now(), Moment::Start))
+        << "the key may be kept elsewhere until it is needed";
+    const auto needed = ensure_certificates(here, {"b.example"}, clock.now(), Moment::Start);
+    ASSERT_FALSE(needed);
+    EXPECT_NE(needed.error().message.find("/ca.key"), std::string::npos);
+    EXPECT_FALSE(os::exists(here + "/ca.key"));
+}
+
+TEST(Certificates, that_are_good_need_no_lock) {
+    const os::SystemClock clock;
+    const auto directory = os::TempDir::create();
+    const std::string here = directory->path();
+    const std::vector<std::string> names{"registry.example"};
+    ASSERT_TRUE(ensure_certificates(here, names, clock.now(), Moment::Start));
+    const auto held = os::LockFile::acquire(here + "/lock");
+    ASSERT_TRUE(held);
+    const auto made = ensure_certificates(here, names, clock.now(), Moment::Start);
+    ASSERT_TRUE(made);
+    EXPECT_FALSE(made->renewed);
+    const auto leaf = *os::read_file(made->cert_file);
+    const auto later = ensure_certificates(here, {"b.example"}, clock.now(), Moment::Running);
+    ASSERT_TRUE(later) << "somebody else is at it";
+    EXPECT_EQ(*os::read_file(made->cert_file), leaf);
 }
 
 } // namespace

@@ -13,7 +13,6 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
-#include <optional>
 
 namespace shoal::registry {
 namespace {
@@ -153,24 +152,14 @@ bool fit(const Cert& cert, const Key& key) {
     return X509_check_private_key(cert.get(), key.get()) == 1;
 }
 
-/// Certificate and key of the authority; nothing when they are not there or not one pair.
-struct Authority {
-    Cert cert;
-    Key key;
-};
-std::optional<Authority> load_authority(const std::string& cert_file, const std::string& key_file) {
-    auto cert = load_certificate(cert_file);
-    auto key = load_key(key_file);
-    if (!cert || !key || !fit(*cert, *key)) { return std::nullopt; }
-    return Authority{std::move(*cert), std::move(*key)};
-}
-
 /// Whether the certificate that is there does for these names, with its key, under this authority.
-bool is_good(const MadeCertificates& made, const Authority& authority,
-             const std::vector<std::string>& names, Instant now) {
+/// The authority's own key is not needed for that: it may be kept elsewhere.
+bool is_good(const MadeCertificates& made, const std::vector<std::string>& names, Instant now) {
+    const auto authority = load_certificate(made.ca_file);
     const auto cert = load_certificate(made.cert_file);
     const auto key = load_key(made.key_file);
-    return cert && key && fit(*cert, *key) && X509_verify(cert->get(), authority.key.get()) == 1 &&
+    return authority && cert && key && fit(*cert, *key) &&
+           X509_verify(cert->get(), X509_get0_pubkey(authority->get())) == 1 &&
            !ends_soon(*cert, now) && covers_all(*cert, names);
 }
 
@@ -180,6 +169,41 @@ Result<void> save(const std::string& path, const std::string& text, mode_t mode)
     how.mode = mode;
     how.sync = os::Sync::Yes;
     return os::write_file_atomic(path, text, how);
+}
+
+struct Authority {
+    Cert cert;
+    Key key;
+};
+/// Fails when one of the files is missing or of no use, or when they are no pair.
+Result<Authority> load_authority(const std::string& cert_file, const std::string& key_file) {
+    TRY_LET(cert, load_certificate(cert_file));
+    TRY_LET(key, load_key(key_file));
+    if (!fit(cert, key)) { return invalid(key_file + " is not the key of " + cert_file); }
+    return Authority{std::move(cert), std::move(key)};
+}
+
+/// Not there at all: neither unreadable, nor a link to a place that is not mounted.
+template <class T> bool is_absent(const Result<T>& loaded, const std::string& path) {
+    return !loaded && loaded.error().code == Errc::NotFound && !os::exists(path);
+}
+
+/// A key without its certificate is what a crash between the two leaves: it gets one.
+Result<void> make_authority(const std::string& cert_file, const std::string& key_file,
+                            const std::string& name, Instant now) {
+    auto key = load_key(key_file);
+    if (is_absent(key, key_file)) {
+        key = make_key();
+        TRY(save(key_file, text_of(*key), 0600));
+    }
+    if (!key) { return std::move(key).error(); }
+    CertificateRequest request{"Shoal registry authority of " + name, ca_days, true, ""};
+    TRY_LET(ca, make_certificate(request, *key, nullptr, *key, now));
+    return save(cert_file, text_of(ca), 0644);
+}
+
+Result<os::LockFile> lock_for(Moment moment, const std::string& path) {
+    return moment == Moment::Start ? os::LockFile::wait_for(path) : os::LockFile::acquire(path);
 }
 
 } // namespace
@@ -193,36 +217,33 @@ bool is_certificate_name(const std::string& name) {
 }
 
 Result<MadeCertificates> ensure_certificates(const std::string& directory,
-                                             const std::vector<std::string>& names, Instant now) {
+                                             const std::vector<std::string>& names, Instant now,
+                                             Moment moment) {
     if (names.empty()) { return invalid("a certificate needs a name"); }
     for (const auto& name : names) {
         if (!is_certificate_name(name)) { return invalid("invalid host name: " + name); }
     }
-    TRY(os::ensure_directory(directory, 0700));
     MadeCertificates made{directory + "/ca.crt", directory + "/server.crt",
-                          directory + "/server.key", false};
+                          directory + "/server.key"};
     const std::string ca_key_file = directory + "/ca.key";
+    if (is_good(made, names, now)) { return made; }
+    TRY(os::ensure_directory(directory, 0700));
     // Others may begin at the same time on the same directory.
-    const auto lock = os::LockFile::wait_for(directory + "/lock");
+    const auto lock = lock_for(moment, directory + "/lock");
+    if (!lock && moment == Moment::Running && lock.error().code == Errc::Conflict) { return made; }
     if (!lock) { return lock.error(); }
-    auto authority = load_authority(made.ca_file, ca_key_file);
-    if (!authority) {
-        const Key key = make_key();
-        CertificateRequest request{"Shoal registry authority of " + names.front(), ca_days, true,
-                                   ""};
-        TRY_LET(ca, make_certificate(request, key, nullptr, key, now));
-        TRY(save(ca_key_file, text_of(key), 0600));
-        TRY(save(made.ca_file, text_of(ca), 0644));
+    if (is_good(made, names, now)) { return made; }
+    if (moment == Moment::Start && is_absent(load_certificate(made.ca_file), made.ca_file)) {
+        TRY(make_authority(made.ca_file, ca_key_file, names.front(), now));
         made.fresh = true;
-        authority = load_authority(made.ca_file, ca_key_file);
-        if (!authority) { return internal("read " + made.ca_file + " again"); }
     }
-    if (is_good(made, *authority, names, now)) { return made; }
+    TRY_LET(authority, load_authority(made.ca_file, ca_key_file));
     const Key key = make_key();
     CertificateRequest request{names.front(), leaf_days, false, subject_alt_names(names)};
-    TRY_LET(leaf, make_certificate(request, key, authority->cert, authority->key, now));
+    TRY_LET(leaf, make_certificate(request, key, authority.cert, authority.key, now));
     TRY(save(made.key_file, text_of(key), 0600));
-    TRY(save(made.cert_file, text_of(leaf) + text_of(authority->cert), 0644));
+    TRY(save(made.cert_file, text_of(leaf) + text_of(authority.cert), 0644));
+    made.renewed = true;
     return made;
 }
 

@@ -1,14 +1,13 @@
 #include "registry/server/serve_tls.h"
 
 #include "base/text.h"
-#include "os/file.h"
-#include "registry/server/certificates.h"
 
 #include <algorithm>
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace shoal::registry {
@@ -79,22 +78,25 @@ std::vector<std::string> certificate_names(const ServeSettings& settings,
     return all;
 }
 
-Result<ServerFiles> prepare_certificate(const ServeSettings& settings, Instant now) {
+Result<ServerFiles> prepare_certificate(const ServeSettings& settings, Instant now, Moment moment) {
     ServerFiles made;
     if (transport_of(settings) == Transport::GivenCertificate) {
         made.files = {.ca_file = "", .cert_file = settings.tls_cert, .key_file = settings.tls_key};
         return made;
     }
     const std::string directory = settings.private_directory() + "/tls";
-    TRY(os::ensure_directory(directory, 0700));
     const std::string machine = host_name();
     if (!machine.empty() && !is_certificate_name(machine)) {
         made.warning =
             "this machine's name cannot stand in a certificate and is left out: " + machine;
     }
     const auto names = certificate_names(settings, machine);
-    TRY_LET(own, ensure_certificates(directory, names, now));
+    TRY_LET(own, ensure_certificates(directory, names, now, moment));
     made.files = {.ca_file = "", .cert_file = own.cert_file, .key_file = own.key_file};
+    if (own.renewed) {
+        made.made = std::string(own.fresh ? "a new authority " + own.ca_file + " and " : "") +
+                    "a new certificate for " + join(names, ", ");
+    }
     if (own.fresh) {
         const auto colon = settings.address.rfind(':');
         std::vector<std::string> places;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "net/tls.h"
+#include "registry/server/certificates.h"
 #include "registry/server/serve_settings.h"
 
 namespace shoal::registry {
@@ -22,8 +23,9 @@ struct ServerFiles {
     net::TlsFiles files;
     std::string instructions; ///< for the terminal, when the authority is new; "" else
     std::string warning;      ///< for the log; "" when there is none
+    std::string made;         ///< what was made just now, for the log; "" for nothing
 };
-Result<ServerFiles> prepare_certificate(const ServeSettings& settings, Instant now);
+Result<ServerFiles> prepare_certificate(const ServeSettings& settings, Instant now, Moment moment);
 
 /// Changes when the files do.
 std::string stamp_of(const net::TlsFiles& files);

@@ -155,7 +155,8 @@ class Running {
 
     Result<void> prepare_tls() {
         if (transport_of(settings_) == Transport::Plain) { return ok(); }
-        TRY_LET(made, prepare_certificate(settings_, clock_.now()).with("TLS"));
+        TRY_LET(made, prepare_certificate(settings_, clock_.now(), Moment::Start).with("TLS"));
+        log_made(made);
         if (!made.instructions.empty()) { std::cerr << "\n" << made.instructions << "\n"; }
         if (!made.warning.empty()) { spdlog::warn("TLS: {}", made.warning); }
         TRY_LET(tls, net::TlsServer::create(made.files, net::ClientCertificates::Ignore));
@@ -236,7 +237,8 @@ class Running {
         }
         if (fresh.upstreams != settings_.upstreams) { return invalid("upstreams need a restart"); }
         if (tls_) {
-            TRY_LET(made, prepare_certificate(fresh, clock_.now()).with("TLS"));
+            TRY_LET(made, prepare_certificate(fresh, clock_.now(), Moment::Running).with("TLS"));
+            log_made(made);
             TRY(tls_->reload(made.files));
             tls_files_ = made.files;
             tls_stamp_ = stamp_of(made.files);
@@ -266,20 +268,34 @@ class Running {
             const auto measure = [root] { return os::stat_file_system(root); };
             auto disk = co_await pool_.run(measure);
             if (disk) { meters_.set_disk(disk->bytes, disk->free_bytes); }
-            look_at_certificate();
+            co_await look_at_certificate();
             const net::Until pause(Deadline::in(look_interval), scope_.cancel());
             const net::Wake wake = co_await net::sleep(loop_, pause);
             (void)wake;
         }
     }
 
+    static void log_made(const ServerFiles& files) {
+        if (!files.made.empty()) { spdlog::info("TLS: {} was made", files.made); }
+    }
+
     /// Files that somebody replaced are taken; ours are made anew before they end.
-    void look_at_certificate() {
-        if (!tls_) { return; }
+    net::Task<void> look_at_certificate() {
+        if (!tls_) { co_return; }
         if (transport_of(settings_) == Transport::OwnCertificate) {
-            auto made = prepare_certificate(settings_, clock_.now());
-            if (!made) { spdlog::error("TLS: {}", made.error().message); }
+            const auto prepare = [settings = settings_, now = clock_.now()] {
+                return prepare_certificate(settings, now, Moment::Running);
+            };
+            auto made = co_await pool_.run(prepare);
+            if (made) { log_made(*made); }
+            std::string trouble = made ? "" : made.error().message;
+            if (!trouble.empty() && trouble != tls_trouble_) { spdlog::error("TLS: {}", trouble); }
+            tls_trouble_ = std::move(trouble);
         }
+        take_other_certificate();
+    }
+
+    void take_other_certificate() {
         const std::string stamp = stamp_of(tls_files_);
         if (stamp.empty() || stamp == tls_stamp_) { return; }
         tls_stamp_ = stamp;
@@ -361,6 +377,7 @@ class Running {
     std::shared_ptr<net::TlsServer> tls_;
     net::TlsFiles tls_files_;
     std::string tls_stamp_;
+    std::string tls_trouble_; ///< that the log has already
     net::TaskScope scope_;
     std::optional<net::HttpServer> server_;
     std::optional<net::HttpServer> metrics_server_;
