@@ -339,6 +339,27 @@ def test_a_directory_that_is_too_slow_is_not(active_directory, serve, tmp_path):
     assert may(r, "ann:ann-secret", "ops/x") == 202
 
 
+def test_settings_that_lose_the_directory_while_it_is_asked(active_directory, serve, tmp_path):
+    r = serve(by_reader(active_directory, tmp_path, timeout="10s"))
+    assert may(r, "ann:ann-secret", "ops/x") == 202
+    reached, told = threading.Event(), threading.Event()
+    found = active_directory.search
+
+    def slow(who, body):
+        reached.set()
+        told.wait(20)
+        return found(who, body)
+    active_directory.search = slow
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(may, r, "bob:bob-secret")
+        assert reached.wait(20)
+        r.reload({"access": {"rules": [{"users": ["*"], "prefix": "team", "actions": ["pull", "push"]}]}})
+        r.wait_until(lambda: "settings were read again" in open(r.log, errors="replace").read())
+        told.set()
+        assert asked.result() == 401, "no directory, no such user"
+    assert r.process.poll() is None and may(r, "ann:ann-secret") == 401
+
+
 def test_groups_that_cannot_be_read_in_time_are_not_taken_for_none(active_directory, serve, tmp_path):
     r = serve(by_reader(active_directory, tmp_path, timeout="1s"))
     found = active_directory.search

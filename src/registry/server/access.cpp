@@ -27,6 +27,7 @@ namespace {
 constexpr int checks_max = 2;                    ///< passwords of the file checked at one time
 constexpr std::chrono::seconds believed_for{30}; ///< a good password of the file
 constexpr std::size_t believed_max = 10'000;
+constexpr int tries_max = 3;                ///< of a log-in while users change
 constexpr std::size_t complaints_max = 20;  ///< of one reading of the file, in the log
 constexpr std::size_t name_bytes_max = 256; ///< of somebody who logs in
 constexpr std::chrono::hours session_life{8};
@@ -116,7 +117,7 @@ class AccessImpl : public Access {
         TokenClaims claims = claims_for(caller.identity, session_audience());
         const auto life = caller.identity.directory ? directory_session_life : session_life;
         claims.expires = claims.issued + life;
-        claims.stamp = password_stamp(caller.identity);
+        claims.stamp = caller.identity.stamp;
         return {key_.sign(claims), life};
     }
 
@@ -142,7 +143,7 @@ class AccessImpl : public Access {
             return read;
         }
         failures_ = FailedLogins(settings_.failures_max, settings_.failures_window);
-        believed_.clear();
+        forget_answers();
         return ok();
     }
     const AccessSettings& settings() const override { return settings_; }
@@ -162,7 +163,7 @@ class AccessImpl : public Access {
             nobodys_hash_ = file_.nobodys_hash();
             log_complaints();
             file_stamp_ = file;
-            believed_.clear();
+            forget_answers();
         }
         const std::string robots_file = settings_.directory + "/robots.json";
         const Stamp robots = stamp_of(robots_file);
@@ -171,12 +172,18 @@ class AccessImpl : public Access {
             robots_.clear();
             for (auto& robot : loaded) { robots_[robot.name] = std::move(robot); }
             robots_stamp_ = robots;
-            believed_.clear();
+            forget_answers();
         }
         return ok();
     }
 
   private:
+    /// What is believed, and what checks that are under way will say: it was of other users.
+    void forget_answers() {
+        believed_.clear();
+        ++generation_;
+    }
+
     /// Lines of the file that are of no use, once for each time it is read.
     void log_complaints() const {
         const auto& all = file_.complaints;
@@ -253,6 +260,7 @@ class AccessImpl : public Access {
     /// Another password, another stamp. "" for users of the directory.
     std::string password_stamp(const Identity& identity) const {
         std::string hash;
+        if (identity.directory) { return ""; }
         if (const auto robot = robots_.find(identity.name); robot != robots_.end()) {
             hash = robot->second.hash;
         } else if (const auto user = file_.hashes.find(identity.name); user != file_.hashes.end()) {
@@ -275,16 +283,29 @@ class AccessImpl : public Access {
                                      net::Until until) {
         if (const auto read = refresh(); !read) { co_return unreadable(read.error()); }
         if (name.size() > name_bytes_max) { co_return wrong_password(); }
+        for (int tries = 0; tries < tries_max; ++tries) {
+            auto found = co_await try_log_in(name, password, peer, until);
+            if (!found) { co_return std::move(found).error(); }
+            if (*found) { co_return std::move(**found); }
+        }
+        co_return unavailable("users or settings change all the time");
+    }
+
+    /// Nothing when users or settings became others meanwhile: then the answer is worth nothing.
+    net::Task<Result<std::optional<Caller>>> try_log_in(std::string name, std::string password,
+                                                        std::string peer, net::Until until) {
+        const std::uint64_t generation = generation_;
         const std::string cached = blob::hash(cache_key_ + name + '\0' + password).hex();
         const std::string place = place_of(peer);
         const bool elsewhere = is_directorys(name);
         // Asked again when it is this one's turn: others may have failed meanwhile, or been right.
         for (const bool waited : {false, true}) {
             if (waited) { wake_next(elsewhere); } // this one may go without a check of its own
+            if (generation != generation_) { co_return std::optional<Caller>(); }
             const Instant now = clock_.now();
             if (const auto known = believed_.find(cached);
                 known != believed_.end() && now < known->second.until) {
-                co_return Caller{known->second.identity, std::nullopt};
+                co_return std::optional<Caller>(Caller{known->second.identity, std::nullopt});
             }
             if (failures_.blocked(name, place, now)) {
                 co_return Error{Errc::Unavailable,
@@ -296,6 +317,8 @@ class AccessImpl : public Access {
         }
         const Instant now = clock_.now();
         auto found = co_await check(name, password, until);
+        if (const auto read = refresh(); !read) { co_return unreadable(read.error()); }
+        if (generation != generation_) { co_return std::optional<Caller>(); }
         if (!found) { co_return unavailable(found.error().message); }
         if (!*found) {
             failures_.note(name, place, now);
@@ -307,15 +330,20 @@ class AccessImpl : public Access {
         failures_.clear(name, place);
         Caller caller;
         caller.identity = std::move(**found);
+        caller.identity.stamp = password_stamp(caller.identity);
+        believe(cached, caller.identity);
+        co_return std::optional<Caller>(std::move(caller));
+    }
+
+    void believe(const std::string& cached, const Identity& identity) {
         if (believed_.size() >= believed_max) { believed_.clear(); }
-        const auto span = caller.identity.directory ? settings_.ldap->cache : believed_for;
+        const auto span = identity.directory ? settings_.ldap->cache : believed_for;
         Instant end = clock_.now() + span;
-        const auto robot = robots_.find(name);
+        const auto robot = robots_.find(identity.name);
         if (robot != robots_.end() && robot->second.expires != Instant()) {
             end = std::min(end, robot->second.expires);
         }
-        believed_[cached] = {caller.identity, end};
-        co_return caller;
+        believed_[cached] = {identity, end};
     }
 
     /// Names that neither the file nor the robots' prefix claims.
@@ -422,6 +450,7 @@ class AccessImpl : public Access {
     std::map<std::string, Robot> robots_;
     std::optional<Stamp> robots_stamp_;
     std::map<std::string, Believed> believed_;
+    std::uint64_t generation_ = 0; ///< of users, robots and settings: more with each reading
     net::WaitQueue queue_;
     int checking_ = 0;
     DirectoryChecks directory_;

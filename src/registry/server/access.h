@@ -40,6 +40,7 @@ struct Identity {
     bool robot = false;
     bool admin = false;
     bool directory = false; ///< the directory (LDAP) knows the password, not the file
+    std::string stamp{};    ///< of the password that was right just now; "" when none was asked for
     bool anonymous() const { return name.empty(); }
 };
 

@@ -353,6 +353,10 @@ class AccessTest : public ::testing::Test {
         auto answer = co_await access_->authenticate("Basic " + base64(pair), "192.0.2.1", {});
         answers->push_back(std::move(answer));
     }
+    net::Task<void> change_password(std::string name, std::string password) {
+        put_user(name, password);
+        co_return;
+    }
     static net::Task<void> wait_for_all(net::TaskScope* scope) {
         net::Until never;
         co_await scope->drain(never);
@@ -375,6 +379,31 @@ TEST_F(AccessTest, users_come_and_go_with_their_file) {
     put_user("ann", "other");
     EXPECT_FALSE(basic("ann:secret")) << "a believed password goes with the file";
     EXPECT_TRUE(net::run_task(loop_, access_->authenticate("", "", {}))->identity.anonymous());
+}
+
+TEST_F(AccessTest, a_password_that_changes_while_it_is_checked_is_the_new_one) {
+    std::vector<Result<Access::Caller>> answers;
+    net::TaskScope scope(loop_);
+    scope.spawn(try_once("ann:secret", &answers));
+    scope.spawn(change_password("ann", "other"));
+    scope.spawn(try_once("ann:other", &answers));
+    net::run_task(loop_, wait_for_all(&scope));
+    ASSERT_EQ(answers.size(), 2u);
+    for (const auto& answer : answers) {
+        if (!answer) {
+            EXPECT_EQ(answer.error().code, Errc::Unauthorized);
+            continue;
+        }
+        EXPECT_TRUE(access_->continue_session(access_->begin_session(*answer).text));
+    }
+    EXPECT_NE(answers[0].has_value(), answers[1].has_value()) << "the old one is refused";
+}
+
+TEST_F(AccessTest, a_session_is_of_the_password_that_was_given) {
+    const auto ann = *basic("ann:secret");
+    put_user("ann", "other");
+    const auto session = access_->begin_session(ann);
+    EXPECT_FALSE(access_->continue_session(session.text)) << "it was another password";
 }
 
 TEST_F(AccessTest, failed_log_ins_are_counted_by_name_and_by_address) {
