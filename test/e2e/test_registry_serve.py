@@ -301,11 +301,11 @@ def test_two_that_start_at_once_on_a_fresh_directory(tmp_path):
             pair.append(r)
         try:
             for r in pair:
-                with open(r.log, "ab") as log:
-                    r.process = subprocess.Popen(r.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+                r.log_start = 0
+                r.spawn(r.command())
             for r in pair:
-                until(lambda r=r: "registry listens" in r.log_tail() or r.process.poll() is not None, 30, what="the registry")
-                assert r.process.poll() is None, r.log_tail()
+                r.wait_until(lambda r=r: r.logged_port(r.listens))
+                r.port = r.logged_port(r.listens)
             ca = pair[0].root + "/private/tls/ca.crt"
             shown = [p for r in pair for p in re.findall(r"with the password\s+(\S+)", r.log_tail())]
             assert len(shown) == 1
