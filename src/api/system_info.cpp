@@ -4,6 +4,7 @@
 #include "base/codec.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "engine/proxy_address.h"
 
 namespace shoal::api {
 namespace {
@@ -149,15 +150,6 @@ void add_machine(Json& info, const HostFacts& facts) {
     info["MemTotal"] = facts.memory_bytes;
 }
 
-/// "http://ann:secret@proxy" with other words for name and password, as Docker shows it.
-std::string without_secret(const std::string& address) {
-    const auto scheme = address.find("://");
-    const auto start = scheme == std::string::npos ? 0 : scheme + 3;
-    const auto at = address.rfind('@', address.find('/', start));
-    if (at == std::string::npos || at < start) { return address; }
-    return address.substr(0, start) + "xxxxx:xxxxx" + address.substr(at);
-}
-
 } // namespace
 
 Json info_document(const InfoValues& values) {
@@ -172,8 +164,8 @@ Json info_document(const InfoValues& values) {
     info["RegistryConfig"] = registry_config(settings);
     info["GenericResources"] = nullptr;
     info["DockerRootDir"] = settings.data_root;
-    info["HttpProxy"] = without_secret(values.proxies.http);
-    info["HttpsProxy"] = without_secret(values.proxies.https);
+    info["HttpProxy"] = engine::without_secret(values.proxies.http);
+    info["HttpsProxy"] = engine::without_secret(values.proxies.https);
     info["NoProxy"] = values.proxies.none;
     info["Name"] = values.facts.host_name;
     info["Labels"] = string_list(settings.labels);

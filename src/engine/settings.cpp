@@ -3,6 +3,7 @@
 #include "base/codec.h"
 #include "base/text.h"
 #include "container/validate.h"
+#include "engine/proxy_address.h"
 #include "engine/settings_keys.h"
 #include "net/download.h" // parse_url
 
@@ -164,7 +165,11 @@ Result<void> put_mirrors(Settings& settings, const Json& json) {
 Result<void> check_proxy(std::string_view key, const std::string& address) {
     if (address.empty()) { return ok(); }
     const auto url = net::parse_url(address);
-    if (!url) { return url.error().with(key); }
+    if (!url) {
+        const auto shown = net::parse_url(without_secret(address));
+        if (!shown) { return shown.error().with(key); }
+        return invalid(std::string(key) + ": its name and password cannot be read");
+    }
     if (url->tls) {
         return invalid(std::string(key) + ": a proxy that is spoken to by https is not supported");
     }
@@ -261,7 +266,7 @@ const std::array keys{
     SettingKey{"dns-search", "dns-search", '\0', FlagForm::List, put<&Settings::dns_search>, false, "DNS search domain"},
     SettingKey{"registry-mirrors", "registry-mirror", '\0', FlagForm::List, put_mirrors, true, "Preferred mirror of the public registry"},
     SettingKey{"insecure-registries", "insecure-registry", '\0', FlagForm::List, put<&Settings::insecure_registries>, true, "Registry that may speak plain HTTP"},
-    SettingKey{"proxies", "", '\0', FlagForm::Text, put_proxies, false, "Proxies on the way to registries, instead of the environment's"},
+    SettingKey{"proxies", "", '\0', FlagForm::Text, put_proxies, true, "Proxies on the way to registries, instead of the environment's"},
     SettingKey{"http-proxy", "http-proxy", '\0', FlagForm::Proxy, refuse_proxy, false, "Proxy on the way to http registries"},
     SettingKey{"https-proxy", "https-proxy", '\0', FlagForm::Proxy, refuse_proxy, false, "Proxy on the way to https registries"},
     SettingKey{"no-proxy", "no-proxy", '\0', FlagForm::Proxy, refuse_proxy, false, "Hosts and networks that are reached without a proxy"},

@@ -1,5 +1,6 @@
 #include "base/codec.h"
 #include "base/text.h"
+#include "engine/proxy_address.h"
 #include "engine/settings.h"
 #include "engine/settings_keys.h"
 
@@ -176,17 +177,22 @@ Result<void> parse_one(Flags& flags, const std::vector<std::string>& args, std::
 /// entries.
 Result<void> refuse_conflicts(const Json& flags, const Json& file) {
     std::vector<std::string> both;
-    const auto compare = [&](const Json& of_flags, const Json& of_file) {
+    const auto shown = [](const Json& value) { return value.dump(); };
+    const auto shown_proxy = [](const Json& value) {
+        const bool text = value.is_string();
+        return Json(text ? without_secret(value.get<std::string>()) : "...").dump();
+    };
+    const auto compare = [&](const Json& of_flags, const Json& of_file, const auto& print) {
         for (const auto& [name, value] : of_flags.items()) {
             const bool independent = name == "features" || name == "runtimes" || name == "proxies";
             if (!of_file.contains(name) || independent) { continue; }
-            both.push_back(name + ": (from flag: " + value.dump() +
-                           ", from file: " + of_file[name].dump() + ")");
+            both.push_back(name + ": (from flag: " + print(value) +
+                           ", from file: " + print(of_file[name]) + ")");
         }
     };
-    compare(flags, file);
+    compare(flags, file, shown);
     if (flags.contains("proxies") && file.contains("proxies") && file["proxies"].is_object()) {
-        compare(flags["proxies"], file["proxies"]);
+        compare(flags["proxies"], file["proxies"], shown_proxy);
     }
     if (both.empty()) { return ok(); }
     return invalid(

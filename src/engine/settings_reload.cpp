@@ -1,5 +1,6 @@
 #include "base/codec.h"
 #include "base/text.h"
+#include "engine/proxy_address.h"
 #include "engine/settings.h"
 
 namespace shoal::engine {
@@ -12,6 +13,16 @@ bool same(const std::map<std::string, RuntimeEntry>& a,
                return x.first == y.first && x.second.path == y.second.path &&
                       x.second.args == y.second.args;
            });
+}
+
+bool same(const ProxyKeys& a, const ProxyKeys& b) {
+    return a.http == b.http && a.https == b.https && a.none == b.none;
+}
+
+std::string proxies_text(const ProxyKeys& proxies) {
+    return dump_json(Json{{"http-proxy", without_secret(proxies.http)},
+                          {"https-proxy", without_secret(proxies.https)},
+                          {"no-proxy", proxies.none}});
 }
 
 std::string list_text(const std::vector<std::string>& list) { return dump_json(Json(list)); }
@@ -48,6 +59,10 @@ std::vector<std::string> apply_reload(Settings& current, const Settings& fresh) 
     take("builder", current.build_cache_bytes_max, fresh.build_cache_bytes_max);
     take("default-shm-size", current.default_shm_size_bytes, fresh.default_shm_size_bytes);
     take("features", current.features, fresh.features);
+    if (!same(current.proxies, fresh.proxies)) {
+        current.proxies = fresh.proxies;
+        changed.emplace_back("proxies");
+    }
     if (!same(current.runtimes, fresh.runtimes)) {
         current.runtimes = fresh.runtimes;
         changed.emplace_back("runtimes");
@@ -67,6 +82,7 @@ TextMap reload_attributes(const Settings& settings) {
         {"max-download-attempts", std::to_string(settings.max_download_attempts)},
         {"registry-mirrors", list_text(settings.registry_mirrors)},
         {"insecure-registries", list_text(settings.insecure_registries)},
+        {"proxies", proxies_text(settings.proxies)},
         {"default-runtime", settings.default_runtime},
         {"builder", "keep " + std::to_string(settings.build_cache_bytes_max)},
         {"default-shm-size", std::to_string(settings.default_shm_size_bytes)},

@@ -11,6 +11,7 @@ namespace shoal::engine {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 using Words = std::vector<std::string>;
 
@@ -259,6 +260,20 @@ TEST(Settings, check_proxies) {
     EXPECT_EQ(both.http + " " + both.https + " " + both.none, "http://f:1 http://p:2 a,b");
     EXPECT_THAT(flag_refusal({"--http-proxy=http://p:2"}, file),
                 HasSubstr("http-proxy: (from flag: \"http://p:2\", from file: "));
+}
+
+TEST(Settings, never_tell_the_password_of_a_proxy) {
+    const std::string secret = R"({"proxies":{"http-proxy":"http://ann:word@f:1"}})";
+    const auto both = flag_refusal({"--http-proxy=http://bob:other@p:2"}, secret);
+    EXPECT_THAT(both, HasSubstr("(from flag: \"http://xxxxx:xxxxx@p:2\", from file: "
+                                "\"http://xxxxx:xxxxx@f:1\")"));
+    for (const auto* address : {"ftp://ann:word@p", "https://ann:word@p", "http://ann:word@p:x"}) {
+        const auto why = refusal(R"({"proxies":{"http-proxy":")" + std::string(address) + "\"}}");
+        EXPECT_FALSE(why.empty()) << address;
+        EXPECT_THAT(why, Not(HasSubstr("word"))) << address;
+    }
+    EXPECT_THAT(reload_attributes(settings_of(secret)).at("proxies"),
+                HasSubstr("http://xxxxx:xxxxx@f:1"));
 }
 
 TEST(Settings, check_labels) {
