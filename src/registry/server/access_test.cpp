@@ -275,6 +275,26 @@ TEST(FailedLogins, a_network_of_ipv6_is_one_place) {
     EXPECT_LE(place_of(std::string(1000, 'x')).size(), 64u);
 }
 
+TEST(FailedLogins, a_large_network_of_ipv6_locks_nobody_out) {
+    HandClock clock;
+    FailedLogins failures(5, seconds(60));
+    const auto of_network = [](int n) {
+        return place_of("2001:db8:1:" + std::to_string(n) + "::7");
+    };
+    for (int n = 0; n < 200; ++n) { failures.note("ann", of_network(n), clock.at); }
+    EXPECT_TRUE(failures.blocked("ann", of_network(1000), clock.at)) << "nor has it many tries";
+    EXPECT_FALSE(failures.blocked("bob", of_network(1000), clock.at));
+    EXPECT_FALSE(failures.blocked("ann", place_of("2001:db8:2::7"), clock.at));
+    EXPECT_FALSE(failures.blocked("ann", "192.0.2.1", clock.at));
+    for (int n = 0; n < 19; ++n) {
+        for (int tries = 0; tries < 5; ++tries) {
+            failures.note("ann", "192.0.2." + std::to_string(n + 10), clock.at);
+        }
+    }
+    EXPECT_TRUE(failures.blocked("ann", "192.0.2.1", clock.at)) << "a crowd does";
+    EXPECT_EQ(network_of("192.0.2.1"), "192.0.2.1");
+}
+
 TEST(Ldap, escapes_what_a_name_could_break_out_with) {
     EXPECT_EQ(fill_filter("(uid={})", "a*)(uid=b\\"), "(uid=a\\2a\\29\\28uid=b\\5c)");
     EXPECT_EQ(fill_dn("uid={},dc=x", "a,dc=y"), "uid=a\\2cdc\\3dy,dc=x");

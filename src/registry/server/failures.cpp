@@ -7,16 +7,16 @@
 
 namespace shoal::registry {
 
-bool Failures::blocked(const std::string& key, Instant now) {
+int Failures::count(const std::string& key, Instant now) {
     const auto found = seen_.find(key);
-    if (found == seen_.end()) { return false; }
+    if (found == seen_.end()) { return 0; }
     auto& times = found->second;
     while (!times.empty() && now - times.front() >= window_) { times.erase(times.begin()); }
     if (times.empty()) {
         seen_.erase(found);
-        return false;
+        return 0;
     }
-    return times.size() >= static_cast<std::size_t>(max_);
+    return static_cast<int>(times.size());
 }
 
 void Failures::note(const std::string& key, Instant now) {
@@ -58,15 +58,23 @@ std::string place_of(std::string_view peer) {
     return to_hex({bytes, 8}) + "/64";
 }
 
+std::string network_of(const std::string& place) {
+    constexpr std::size_t digits = 16; // of a /64
+    if (place.size() != digits + 3 || !place.ends_with("/64")) { return place; }
+    return place.substr(0, 12) + "/48";
+}
+
 bool FailedLogins::blocked(const std::string& name, const std::string& place, Instant now) {
     return both_.blocked(key_of(name, place), now) || place_.blocked(place, now) ||
-           name_.blocked(name, now);
+           network_.blocked(key_of(name, network_of(place)), now) || name_.blocked(name, now);
 }
 
 void FailedLogins::note(const std::string& name, const std::string& place, Instant now) {
     both_.note(key_of(name, place), now);
     place_.note(place, now);
-    name_.note(name, now);
+    const std::string network = key_of(name, network_of(place));
+    if (network_.count(network, now) < few_) { name_.note(name, now); }
+    network_.note(network, now);
 }
 
 void FailedLogins::clear(const std::string& name, const std::string& place) {

@@ -13,7 +13,9 @@ namespace shoal::registry {
 class Failures {
   public:
     Failures(int failures_max, std::chrono::seconds window) : max_(failures_max), window_(window) {}
-    bool blocked(const std::string& key, Instant now);
+    /// Failures of the last `window`, at most `failures_max`.
+    int count(const std::string& key, Instant now);
+    bool blocked(const std::string& key, Instant now) { return count(key, now) >= max_; }
     void note(const std::string& key, Instant now);
     void clear(const std::string& key) { seen_.erase(key); }
     std::size_t size() const { return seen_.size(); }
@@ -29,22 +31,29 @@ class Failures {
 /// Takes ports and brackets; other text is itself.
 std::string place_of(std::string_view peer);
 
-/// `few` for one name from one place; more for all names from one place; many more for one name
-/// from everywhere, which only a crowd of machines reaches.
+/// The network that a place belongs to: the /48 of an IPv6 one, as large as what one customer may
+/// have; other places are their own.
+std::string network_of(const std::string& place);
+
+/// `few` for one name from one place; more for all names from one place, and for one name from one
+/// network; many more for one name from everywhere, which only a crowd of machines reaches: of one
+/// network no more than `few` count there.
 class FailedLogins {
   public:
     static constexpr int by_place_factor = 10;
     static constexpr int by_name_factor = 20;
     FailedLogins(int few, std::chrono::seconds window)
-        : both_(few, window), place_(few * by_place_factor, window),
-          name_(few * by_name_factor, window) {}
+        : few_(few), both_(few, window), place_(few * by_place_factor, window),
+          network_(few * by_place_factor, window), name_(few * by_name_factor, window) {}
     bool blocked(const std::string& name, const std::string& place, Instant now);
     void note(const std::string& name, const std::string& place, Instant now);
     void clear(const std::string& name, const std::string& place);
 
   private:
+    int few_;
     Failures both_;
     Failures place_;
+    Failures network_; ///< by name and network
     Failures name_;
 };
 
