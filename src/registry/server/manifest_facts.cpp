@@ -2,6 +2,8 @@
 
 #include "base/json.h"
 
+#include <limits>
+
 namespace shoal::registry {
 namespace {
 
@@ -38,8 +40,8 @@ Result<void> read_image(const Json& document, ManifestFacts& facts) {
     if (facts.artifact_type.empty()) { facts.artifact_type = text_at(config, "mediaType"); }
     const auto count = [&](const Json& descriptor) {
         if (descriptor.contains("size") && descriptor["size"].is_number_integer()) {
-            facts.content_bytes +=
-                std::max<std::int64_t>(0, descriptor["size"].get<std::int64_t>());
+            const auto size = descriptor["size"].get<std::int64_t>();
+            facts.content_bytes = add_sizes(facts.content_bytes, size);
         }
     };
     count(config);
@@ -67,6 +69,12 @@ Result<void> read_index(const Json& document, ManifestFacts& facts) {
 }
 
 } // namespace
+
+std::int64_t add_sizes(std::int64_t sum, std::int64_t size) {
+    constexpr auto most = std::numeric_limits<std::int64_t>::max();
+    if (size <= 0) { return sum; }
+    return sum > most - size ? most : sum + size;
+}
 
 Result<ManifestFacts> read_manifest_facts(std::string_view bytes, std::string_view media_type) {
     TRY_LET(document, parse_json(bytes, limits));

@@ -289,6 +289,22 @@ TEST_F(StoreTest, many_push_the_same_at_one_time) {
     EXPECT_TRUE(verify_store(*store_, {})->empty());
 }
 
+TEST(ManifestFacts, add_sizes_up_to_the_most_there_is) {
+    const std::string digest = "\"digest\":\"sha256:" + std::string(64, 'a') + "\",\"size\":";
+    const auto bytes_of = [&](const std::string& config, const std::string& layer) {
+        const std::string text = R"({"schemaVersion":2,"config":{)" + digest + config +
+                                 R"(},"layers":[{)" + digest + layer + "},{" + digest + layer +
+                                 "}]}";
+        const auto facts = read_manifest_facts(text, oci::media::oci_manifest);
+        return facts ? facts->content_bytes : -1;
+    };
+    const auto most = std::numeric_limits<std::int64_t>::max();
+    EXPECT_EQ(bytes_of("1", "2"), 5);
+    EXPECT_EQ(bytes_of("-7", "2"), 4);
+    EXPECT_EQ(bytes_of("1", std::to_string(most)), most);
+    EXPECT_EQ(bytes_of(std::to_string(most), "1"), most);
+}
+
 TEST(ManifestFacts, refuse_what_contradicts_itself) {
     const auto refuses = [](const std::string& text, std::string_view type) {
         return !read_manifest_facts(text, type).has_value();
