@@ -1,6 +1,7 @@
 #include "registry/server/http_call.h"
 
 #include "base/text.h"
+#include "registry/server/http_guard.h"
 
 #include <cerrno>
 
@@ -88,7 +89,8 @@ std::string public_url_of(const Service& service, const net::RequestHead& reques
         std::string said = last_forwarded(request.headers, "X-Forwarded-Host");
         if (!said.empty()) { host = std::move(said); }
     }
-    return scheme + "://" + host;
+    // What is no origin is nobody's; no page can have come from there.
+    return parse_origin(scheme + "://" + host).value_or(scheme + "://" + host);
 }
 
 std::string challenge_text(const Service& service, const net::RequestHead& request,

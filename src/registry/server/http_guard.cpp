@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
+#include <cctype>
 
 namespace shoal::registry {
 namespace {
@@ -25,7 +26,51 @@ bool names_loopback(const std::string& name) {
     return name == "localhost" || name == "::1";
 }
 
+bool is_host_name(std::string_view name) {
+    const auto is_letter = [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_';
+    };
+    return !name.empty() && std::ranges::all_of(name, is_letter);
+}
+
+/// "[2001:db8::1]" with its shortest spelling; "" for what is none.
+std::string print_v6(const std::string& text) {
+    in6_addr address{};
+    char shortest[INET6_ADDRSTRLEN] = {};
+    if (::inet_pton(AF_INET6, text.c_str(), &address) != 1) { return ""; }
+    return "[" + std::string(::inet_ntop(AF_INET6, &address, shortest, sizeof shortest)) + "]";
+}
+
 } // namespace
+
+Result<std::string> parse_origin(std::string_view url) {
+    const auto bad = [&](std::string_view why) {
+        return invalid("\"" + std::string(url) + "\": " + std::string(why));
+    };
+    const std::string lower = to_lower(url);
+    const bool tls = lower.starts_with("https://");
+    if (!tls && !lower.starts_with("http://")) { return bad("http:// or https:// is needed"); }
+    const std::string scheme = tls ? "https://" : "http://";
+    const std::string_view rest = std::string_view(lower).substr(scheme.size());
+    if (rest.find_first_of("/?#\\") != std::string_view::npos) {
+        return bad("a host and a port are all it may have");
+    }
+    if (rest.find('@') != std::string_view::npos) { return invalid("an address with a user"); }
+    const bool v6 = rest.starts_with('[');
+    const std::size_t end = v6 ? rest.find(']') : rest.find(':');
+    std::string host(rest.substr(0, end));
+    std::string_view port = end == std::string_view::npos ? "" : rest.substr(v6 ? end + 1 : end);
+    if (v6) { host = print_v6(host.substr(1)); }
+    if (host.empty() || (!v6 && !is_host_name(host)) || (v6 && end == std::string_view::npos)) {
+        return bad("its host is neither a name nor an address (other letters: as xn--)");
+    }
+    if (port.empty()) { return scheme + host; }
+    const auto number =
+        port.starts_with(':') ? parse_number<std::uint16_t>(port.substr(1)) : std::nullopt;
+    if (!number || *number == 0) { return bad("its port is none"); }
+    if (*number == (tls ? 443 : 80)) { return scheme + host; }
+    return scheme + host + ":" + std::to_string(*number);
+}
 
 Result<void> check_approach(const Guard& guard, const net::Headers& headers) {
     const std::string_view site = headers.get_or("Sec-Fetch-Site", "none");

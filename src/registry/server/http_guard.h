@@ -11,6 +11,11 @@
 
 namespace shoal::registry {
 
+/// "https://registry.example:5000" as browsers write it in Origin: host in lower case, no port that
+/// is the scheme's own. Fails: Invalid for what is no http or https address, or has a path, a
+/// query, or a user.
+Result<std::string> parse_origin(std::string_view url);
+
 struct Guard {
     bool open = false;              ///< no accounts: whoever reaches it may do everything
     std::string public_url;         ///< the origin that this registry itself has

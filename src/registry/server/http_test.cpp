@@ -134,6 +134,40 @@ TEST(Guard, refuses_what_pages_of_others_ask) {
     EXPECT_FALSE(check_approach(guard, {{"Sec-Fetch-Site", "cross-site"}}));
 }
 
+TEST(Origin, is_written_as_browsers_write_it) {
+    const auto origin = [](std::string_view url) { return parse_origin(url).value_or("refused"); };
+    EXPECT_EQ(origin("https://Registry.Example:443"), "https://registry.example");
+    EXPECT_EQ(origin("HTTP://r.example:80"), "http://r.example");
+    EXPECT_EQ(origin("http://r.example:443"), "http://r.example:443");
+    EXPECT_EQ(origin("https://r.example:5000"), "https://r.example:5000");
+    EXPECT_EQ(origin("http://[2001:DB8:0::1]:5000"), "http://[2001:db8::1]:5000");
+    EXPECT_EQ(origin("http://[::1]:80"), "http://[::1]");
+    for (const auto* url : {"",
+                            "r.example",
+                            "ftp://r.example",
+                            "https://",
+                            "https://:5000",
+                            "https://r.example/",
+                            "https://r.example/v2",
+                            "https://r.example?x",
+                            "https://r.example#x",
+                            "https://ann@r.example",
+                            "https://ann:word@r.example",
+                            "https://r.example:",
+                            "https://r:0",
+                            "https://r:x",
+                            "https://r:70000",
+                            "https://[::1",
+                            "https://[::1]x",
+                            "https://[x]",
+                            "https://::1",
+                            "https://r example",
+                            "https://r.example:5000/"}) {
+        EXPECT_EQ(origin(url), "refused") << url;
+    }
+    EXPECT_EQ(parse_origin("https://ann:word@r").error().message.find("word"), std::string::npos);
+}
+
 TEST(Guard, lets_an_open_registry_be_called_by_names_of_this_machine_only) {
     const Guard guard{true, "http://localhost:5000", {"mine.example"}};
     for (const auto* host : {"localhost:5000", "127.0.0.1:5000", "127.9.9.9", "[::1]:5000",

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "registry/server/access_settings.h"
 #include "registry/server/cache.h"
+#include "registry/server/http_guard.h"
 
 #include <algorithm>
 
@@ -172,6 +173,10 @@ Result<ServeSettings> apply_serve_json(ServeSettings base, const Json& document)
     codec::Reader reader(document, "", codec::Unknown::Refuse);
     describe(reader, top);
     TRY(reader.finish());
+    if (!base.http.public_url.empty()) {
+        TRY_LET(origin, parse_origin(base.http.public_url).with("public-url"));
+        base.http.public_url = std::move(origin);
+    }
     TRY(read_part(top.tls, "tls", TlsKeys{base}));
     TRY(read_part(top.limits, "limits", LimitKeys{base}));
     TRY(read_part(top.log, "log", LogKeys{base}));
@@ -200,11 +205,6 @@ Result<void> check_serve_settings(const ServeSettings& settings) {
     }
     if (settings.root.empty() || settings.root.front() != '/') {
         return invalid("root: an absolute path is needed");
-    }
-    const std::string& url = settings.http.public_url;
-    if (!url.empty() &&
-        (!(url.starts_with("http://") || url.starts_with("https://")) || url.ends_with('/'))) {
-        return invalid("public-url: https://HOST[:PORT] is needed, without a path");
     }
     if (!is_level(settings.log_level)) {
         return invalid("log.level: must be debug, info, warn or error");

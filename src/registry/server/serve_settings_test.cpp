@@ -40,6 +40,16 @@ TEST(ServeSettings, refuse_what_is_unknown_by_its_name) {
     }
 }
 
+TEST(ServeSettings, take_the_public_address_as_browsers_write_it) {
+    EXPECT_EQ(read(R"({"public-url": "HTTPS://R.Example:443"})")->http.public_url,
+              "https://r.example");
+    for (const auto* url : {"https://r.example/v2", "r.example", "https://ann@r.example"}) {
+        const auto settings = read(R"({"public-url": ")" + std::string(url) + "\"}");
+        ASSERT_FALSE(settings) << url;
+        EXPECT_EQ(settings.error().message.find("public-url"), 0u) << settings.error().message;
+    }
+}
+
 TEST(ServeSettings, let_nobody_open_a_registry_to_the_network) {
     ServeSettings settings;
     settings.open = true;
