@@ -245,10 +245,11 @@ def test_remove_leaves_no_link_rule_or_namespace(api, box):
     before, rules = links(), subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True).stdout.count("\n")
     make(api, "brief")
     id = box.up(host={"NetworkMode": "brief", "PortBindings": {"80/tcp": [{"HostPort": "18080"}]}}, ExposedPorts={"80/tcp": {}})
-    assert len(links()) >= len(before) + 2
+    ours = [link for link in links() if link not in before] # an earlier test's may still be going
+    assert len(ours) >= 2
     box.rm(id, force=1)
     assert api.raw("DELETE", "/networks/brief").status == 204
-    assert links() == before
+    assert not [link for link in links() if link in ours]
     assert subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True).stdout.count("\n") <= rules
 
 
