@@ -1,6 +1,7 @@
 """Users of the registry out of a directory: a real slapd, searched and bound by template; and one that behaves as Active Directory does,
 or badly."""
 import concurrent.futures
+import json
 import os
 import socket
 import subprocess
@@ -337,6 +338,21 @@ def test_a_directory_that_is_too_slow_is_not(active_directory, serve, tmp_path):
         assert [w.result() for w in waiting] == [503] * 8
     active_directory.delay = 0
     assert may(r, "ann:ann-secret", "ops/x") == 202
+
+
+def test_more_groups_than_a_cookie_holds(active_directory, serve, tmp_path):
+    names = [f"a group of ten thousand people {n}" for n in range(300)]
+    (ann,) = [e for e in active_directory.entries.values() if e.get("samaccountname") == ["ann"]]
+    ann["memberof"] = [f"CN={n},OU=Groups,DC=example,DC=org" for n in names]
+    r = serve(by_reader(active_directory, tmp_path), rules=[{"groups": names, "prefix": "ops", "actions": ["pull", "push"]}])
+
+    def log_in(name):
+        body = json.dumps({"name": name, "password": f"{name}-secret"})
+        return r.request("POST", "/api/session", body, {"Content-Type": "application/json"})
+    assert may(r, "ann:ann-secret", "ops/x") == 202
+    refused = log_in("ann")
+    assert refused.status == 403 and "too many groups" in refused.json()["errors"][0]["message"]
+    assert log_in("bob").status == 200
 
 
 def test_settings_that_lose_the_directory_while_it_is_asked(active_directory, serve, tmp_path):

@@ -11,6 +11,7 @@
 #include "registry/protocol/auth_config.h"
 #include "registry/server/audit.h"
 #include "registry/server/directory_checks.h"
+#include "registry/server/ended_sessions.h"
 #include "registry/server/failures.h"
 #include "registry/server/htpasswd.h"
 #include "registry/server/robots.h"
@@ -27,9 +28,10 @@ namespace {
 constexpr int checks_max = 2;                    ///< passwords of the file checked at one time
 constexpr std::chrono::seconds believed_for{30}; ///< a good password of the file
 constexpr std::size_t believed_max = 10'000;
-constexpr int tries_max = 3;                ///< of a log-in while users change
-constexpr std::size_t complaints_max = 20;  ///< of one reading of the file, in the log
-constexpr std::size_t name_bytes_max = 256; ///< of somebody who logs in
+constexpr int tries_max = 3;                    ///< of a log-in while users change
+constexpr std::size_t complaints_max = 20;      ///< of one reading of the file, in the log
+constexpr std::size_t name_bytes_max = 256;     ///< of somebody who logs in
+constexpr std::size_t session_bytes_max = 3800; ///< browsers keep no cookie beyond 4096
 constexpr std::chrono::hours session_life{8};
 constexpr std::chrono::hours directory_session_life{1}; ///< nobody asks the directory meanwhile
 
@@ -57,8 +59,8 @@ class AccessImpl : public Access {
   public:
     AccessImpl(AccessSettings settings, net::Loop& loop, net::Pool& pool, const Clock& clock,
                Random& random, TokenKey key)
-        : settings_(std::move(settings)), pool_(pool), clock_(clock), key_(std::move(key)),
-          audit_(settings_.directory + "/audit.log"),
+        : settings_(std::move(settings)), pool_(pool), clock_(clock), random_(random),
+          key_(std::move(key)), audit_(settings_.directory + "/audit.log"),
           failures_(settings_.failures_max, settings_.failures_window), queue_(loop),
           directory_(loop), cache_key_(random.hex(32)) {}
 
@@ -113,16 +115,33 @@ class AccessImpl : public Access {
                               {"issued_at", format_rfc3339(claims.issued)}});
     }
 
-    Session begin_session(const Caller& caller) override {
+    Result<Session> begin_session(const Caller& caller) override {
         TokenClaims claims = claims_for(caller.identity, session_audience());
         const auto life = caller.identity.directory ? directory_session_life : session_life;
         claims.expires = claims.issued + life;
         claims.stamp = caller.identity.stamp;
-        return {key_.sign(claims), life};
+        claims.id = random_.hex(16);
+        Session session{key_.sign(claims), life};
+        if (session.text.size() > session_bytes_max) {
+            return Error{Errc::Exhausted, "too many groups: a log-in to the page cannot hold the " +
+                                              std::to_string(claims.groups.size()) + " of " +
+                                              caller.identity.name + " that rules name"};
+        }
+        return session;
+    }
+
+    void end_session(std::string_view text) override {
+        const Instant now = clock_.now();
+        const auto claims = key_.verify(text, session_audience(), now);
+        if (!claims || claims->id.empty()) { return; }
+        ended_.note(claims->id, claims->expires, now);
     }
 
     Result<Caller> continue_session(std::string_view text) override {
         TRY_LET(claims, key_.verify(text, session_audience(), clock_.now()));
+        if (claims.id.empty() || ended_.has(claims.id)) {
+            return Error{Errc::Unauthorized, "the session was ended"};
+        }
         TRY_LET(identity, standing_of(claims));
         if (claims.stamp != password_stamp(identity)) {
             return Error{Errc::Unauthorized, "the password is another one now"};
@@ -441,6 +460,7 @@ class AccessImpl : public Access {
     AccessSettings settings_;
     net::Pool& pool_;
     const Clock& clock_;
+    Random& random_;
     TokenKey key_;
     AuditLog audit_;
     FailedLogins failures_;
@@ -451,6 +471,7 @@ class AccessImpl : public Access {
     std::optional<Stamp> robots_stamp_;
     std::map<std::string, Believed> believed_;
     std::uint64_t generation_ = 0; ///< of users, robots and settings: more with each reading
+    EndedSessions ended_;
     net::WaitQueue queue_;
     int checking_ = 0;
     DirectoryChecks directory_;

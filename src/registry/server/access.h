@@ -120,7 +120,11 @@ class Access {
         std::string text;
         std::chrono::seconds life;
     };
-    virtual Session begin_session(const Caller& caller) = 0;
+    /// Fails: Exhausted when the caller has more groups than a cookie can hold.
+    virtual Result<Session> begin_session(const Caller& caller) = 0;
+    /// From now on it is nobody's, whoever has a copy: until its end, and as far as this process
+    /// knows.
+    virtual void end_session(std::string_view text) = 0;
     /// Fails: Unauthorized; Unavailable when the files of users cannot be read.
     virtual Result<Caller> continue_session(std::string_view text) = 0;
     /// Reads rules and settings again (SIGHUP).

@@ -8,6 +8,7 @@
 #include "os/lock_file.h"
 #include "registry/server/access_settings.h"
 #include "registry/server/certificates.h"
+#include "registry/server/ended_sessions.h"
 #include "registry/server/failures.h"
 #include "registry/server/htpasswd.h"
 #include "registry/server/ldap.h"
@@ -414,7 +415,7 @@ TEST_F(AccessTest, a_password_that_changes_while_it_is_checked_is_the_new_one) {
             EXPECT_EQ(answer.error().code, Errc::Unauthorized);
             continue;
         }
-        EXPECT_TRUE(access_->continue_session(access_->begin_session(*answer).text));
+        EXPECT_TRUE(access_->continue_session(access_->begin_session(*answer)->text));
     }
     EXPECT_NE(answers[0].has_value(), answers[1].has_value()) << "the old one is refused";
 }
@@ -423,7 +424,53 @@ TEST_F(AccessTest, a_session_is_of_the_password_that_was_given) {
     const auto ann = *basic("ann:secret");
     put_user("ann", "other");
     const auto session = access_->begin_session(ann);
-    EXPECT_FALSE(access_->continue_session(session.text)) << "it was another password";
+    EXPECT_FALSE(access_->continue_session(session->text)) << "it was another password";
+}
+
+TEST_F(AccessTest, a_session_that_was_ended_is_nobodys_whoever_has_a_copy) {
+    const auto ann = *basic("ann:secret");
+    const auto one = access_->begin_session(ann)->text;
+    const auto other = access_->begin_session(ann)->text;
+    access_->end_session("nonsense");
+    access_->end_session(one);
+    access_->end_session(one);
+    EXPECT_EQ(access_->continue_session(one).error().message, "the session was ended");
+    EXPECT_TRUE(access_->continue_session(other)) << "at another browser";
+}
+
+TEST(EndedSessions, are_remembered_up_to_a_bound_and_the_first_to_end_makes_room) {
+    HandClock clock;
+    EndedSessions ended;
+    ended.note("first", clock.at + seconds(10), clock.at);
+    ended.note("second", clock.at + seconds(20), clock.at);
+    for (std::size_t n = 2; n < EndedSessions::sessions_max; ++n) {
+        ended.note(std::to_string(n), clock.at + hours(1), clock.at);
+    }
+    EXPECT_TRUE(ended.has("first"));
+    ended.note("second", clock.at + seconds(20), clock.at);
+    EXPECT_TRUE(ended.has("first"));
+    ended.note("more", clock.at + hours(1), clock.at);
+    EXPECT_FALSE(ended.has("first"));
+    EXPECT_TRUE(ended.has("second"));
+    EXPECT_EQ(ended.size(), EndedSessions::sessions_max);
+    ended.note("late", clock.at + hours(4), clock.at + hours(3));
+    EXPECT_EQ(ended.size(), 1u) << "what has ended by itself goes";
+}
+
+TEST_F(AccessTest, a_session_that_no_cookie_can_hold_is_refused) {
+    Access::Caller many = *basic("ann:secret");
+    many.identity.directory = true;
+    settings_.rules = {{{}, {}, false, "", {Action::Pull}}};
+    for (int n = 0; n < 300; ++n) {
+        many.identity.groups.push_back("a group of ten thousand people " + std::to_string(n));
+        settings_.rules[0].groups.push_back(many.identity.groups.back());
+    }
+    ASSERT_TRUE(access_->reload(settings_));
+    const auto refused = access_->begin_session(many);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::Exhausted);
+    many.identity.groups.resize(20);
+    EXPECT_TRUE(access_->begin_session(many));
 }
 
 TEST_F(AccessTest, failed_log_ins_are_counted_by_name_and_by_address) {

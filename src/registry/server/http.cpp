@@ -76,6 +76,7 @@ net::Task<void> run_operation(Service& service, Call& call, Record& record) {
     }
     const Operation operation = call.route().operation;
     co_await operation(call);
+    record.user = call.caller().identity.name; // a log-in by the page is of somebody now
 }
 
 net::Task<void> refuse_place(net::Exchange& exchange, Code code, int status, std::string message,
@@ -172,7 +173,7 @@ net::Task<Result<Access::Caller>> authenticate(Service& service, const net::Requ
     std::string authorization(request.headers.get_or("Authorization", ""));
     if (authorization.empty() && request.path.starts_with("/api/")) {
         // An ended session is nobody's: then the page shows what everybody sees, and asks.
-        const std::string session = session_of(request.headers);
+        const std::string session = session_of(service, request);
         auto caller = service.access->continue_session(session);
         if (caller || caller.error().code == Errc::Unavailable) { co_return caller; }
         co_return Access::Caller{};

@@ -69,8 +69,11 @@ net::Task<void> send_blob(Call& call, OpenBlob blob, oci::Digest digest);
 /// An operation on a repository that belongs to the cache (http_cached.cpp).
 net::Task<void> answer_cached(Call& call);
 
-/// The value of the page's cookie, "" when there is none.
-std::string session_of(const net::Headers& headers);
+/// The name of the page's cookie at this address. Browsers send cookies to every port of a host:
+/// each address has its own.
+std::string session_cookie_of(std::string_view public_url);
+/// The value of that cookie, "" when there is none.
+std::string session_of(const Service& service, const net::RequestHead& request);
 
 /// What a failure of Store or Access means to a client: `code` is for NotFound and Invalid.
 struct Refusal {

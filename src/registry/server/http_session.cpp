@@ -1,18 +1,19 @@
 // Who uses the page: a log-in with name and password, which a cookie stands for afterwards. The
 // cookie goes to /api/ only, no script can read it, and no other site's page can send it.
 #include "base/text.h"
+#include "blob/hash.h"
 #include "registry/server/http_call.h"
 #include "registry/server/meters.h"
 
 namespace shoal::registry {
 namespace {
 
-constexpr std::string_view cookie_name = "shoal_registry";
 constexpr std::size_t form_bytes_max = 16 * 1024;
 
 std::string print_cookie(const Call& call, std::string_view value, std::chrono::seconds life) {
-    const bool secure = public_url_of(call.service(), call.request()).starts_with("https://");
-    return std::string(cookie_name) + "=" + std::string(value) +
+    const std::string url = public_url_of(call.service(), call.request());
+    const bool secure = url.starts_with("https://");
+    return session_cookie_of(url) + "=" + std::string(value) +
            "; Path=/api; HttpOnly; SameSite=Strict; Max-Age=" + std::to_string(life.count()) +
            (secure ? "; Secure" : "");
 }
@@ -21,10 +22,11 @@ net::Task<void> answer_session(Call& call, const Access::Caller& caller, std::st
     const Access& access = *call.service().access;
     net::Headers headers = page_headers();
     if (!cookie.empty()) { headers.add("Set-Cookie", std::move(cookie)); }
+    const bool known = !caller.identity.anonymous() || access.settings().open;
     std::string body = dump_json(Json{{"user", caller.identity.name},
                                       {"admin", access.allows(caller, "", Action::Admin)},
                                       {"accounts", !access.settings().open},
-                                      {"version", SHOAL_VERSION}});
+                                      {"version", known ? SHOAL_VERSION : ""}});
     co_await call.answer(200, std::move(headers), std::move(body));
 }
 
@@ -67,12 +69,18 @@ net::Headers page_headers() {
     return headers;
 }
 
-std::string session_of(const net::Headers& headers) {
-    for (const auto& [header, value] : headers) {
+std::string session_cookie_of(std::string_view public_url) {
+    const std::string name = "shoal_registry_" + blob::hash(public_url).hex().substr(0, 8);
+    return public_url.starts_with("https://") ? "__Secure-" + name : name;
+}
+
+std::string session_of(const Service& service, const net::RequestHead& request) {
+    const std::string cookie = session_cookie_of(public_url_of(service, request));
+    for (const auto& [header, value] : request.headers) {
         if (!equals_ignore_case(header, "Cookie")) { continue; }
         for (const auto& pair : split(value, ';')) {
             const auto [name, text] = cut(trim(pair), '=');
-            if (name == cookie_name) { return std::string(text); }
+            if (name == cookie) { return std::string(text); }
         }
     }
     return "";
@@ -104,12 +112,18 @@ net::Task<void> log_in_to_page(Call& call) {
         co_await refuse_log_in(call, caller.error());
         co_return;
     }
-    const Access::Session session = service.access->begin_session(*caller);
-    std::string cookie = print_cookie(call, session.text, session.life);
+    const auto session = service.access->begin_session(*caller);
+    if (!session) {
+        co_await call.refuse(Code::Denied, session.error().message);
+        co_return;
+    }
+    call.set_caller(*caller);
+    std::string cookie = print_cookie(call, session->text, session->life);
     co_await answer_session(call, *caller, std::move(cookie));
 }
 
 net::Task<void> log_out_of_page(Call& call) {
+    call.service().access->end_session(session_of(call.service(), call.request()));
     std::string cookie = print_cookie(call, "", std::chrono::seconds(0));
     const Access::Caller nobody;
     co_await answer_session(call, nobody, std::move(cookie));

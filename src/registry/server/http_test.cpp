@@ -124,6 +124,13 @@ TEST(Scope, asks_for_what_the_operation_needs) {
     EXPECT_EQ(scope_of(Need::Known, ""), "");
 }
 
+TEST(SessionCookie, is_of_one_address) {
+    const auto plain = session_cookie_of("http://localhost:5000");
+    EXPECT_EQ(plain.find("shoal_registry_"), 0u);
+    EXPECT_NE(plain, session_cookie_of("http://localhost:5001"));
+    EXPECT_EQ(session_cookie_of("https://r.example").find("__Secure-shoal_registry_"), 0u);
+}
+
 TEST(Guard, refuses_what_pages_of_others_ask) {
     const Guard guard{false, "https://r.example", {}};
     EXPECT_TRUE(check_approach(guard, {{"Host", "r.example"}}));

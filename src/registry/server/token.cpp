@@ -82,6 +82,7 @@ Json payload_of(const TokenClaims& claims) {
     if (!claims.groups.empty()) { payload["groups"] = claims.groups; }
     if (claims.robot) { payload["robot"] = true; }
     if (claims.directory) { payload["directory"] = true; }
+    if (!claims.id.empty()) { payload["jti"] = claims.id; }
     if (!claims.stamp.empty()) { payload["stamp"] = claims.stamp; }
     return payload;
 }
@@ -124,6 +125,7 @@ Result<TokenClaims> claims_of(const Json& payload, std::string_view audience, In
     claims.groups = texts_at(payload, "groups");
     claims.robot = payload.contains("robot") && payload["robot"] == true;
     claims.directory = payload.contains("directory") && payload["directory"] == true;
+    claims.id = text_at(payload, "jti");
     claims.stamp = text_at(payload, "stamp");
     if (payload.contains("access") && payload["access"].is_array()) {
         for (const auto& entry : payload["access"]) {

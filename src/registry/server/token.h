@@ -17,6 +17,7 @@ struct TokenClaims {
     std::vector<std::string> groups;
     bool robot = false;
     bool directory = false; ///< a user of the directory rather than of the file
+    std::string id;         ///< of a session; "" for tokens
     std::string stamp;      ///< of the password that was right; "" when that does not matter
     std::vector<Scope> scopes;
     std::string audience;
