@@ -1,11 +1,17 @@
 """The pull-through cache: `shoald registry serve` in front of another registry."""
+import base64
 import concurrent.futures
+import http.client
 import http.server
 import os
+import shutil
+import socket
+import ssl
 import threading
 
 import pytest
 
+from harness import host, relay
 from harness.registry import OCI_MANIFEST, DockerRegistry, ShoalRegistry, digest_of
 
 ACCEPT = {"Accept": OCI_MANIFEST}
@@ -184,3 +190,190 @@ def test_bytes_with_another_digest_are_neither_served_nor_kept(make_cache):
     finally:
         server.shutdown()
         server.server_close()
+
+
+OUTSIDE = "192.0.2.53"  # of this network namespace, and not a loopback address: certificates count there
+READER = "reader:sesame-and-thyme"
+
+
+class Upstream(ShoalRegistry):
+    """Ours with users, under an address that is not loopback, and with its own certificate unless told not to."""
+
+    def __init__(self, folder, config=None, args=("--name", OUTSIDE)):
+        access = {"admins": ["writer"], "rules": [{"users": ["reader"], "prefix": "team", "actions": ["pull"]}]}
+        super().__init__(folder, config={"access": access, **(config or {})}, args=args)
+        for user in (READER, "writer:rosemary-and-dill"):
+            name, password = user.split(":")
+            done = self.run("user", "add", name, "--password-stdin", stdin=password)
+            assert done.returncode == 0, done.stderr
+
+    @property
+    def address(self):
+        return f"{OUTSIDE}:{self.port}"
+
+    @property
+    def wanted_address(self):
+        return f"{OUTSIDE}:{self.port or 0}"
+
+    @property
+    def authority(self):
+        found = [os.path.join(d, f) for d, _, fs in os.walk(self.root + "/private/tls") for f in fs if f.startswith("ca") and f.endswith((".crt", ".pem"))]
+        return found[0] if found else None
+
+    def connection(self, timeout=60):
+        if self.authority:
+            context = ssl.create_default_context(cafile=self.authority)
+            context.check_hostname = False
+            return http.client.HTTPSConnection(OUTSIDE, self.port, timeout=timeout, context=context)
+        return http.client.HTTPConnection(OUTSIDE, self.port, timeout=timeout)
+
+    def put_app(self):
+        return self.put_image("team/app", "1", [b"one" * 1000, b"two"], user="writer:rosemary-and-dill")[1]
+
+
+@pytest.fixture
+def certificates():
+    """/etc/docker/certs.d of the tests' own mount namespace, empty."""
+    made = not os.path.isdir("/etc/docker")
+    if made:
+        os.mkdir("/etc/docker")
+    host.sh("mount -t tmpfs -o mode=755 certs /etc/docker")
+
+    def trust(place, authority):
+        os.makedirs(f"/etc/docker/certs.d/{place}")
+        shutil.copy(authority, f"/etc/docker/certs.d/{place}/ca.crt")
+
+    yield trust
+    host.sh("umount /etc/docker")
+    if made:
+        os.rmdir("/etc/docker")
+
+
+@pytest.fixture
+def log_in(tmp_path):
+    secret = tmp_path / "password"
+    secret.write_text(READER.split(":")[1] + "\n")
+    secret.chmod(0o600)
+    return {"username": "reader", "password-file": str(secret)}
+
+
+@pytest.mark.parametrize("challenge", ["bearer", "basic"])
+def test_an_upstream_with_a_certificate_of_its_own_and_users(tmp_path, make_cache, certificates, log_in, challenge):
+    upstream = Upstream(str(tmp_path / "upstream"), {"challenge": challenge}).start()
+    try:
+        digest = upstream.put_app()
+        scheme = upstream.request("GET", "/v2/").headers["WWW-Authenticate"].split()[0]
+        assert scheme.lower() == challenge
+        entry = {"prefix": "hub/", "url": f"https://{upstream.address}", **log_in}
+        refused = make_cache({"upstreams": [entry]}).request("GET", "/v2/hub/team/app/manifests/1", headers=ACCEPT)
+        assert refused.status == 503 and b"certificate" in refused.body, (refused.status, refused.body)
+        certificates(upstream.address, upstream.authority)
+        cache = make_cache({"upstreams": [entry]})
+        assert read_image(cache, "hub/team/app", "1").headers["Docker-Content-Digest"] == digest
+        assert cache.request("GET", "/v2/hub/team/app/tags/list").json()["tags"] == ["1"]
+        # What the reader may not see there cannot be told from what is not there.
+        upstream.put_image("secret/app", "1", user="writer:rosemary-and-dill")
+        hidden = cache.request("GET", "/v2/hub/secret/app/manifests/1", headers=ACCEPT)
+        assert hidden.status in (404, 503) and "sesame" not in hidden.body.decode(), (hidden.status, hidden.body)
+        # A refusal of one repository does not lock out the others.
+        assert cache.request("GET", "/v2/hub/team/app/tags/list").json()["tags"] == ["1"]
+        insecure = make_cache({"upstreams": [{**entry, "url": f"https://{upstream.address}", "prefix": "lab/", "insecure": True}]})
+        read_image(insecure, "lab/team/app", "1")
+    finally:
+        upstream.stop()
+
+
+class Proxy:
+    """An HTTP proxy that knows where `names` are ("upstream.example" -> address), and writes down what it is asked."""
+
+    def __init__(self, names, user=None):
+        self.names, self.user, self.asked = names, user, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.answer, args=(client,), daemon=True).start()
+
+    def answer(self, client):
+        with client:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                data = client.recv(65536)
+                if not data:
+                    return
+                head += data
+            line = head.split(b"\r\n", 1)[0].decode()
+            self.asked.append(line)
+            wanted = "Basic " + base64.b64encode((self.user or "").encode()).decode()
+            if self.user and wanted.encode() not in head:
+                client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                return
+            for name, address in self.names.items():
+                head = head.replace(f" http://{name}".encode(), f" http://{address}".encode(), 1).replace(f"CONNECT {name}".encode(), f"CONNECT {address}".encode(), 1)
+            try:
+                relay.answer(client, head)
+            except OSError:
+                pass
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+class CacheWithEnvironment(ShoalRegistry):
+    def __init__(self, folder, config, environment):
+        super().__init__(folder, config=config)
+        self.environment = environment
+
+    def command(self):
+        return ["env", *(f"{k}={v}" for k, v in self.environment.items()), *super().command()]
+
+
+@pytest.fixture
+def direct_relay(monkeypatch):
+    """The proxy of the test goes by itself, whatever the machine's proxy is."""
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_an_upstream_behind_a_proxy_of_the_environment(tmp_path, certificates, log_in, direct_relay):
+    upstream = Upstream(str(tmp_path / "upstream"), args=("--name", "upstream.example")).start()
+    proxy = Proxy({"upstream.example": OUTSIDE}, user="ann:proxy-secret")
+    certificates(f"upstream.example:{upstream.port}", upstream.authority)
+    entry = {"prefix": "hub/", "url": f"https://upstream.example:{upstream.port}", **log_in}
+    cache = CacheWithEnvironment(str(tmp_path / "cache"), {"upstreams": [entry]}, {"HTTPS_PROXY": f"http://ann:proxy-secret@{proxy.address}"}).start()
+    wrong = CacheWithEnvironment(str(tmp_path / "wrong"), {"upstreams": [entry]}, {"HTTPS_PROXY": f"http://ann:other-secret@{proxy.address}"}).start()
+    try:
+        digest = upstream.put_app()
+        assert read_image(cache, "hub/team/app", "1").headers["Docker-Content-Digest"] == digest
+        assert proxy.asked and all(line.startswith(f"CONNECT upstream.example:{upstream.port} ") for line in proxy.asked)
+        refused = wrong.request("GET", "/v2/hub/team/app/manifests/1", headers=ACCEPT)
+        assert refused.status == 503 and b"407" in refused.body, (refused.status, refused.body)
+        assert b"other-secret" not in refused.body and "other-secret" not in wrong.log_tail()
+    finally:
+        for server in cache, wrong, proxy, upstream:
+            server.stop()
+
+
+def test_an_upstream_without_tls_behind_a_proxy(tmp_path, log_in, direct_relay):
+    upstream = Upstream(str(tmp_path / "upstream"), {"challenge": "basic"}, args=("--plain-http",)).start()
+    proxy = Proxy({"plain.example": OUTSIDE})
+    entry = {"prefix": "hub/", "url": f"http://plain.example:{upstream.port}", "insecure": True, **log_in}
+    config = {"upstreams": [entry, {**entry, "prefix": "near/", "url": f"http://{upstream.address}"}]}
+    cache = CacheWithEnvironment(str(tmp_path / "cache"), config, {"http_proxy": f"http://{proxy.address}", "https_proxy": f"http://{proxy.address}", "no_proxy": OUTSIDE}).start()
+    try:
+        digest = upstream.put_app()
+        assert read_image(cache, "hub/team/app", "1").headers["Docker-Content-Digest"] == digest
+        assert any(line.startswith(f"GET http://plain.example:{upstream.port}/v2/team/app/manifests/1 ") for line in proxy.asked), proxy.asked
+        asked = len(proxy.asked)
+        read_image(cache, "near/team/app", "1")
+        assert len(proxy.asked) == asked
+    finally:
+        for server in cache, proxy, upstream:
+            server.stop()
