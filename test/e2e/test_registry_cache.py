@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 import threading
+import time
 
 import pytest
 
@@ -377,3 +378,62 @@ def test_an_upstream_without_tls_behind_a_proxy(tmp_path, log_in, direct_relay):
     finally:
         for server in cache, proxy, upstream:
             server.stop()
+
+
+def cached(cache, digest):
+    """The file of a blob in the cache; None when it is not there."""
+    path = f"{cache.root}/private/cache/blobs/{digest.replace(':', '-')}"
+    return path if os.path.exists(path) else None
+
+
+def read_hours_ago(cache, digest, hours):
+    then = time.time() - hours * 3600
+    os.utime(cached(cache, digest), (then, then))
+
+
+def test_the_least_recently_read_makes_room_but_not_what_is_being_served(upstream, make_cache):
+    size = 5_900_000
+    blobs = [os.urandom(size) for _ in range(4)]
+    served, oldest, newer, last = (upstream.put_blob("big", data) for data in blobs)
+    cache = make_cache({**cache_config(upstream), "cache": {"size": "20MB"}})
+    for hours, digest in ((3, served), (2, oldest), (1, newer)):
+        assert cache.request("GET", f"/v2/hub/big/blobs/{digest}").status == 200
+        read_hours_ago(cache, digest, hours)
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.settimeout(60)
+        slow.connect(("127.0.0.1", cache.port))
+        slow.sendall(f"GET /v2/hub/big/blobs/{served} HTTP/1.1\r\nHost: {cache.address}\r\nConnection: close\r\n\r\n".encode())
+        answer = http.client.HTTPResponse(slow)
+        answer.begin()
+        read_hours_ago(cache, served, 3)
+        assert cache.request("GET", f"/v2/hub/big/blobs/{last}").body == blobs[3]
+        host.until(lambda: not cached(cache, oldest), what="room made")
+        assert cached(cache, served) and cached(cache, newer) and cached(cache, last)
+        assert answer.read() == blobs[0]
+    assert cache.request("GET", f"/v2/hub/big/blobs/{oldest}").body == blobs[1]
+    # The sweep at the start looks, too.
+    cache.stop()
+    for hours, digest in ((4, served), (2, oldest), (3, newer), (1, last)):
+        if cached(cache, digest):
+            read_hours_ago(cache, digest, hours)
+    cache.write_config({**cache_config(upstream), "cache": {"size": "7MB"}})
+    cache.start()
+    host.until(lambda: [d for d in (served, oldest, newer, last) if cached(cache, d)] == [last], what="room made at the start")
+
+
+def test_a_blob_larger_than_the_whole_cache_is_served(upstream, make_cache):
+    data = os.urandom(3_000_000)
+    digest = upstream.put_blob("big", data)
+    cache = make_cache({**cache_config(upstream), "cache": {"size": "1MB"}})
+    for _ in range(3):
+        assert cache.request("GET", f"/v2/hub/big/blobs/{digest}").body == data
+        host.until(lambda: not cached(cache, digest), what="room made")
+
+
+def test_a_size_that_is_none_is_refused_by_name(tmp_path):
+    for number, (value, word) in enumerate((({"size": "much"}, "cache.size"), ({"sizes": "1GB"}, "cache.sizes"), ("1GB", "cache"))):
+        registry = ShoalRegistry(str(tmp_path / str(number)), config={"cache": value})
+        with pytest.raises(AssertionError) as error:
+            registry.start()
+        assert word in str(error.value)

@@ -2,12 +2,14 @@
 
 #include "base/text.h"
 #include "blob/hash.h"
+#include "metrics/metrics.h"
 #include "net/pool.h"
 #include "net/scope.h"
 #include "net/sleep.h"
 #include "os/file.h"
 #include "registry/client/repository.h"
 #include "registry/server/cache_files.h"
+#include "registry/server/cache_upkeep.h"
 
 #include <algorithm>
 #include <fcntl.h>
@@ -19,6 +21,7 @@ namespace {
 
 constexpr std::size_t piece_bytes = 256 * 1024;
 constexpr std::chrono::seconds manifest_patience{60};
+constexpr std::chrono::milliseconds full_pause{500}; ///< fetches come in groups
 
 bool is_digest(const std::string& reference) { return reference.find(':') != std::string::npos; }
 
@@ -32,20 +35,42 @@ struct Sink {
     blob::Hasher hasher;
 };
 
+struct CacheMeters {
+    explicit CacheMeters(metrics::Metrics& all)
+        : manifest_hits(reads(all, "manifest", "hit")),
+          manifest_misses(reads(all, "manifest", "miss")),
+          manifest_stale(reads(all, "manifest", "stale")), blob_hits(reads(all, "blob", "hit")),
+          blob_misses(reads(all, "blob", "miss")),
+          fetched_bytes(all.counter("shoal_registry_cache_fetched_bytes_total",
+                                    "Bytes of blobs that the cache fetched of upstreams")),
+          removed_bytes(all.counter("shoal_registry_cache_removed_bytes_total",
+                                    "Bytes that the cache has given up")),
+          bytes(all.gauge("shoal_registry_cache_bytes", "Bytes that the cache holds")) {}
+    static metrics::Counter reads(metrics::Metrics& all, const char* kind, const char* result) {
+        return all.counter(
+            "shoal_registry_cache_reads_total",
+            "Reads of the cache: hit, miss (the upstream was asked), stale (it is away)",
+            {{"kind", kind}, {"result", result}});
+    }
+    metrics::Counter manifest_hits, manifest_misses, manifest_stale, blob_hits, blob_misses;
+    metrics::Counter fetched_bytes, removed_bytes;
+    metrics::Gauge bytes;
+};
+
 class PullThrough final : public Cache {
   public:
     PullThrough(net::Loop& loop, net::Pool& pool, const Clock& clock, CacheOptions options)
-        : loop_(loop), pool_(pool), clock_(clock), options_(std::move(options)), scope_(loop) {}
-    void start() override { scope_.spawn(sweep_now_and_then()); }
+        : loop_(loop), pool_(pool), clock_(clock), options_(std::move(options)),
+          meters_(*options_.metrics), full_(loop), scope_(loop) {}
+    void start() override { scope_.spawn(tidy_now_and_then()); }
     net::Task<void> close() override { co_await scope_.close(); }
     bool covers(std::string_view name) const override {
         return find_upstream(options_.upstreams, name) != nullptr;
     }
     net::Task<Result<Manifest>> manifest(std::string name, std::string reference) override;
-    net::Task<Result<OpenBlob>> blob(std::string name, oci::Digest digest) override;
+    net::Task<Result<Blob>> blob(std::string name, oci::Digest digest) override;
     net::Task<Result<std::int64_t>> blob_size(std::string name, oci::Digest digest) override;
     net::Task<Result<std::vector<std::string>>> tags(std::string name) override;
-    Result<void> sweep(Instant now) const override;
 
   private:
     struct Remote {
@@ -76,7 +101,11 @@ class PullThrough final : public Cache {
                                        oci::Digest digest);
     net::Task<Result<void>> copy_blob(std::unique_ptr<BlobReader> reader, std::string temporary,
                                       oci::Digest digest);
-    net::Task<void> sweep_now_and_then();
+    std::shared_ptr<const void> lease(const oci::Digest& digest);
+    std::set<std::string> leased();
+    void count_kept(std::int64_t bytes);
+    net::Task<void> tidy();
+    net::Task<void> tidy_now_and_then();
 
     net::Loop& loop_;
     net::Pool& pool_;
@@ -84,7 +113,11 @@ class PullThrough final : public Cache {
     CacheOptions options_;
     std::map<std::string, Remote> remotes_; ///< by prefix
     std::map<std::string, std::shared_ptr<Flight>> flights_;
+    std::map<std::string, std::weak_ptr<const void>> leases_; ///< by the blob's item
     std::uint64_t fetches_ = 0;
+    CacheMeters meters_;
+    std::int64_t kept_bytes_ = 0; ///< as counted at the last tidying, and what came since
+    net::Signal full_;
     net::TaskScope scope_;
 };
 
@@ -142,6 +175,7 @@ PullThrough::fetch_manifest(const Upstream* upstream, std::string name, std::str
         return cache_files::save_manifest(root, name, manifest);
     };
     CO_TRY(co_await pool_.run(save));
+    count_kept(static_cast<std::int64_t>(manifest.bytes.size()));
     co_return manifest;
 }
 
@@ -175,7 +209,10 @@ net::Task<Result<Cache::Manifest>> PullThrough::manifest_of_tag(const Upstream* 
     };
     if (known && clock_.now() < known->checked + upstream->ttl) {
         auto kept = co_await pool_.run(load);
-        if (kept) { co_return Manifest{std::move(*kept), false}; }
+        if (kept) {
+            meters_.manifest_hits.add();
+            co_return Manifest{std::move(*kept), false};
+        }
     }
     auto fresh = co_await revalidate(upstream, name, tag, digest);
     if (fresh) {
@@ -184,6 +221,7 @@ net::Task<Result<Cache::Manifest>> PullThrough::manifest_of_tag(const Upstream* 
             return cache_files::save_tag(root, name, tag, now);
         };
         CO_TRY(co_await pool_.run(save));
+        meters_.manifest_misses.add();
         co_return Manifest{std::move(*fresh), false};
     }
     if (fresh.error().code == Errc::NotFound) {
@@ -194,6 +232,7 @@ net::Task<Result<Cache::Manifest>> PullThrough::manifest_of_tag(const Upstream* 
     if (!known) { co_return std::move(fresh).error(); }
     auto kept = co_await pool_.run(load);
     if (!kept) { co_return std::move(fresh).error(); }
+    meters_.manifest_stale.add();
     co_return Manifest{std::move(*kept), true};
 }
 
@@ -206,8 +245,12 @@ net::Task<Result<Cache::Manifest>> PullThrough::manifest(std::string name, std::
         return cache_files::load_manifest(root, name, digest);
     };
     auto kept = co_await pool_.run(load);
-    if (kept) { co_return Manifest{std::move(*kept), false}; }
+    if (kept) {
+        meters_.manifest_hits.add();
+        co_return Manifest{std::move(*kept), false};
+    }
     CO_TRY_LET(fresh, co_await fetch_manifest(upstream, name, reference));
+    meters_.manifest_misses.add();
     co_return Manifest{std::move(fresh), false};
 }
 
@@ -232,14 +275,19 @@ net::Task<Result<std::int64_t>> PullThrough::blob_size(std::string name, oci::Di
     co_return co_await remote_size(upstream, name, digest);
 }
 
-net::Task<Result<OpenBlob>> PullThrough::blob(std::string name, oci::Digest digest) {
+net::Task<Result<Cache::Blob>> PullThrough::blob(std::string name, oci::Digest digest) {
     const Upstream* upstream = find_upstream(options_.upstreams, name);
     ASSERT(upstream != nullptr);
     const auto open = [root = options_.root, name, digest] {
         return cache_files::open_blob(root, name, digest);
     };
+    const auto held = lease(digest);
     auto kept = co_await pool_.run(open);
-    if (kept) { co_return std::move(*kept); }
+    if (kept) {
+        meters_.blob_hits.add();
+        co_return Blob{std::move(*kept), held};
+    }
+    meters_.blob_misses.add();
     std::shared_ptr<Flight> flight = flights_[name + "@" + digest.text()];
     if (!flight) {
         if (flights_.size() > options_.fetches_max) {
@@ -254,7 +302,8 @@ net::Task<Result<OpenBlob>> PullThrough::blob(std::string name, oci::Digest dige
     const net::Wake wake = co_await flight->done.wait(until);
     if (wake != net::Wake::Raised) { co_return Error{Errc::Unavailable, "the registry is ending"}; }
     CO_TRY(Result<void>(flight->result));
-    co_return co_await pool_.run(open);
+    CO_TRY_LET(opened, co_await pool_.run(open));
+    co_return Blob{std::move(opened), held};
 }
 
 net::Task<void> PullThrough::fly(const Upstream* upstream, std::string name, oci::Digest digest,
@@ -286,6 +335,10 @@ net::Task<Result<void>> PullThrough::fetch_blob(const Upstream* upstream, std::s
     };
     auto ended = co_await pool_.run(end);
     if (!copied) { co_return failed(*upstream, std::move(copied).error()); }
+    if (ended) {
+        meters_.fetched_bytes.add(static_cast<double>(size));
+        count_kept(size);
+    }
     co_return ended;
 }
 
@@ -331,21 +384,64 @@ net::Task<Result<std::vector<std::string>>> PullThrough::tags(std::string name) 
     co_return kept;
 }
 
-Result<void> PullThrough::sweep(Instant now) const {
-    for (const auto& upstream : options_.upstreams) {
-        TRY(cache_files::remove_unread(options_.root, upstream.prefix, now - upstream.keep));
+/// One for all who read the blob at one time.
+std::shared_ptr<const void> PullThrough::lease(const oci::Digest& digest) {
+    auto& known = leases_[cache_files::item_of(digest)];
+    std::shared_ptr<const void> held = known.lock();
+    if (!held) {
+        held = std::make_shared<char>();
+        known = held;
     }
-    return cache_files::remove_unnamed(options_.root);
+    return held;
 }
 
-net::Task<void> PullThrough::sweep_now_and_then() {
+std::set<std::string> PullThrough::leased() {
+    std::erase_if(leases_, [](const auto& entry) { return entry.second.expired(); });
+    std::set<std::string> items;
+    for (const auto& [item, held] : leases_) { items.insert(item); }
+    return items;
+}
+
+void PullThrough::count_kept(std::int64_t bytes) {
+    kept_bytes_ += bytes;
+    meters_.bytes.set(static_cast<double>(kept_bytes_));
+    if (options_.bytes_max > 0 && kept_bytes_ > options_.bytes_max) { full_.raise(); }
+}
+
+net::Task<void> PullThrough::tidy() {
+    cache_upkeep::Rules rules = cache_upkeep::rules_of(options_.upstreams, clock_.now());
+    rules.bytes_max = options_.bytes_max;
+    rules.in_use = leased();
+    const std::int64_t before = kept_bytes_;
+    const auto job = [root = options_.root, rules = std::move(rules)] {
+        return cache_upkeep::tidy(root, rules, cache_upkeep::Act::Remove);
+    };
+    auto done = co_await pool_.run(job);
+    if (!done) {
+        spdlog::error("cache: {}", done.error().message);
+        co_return;
+    }
+    // What came while it looked is counted twice at worst, until it looks again.
+    kept_bytes_ = done->kept_bytes + (kept_bytes_ - before);
+    meters_.bytes.set(static_cast<double>(kept_bytes_));
+    meters_.removed_bytes.add(static_cast<double>(done->removed_bytes));
+    if (done->removed > 0) {
+        spdlog::info("cache: {} files removed, {} freed, {} stay", done->removed,
+                     human_size(static_cast<double>(done->removed_bytes)),
+                     human_size(static_cast<double>(done->kept_bytes)));
+    }
+}
+
+net::Task<void> PullThrough::tidy_now_and_then() {
     while (!scope_.cancel().cancelled()) {
-        const auto job = [this, now = clock_.now()] { return sweep(now); };
-        auto done = co_await pool_.run(job);
-        if (!done) { spdlog::error("cache: {}", done.error().message); }
+        co_await tidy();
         const net::Until pause(Deadline::in(options_.sweep_every), scope_.cancel());
-        const net::Wake wake = co_await net::sleep(loop_, pause);
-        (void)wake;
+        const net::Wake wake = co_await full_.wait(pause);
+        if (wake != net::Wake::Raised) { continue; }
+        // Those who wait for the blob that made it too much open it first.
+        const net::Until moment(Deadline::in(full_pause), scope_.cancel());
+        const net::Wake slept = co_await net::sleep(loop_, moment);
+        (void)slept;
     }
 }
 

@@ -17,6 +17,10 @@ class Loop;
 class Pool;
 } // namespace shoal::net
 
+namespace shoal::metrics {
+class Metrics;
+}
+
 namespace shoal::registry {
 
 struct Upstream {
@@ -43,6 +47,8 @@ struct CacheOptions {
     std::size_t fetches_max = 64;        ///< blobs being fetched at one time: Unavailable
     std::chrono::seconds away_pause{10}; ///< for so long an upstream that failed is not asked
     std::chrono::seconds sweep_every{3600};
+    std::int64_t bytes_max = 0; ///< of all that is kept: then the least recently read goes; 0: any
+    metrics::Metrics* metrics = nullptr; ///< not null
 };
 
 class Cache {
@@ -51,7 +57,7 @@ class Cache {
     static Result<std::unique_ptr<Cache>> create(net::Loop& loop, net::Pool& pool,
                                                  const Clock& clock, CacheOptions options);
     virtual ~Cache() = default;
-    /// Begins to remove, now and then, what has not been read for long.
+    /// Begins to remove, now and then and when there is too much, what has not been read for long.
     virtual void start() = 0;
     virtual net::Task<void> close() = 0;
 
@@ -64,12 +70,13 @@ class Cache {
     // All of them fail: NotFound when the upstream says so; Unavailable with its words for whatever
     // else it says, when nothing is kept; Exhausted when the disk is full.
     virtual net::Task<Result<Manifest>> manifest(std::string name, std::string reference) = 0;
-    virtual net::Task<Result<OpenBlob>> blob(std::string name, oci::Digest digest) = 0;
+    struct Blob {
+        OpenBlob open;
+        std::shared_ptr<const void> lease; ///< while it lives the blob does not go to make room
+    };
+    virtual net::Task<Result<Blob>> blob(std::string name, oci::Digest digest) = 0;
     virtual net::Task<Result<std::int64_t>> blob_size(std::string name, oci::Digest digest) = 0;
     virtual net::Task<Result<std::vector<std::string>>> tags(std::string name) = 0;
-
-    /// Removes what nobody has read for its upstream's time.
-    virtual Result<void> sweep(Instant now) const = 0;
 };
 
 } // namespace shoal::registry

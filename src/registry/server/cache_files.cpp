@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <fcntl.h>
-#include <filesystem>
 #include <unistd.h>
 
 namespace shoal::registry::cache_files {
@@ -18,19 +17,15 @@ template <class V> void describe(V& v, KnownTag& known) {
 
 namespace {
 
-namespace fs = std::filesystem;
+constexpr auto touch_after =
+    std::chrono::minutes(1); ///< a file's time is not written at every read
 
-constexpr auto touch_after = std::chrono::hours(1); ///< a file's time is not written at every read
-
-std::string file_name(const oci::Digest& digest) {
-    return std::string(oci::name_of(digest.kind())) + "-" + digest.hex();
-}
 /// A component of a name cannot begin with "_".
 std::string folder(const std::string& root, const std::string& name, const char* kind) {
     return root + "/repositories/" + name + "/" + kind;
 }
 std::string blob_path(const std::string& root, const oci::Digest& digest) {
-    return root + "/blobs/" + file_name(digest);
+    return root + "/blobs/" + item_of(digest);
 }
 
 Instant time_of(const struct stat& facts) {
@@ -57,6 +52,10 @@ Result<void> link_file(const std::string& from, const std::string& to) {
 
 } // namespace
 
+std::string item_of(const oci::Digest& digest) {
+    return std::string(oci::name_of(digest.kind())) + "-" + digest.hex();
+}
+
 Result<void> prepare(const std::string& root) {
     TRY(os::ensure_directory(root, 0700));
     TRY(os::remove_tree(root + "/unfinished"));
@@ -72,7 +71,7 @@ std::string temporary(const std::string& root, std::uint64_t number) {
 
 Result<StoredManifest> load_manifest(const std::string& root, const std::string& name,
                                      const oci::Digest& digest) {
-    const std::string path = folder(root, name, "_manifests") + "/" + file_name(digest);
+    const std::string path = folder(root, name, "_manifests") + "/" + item_of(digest);
     TRY_LET(file, os::open_file(path, O_RDONLY));
     TRY_LET(facts, facts_of(file, path));
     TRY_LET(text, os::read_all(file));
@@ -91,7 +90,7 @@ Result<void> save_manifest(const std::string& root, const std::string& name,
                            const StoredManifest& manifest) {
     const std::string where = folder(root, name, "_manifests");
     TRY(os::ensure_directory(where, 0700));
-    return os::write_file_atomic(where + "/" + file_name(manifest.digest),
+    return os::write_file_atomic(where + "/" + item_of(manifest.digest),
                                  manifest.media_type + "\n" + manifest.bytes);
 }
 
@@ -124,7 +123,7 @@ std::vector<std::string> tags(const std::string& root, const std::string& name) 
 
 Result<OpenBlob> open_blob(const std::string& root, const std::string& name,
                            const oci::Digest& digest) {
-    const std::string path = folder(root, name, "_blobs") + "/" + file_name(digest);
+    const std::string path = folder(root, name, "_blobs") + "/" + item_of(digest);
     TRY_LET(file, os::open_file(path, O_RDONLY));
     TRY_LET(facts, facts_of(file, path));
     touch(file, facts);
@@ -137,7 +136,7 @@ Result<void> keep_blob(const std::string& root, const std::string& name, const o
     if (fsync(opened.raw()) != 0) { return os_error("sync " + file, errno); }
     const std::string where = folder(root, name, "_blobs");
     TRY(os::ensure_directory(where, 0700));
-    TRY(link_file(file, where + "/" + file_name(digest)));
+    TRY(link_file(file, where + "/" + item_of(digest)));
     TRY(link_file(file, blob_path(root, digest)));
     return os::remove_file(file);
 }
@@ -148,34 +147,7 @@ Result<void> link_blob(const std::string& root, const std::string& name,
     if (!os::exists(from)) { return Error{Errc::NotFound, "no copy of " + digest.text()}; }
     const std::string where = folder(root, name, "_blobs");
     TRY(os::ensure_directory(where, 0700));
-    return link_file(from, where + "/" + file_name(digest));
-}
-
-Result<void> remove_unread(const std::string& root, const std::string& prefix, Instant before) {
-    const std::string where = root + "/repositories/" + prefix;
-    std::error_code error;
-    fs::recursive_directory_iterator at(where, error);
-    if (error) { return ok(); }
-    while (at != fs::recursive_directory_iterator()) {
-        const std::string path = at->path().string();
-        struct stat facts {};
-        const bool old =
-            lstat(path.c_str(), &facts) == 0 && S_ISREG(facts.st_mode) && time_of(facts) < before;
-        at.increment(error);
-        if (error) { return Error{Errc::Internal, where + ": " + error.message()}; }
-        if (old) { TRY(os::remove_file(path)); }
-    }
-    return ok();
-}
-
-Result<void> remove_unnamed(const std::string& root) {
-    TRY_LET(entries, os::list_directory(root + "/blobs"));
-    for (const auto& entry : entries) {
-        const std::string path = root + "/blobs/" + entry.name;
-        struct stat facts {};
-        if (lstat(path.c_str(), &facts) == 0 && facts.st_nlink == 1) { TRY(os::remove_file(path)); }
-    }
-    return ok();
+    return link_file(from, where + "/" + item_of(digest));
 }
 
 } // namespace shoal::registry::cache_files

@@ -30,15 +30,12 @@ std::vector<std::string> tags(const std::string& root, const std::string& name);
 
 Result<OpenBlob> open_blob(const std::string& root, const std::string& name,
                            const oci::Digest& digest);
+/// What name a manifest or blob has in its folder: "sha256-…".
+std::string item_of(const oci::Digest& digest);
 /// A whole and verified file becomes the blob, on disk for certain.
 Result<void> keep_blob(const std::string& root, const std::string& name, const oci::Digest& digest,
                        const std::string& file);
 /// Another repository's copy becomes this one's too. Fails: NotFound when there is none.
 Result<void> link_blob(const std::string& root, const std::string& name, const oci::Digest& digest);
-
-/// Removes files of repositories under `prefix` that were last read before `before`.
-Result<void> remove_unread(const std::string& root, const std::string& prefix, Instant before);
-/// Removes blobs that no repository names any more.
-Result<void> remove_unnamed(const std::string& root);
 
 } // namespace shoal::registry::cache_files

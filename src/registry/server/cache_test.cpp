@@ -4,6 +4,7 @@
 #include "os/file.h"
 #include "registry/server/cache.h"
 #include "registry/server/cache_files.h"
+#include "registry/server/cache_upkeep.h"
 
 #include <gtest/gtest.h>
 
@@ -59,19 +60,82 @@ TEST_F(CacheFiles, a_blob_belongs_to_the_repositories_that_were_given_it) {
     EXPECT_EQ(cache_files::open_blob(root_, "hub/b", digest)->size, 5);
 }
 
+using cache_upkeep::Act;
+using cache_upkeep::Kept;
+using cache_upkeep::Kind;
+
 TEST_F(CacheFiles, what_nobody_has_read_for_long_goes_and_its_bytes_with_the_last_name) {
     const auto digest = keep("hub/a", "bytes");
     ASSERT_TRUE(cache_files::link_blob(root_, "lab/b", digest));
     const Instant now = os::SystemClock().now();
-    ASSERT_TRUE(cache_files::remove_unread(root_, "hub/", now - std::chrono::hours(1)));
+    const auto tidy = [&](std::chrono::hours hub, std::chrono::hours lab) {
+        cache_upkeep::Rules rules;
+        rules.unread_since = [=](const std::string& name) {
+            return now + (name.starts_with("hub/") ? hub : lab);
+        };
+        return cache_upkeep::tidy(root_, rules, Act::Remove)->removed_bytes;
+    };
+    const std::chrono::hours hour(1);
+    EXPECT_EQ(tidy(-hour, -hour), 0);
     EXPECT_TRUE(cache_files::open_blob(root_, "hub/a", digest));
-    ASSERT_TRUE(cache_files::remove_unread(root_, "hub/", now + std::chrono::hours(1)));
-    ASSERT_TRUE(cache_files::remove_unnamed(root_));
+    EXPECT_EQ(tidy(hour, -hour), 0);
     EXPECT_FALSE(cache_files::open_blob(root_, "hub/a", digest));
     EXPECT_TRUE(cache_files::open_blob(root_, "lab/b", digest));
-    ASSERT_TRUE(cache_files::remove_unread(root_, "lab/", now + std::chrono::hours(1)));
-    ASSERT_TRUE(cache_files::remove_unnamed(root_));
+    EXPECT_EQ(tidy(hour, hour), 5);
     EXPECT_FALSE(cache_files::link_blob(root_, "hub/a", digest));
+}
+
+TEST_F(CacheFiles, the_longest_prefix_says_how_long_and_the_usual_time_is_for_what_none_covers) {
+    const auto all = parsed(R"([{"prefix":"a/","url":"https://one.example","keep":"1h"},
+                                {"prefix":"a/b/","url":"https://two.example","keep":"9d"}])");
+    const Instant now = os::SystemClock().now();
+    const auto rules = cache_upkeep::rules_of(*all, now);
+    EXPECT_EQ(rules.unread_since("a/x"), now - std::chrono::hours(1));
+    EXPECT_EQ(rules.unread_since("a/b/x"), now - std::chrono::hours(9 * 24));
+    EXPECT_EQ(rules.unread_since("gone/x"), now - std::chrono::hours(30 * 24));
+}
+
+TEST_F(CacheFiles, what_is_held_is_counted_by_upstream_and_once_in_all) {
+    const auto all = parsed(R"([{"prefix":"hub/","url":"https://one.example"}])");
+    const auto digest = keep("hub/a", "bytes");
+    ASSERT_TRUE(cache_files::link_blob(root_, "lab/b", digest));
+    ASSERT_TRUE(cache_files::save_manifest(root_, "hub/a", {blob::hash("{}"), "x", "{}"}));
+    const auto held = cache_upkeep::measure(root_, *all);
+    ASSERT_EQ(held->upstreams.size(), 2U);
+    EXPECT_EQ(held->upstreams[0].prefix, "");
+    EXPECT_EQ(held->upstreams[0].bytes, 5);
+    EXPECT_EQ(held->upstreams[1].bytes, 9);
+    EXPECT_EQ(held->upstreams[1].blobs, 1U);
+    EXPECT_EQ(held->upstreams[1].manifests, 1U);
+    EXPECT_EQ(held->bytes, 9);
+}
+
+TEST(CacheRoom, the_least_recently_read_goes_but_not_tags_nor_what_is_being_served) {
+    const Instant start;
+    const auto at = [&](int hour) { return start + std::chrono::hours(hour); };
+    const std::vector<Kept> all{{Kind::Blob, "newest", 40, at(9), {"a"}, true},
+                                {Kind::Tag, "tag", 1, at(1), {"a"}},
+                                {Kind::Blob, "served", 40, at(2), {"a"}, true},
+                                {Kind::Manifest, "older", 10, at(3), {"b"}},
+                                {Kind::Blob, "old", 40, at(4), {"a", "b"}, true}};
+    cache_upkeep::Rules rules;
+    rules.unread_since = [&](const std::string&) { return start; };
+    rules.in_use = {"served"};
+    const auto gone = [&](std::int64_t bytes_max) {
+        rules.bytes_max = bytes_max;
+        std::string items;
+        for (const auto& one : cache_upkeep::plan_removals(all, rules)) {
+            EXPECT_TRUE(one.whole);
+            EXPECT_EQ(one.repositories, one.kept->repositories);
+            items += one.kept->item + " ";
+        }
+        return items;
+    };
+    EXPECT_EQ(gone(0), "");
+    EXPECT_EQ(gone(131), "");
+    EXPECT_EQ(gone(130), "older old ");
+    EXPECT_EQ(gone(100), "older old ");
+    EXPECT_EQ(gone(1), "older old newest ");
 }
 
 TEST_F(CacheFiles, a_damaged_manifest_is_not_served) {

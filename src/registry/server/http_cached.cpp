@@ -63,7 +63,7 @@ net::Task<void> answer_blob(Call& call) {
         co_await call.refuse(blob.error(), Code::BlobUnknown);
         co_return;
     }
-    co_await send_blob(call, std::move(*blob), *digest);
+    co_await send_blob(call, std::move(blob->open), *digest);
 }
 
 net::Task<void> answer_tags(Call& call) {

@@ -120,6 +120,12 @@ template <class V> void describe(V& v, LimitKeys& keys) {
     span(v, "stall-timeout", s.server.stall_timeout);
     s.http.stall_timeout = s.server.stall_timeout;
 }
+struct CacheKeys {
+    ServeSettings& settings;
+};
+template <class V> void describe(V& v, CacheKeys& keys) {
+    size(v, "size", keys.settings.cache_bytes_max);
+}
 struct LogKeys {
     ServeSettings& settings;
 };
@@ -129,7 +135,7 @@ template <class V> void describe(V& v, LogKeys& keys) {
 }
 struct TopKeys {
     ServeSettings& settings;
-    Json tls, limits, log, access;
+    Json tls, limits, log, access, cache;
 };
 template <class V> void describe(V& v, TopKeys& keys) {
     ServeSettings& s = keys.settings;
@@ -148,6 +154,7 @@ template <class V> void describe(V& v, TopKeys& keys) {
     v("gc", s.gc);
     v("limits", keys.limits);
     v("upstreams", s.upstreams);
+    v("cache", keys.cache);
     span(v, "shutdown-timeout", s.shutdown_timeout);
     v("log", keys.log);
 }
@@ -180,6 +187,7 @@ Result<ServeSettings> apply_serve_json(ServeSettings base, const Json& document)
     TRY(read_part(top.tls, "tls", TlsKeys{base}));
     TRY(read_part(top.limits, "limits", LimitKeys{base}));
     TRY(read_part(top.log, "log", LogKeys{base}));
+    TRY(read_part(top.cache, "cache", CacheKeys{base}));
     if (!top.access.is_null()) {
         TRY_LET(access, parse_access_settings(base.access, top.access));
         base.access = std::move(access);
@@ -216,6 +224,7 @@ Result<void> check_serve_settings(const ServeSettings& settings) {
         return invalid("limits.manifest-size: at most " + std::to_string(oci::manifest_bytes_max));
     }
     TRY(parse_upstreams(settings.upstreams));
+    if (settings.cache_bytes_max < 0) { return invalid("cache.size: must not be negative"); }
     for (const auto& quota : settings.quotas) {
         if (quota.bytes_max <= 0) { return invalid("quotas: size must be more than 0"); }
     }

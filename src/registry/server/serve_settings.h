@@ -37,12 +37,14 @@ struct ServeSettings {
     GcSchedule gc;
     StoreLimits store;
     net::ServerLimits server;
-    Json upstreams = Json::array(); ///< of the pull-through cache: parse_upstreams(), cache.h
+    Json upstreams = Json::array();   ///< of the pull-through cache: parse_upstreams(), cache.h
+    std::int64_t cache_bytes_max = 0; ///< 0: nothing but time bounds it
     std::chrono::seconds shutdown_timeout{30};
     std::string log_level = "info";
     std::string access_log = "stderr"; ///< "stderr", "off" or a path
 
     std::string private_directory() const { return root + "/private"; }
+    std::string cache_directory() const { return private_directory() + "/cache"; }
 };
 
 /// A settings document on top of `base`. Fails: Invalid naming the key.

@@ -126,10 +126,12 @@ class Running {
         TRY_LET(upstreams, parse_upstreams(settings_.upstreams));
         if (upstreams.empty()) { return ok(); }
         CacheOptions options;
-        options.root = settings_.private_directory() + "/cache";
+        options.root = settings_.cache_directory();
         options.upstreams = std::move(upstreams);
         options.hosts.certificate_directories = {"/etc/shoal/certs.d", "/etc/docker/certs.d"};
         options.hosts.proxy = proxy_;
+        options.bytes_max = settings_.cache_bytes_max;
+        options.metrics = &meters_.metrics();
         TRY_LET(cache, Cache::create(loop_, pool_, clock_, std::move(options)));
         cache_ = std::move(cache);
         service_.cache = cache_.get();
