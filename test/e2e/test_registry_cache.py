@@ -3,6 +3,7 @@ import base64
 import concurrent.futures
 import http.client
 import http.server
+import json
 import os
 import shutil
 import socket
@@ -437,3 +438,49 @@ def test_a_size_that_is_none_is_refused_by_name(tmp_path):
         with pytest.raises(AssertionError) as error:
             registry.start()
         assert word in str(error.value)
+
+
+def test_usage_collection_and_metrics_tell_of_the_cache(upstream, make_cache):
+    layers = [b"one" * 1000, b"two" * 500]
+    upstream.put_image("team/app", "1", layers)
+    config = {"upstreams": [cache_config(upstream)["upstreams"][0], {"prefix": "lab/", "url": f"http://{upstream.address}", "insecure": True, "keep": "1h"}]}
+    cache = make_cache(config)
+    for name in "hub/team/app", "hub/team/app", "lab/team/app":
+        read_image(cache, name, "1")
+
+    def said(*words):
+        done = cache.run(*words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    held = json.loads(said("du", "--json"))["cache"]
+    by_prefix = {one["prefix"]: one for one in held["upstreams"]}
+    assert set(by_prefix) == {"hub/", "lab/"}
+    for one in by_prefix.values():
+        assert (one["repositories"], one["tags"], one["manifests"], one["blobs"]) == (1, 1, 1, 3)
+        assert one["bytes"] > 4000
+    assert held["bytes"] < by_prefix["hub/"]["bytes"] + by_prefix["lab/"]["bytes"] - 4000  # blobs lie there once
+    text = said("du")
+    assert any(line.split()[:1] == ["hub/"] for line in text.splitlines()) and "\ncache " in text, text
+
+    metrics = {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in cache.request("GET", "/metrics").body.decode().splitlines() if line.startswith("shoal_registry_cache")}
+    assert metrics['shoal_registry_cache_reads_total{kind="blob",result="hit"}'] == 3
+    assert metrics['shoal_registry_cache_reads_total{kind="blob",result="miss"}'] == 6
+    assert metrics['shoal_registry_cache_reads_total{kind="manifest",result="hit"}'] == 1
+    assert metrics['shoal_registry_cache_reads_total{kind="manifest",result="miss"}'] == 2
+    assert 0 < metrics["shoal_registry_cache_bytes"] <= held["bytes"]
+    assert metrics["shoal_registry_cache_fetched_bytes_total"] > 4000
+
+    then = time.time() - 7200
+    for folder, _, files in os.walk(f"{cache.root}/private/cache/repositories"):
+        for file in files:
+            os.utime(os.path.join(folder, file), (then, then))
+    would = json.loads(said("gc", "--dry-run", "--json"))["cache"]
+    assert would["removedFiles"] == 2 and 0 < would["freedBytes"] < 4000  # lab's tag and manifest; hub keeps the blobs
+    assert json.loads(said("du", "--json"))["cache"] == held
+    assert "of the cache" in said("gc", "--dry-run")
+    assert json.loads(said("gc", "--json"))["cache"] == would
+    left = {one["prefix"]: one["blobs"] for one in json.loads(said("du", "--json"))["cache"]["upstreams"]}
+    assert left == {"hub/": 3, "lab/": 0}
+    upstream.stop()
+    read_image(cache, "hub/team/app", "1")

@@ -65,6 +65,13 @@ int run_on_store(const StoreCommand& command, const std::vector<std::string>& ar
     return command.run(**store, *line, has_word(*line, "--json") ? Output::Json : Output::Text);
 }
 
+/// Its upstreams have been checked with the settings.
+CachePlace cache_of(const ServeSettings& settings) {
+    auto upstreams = parse_upstreams(settings.upstreams);
+    return {settings.cache_directory(),
+            upstreams ? std::move(*upstreams) : std::vector<Upstream>()};
+}
+
 int run_accounts(std::string_view command, const std::vector<std::string>& args) {
     auto line = parse_serve_line(args, Rest::Keep);
     if (!line) { return fail(command, line.error()); }
@@ -88,7 +95,8 @@ int run_gc(const std::vector<std::string>& args) {
     const auto run = [](Store& store, const ServeLine& line, Output output) {
         GcOptions options = line.settings.gc.options;
         options.dry_run = has_word(line, "--dry-run");
-        return run_gc_command(store, options, output);
+        const os::SystemClock clock;
+        return run_gc_command(store, options, cache_of(line.settings), clock.now(), output);
     };
     return run_on_store({"gc",
                          "gc [--dry-run] [--json]",
@@ -99,8 +107,8 @@ int run_gc(const std::vector<std::string>& args) {
 }
 
 int run_du(const std::vector<std::string>& args) {
-    const auto run = [](Store& store, const ServeLine&, Output output) {
-        return run_du_command(store, output);
+    const auto run = [](Store& store, const ServeLine& line, Output output) {
+        return run_du_command(store, cache_of(line.settings), output);
     };
     return run_on_store({"du", "du [--json]", "", {"--json"}, run}, args);
 }

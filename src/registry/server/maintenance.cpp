@@ -21,11 +21,48 @@ Json texts_of(const std::vector<oci::Digest>& digests) {
     return list;
 }
 
+/// "hub/" or, for what no upstream covers any more, "(no upstream)"
+std::string shown_prefix(const std::string& prefix) {
+    return prefix.empty() ? "(no upstream)" : prefix;
+}
+
+Json json_of(const cache_upkeep::Holdings& held) {
+    Json rows = Json::array();
+    for (const auto& one : held.upstreams) {
+        rows.push_back({{"prefix", one.prefix},
+                        {"bytes", one.bytes},
+                        {"repositories", one.repositories},
+                        {"tags", one.tags},
+                        {"manifests", one.manifests},
+                        {"blobs", one.blobs}});
+    }
+    return Json{{"upstreams", std::move(rows)}, {"bytes", held.bytes}};
+}
+
+void print_cache(const cache_upkeep::Holdings& held) {
+    if (held.upstreams.empty()) { return; }
+    std::size_t width = 13;
+    for (const auto& one : held.upstreams) { width = std::max(width, one.prefix.size()); }
+    fmt::print("\n{:<{}}   {:>10}   {:>12}   {:>6}   {:>9}   {:>6}\n", "CACHE", width, "SIZE",
+               "REPOSITORIES", "TAGS", "MANIFESTS", "BLOBS");
+    for (const auto& one : held.upstreams) {
+        fmt::print("{:<{}}   {:>10}   {:>12}   {:>6}   {:>9}   {:>6}\n", shown_prefix(one.prefix),
+                   width, human_size(static_cast<double>(one.bytes)), one.repositories, one.tags,
+                   one.manifests, one.blobs);
+    }
+    fmt::print("cache {}\n", human_size(static_cast<double>(held.bytes)));
+}
+
 } // namespace
 
-int run_gc_command(Store& store, const GcOptions& options, Output output) {
+int run_gc_command(Store& store, const GcOptions& options, const CachePlace& cache, Instant now,
+                   Output output) {
     const auto report = collect_garbage(store, options);
     if (!report) { return fail(report.error()); }
+    const auto act = options.dry_run ? cache_upkeep::Act::OnlySay : cache_upkeep::Act::Remove;
+    const auto tidied =
+        cache_upkeep::tidy(cache.root, cache_upkeep::rules_of(cache.upstreams, now), act);
+    if (!tidied) { return fail(tidied.error()); }
     if (output == Output::Json) {
         const Json document{{"dryRun", options.dry_run},
                             {"removedTags", report->removed_tags},
@@ -34,7 +71,11 @@ int run_gc_command(Store& store, const GcOptions& options, Output output) {
                             {"removedLinks", report->removed_links},
                             {"removedUploads", report->removed_uploads},
                             {"freedBytes", report->freed_bytes},
-                            {"keptBytes", report->kept_bytes}};
+                            {"keptBytes", report->kept_bytes},
+                            {"cache",
+                             {{"removedFiles", tidied->removed},
+                              {"freedBytes", tidied->removed_bytes},
+                              {"keptBytes", tidied->kept_bytes}}}};
         fmt::print("{}\n", dump_json(document));
         return 0;
     }
@@ -47,12 +88,19 @@ int run_gc_command(Store& store, const GcOptions& options, Output output) {
                report->removed_blobs.size(), report->removed_links, report->removed_uploads,
                human_size(static_cast<double>(report->freed_bytes)),
                human_size(static_cast<double>(report->kept_bytes)));
+    if (tidied->removed > 0 || tidied->kept_bytes > 0) {
+        fmt::print("{} {} files of the cache: {}; {} stay\n", verb, tidied->removed,
+                   human_size(static_cast<double>(tidied->removed_bytes)),
+                   human_size(static_cast<double>(tidied->kept_bytes)));
+    }
     return 0;
 }
 
-int run_du_command(Store& store, Output output) {
+int run_du_command(Store& store, const CachePlace& cache, Output output) {
     const auto usage = measure_usage(store);
     if (!usage) { return fail(usage.error()); }
+    const auto held = cache_upkeep::measure(cache.root, cache.upstreams);
+    if (!held) { return fail(held.error()); }
     if (output == Output::Json) {
         Json rows = Json::array();
         for (const auto& one : usage->repositories) {
@@ -65,7 +113,8 @@ int run_du_command(Store& store, Output output) {
         const Json document{{"repositories", std::move(rows)},
                             {"blobsBytes", usage->blobs_bytes},
                             {"garbageBytes", usage->garbage_bytes},
-                            {"uploadsBytes", usage->uploads_bytes}};
+                            {"uploadsBytes", usage->uploads_bytes},
+                            {"cache", json_of(*held)}};
         fmt::print("{}\n", dump_json(document));
         return 0;
     }
@@ -82,6 +131,7 @@ int run_du_command(Store& store, Output output) {
                human_size(static_cast<double>(usage->blobs_bytes)),
                human_size(static_cast<double>(usage->garbage_bytes)),
                human_size(static_cast<double>(usage->uploads_bytes)));
+    print_cache(*held);
     return 0;
 }
 
