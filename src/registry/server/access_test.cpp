@@ -423,6 +423,7 @@ TEST_F(AccessTest, a_password_that_changes_while_it_is_checked_is_the_new_one) {
 TEST_F(AccessTest, a_session_is_of_the_password_that_was_given) {
     const auto ann = *basic("ann:secret");
     put_user("ann", "other");
+    EXPECT_TRUE(basic("ann:other"));
     const auto session = access_->begin_session(ann);
     EXPECT_FALSE(access_->continue_session(session->text)) << "it was another password";
 }
