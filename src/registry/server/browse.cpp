@@ -4,7 +4,6 @@
 #include "oci/image_config.h"
 #include "registry/server/manifest_facts.h"
 
-#include <limits>
 #include <map>
 #include <set>
 
@@ -56,14 +55,9 @@ void add_blobs(const StoredManifest& manifest, Sizes& into) {
     for (const auto& layer : parsed->layers) { into[layer.digest.text()] = layer.size; }
 }
 
-/// What strangers say of sizes may be anything.
 std::int64_t sum_of(const Sizes& sizes) {
     std::int64_t sum = 0;
-    for (const auto& [digest, size] : sizes) {
-        if (__builtin_add_overflow(sum, size, &sum)) {
-            return std::numeric_limits<std::int64_t>::max();
-        }
-    }
+    for (const auto& [digest, size] : sizes) { sum = add_sizes(sum, size); }
     return sum;
 }
 
