@@ -484,3 +484,102 @@ def test_usage_collection_and_metrics_tell_of_the_cache(upstream, make_cache):
     assert left == {"hub/": 3, "lab/": 0}
     upstream.stop()
     read_image(cache, "hub/team/app", "1")
+
+
+class Dripping(http.server.BaseHTTPRequestHandler):
+    """An upstream that sends the first half of its only blob, and the rest when it is let."""
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        server = self.server
+        body = b"{}" if self.path == "/v2/" else server.body
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        if body is not server.body:
+            self.wfile.write(body)
+            return
+        server.asked += 1
+        half = len(body) // 2
+        self.wfile.write(body[:half])
+        server.go_on.wait(60)
+        self.wfile.write(body[half:])
+
+    do_HEAD = do_GET
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def dripping():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    server.daemon_threads = True
+    server.body, server.asked, server.go_on = os.urandom(6_000_000), 0, threading.Event()
+    server.settings = {"upstreams": [{"prefix": "hub/", "url": f"http://127.0.0.1:{server.server_address[1]}", "insecure": True}]}
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.go_on.set()
+    server.shutdown()
+    server.server_close()
+
+
+def begin_read(cache, digest, headers=None):
+    c = cache.connection()
+    c.request("GET", f"/v2/hub/app/blobs/{digest}", headers=headers or {})
+    answer = c.getresponse()
+    answer.connection = c  # lives as long as the answer
+    return answer
+
+
+def test_a_large_blob_is_served_while_it_comes(dripping, make_cache):
+    digest = digest_of(dripping.body)
+    cache = make_cache(dripping.settings)
+    first, second = begin_read(cache, digest), begin_read(cache, digest)
+    part = begin_read(cache, digest, {"Range": "bytes=1000000-1999999"})
+    late = begin_read(cache, digest, {"Range": "bytes=5999990-"})
+    assert (first.status, part.status, late.status) == (200, 206, 206)
+    assert first.headers["Content-Length"] == "6000000" and first.headers["Docker-Content-Digest"] == digest
+    half = first.read(2_900_000)
+    assert half == dripping.body[:2_900_000]
+    assert second.read(2_900_000) == half
+    assert part.read() == dripping.body[1_000_000:2_000_000]
+    assert not cached(cache, digest)
+    gone = begin_read(cache, digest)
+    gone.read(1000)
+    gone.close()
+    gone.connection.close()
+    dripping.go_on.set()
+    assert half + first.read() == half + second.read() == dripping.body
+    assert late.read() == dripping.body[5_999_990:]
+    assert dripping.asked == 1
+    assert cache.request("GET", f"/v2/hub/app/blobs/{digest}").body == dripping.body
+    assert dripping.asked == 1 and cached(cache, digest)
+
+
+def test_a_large_blob_with_another_digest_breaks_off_and_is_not_kept(dripping, make_cache):
+    dripping.go_on.set()
+    cache = make_cache(dripping.settings)
+    for _ in range(2):
+        answer = begin_read(cache, digest_of(b"right"))
+        assert answer.status == 200
+        with pytest.raises(http.client.IncompleteRead) as error:
+            answer.read()
+        assert len(error.value.partial) < len(dripping.body)
+    assert "another digest" in cache.log_tail()
+    assert dripping.asked == 2
+    assert [files for _, _, files in os.walk(cache.root + "/private/cache") if files] == []
+
+
+def test_the_end_does_not_wait_for_a_blob_that_does_not_come(dripping, make_cache):
+    cache = make_cache({**dripping.settings, "shutdown-timeout": "1s"})
+    answer = begin_read(cache, digest_of(dripping.body))
+    answer.read(1000)
+    began = time.monotonic()
+    assert cache.stop() == 0
+    assert time.monotonic() - began < 20
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        answer.read()
+    assert not os.listdir(cache.root + "/private/cache/blobs")

@@ -20,6 +20,7 @@ namespace shoal::registry {
 namespace {
 
 constexpr std::size_t piece_bytes = 256 * 1024;
+constexpr std::int64_t served_growing_min = 1 << 20; ///< smaller ones fail with words
 constexpr std::chrono::seconds manifest_patience{60};
 constexpr std::chrono::milliseconds full_pause{500}; ///< fetches come in groups
 
@@ -29,9 +30,66 @@ StoredManifest stored(ManifestAnswer answer) {
     return {answer.digest, std::move(answer.media_type), std::move(answer.bytes)};
 }
 
+/// One fetch of a blob, and all who wait for it.
+class Flight final : public Growth {
+  public:
+    explicit Flight(net::Loop& loop) : changed_(loop) {}
+    net::Task<Result<std::uint64_t>> beyond(std::uint64_t offset, net::Until until) override;
+
+    void begin(std::shared_ptr<os::Fd> file, std::int64_t size) {
+        file_ = std::move(file);
+        size_ = size;
+        changed_.raise();
+    }
+    void add(std::size_t bytes) {
+        written_ += bytes;
+        changed_.raise();
+    }
+    void end(Result<void> result) {
+        result_ = std::move(result);
+        changed_.raise();
+    }
+    /// It is over, or there is something to serve.
+    net::Task<net::Wake> wait(net::Until until);
+    bool is_over() const { return result_.has_value(); }
+    const Result<void>& result() const { return *result_; }
+    /// Nothing when the blob was here under another name.
+    const os::Fd* file() const { return file_.get(); }
+    std::int64_t size() const { return size_; }
+
+  private:
+    net::Signal changed_;
+    std::shared_ptr<os::Fd> file_;
+    std::int64_t size_ = 0;
+    std::uint64_t written_ = 0;
+    std::optional<Result<void>> result_;
+};
+
+net::Task<net::Wake> Flight::wait(net::Until until) {
+    while (!is_over() && !(file_ && size_ >= served_growing_min)) {
+        const net::Wake wake = co_await changed_.wait(until);
+        if (wake != net::Wake::Raised) { co_return wake; }
+    }
+    co_return net::Wake::Raised;
+}
+
+net::Task<Result<std::uint64_t>> Flight::beyond(std::uint64_t offset, net::Until until) {
+    const auto size = static_cast<std::uint64_t>(size_);
+    while (true) {
+        if (is_over() && !result()) { co_return result().error(); }
+        const std::uint64_t readable = is_over() ? size : std::min(written_, size - 1);
+        if (readable > offset) { co_return readable; }
+        if (is_over()) { co_return internal("a blob is asked for beyond its end"); }
+        const net::Wake wake = co_await changed_.wait(until);
+        if (wake != net::Wake::Raised) {
+            co_return Error{Errc::Cancelled, "nobody waits for the blob any more"};
+        }
+    }
+}
+
 /// What a piece of work on the pool goes on with.
 struct Sink {
-    os::Fd file;
+    std::shared_ptr<os::Fd> file;
     blob::Hasher hasher;
 };
 
@@ -77,11 +135,6 @@ class PullThrough final : public Cache {
         std::shared_ptr<Registry> registry;
         Steady not_before{};
     };
-    struct Flight {
-        explicit Flight(net::Loop& loop) : done(loop) {}
-        net::Flag done;
-        Result<void> result = ok();
-    };
 
     Result<Repository> repository(const Upstream& upstream, const std::string& name);
     Error failed(const Upstream& upstream, Error error);
@@ -98,9 +151,9 @@ class PullThrough final : public Cache {
     net::Task<void> fly(const Upstream* upstream, std::string name, oci::Digest digest,
                         std::shared_ptr<Flight> flight);
     net::Task<Result<void>> fetch_blob(const Upstream* upstream, std::string name,
-                                       oci::Digest digest);
+                                       oci::Digest digest, std::shared_ptr<Flight> flight);
     net::Task<Result<void>> copy_blob(std::unique_ptr<BlobReader> reader, std::string temporary,
-                                      oci::Digest digest);
+                                      oci::Digest digest, std::shared_ptr<Flight> flight);
     std::shared_ptr<const void> lease(const oci::Digest& digest);
     std::set<std::string> leased();
     void count_kept(std::int64_t bytes);
@@ -285,7 +338,7 @@ net::Task<Result<Cache::Blob>> PullThrough::blob(std::string name, oci::Digest d
     auto kept = co_await pool_.run(open);
     if (kept) {
         meters_.blob_hits.add();
-        co_return Blob{std::move(*kept), held};
+        co_return Blob{std::move(*kept), nullptr, held};
     }
     meters_.blob_misses.add();
     std::shared_ptr<Flight> flight = flights_[name + "@" + digest.text()];
@@ -299,22 +352,32 @@ net::Task<Result<Cache::Blob>> PullThrough::blob(std::string name, oci::Digest d
         scope_.spawn(fly(upstream, name, digest, flight));
     }
     const net::Until until({}, scope_.cancel());
-    const net::Wake wake = co_await flight->done.wait(until);
+    const net::Wake wake = co_await flight->wait(until);
     if (wake != net::Wake::Raised) { co_return Error{Errc::Unavailable, "the registry is ending"}; }
-    CO_TRY(Result<void>(flight->result));
-    CO_TRY_LET(opened, co_await pool_.run(open));
-    co_return Blob{std::move(opened), held};
+    if (flight->is_over()) { CO_TRY(Result<void>(flight->result())); }
+    if (flight->file() == nullptr) {
+        CO_TRY_LET(opened, co_await pool_.run(open));
+        co_return Blob{std::move(opened), nullptr, held};
+    }
+    CO_TRY_LET(file, flight->file()->duplicate());
+    OpenBlob growing{std::move(file), flight->size(), "application/octet-stream"};
+    co_return Blob{std::move(growing), flight, held};
 }
 
 net::Task<void> PullThrough::fly(const Upstream* upstream, std::string name, oci::Digest digest,
                                  std::shared_ptr<Flight> flight) {
-    flight->result = co_await fetch_blob(upstream, name, digest);
+    auto result = co_await fetch_blob(upstream, name, digest, flight);
+    // Who has been given a part sees no more than a connection that breaks off.
+    if (!result && flight->file() != nullptr) {
+        spdlog::warn("cache: {}@{}: {}", name, digest.text(), result.error().message);
+    }
     flights_.erase(name + "@" + digest.text());
-    flight->done.set();
+    flight->end(std::move(result));
 }
 
 net::Task<Result<void>> PullThrough::fetch_blob(const Upstream* upstream, std::string name,
-                                                oci::Digest digest) {
+                                                oci::Digest digest,
+                                                std::shared_ptr<Flight> flight) {
     const std::string root = options_.root;
     CO_TRY_LET(size, co_await remote_size(upstream, name, digest));
     const auto link = [root, name, digest] { return cache_files::link_blob(root, name, digest); };
@@ -328,7 +391,7 @@ net::Task<Result<void>> PullThrough::fetch_blob(const Upstream* upstream, std::s
     auto reader = co_await remote.blob(std::move(descriptor), until);
     if (!reader) { co_return failed(*upstream, std::move(reader).error()); }
     const std::string temporary = cache_files::temporary(root, ++fetches_);
-    auto copied = co_await copy_blob(std::move(*reader), temporary, digest);
+    auto copied = co_await copy_blob(std::move(*reader), temporary, digest, flight);
     const auto end = [root, name, digest, temporary, good = copied.has_value()]() -> Result<void> {
         if (good) { return cache_files::keep_blob(root, name, digest, temporary); }
         return os::remove_file(temporary);
@@ -343,9 +406,12 @@ net::Task<Result<void>> PullThrough::fetch_blob(const Upstream* upstream, std::s
 }
 
 net::Task<Result<void>> PullThrough::copy_blob(std::unique_ptr<BlobReader> reader,
-                                               std::string temporary, oci::Digest digest) {
-    CO_TRY_LET(file, os::open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, 0600));
-    auto sink = std::make_shared<Sink>(Sink{std::move(file), blob::Hasher(digest.kind())});
+                                               std::string temporary, oci::Digest digest,
+                                               std::shared_ptr<Flight> flight) {
+    CO_TRY_LET(opened, os::open_file(temporary, O_RDWR | O_CREAT | O_EXCL, 0600));
+    auto file = std::make_shared<os::Fd>(std::move(opened));
+    flight->begin(file, reader->size());
+    auto sink = std::make_shared<Sink>(Sink{file, blob::Hasher(digest.kind())});
     auto buffer = std::make_shared<std::vector<char>>(piece_bytes);
     const net::Until until({}, scope_.cancel());
     while (true) {
@@ -354,9 +420,10 @@ net::Task<Result<void>> PullThrough::copy_blob(std::unique_ptr<BlobReader> reade
         const auto write = [sink, buffer, got = got] {
             const std::string_view piece(buffer->data(), got);
             sink->hasher.update(piece);
-            return os::write_all(sink->file, piece);
+            return os::write_all(*sink->file, piece);
         };
         CO_TRY(co_await pool_.run(write));
+        flight->add(got);
     }
     if (sink->hasher.finish() != digest) {
         co_return invalid("what came for " + digest.text() + " has another digest");

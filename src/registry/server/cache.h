@@ -2,13 +2,15 @@
 // fetched when they are asked for and kept in a directory of their own, apart from what was pushed
 // here. A manifest by digest and a blob are kept until they have not been read for a time; what a
 // tag names is asked again when its time is up, and served as it was while the upstream is away. A
-// blob is stored and verified whole before its first byte is served; several who ask for it wait
-// for one fetch. It knows no users: rights are checked before it is called. All on one loop.
+// blob is fetched once however many ask; a large one is served while it comes, but for its last
+// byte, which is given out when the whole has been verified. It knows no users: rights are checked
+// before it is called. All on one loop.
 #pragma once
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "net/task.h"
+#include "net/until.h"
 #include "registry/client/hosts.h"
 #include "registry/server/store.h"
 
@@ -51,6 +53,15 @@ struct CacheOptions {
     metrics::Metrics* metrics = nullptr; ///< not null
 };
 
+/// A file that is still being written.
+class Growth {
+  public:
+    virtual ~Growth() = default;
+    /// Up to where it may be read, once that is more than `offset`. Fails when what comes is wrong,
+    /// or ends early: whoever has given some of it on breaks off.
+    virtual net::Task<Result<std::uint64_t>> beyond(std::uint64_t offset, net::Until until) = 0;
+};
+
 class Cache {
   public:
     /// Makes the directory, and removes what a crash has left in it.
@@ -72,6 +83,7 @@ class Cache {
     virtual net::Task<Result<Manifest>> manifest(std::string name, std::string reference) = 0;
     struct Blob {
         OpenBlob open;
+        std::shared_ptr<Growth> growth{};  ///< null when all of it is there
         std::shared_ptr<const void> lease; ///< while it lives the blob does not go to make room
     };
     virtual net::Task<Result<Blob>> blob(std::string name, oci::Digest digest) = 0;

@@ -1,5 +1,6 @@
 // Blobs out of the registry: whole or a range, by sendfile.
 #include "registry/protocol/ranges.h"
+#include "registry/server/cache.h"
 #include "registry/server/http_call.h"
 #include "registry/server/http_etag.h"
 
@@ -15,12 +16,31 @@ Wanted wanted_of(const net::RequestHead& request, const std::string& etag, std::
     return wanted_range(*range, size);
 }
 
-net::Task<void> send_part(Call& call, OpenBlob& blob, net::Headers headers, ByteRange range,
-                          int status) {
+net::Task<Result<void>> send_as_it_grows(Call& call, OpenBlob& blob, Growth& growth,
+                                         ByteRange range) {
+    std::uint64_t at = range.first;
+    const std::uint64_t end = range.last + 1;
+    while (at < end) {
+        const net::Until until({}, call.exchange().gone());
+        CO_TRY_LET(readable, co_await growth.beyond(at, until));
+        const std::uint64_t length = std::min(readable, end) - at;
+        CO_TRY(co_await call.exchange().write_file(blob.file, at, length));
+        at += length;
+    }
+    co_return ok();
+}
+
+net::Task<void> send_part(Call& call, OpenBlob& blob, Growth* growth, net::Headers headers,
+                          ByteRange range, int status) {
     headers.add("Content-Length", std::to_string(range.size()));
     auto begun = co_await call.exchange().begin(status, std::move(headers));
     if (!begun) { co_return; }
-    auto sent = co_await call.exchange().write_file(blob.file, range.first, range.size());
+    auto sent = ok();
+    if (growth != nullptr) {
+        sent = co_await send_as_it_grows(call, blob, *growth, range);
+    } else {
+        sent = co_await call.exchange().write_file(blob.file, range.first, range.size());
+    }
     if (!sent) { co_return; }
     auto ended = co_await call.exchange().end();
     (void)ended;
@@ -28,7 +48,8 @@ net::Task<void> send_part(Call& call, OpenBlob& blob, net::Headers headers, Byte
 
 } // namespace
 
-net::Task<void> send_blob(Call& call, OpenBlob blob, oci::Digest digest) {
+net::Task<void> send_blob(Call& call, OpenBlob blob, oci::Digest digest,
+                          std::shared_ptr<Growth> growth) {
     const std::string etag = etag_of(digest);
     const auto size = static_cast<std::uint64_t>(blob.size);
     net::Headers headers = api_headers();
@@ -55,7 +76,7 @@ net::Task<void> send_blob(Call& call, OpenBlob blob, oci::Digest digest) {
         headers.add("Content-Range", "bytes " + std::to_string(wanted.range.first) + "-" +
                                          std::to_string(wanted.range.last) + "/" +
                                          std::to_string(size));
-        co_await send_part(call, blob, std::move(headers), wanted.range, 206);
+        co_await send_part(call, blob, growth.get(), std::move(headers), wanted.range, 206);
         co_return;
     }
     if (size == 0) {
@@ -63,7 +84,7 @@ net::Task<void> send_blob(Call& call, OpenBlob blob, oci::Digest digest) {
         co_return;
     }
     const ByteRange whole{0, size - 1};
-    co_await send_part(call, blob, std::move(headers), whole, 200);
+    co_await send_part(call, blob, growth.get(), std::move(headers), whole, 200);
 }
 
 net::Task<void> get_blob(Call& call) {

@@ -63,7 +63,7 @@ net::Task<void> answer_blob(Call& call) {
         co_await call.refuse(blob.error(), Code::BlobUnknown);
         co_return;
     }
-    co_await send_blob(call, std::move(blob->open), *digest);
+    co_await send_blob(call, std::move(blob->open), *digest, blob->growth);
 }
 
 net::Task<void> answer_tags(Call& call) {

@@ -9,6 +9,8 @@
 
 namespace shoal::registry {
 
+class Growth; ///< cache.h
+
 class Call {
   public:
     Call(Service& service, net::Exchange& exchange, const Route& route, Place place)
@@ -65,7 +67,9 @@ std::string scope_of(Need need, std::string_view name);
 
 /// The answers of a manifest and of a blob that are there. `stale` says so to the client.
 net::Task<void> send_manifest(Call& call, StoredManifest manifest, bool stale);
-net::Task<void> send_blob(Call& call, OpenBlob blob, oci::Digest digest);
+/// With `growth` the blob is still being written, and sent as it comes; a failure breaks off.
+net::Task<void> send_blob(Call& call, OpenBlob blob, oci::Digest digest,
+                          std::shared_ptr<Growth> growth = nullptr);
 /// An operation on a repository that belongs to the cache (http_cached.cpp).
 net::Task<void> answer_cached(Call& call);
 
