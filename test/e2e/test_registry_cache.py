@@ -505,6 +505,9 @@ class Dripping(http.server.BaseHTTPRequestHandler):
         half = len(body) // 2
         self.wfile.write(body[:half])
         server.go_on.wait(60)
+        if server.breaks_off:
+            self.close_connection = True
+            return
         self.wfile.write(body[half:])
 
     do_HEAD = do_GET
@@ -517,7 +520,7 @@ class Dripping(http.server.BaseHTTPRequestHandler):
 def dripping():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
     server.daemon_threads = True
-    server.body, server.asked, server.go_on = os.urandom(6_000_000), 0, threading.Event()
+    server.body, server.asked, server.go_on, server.breaks_off = os.urandom(6_000_000), 0, threading.Event(), False
     server.settings = {"upstreams": [{"prefix": "hub/", "url": f"http://127.0.0.1:{server.server_address[1]}", "insecure": True}]}
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
@@ -571,6 +574,22 @@ def test_a_large_blob_with_another_digest_breaks_off_and_is_not_kept(dripping, m
     assert "another digest" in cache.log_tail()
     assert dripping.asked == 2
     assert [files for _, _, files in os.walk(cache.root + "/private/cache") if files] == []
+
+
+def test_an_upstream_that_breaks_off_for_good_breaks_its_readers_off(dripping, make_cache):
+    digest = digest_of(dripping.body)
+    dripping.breaks_off = True
+    cache = make_cache(dripping.settings)
+    readers = [begin_read(cache, digest), begin_read(cache, digest)]
+    dripping.go_on.set()
+    for reader in readers:
+        with pytest.raises(http.client.IncompleteRead) as error:
+            reader.read()
+        assert dripping.body.startswith(error.value.partial)
+    assert [files for _, _, files in os.walk(cache.root + "/private/cache") if files] == []
+    dripping.breaks_off = False
+    answer = host.until(lambda: (a := cache.request("GET", f"/v2/hub/app/blobs/{digest}")).status == 200 and a, seconds=30, every=1, what="the upstream asked again")
+    assert answer.body == dripping.body
 
 
 def test_the_end_does_not_wait_for_a_blob_that_does_not_come(dripping, make_cache):
