@@ -200,6 +200,13 @@ bool is_foreign(const oci::Platform& platform) {
     return !platform.architecture.empty() && platform.architecture != oci::host_architecture();
 }
 
+/// "sha256:4bcf...", "4bcf63911fcb", or the beginning of either.
+bool is_id_of(const engine::ImageInfo& image, std::string_view name) {
+    const std::string id = image.id.text();
+    const std::string_view digits = std::string_view(id).substr(id.find(':') + 1);
+    return id.starts_with(name) || (name.size() >= 4 && digits.starts_with(name));
+}
+
 } // namespace
 
 bool is_for(const engine::ImageInfo& image, const oci::Platform& wanted) {
@@ -236,10 +243,11 @@ net::Task<Result<oci::ImageId>> Job::pull_image(oci::Reference reference, oci::P
     request.auth = std::move(auth);
     PullWords lines;
     auto pulled = co_await engine_.images.pull(std::move(request), lines, until());
+    if (pulled) { // before anything waits, so that nobody removes it
+        pulled_[key] = *pulled;
+        tree_holds_.push_back(engine_.images.hold(*pulled));
+    }
     for (auto& line : lines.words) { co_await emit(Event::Kind::Notice, step, line); }
-    if (!pulled) { co_return pulled; }
-    pulled_[key] = *pulled;
-    tree_holds_.push_back(engine_.images.hold(*pulled));
     co_return pulled;
 }
 
@@ -248,8 +256,9 @@ net::Task<Result<engine::ImageInfo>> Job::find_image(std::string name, std::stri
     CO_TRY_LET(wanted, oci::parse_platform(platform));
     auto here = engine_.images.resolve(name);
     const bool other = here && !is_for(*here, wanted);
-    const auto reference = oci::Reference::parse(name);
+    auto reference = oci::Reference::parse(name);
     // An id is no name that a registry could know.
+    if (here && is_id_of(*here, name)) { reference = invalid(name + " is an image's id"); }
     const bool missing = !here && here.error().code == Errc::NotFound;
     if (!other && (!reference || (!missing && !(request_.pull && here)))) { co_return here; }
     Error failure;

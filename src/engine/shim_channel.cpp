@@ -103,7 +103,12 @@ class ShimChannel::Asking {
     Asking(const Asking&) = delete;
     Asking& operator=(const Asking&) = delete;
     ~Asking() {
-        if (!answered_) { ++channel_.late_; }
+        if (answered_) { return; }
+        if (channel_.answers_.empty()) {
+            ++channel_.late_;
+        } else {
+            channel_.answers_.pop_front(); // it came in the moment in which nobody waited any more
+        }
     }
     Result<void> answer() {
         answered_ = true;
@@ -136,7 +141,10 @@ net::Task<Result<void>> ShimChannel::request(Frame frame, std::string payload, n
     while (answers_.empty()) {
         if (ended_) { co_return Error{Errc::Unavailable, "the container's monitor is gone"}; }
         const net::Wake wake = co_await changed_.wait(until);
-        if (wake != net::Wake::Raised) { co_return net::to_result(wake, "command to the monitor"); }
+        // The answer may have come in the turn in which the time was up.
+        if (wake != net::Wake::Raised && answers_.empty()) {
+            co_return net::to_result(wake, "command to the monitor");
+        }
     }
     co_return asking.answer();
 }

@@ -243,7 +243,9 @@ net::Task<Result<void>> Registry::Impl::choose(net::Until until) {
     if (!turn) { co_return std::move(turn).error(); }
     if (chosen) { co_return ok(); }
     while (true) {
+        const std::size_t asked = current;
         auto answered = co_await ping(until);
+        if (current != asked) { continue; } // given up meanwhile: its answer is worth nothing
         if (answered) {
             chosen = true;
             co_return ok();

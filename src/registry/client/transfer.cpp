@@ -39,9 +39,9 @@ class Reader : public BlobReader {
     /// Asks for the bytes from the present position on.
     net::Task<Result<void>> open(net::Until until) {
         Registry::Impl& impl = registry_->impl();
-        auto chosen = co_await impl.choose(until);
+        asked_ = impl.endpoints.size() - 1; // when none answers, there is none to give way to
+        CO_TRY(co_await impl.choose(until));
         asked_ = impl.current;
-        CO_TRY(std::move(chosen));
         Ask ask;
         ask.url = impl.at_endpoint("/v2/" + path_ + "/blobs/" + blob_.digest.text());
         ask.scopes = scopes_of(path_, purpose_);

@@ -120,6 +120,11 @@ class PullThrough final : public Cache {
     PullThrough(net::Loop& loop, net::Pool& pool, const Clock& clock, CacheOptions options)
         : loop_(loop), pool_(pool), clock_(clock), options_(std::move(options)),
           meters_(*options_.metrics), full_(loop), scope_(loop) {}
+    void set_bytes_max(std::int64_t bytes_max) override {
+        options_.bytes_max = bytes_max;
+        look_again_at_ = 0;
+        count_kept(0);
+    }
     void start() override { scope_.spawn(tidy_now_and_then()); }
     net::Task<void> close() override { co_await scope_.close(); }
     bool covers(std::string_view name) const override {
@@ -169,7 +174,8 @@ class PullThrough final : public Cache {
     std::map<std::string, std::weak_ptr<const void>> leases_; ///< by the blob's item
     std::uint64_t fetches_ = 0;
     CacheMeters meters_;
-    std::int64_t kept_bytes_ = 0; ///< as counted at the last tidying, and what came since
+    std::int64_t kept_bytes_ = 0;    ///< as counted at the last tidying, and what came since
+    std::int64_t look_again_at_ = 0; ///< bytes, after a tidying that did not reach its goal
     net::Signal full_;
     net::TaskScope scope_;
 };
@@ -472,7 +478,9 @@ std::set<std::string> PullThrough::leased() {
 void PullThrough::count_kept(std::int64_t bytes) {
     kept_bytes_ += bytes;
     meters_.bytes.set(static_cast<double>(kept_bytes_));
-    if (options_.bytes_max > 0 && kept_bytes_ > options_.bytes_max) { full_.raise(); }
+    if (options_.bytes_max > 0 && kept_bytes_ > std::max(options_.bytes_max, look_again_at_)) {
+        full_.raise();
+    }
 }
 
 net::Task<void> PullThrough::tidy() {
@@ -490,6 +498,9 @@ net::Task<void> PullThrough::tidy() {
     }
     // What came while it looked is counted twice at worst, until it looks again.
     kept_bytes_ = done->kept_bytes + (kept_bytes_ - before);
+    // What has to stay may be more than the limit: then looking at each fetch would be in vain.
+    look_again_at_ = done->kept_bytes + options_.bytes_max / 10;
+    for (const auto& failure : done->failures) { spdlog::error("cache: {}", failure); }
     meters_.bytes.set(static_cast<double>(kept_bytes_));
     meters_.removed_bytes.add(static_cast<double>(done->removed_bytes));
     if (done->removed > 0) {

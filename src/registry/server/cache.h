@@ -70,6 +70,7 @@ class Cache {
     virtual ~Cache() = default;
     /// Begins to remove, now and then and when there is too much, what has not been read for long.
     virtual void start() = 0;
+    virtual void set_bytes_max(std::int64_t bytes_max) = 0; ///< as CacheOptions::bytes_max
     virtual net::Task<void> close() = 0;
 
     virtual bool covers(std::string_view name) const = 0;

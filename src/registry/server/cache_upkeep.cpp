@@ -71,6 +71,7 @@ Result<void> remove(const std::string& root, const Removal& removal) {
 std::vector<Removal> unread(const std::vector<Kept>& all, const Rules& rules) {
     std::vector<Removal> gone;
     for (const auto& kept : all) {
+        if (rules.in_use.contains(kept.item)) { continue; }
         Removal removal{&kept};
         for (const auto& repository : kept.repositories) {
             if (kept.read < rules.unread_since(repository)) {
@@ -157,10 +158,14 @@ Result<Report> tidy(const std::string& root, const Rules& rules, Act act) {
     const auto removals = plan_removals(all, rules);
     Report report;
     for (const auto& removal : removals) {
-        if (act == Act::Remove) { TRY(remove(root, removal)); }
-        if (removal.whole) { ++report.removed; }
+        const auto removed = act == Act::Remove ? remove(root, removal) : ok();
+        if (!removed) {
+            report.failures.push_back(removed.error().message);
+        } else if (removal.whole) {
+            ++report.removed;
+            report.removed_bytes += removal.kept->bytes;
+        }
     }
-    report.removed_bytes = freed_by(removals);
     report.kept_bytes = bytes_of(all) - report.removed_bytes;
     return report;
 }

@@ -46,6 +46,7 @@ struct Report {
     std::size_t removed = 0;
     std::int64_t removed_bytes = 0;
     std::int64_t kept_bytes = 0;
+    std::vector<std::string> failures; ///< files that could not be removed, and stay
 };
 enum class Act { Remove, OnlySay };
 Result<Report> tidy(const std::string& root, const Rules& rules, Act act);

@@ -169,6 +169,10 @@ void DiskStore::forget_summary(const std::string& name) {
 
 std::uint64_t DiskStore::changes(const std::string& name) const {
     const std::lock_guard guard(summaries_mutex_);
+    return changes_of(name);
+}
+
+std::uint64_t DiskStore::changes_of(const std::string& name) const {
     const auto counted = changes_.find(name);
     return refreshed_ + (counted == changes_.end() ? 0 : counted->second);
 }
@@ -222,10 +226,8 @@ Result<RepositorySummary> DiskStore::summary(const std::string& name) const {
         if (status) { summary.bytes += status->size; }
     }
     // What changed meanwhile may be in it or not: then the next one looks again.
-    if (changes(name) == before) {
-        const std::lock_guard guard(summaries_mutex_);
-        summaries_[name] = {summary, clock_.now()};
-    }
+    const std::lock_guard guard(summaries_mutex_);
+    if (changes_of(name) == before) { summaries_[name] = {summary, clock_.now()}; }
     return summary;
 }
 

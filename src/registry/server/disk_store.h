@@ -112,6 +112,7 @@ class DiskStore : public Store {
     Result<void> check_quota(const std::string& name, std::int64_t more, Reserve reserve);
     std::int64_t used_bytes(const std::string& name);
     void forget_sums(const std::string& name);
+    std::uint64_t changes_of(const std::string& name) const; ///< with summaries_mutex_ held
     void forget_summary(const std::string& name);
     void forget_dead_sessions();
     Result<void> write_blob(const oci::Digest& digest, std::string_view bytes);

@@ -63,6 +63,8 @@ int run_gc_command(Store& store, const GcOptions& options, const CachePlace& cac
     const auto tidied =
         cache_upkeep::tidy(cache.root, cache_upkeep::rules_of(cache.upstreams, now), act);
     if (!tidied) { return fail(tidied.error()); }
+    for (const auto& failure : tidied->failures) { fmt::print(stderr, "cache: {}\n", failure); }
+    const int code = tidied->failures.empty() ? 0 : 1;
     if (output == Output::Json) {
         const Json document{{"dryRun", options.dry_run},
                             {"removedTags", report->removed_tags},
@@ -77,7 +79,7 @@ int run_gc_command(Store& store, const GcOptions& options, const CachePlace& cac
                               {"freedBytes", tidied->removed_bytes},
                               {"keptBytes", tidied->kept_bytes}}}};
         fmt::print("{}\n", dump_json(document));
-        return 0;
+        return code;
     }
     const char* verb = options.dry_run ? "would remove" : "removed";
     for (const auto& tag : report->removed_tags) { fmt::print("{} tag {}\n", verb, tag); }
@@ -93,7 +95,7 @@ int run_gc_command(Store& store, const GcOptions& options, const CachePlace& cac
                    human_size(static_cast<double>(tidied->removed_bytes)),
                    human_size(static_cast<double>(tidied->kept_bytes)));
     }
-    return 0;
+    return code;
 }
 
 int run_du_command(Store& store, const CachePlace& cache, Output output) {

@@ -136,7 +136,10 @@ Json PageLists::summary_of(const std::string& name, const StoredManifest& manife
         if (known != kept_->summaries.end()) { return known->second; }
     }
     Json summary = summarize_manifest(manifest, source_in(*store_, name, bytes_left));
-    if (summary["size"].is_null()) { return summary; } // not all of it was there to look at
+    // Not all of it could be looked at, now.
+    const bool partial = summary["size"].is_null() || *bytes_left == 0 ||
+                         (summary["kind"] == "image" && summary["platforms"].empty());
+    if (partial) { return summary; }
     const std::lock_guard guard(kept_->mutex);
     if (kept_->summaries.size() >= summaries_max) { kept_->summaries.clear(); }
     kept_->summaries[key] = summary;

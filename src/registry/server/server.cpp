@@ -238,19 +238,28 @@ class Running {
             return invalid("root, address, open and whether there is TLS need a restart");
         }
         if (fresh.upstreams != settings_.upstreams) { return invalid("upstreams need a restart"); }
+        // What can fail comes first: either all of it is new afterwards, or nothing.
+        net::TlsFiles files;
         if (tls_) {
             TRY_LET(made, prepare_certificate(fresh, clock_.now(), Moment::Running).with("TLS"));
             log_made(made);
-            TRY(tls_->reload(made.files));
-            tls_files_ = made.files;
-            tls_stamp_ = stamp_of(made.files);
+            files = made.files;
+            TRY(net::TlsServer::create(files, net::ClientCertificates::Ignore));
         }
         TRY(service_.access->reload(fresh.access));
+        if (tls_) { take_certificate(files); }
+        if (access_log_) {
+            const auto opened = access_log_->reopen();
+            if (!opened) { spdlog::error("the access log: {}", opened.error().message); }
+        }
         service_.store->set_quotas(fresh.quotas);
-        if (access_log_) { TRY(access_log_->reopen()); }
+        if (cache_) { cache_->set_bytes_max(fresh.cache_bytes_max); }
         settings_.quotas = fresh.quotas;
         settings_.gc = fresh.gc;
-        settings_.http = fresh.http;
+        settings_.cache_bytes_max = fresh.cache_bytes_max;
+        settings_.http.public_url = fresh.http.public_url;
+        settings_.http.trust_forwarded = fresh.http.trust_forwarded;
+        settings_.http.challenge = fresh.http.challenge;
         settings_.names = fresh.names;
         settings_.tls_cert = fresh.tls_cert;
         settings_.tls_key = fresh.tls_key;
@@ -300,7 +309,12 @@ class Running {
     void take_other_certificate() {
         const std::string stamp = stamp_of(tls_files_);
         if (stamp.empty() || stamp == tls_stamp_) { return; }
-        tls_stamp_ = stamp;
+        take_certificate(tls_files_);
+    }
+
+    void take_certificate(net::TlsFiles files) {
+        tls_files_ = std::move(files);
+        tls_stamp_ = stamp_of(tls_files_);
         const auto done = tls_->reload(tls_files_);
         if (done) {
             spdlog::info("the certificate was read again");
