@@ -247,7 +247,7 @@ class Running {
             TRY(net::TlsServer::create(files, net::ClientCertificates::Ignore));
         }
         TRY(service_.access->reload(fresh.access));
-        if (tls_) { take_certificate(files); }
+        if (tls_) { (void)take_certificate(files); } // that it can was tried above
         if (access_log_) {
             const auto opened = access_log_->reopen();
             if (!opened) { spdlog::error("the access log: {}", opened.error().message); }
@@ -309,18 +309,17 @@ class Running {
     void take_other_certificate() {
         const std::string stamp = stamp_of(tls_files_);
         if (stamp.empty() || stamp == tls_stamp_) { return; }
-        take_certificate(tls_files_);
+        if (take_certificate(tls_files_)) { spdlog::info("the certificate was read again"); }
     }
 
-    void take_certificate(net::TlsFiles files) {
+    bool take_certificate(net::TlsFiles files) {
         tls_files_ = std::move(files);
         tls_stamp_ = stamp_of(tls_files_);
         const auto done = tls_->reload(tls_files_);
-        if (done) {
-            spdlog::info("the certificate was read again");
-        } else {
+        if (!done) {
             spdlog::error("TLS: {}; the certificate stays as it was", done.error().message);
         }
+        return done.has_value();
     }
 
     net::Task<void> collect_now_and_then() {
