@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <thread>
 
 namespace shoal::engine {
 namespace {
@@ -44,6 +45,18 @@ class ShimChannels : public ::testing::Test {
         EXPECT_TRUE(sent);
     }
 
+    /// The whole loop stands still between the command and its answer.
+    net::Task<void> answer_after_a_stall() {
+        std::string buffer(4096, '\0');
+        const std::span<char> into(buffer);
+        auto got = co_await monitor->read_some(into, late());
+        EXPECT_TRUE(got);
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        const std::string answer = container::encode_frame(Frame::Done, "");
+        const auto sent = co_await monitor->write_all(answer, late());
+        EXPECT_TRUE(sent);
+    }
+
     net::Loop loop;
     net::TaskScope scope{loop};
     net::StreamPtr monitor;
@@ -77,6 +90,17 @@ TEST_F(ShimChannels, forget_answers_that_came_while_nobody_asked) {
     scope.spawn(answer_all({{Frame::Failed, "of the second"}, {Frame::Done, ""}}));
     const auto third = ask(Frame::Start, late());
     EXPECT_TRUE(third) << third.error().message;
+}
+
+TEST_F(ShimChannels, stay_in_step_when_an_answer_comes_as_the_time_is_up) {
+    for (int i = 0; i < 20; ++i) {
+        scope.spawn(answer_after_a_stall());
+        const auto first = ask(Frame::Resize, at_once());
+        EXPECT_TRUE(first || first.error().code == Errc::Timeout);
+        scope.spawn(answer_all({{Frame::Done, ""}}));
+        const auto second = ask(Frame::Start, Deadline::in(std::chrono::seconds(5)));
+        ASSERT_TRUE(second) << second.error().message;
+    }
 }
 
 TEST_F(ShimChannels, say_that_the_monitor_is_gone) {
