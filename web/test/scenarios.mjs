@@ -65,6 +65,9 @@ export const scenarios = {
   /** A user's way in and out; what he may not see he does not. */
   async logIn({ page, address, facts }) {
     await open(page, address);
+    await open(page, address, '#/r/team%2Fapp');
+    await page.getByText('Log in to see this').waitFor();
+    await open(page, address);
     await page.getByText('Log in to see the repositories').waitFor();
     await logIn(page, facts.name, 'wrong');
     await page.getByRole('alert').getByText('incorrect username or password').waitFor();
