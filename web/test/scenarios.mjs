@@ -16,6 +16,7 @@ async function logIn(page, name, password) {
 
 const row = (page, text) => page.getByRole('row').filter({ hasText: text });
 const manifestAddress = (name, reference) => `#/r/${encodeURIComponent(name)}/${encodeURIComponent(reference)}`;
+const scheme = (page, wanted) => page.locator(`html[data-mantine-color-scheme=${wanted}]`).waitFor();
 const background = (page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
 
 export const scenarios = {
@@ -104,7 +105,8 @@ export const scenarios = {
     await window.getByRole('button', { name: 'Delete' }).click();
     await page.getByRole('link', { name: 'a1', exact: true }).waitFor({ state: 'detached' });
     await page.getByRole('link', { name: 'b1', exact: true }).click();
-    await page.getByRole('button', { name: 'Delete' }).click();
+    await page.getByTestId('digest').waitFor();
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
     await window.getByText('2 tags go along').waitFor();
     await window.getByRole('listitem').filter({ hasText: 'b2' }).waitFor();
     await window.getByRole('button', { name: 'Delete' }).click();
@@ -138,13 +140,16 @@ export const scenarios = {
   async colours({ page, address }) {
     await page.emulateMedia({ colorScheme: 'dark' });
     await open(page, address);
+    await scheme(page, 'dark');
     const dark = await background(page);
     await page.emulateMedia({ colorScheme: 'light' });
-    await page.waitForFunction((before) => getComputedStyle(document.body).backgroundColor !== before, dark);
+    await scheme(page, 'light');
+    assert.notEqual(await background(page), dark);
     await page.getByRole('button', { name: 'Switch to dark colours' }).click();
-    await page.waitForFunction((wanted) => getComputedStyle(document.body).backgroundColor === wanted, dark);
+    await scheme(page, 'dark');
     await page.reload();
     await page.getByRole('button', { name: 'Switch to light colours' }).waitFor();
+    await scheme(page, 'dark');
     assert.equal(await background(page), dark);
   },
 
