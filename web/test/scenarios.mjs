@@ -118,7 +118,7 @@ export const scenarios = {
     await window.getByRole('button', { name: 'Delete repository' }).click();
     await page.getByRole('heading', { name: 'Repositories' }).waitFor();
     await row(page, 'team/app').waitFor();
-    assert.equal(await row(page, 'team/gone').count(), 0);
+    await row(page, 'team/gone').waitFor({ state: 'detached' });
   },
 
   async manyTags({ page, address, facts }) {

@@ -185,6 +185,7 @@ export function RepositoryPage({ name }: { name: string }) {
       word: name,
       act: async () => {
         await deleteRepository(name);
+        queries.removeQueries({ queryKey: ['repositories'] }); // the list must not show it for another moment
         go('/');
         queries.removeQueries({ queryKey: ['repository', name] });
         await queries.invalidateQueries();
