@@ -304,12 +304,9 @@ class Proxy:
 
     def answer(self, client):
         with client:
-            head = b""
-            while b"\r\n\r\n" not in head:
-                data = client.recv(65536)
-                if not data:
-                    return
-                head += data
+            head = relay.read_head(client)
+            if not head:
+                return
             line = head.split(b"\r\n", 1)[0].decode()
             self.asked.append(line)
             wanted = "Basic " + base64.b64encode((self.user or "").encode()).decode()

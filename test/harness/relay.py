@@ -76,15 +76,23 @@ def upstream():
     return None
 
 
+def read_head(client):
+    """A request up to the end of its head, and what came with that; nothing when the client left before."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        data = client.recv(65536)
+        if not data:
+            return b""
+        head += data
+    return head
+
+
 def serve(client):
     with client:
         client.settimeout(120)
-        head = b""
-        while b"\r\n\r\n" not in head:
-            data = client.recv(65536)
-            if not data:
-                return
-            head += data
+        head = read_head(client)
+        if not head:
+            return
         try:
             answer(client, head)
         except OSError as e:

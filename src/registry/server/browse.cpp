@@ -19,8 +19,6 @@ std::string_view kind_of(const ManifestFacts& facts) {
                                                                                      : "artifact";
 }
 
-std::string text_of(Instant at) { return at == Instant() ? "" : format_rfc3339(at); }
-
 std::optional<oci::ImageConfig> config_of(const StoredManifest& manifest,
                                           const BrowseSource& source) {
     const auto parsed = oci::parse_manifest(manifest.bytes);
@@ -101,7 +99,7 @@ Json summary_of(const StoredManifest& manifest, const ManifestFacts& facts,
         summarize_index(manifest, source, summary);
     } else if (config) {
         summary["platforms"].push_back(platform_of(*config));
-        summary["created"] = text_of(config->created);
+        summary["created"] = print_time(config->created);
     }
     return summary;
 }
@@ -130,7 +128,7 @@ Json print_config(const oci::ImageConfig& image) {
 Json print_history(const oci::ImageConfig& image, std::vector<std::string>& steps) {
     Json history = Json::array();
     for (const auto& entry : image.history) {
-        history.push_back({{"created", text_of(entry.created)},
+        history.push_back({{"created", print_time(entry.created)},
                            {"createdBy", entry.created_by},
                            {"comment", entry.comment},
                            {"layer", entry.empty_layer ? Json(nullptr) : Json(steps.size())}});
@@ -169,6 +167,8 @@ Json print_children(const oci::Index& index, const BrowseSource& source) {
 }
 
 } // namespace
+
+std::string print_time(Instant at) { return at == Instant() ? "" : format_rfc3339(at); }
 
 Json summarize_manifest(const StoredManifest& manifest, const BrowseSource& source) {
     const auto facts = read_manifest_facts(manifest.bytes, manifest.media_type);

@@ -20,6 +20,9 @@ struct BrowseSource {
     std::function<std::optional<std::string>(const oci::Digest&, std::size_t bytes_max)> blob;
 };
 
+/// RFC 3339; "" for no time.
+std::string print_time(Instant at);
+
 /// {"digest","mediaType","kind":"image"|"index"|"artifact","size","platforms":["linux/amd64"],
 /// "created"}: a line of a list. `size` is that of config and layers, an index's of those of its
 /// manifests, what several share counted once; null when not all of them could be looked at.

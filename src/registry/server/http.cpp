@@ -89,11 +89,6 @@ net::Task<void> refuse_place(net::Exchange& exchange, Code code, int status, std
     (void)sent;
 }
 
-std::string param_of(const net::RequestHead& request, std::string_view key) {
-    const auto* value = request.param(key);
-    return value == nullptr ? "" : *value;
-}
-
 net::Task<void> answer_api(Service& service, net::Exchange& exchange, Record& record) {
     const net::RequestHead& request = exchange.request();
     auto place = parse_place(request.path);

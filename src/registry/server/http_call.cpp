@@ -16,10 +16,12 @@ bool is_disk_full(const Error& error) {
 
 } // namespace
 
-std::string Call::param(std::string_view key) const {
-    const auto* value = request().param(key);
+std::string param_of(const net::RequestHead& request, std::string_view key) {
+    const auto* value = request.param(key);
     return value == nullptr ? "" : *value;
 }
+
+std::string Call::param(std::string_view key) const { return param_of(request(), key); }
 
 net::Headers api_headers() {
     return {{"Docker-Distribution-Api-Version", "registry/2.0"},

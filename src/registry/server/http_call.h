@@ -26,8 +26,7 @@ class Call {
     const Access::Caller& caller() const { return caller_; }
     void set_caller(Access::Caller caller) { caller_ = std::move(caller); }
     bool is_head() const { return request().method == "HEAD"; }
-    /// A query parameter, "" when absent.
-    std::string param(std::string_view key) const;
+    std::string param(std::string_view key) const; ///< param_of() this request
 
     /// A blocking call on the pool.
     template <class F> auto run(F job) const { return service_.pool.run(std::move(job)); }
@@ -50,6 +49,8 @@ class Call {
     Access::Caller caller_;
 };
 
+/// A query parameter, "" when absent.
+std::string param_of(const net::RequestHead& request, std::string_view key);
 /// Headers that every answer of the API has.
 net::Headers api_headers();
 /// Those of every answer to the page, which is JSON.

@@ -1,7 +1,6 @@
 #include "registry/server/page_lists.h"
 
 #include "base/text.h"
-#include "base/time.h"
 #include "os/file.h"
 #include "registry/server/browse.h"
 
@@ -15,8 +14,6 @@ constexpr std::chrono::seconds times_age_max{20}; ///< another program may tag, 
 constexpr std::size_t times_max = 16;             ///< repositories whose tags are kept
 constexpr std::size_t summaries_max = 10'000;
 constexpr std::size_t answer_bytes_max = 32 * 1024 * 1024; ///< read of the storage for one answer
-
-std::string text_of(Instant at) { return at == Instant() ? "" : format_rfc3339(at); }
 
 bool matches(const std::string& name, const std::string& search) {
     return search.empty() || to_lower(name).find(search) != std::string::npos;
@@ -32,7 +29,7 @@ Json print_summary(const RepositorySummary& summary) {
     return Json{{"name", summary.name},
                 {"tags", summary.tags},
                 {"bytes", summary.bytes},
-                {"changed", text_of(summary.changed)}};
+                {"changed", print_time(summary.changed)}};
 }
 
 std::optional<std::string> read_blob(const Store& store, const std::string& name,
@@ -127,15 +124,17 @@ Result<PageLists::Times> PageLists::times_of(const std::string& name) {
     return tags->times;
 }
 
-Json PageLists::summary_of(const std::string& name, const StoredManifest& manifest,
+Json PageLists::summary_of(const std::string& name, const oci::Digest& digest,
                            std::size_t* bytes_left) {
-    const std::string key = name + "@" + manifest.digest.text();
+    const std::string key = name + "@" + digest.text();
     {
         const std::lock_guard guard(kept_->mutex);
         const auto known = kept_->summaries.find(key);
         if (known != kept_->summaries.end()) { return known->second; }
     }
-    Json summary = summarize_manifest(manifest, source_in(*store_, name, bytes_left));
+    const auto manifest = store_->manifest(name, digest.text());
+    if (!manifest) { return Json::object(); } // it went a moment ago
+    Json summary = summarize_manifest(*manifest, source_in(*store_, name, bytes_left));
     // Not all of it could be looked at, now.
     const bool partial = summary["size"].is_null() || *bytes_left == 0 ||
                          (summary["kind"] == "image" && summary["platforms"].empty());
@@ -166,10 +165,10 @@ Result<Json> PageLists::tags(const std::string& name, const ListWindow& window, 
     Json lines = Json::array();
     const auto [first, last] = cut_window(wanted.size(), window);
     for (std::size_t i = first; i < last; ++i) {
-        const auto manifest = store_->manifest(name, wanted[i].tag);
-        Json line = manifest ? summary_of(name, *manifest, &bytes_left) : Json::object();
+        const auto stands_for = store_->tag_digest(name, wanted[i].tag);
+        Json line = stands_for ? summary_of(name, *stands_for, &bytes_left) : Json::object();
         line["tag"] = wanted[i].tag;
-        line["changed"] = text_of(wanted[i].changed);
+        line["changed"] = print_time(wanted[i].changed);
         lines.push_back(std::move(line));
     }
     return Json{{"total", wanted.size()}, {"tags", std::move(lines)}};

@@ -46,8 +46,7 @@ class PageLists {
     struct Kept;
     using Times = std::shared_ptr<const std::vector<Store::TagTime>>;
     Result<Times> times_of(const std::string& name);
-    Json summary_of(const std::string& name, const StoredManifest& manifest,
-                    std::size_t* bytes_left);
+    Json summary_of(const std::string& name, const oci::Digest& digest, std::size_t* bytes_left);
 
     std::shared_ptr<const Store> store_;
     const Clock& clock_;

@@ -1,4 +1,4 @@
-import { Alert, Anchor, Badge, Breadcrumbs, Button, Group, Stack, Tabs, Text, Title } from '@mantine/core';
+import { Alert, Anchor, Badge, Button, Group, Stack, Tabs, Text, Title } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, useLocation } from 'wouter';
@@ -9,6 +9,7 @@ import { Loaded } from '../common/state';
 import { type Manifest, deleteManifest, tagsOf, useManifest, useRepository } from './api';
 import { ChildrenTable, ConfigTable, HistoryList, LayersTable, PairsTable, Referrers } from './manifest_parts';
 import { imageName, toManifest, toRepository } from './places';
+import { Trail } from './trail';
 
 const kinds = { image: 'Image', index: 'Image index', artifact: 'Artifact' };
 
@@ -121,15 +122,7 @@ export function ManifestPage({ name, reference }: { name: string; reference: str
   const tagged = !reference.includes(':');
   return (
     <Stack>
-      <Breadcrumbs>
-        <Anchor component={Link} href="/">
-          Repositories
-        </Anchor>
-        <Anchor component={Link} href={toRepository(name)}>
-          {name}
-        </Anchor>
-        <Text className="wide">{tagged ? reference : 'by digest'}</Text>
-      </Breadcrumbs>
+      <Trail name={name} item={tagged ? reference : 'by digest'} />
       <Loaded query={query}>
         {(manifest) => (
           <>

@@ -23,7 +23,7 @@ export function usePlace(): { name?: string; reference?: string } {
 }
 
 /** "registry.example:5000/team/app:1.0" */
-export function imageName(name: string, reference = ''): string {
+export function imageName(name: string, reference: string): string {
   const separator = reference.includes(':') ? '@' : ':';
-  return `${window.location.host}/${name}${reference ? separator + reference : ''}`;
+  return `${window.location.host}/${name}${separator}${reference}`;
 }

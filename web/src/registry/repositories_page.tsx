@@ -1,8 +1,9 @@
-import { Anchor, Stack, Table, Text, TextInput, Title } from '@mantine/core';
+import { Anchor, Stack, Table, TextInput, Title } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useState } from 'react';
 import { Link } from 'wouter';
-import { formatAge, formatBytes, formatTime } from '../common/format';
+import { Age } from '../common/age';
+import { formatBytes } from '../common/format';
 import { Loaded, Nothing } from '../common/state';
 import { type Repository, useRepositories, useSession } from './api';
 import { Pager, useExistingPage } from './pager';
@@ -19,9 +20,7 @@ function Row({ repository }: { repository: Repository }) {
       <Table.Td ta="right">{repository.tags?.toLocaleString('en')}</Table.Td>
       <Table.Td ta="right">{repository.bytes !== undefined && formatBytes(repository.bytes)}</Table.Td>
       <Table.Td ta="right">
-        <Text size="sm" title={formatTime(repository.changed ?? '')}>
-          {formatAge(repository.changed ?? '')}
-        </Text>
+        <Age time={repository.changed} />
       </Table.Td>
     </Table.Tr>
   );

@@ -1,15 +1,17 @@
-import { Anchor, Badge, Breadcrumbs, Button, Checkbox, Group, SegmentedControl, Stack, Table, Text, TextInput, Title, VisuallyHidden } from '@mantine/core';
+import { Anchor, Badge, Button, Checkbox, Group, SegmentedControl, Stack, Table, Text, TextInput, Title, VisuallyHidden } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { Link, useLocation } from 'wouter';
+import { Age } from '../common/age';
 import { Confirm, type Question } from '../common/confirm';
 import { Command } from '../common/copy_button';
-import { formatAge, formatBytes, formatTime, plural, shortDigest } from '../common/format';
+import { formatBytes, plural, shortDigest } from '../common/format';
 import { Loaded, Nothing } from '../common/state';
 import { type Order, type Repository, type Tag, deleteRepository, deleteTag, useRepository, useTags } from './api';
 import { Pager, useExistingPage } from './pager';
 import { imageName, toManifest } from './places';
+import { Trail } from './trail';
 
 const platformsShown = 3;
 
@@ -58,9 +60,7 @@ function Row({ name, tag, chosen, onChoose }: RowProperties) {
       </Table.Td>
       <Table.Td ta="right">{tag.size != null && formatBytes(tag.size)}</Table.Td>
       <Table.Td ta="right">
-        <Text size="sm" title={formatTime(tag.changed ?? '')}>
-          {formatAge(tag.changed ?? '')}
-        </Text>
+        <Age time={tag.changed} />
       </Table.Td>
     </Table.Tr>
   );
@@ -193,12 +193,7 @@ export function RepositoryPage({ name }: { name: string }) {
     });
   return (
     <Stack>
-      <Breadcrumbs>
-        <Anchor component={Link} href="/">
-          Repositories
-        </Anchor>
-        <Text>{name}</Text>
-      </Breadcrumbs>
+      <Trail name={name} />
       <Loaded query={query}>
         {(repository) => (
           <>
