@@ -90,7 +90,7 @@ Task<Result<void>> receive_frames(ImplPtr self, Until until) {
 
 /// A GOAWAY that explains why reaches the peer if it reads at all.
 Task<void> say_goodbye(ImplPtr self) {
-    const Until until(Deadline::in(farewell_limit));
+    const Until until(self->loop.in(farewell_limit));
     auto bytes = self->gather(write_bytes);
     if (!bytes || bytes->empty()) { co_return; }
     const auto sent = co_await self->stream->write_all(*bytes, until);

@@ -6,13 +6,15 @@
 
 namespace shoal::net {
 
-Loop::Impl::Impl() { std::signal(SIGPIPE, SIG_IGN); }
+Loop::Impl::Impl(Loop::Time time) : is_virtual(time == Loop::Time::Virtual) {
+    std::signal(SIGPIPE, SIG_IGN);
+}
 
 Loop::Impl::~Impl() = default;
 
 Waiter::TimerMap::iterator Loop::Impl::add_timer(Steady at, Waiter* waiter) {
     const auto added = timers.emplace(at, waiter);
-    if (at < armed) { arm(at); }
+    if (!is_virtual && at < armed) { arm(at); }
     return added;
 }
 
@@ -28,11 +30,11 @@ void Loop::Impl::arm(Steady at) {
 // cheaper than re-arming.
 void Loop::Impl::fire() {
     armed = Steady::max();
-    const auto now = std::chrono::steady_clock::now();
-    while (!timers.empty() && timers.begin()->first <= now) {
+    const auto moment = now();
+    while (!timers.empty() && timers.begin()->first <= moment) {
         timers.begin()->second->wake(Wake::Timeout);
     }
-    if (!timers.empty()) { arm(timers.begin()->first); }
+    if (!is_virtual && !timers.empty()) { arm(timers.begin()->first); }
     drain();
 }
 
@@ -67,13 +69,25 @@ void Loop::Impl::drain() {
     }
 }
 
-Loop::Loop() : impl_(std::make_unique<Impl>()) {}
+void Loop::Impl::run_virtual() {
+    while (!io.stopped()) {
+        if (io.poll() > 0) { continue; }
+        if (io.stopped()) { return; }
+        ASSERT(!timers.empty()); // everybody waits, and nothing can come
+        virtual_now = std::max(virtual_now, timers.begin()->first);
+        fire();
+    }
+}
+
+Loop::Loop(Time time) : impl_(std::make_unique<Impl>(time)) {}
 Loop::~Loop() = default;
 
 void Loop::run() {
     impl_->io.restart();
-    impl_->io.run();
+    impl_->is_virtual ? impl_->run_virtual() : void(impl_->io.run());
 }
+
+Steady Loop::now() const { return impl_->now(); }
 
 void Loop::stop() { impl_->io.stop(); }
 

@@ -15,8 +15,12 @@ class Loop {
   public:
     struct Impl;
 
+    /// Virtual: time stands still while there is work, and jumps to the next deadline when there is
+    /// none. For simulations; sockets and other threads have no place on such a loop.
+    enum class Time { Real, Virtual };
+
     /// Ignores SIGPIPE for the whole process: a peer that goes away is an error of a write.
-    Loop();
+    explicit Loop(Time time = Time::Real);
     ~Loop();
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
@@ -29,7 +33,9 @@ class Loop {
     /// at once.
     void post(std::function<void()> job);
 
-    Steady now() const { return std::chrono::steady_clock::now(); }
+    Steady now() const;
+    /// What must work in virtual time too says this, and not Deadline::in().
+    Deadline in(std::chrono::nanoseconds span) const { return Deadline(now() + span); }
     Impl& impl() { return *impl_; }
 
   private:

@@ -11,7 +11,7 @@
 namespace shoal::net {
 
 struct Loop::Impl {
-    Impl();
+    explicit Impl(Loop::Time time);
     ~Impl();
 
     Waiter::TimerMap::iterator add_timer(Steady at, Waiter* waiter);
@@ -21,7 +21,10 @@ struct Loop::Impl {
     /// Resumes what is ready now. Only from the bottom of a handler of the loop, never inside a
     /// coroutine.
     void drain();
+    Steady now() const { return is_virtual ? virtual_now : std::chrono::steady_clock::now(); }
+    void run_virtual();
 
+    const bool is_virtual;
     boost::asio::io_context io{1};
 
   private:
@@ -33,6 +36,7 @@ struct Loop::Impl {
     boost::asio::steady_timer timer{io};
     Waiter::TimerMap timers;
     Steady armed = Steady::max();
+    Steady virtual_now{std::chrono::hours(1)}; ///< not zero: some take that for "never"
     Waiter* ready_first = nullptr;
     Waiter* ready_last = nullptr;
     std::uint64_t turn = 0;

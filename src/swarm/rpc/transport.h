@@ -1,0 +1,43 @@
+// Transport: how bytes get from node to node, and who is at the other end. The real one is TLS with
+// the cluster's certificates (rpc/tls_transport.h), the simulator's are pipes in virtual time. It
+// knows no calls and no messages.
+#pragma once
+
+#include "net/stream.h"
+
+#include <string>
+
+namespace shoal::swarm {
+
+enum class Role { None, Worker, Manager };
+
+/// What the other end's certificate says. Without a certificate all but `address` are empty.
+struct Caller {
+    std::string node_id;
+    Role role = Role::None;
+    std::string cluster_id;
+    std::string address; ///< host:port of the connection
+};
+
+/// What is shown to and asked of whoever we connect to.
+enum class Trust {
+    Nobody,  ///< no check at all: to fetch the root certificate that a token pins
+    Root,    ///< the cluster's root must have signed the server; we show no certificate
+    Managers ///< both sides: the other end must be a manager of this cluster
+};
+
+struct Incoming {
+    net::StreamPtr stream;
+    Caller caller;
+};
+
+class Transport {
+  public:
+    virtual ~Transport() = default;
+    virtual net::Task<Result<net::StreamPtr>> connect(std::string address, Trust trust,
+                                                      net::Until until) = 0;
+    /// Managers only. The handshake of one caller never holds up another. Cancelled after close().
+    virtual net::Task<Result<Incoming>> accept(net::Until until) = 0;
+};
+
+} // namespace shoal::swarm
