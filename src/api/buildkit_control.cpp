@@ -6,10 +6,10 @@
 #include "api/router.h"
 #include "base/text.h"
 #include "build/builder.h"
-#include "buildkit/bytes_stream.h"
 #include "buildkit/session.h"
 #include "buildkit/words.h"
 #include "engine/engine.h"
+#include "net/grpc_stream.h"
 
 namespace shoal::api {
 
@@ -220,7 +220,7 @@ net::Task<Result<void>> Control::session(net::GrpcCall& call, net::Until until) 
     CO_TRY(daemon_.sessions.check(offer));
     // The stream must not own the call, which the server keeps until this has ended.
     const std::shared_ptr<net::GrpcCall> borrowed(std::shared_ptr<void>(), &call);
-    auto stream = buildkit::make_bytes_stream(loop_, borrowed, "session " + offer.id);
+    auto stream = net::make_bytes_stream(loop_, borrowed, "session " + offer.id);
     co_return co_await daemon_.sessions.run(std::move(stream), std::move(offer), until);
 }
 

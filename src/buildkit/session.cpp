@@ -1,10 +1,10 @@
 #include "buildkit/session.h"
 
 #include "base/text.h"
-#include "buildkit/bytes_stream.h"
 #include "buildkit/message.h"
 #include "buildkit/transfer.h"
 #include "buildkit/words.h"
+#include "net/grpc_stream.h"
 #include "net/http2.h"
 #include "net/wait_queue.h"
 #include "secrets.pb.h"
@@ -114,7 +114,7 @@ net::Task<Result<net::StreamPtr>> ClientSession::pull_upload(std::string path, n
     add_values(metadata, key_upload_path, {path});
     CO_TRY_LET(opened, open(method_upload, metadata));
     std::shared_ptr<net::GrpcCall> call = std::move(opened);
-    auto stream = make_bytes_stream(loop_, std::move(call), "upload " + path);
+    auto stream = net::make_bytes_stream(loop_, std::move(call), "upload " + path);
     CO_TRY(co_await stream->shutdown_write(until));
     co_return stream;
 }
@@ -125,7 +125,7 @@ net::Task<Result<net::StreamPtr>> ClientSession::dial_agent(std::string id, net:
     add_values(metadata, key_agent, {id});
     CO_TRY_LET(opened, open(method_forward_agent, metadata));
     std::shared_ptr<net::GrpcCall> call = std::move(opened);
-    co_return make_bytes_stream(loop_, std::move(call), "ssh agent " + id);
+    co_return net::make_bytes_stream(loop_, std::move(call), "ssh agent " + id);
 }
 
 net::Task<Result<void>> ClientSession::check_agent(std::string id, net::Until until) {
@@ -151,7 +151,7 @@ net::Task<Result<void>> ClientSession::copy(net::Stream& input, net::GrpcCall& c
         const std::span<char> into(buffer.get(), piece_bytes);
         CO_TRY_LET(got, co_await input.read_some(into, until));
         if (got == 0) { co_return call.finish_writing(); }
-        auto message = print_bytes(std::string(buffer.get(), got));
+        auto message = net::print_bytes(std::string(buffer.get(), got));
         const auto written = co_await call.write(std::move(message), until);
         if (!written) { co_return ok(); } // the status tells why
     }

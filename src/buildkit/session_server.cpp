@@ -1,10 +1,10 @@
 #include "buildkit/session_server.h"
 
-#include "buildkit/bytes_stream.h"
 #include "buildkit/message.h"
 #include "buildkit/transfer.h"
 #include "buildkit/words.h"
 #include "net/grpc.h"
+#include "net/grpc_stream.h"
 #include "net/scope.h"
 #include "os/file.h"
 #include "secrets.pb.h"
@@ -86,7 +86,7 @@ class Server {
         for (;;) {
             CO_TRY_LET(message, co_await call.read(until));
             if (!message) { co_return ok(); }
-            CO_TRY_LET(bytes, parse_bytes_message(*message));
+            CO_TRY_LET(bytes, net::parse_bytes_message(*message));
             auto job = [fd = *offered_.output_fd, data = std::move(bytes)] {
                 return write_to(fd, data);
             };
@@ -150,7 +150,7 @@ class Server {
         for (;;) {
             const auto message = co_await call.read(until);
             if (!message || !*message) { break; }
-            const auto bytes = parse_bytes_message(**message);
+            const auto bytes = net::parse_bytes_message(**message);
             if (!bytes) { break; }
             const auto written = co_await socket->write_all(*bytes, until);
             if (!written) { co_return; }
@@ -164,7 +164,7 @@ class Server {
         for (;;) {
             CO_TRY_LET(got, co_await socket.read_some(buffer, until));
             if (got == 0) { co_return ok(); }
-            auto message = print_bytes(std::string(buffer, got));
+            auto message = net::print_bytes(std::string(buffer, got));
             CO_TRY(co_await call.write(std::move(message), until));
         }
     }

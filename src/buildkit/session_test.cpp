@@ -1,10 +1,10 @@
 #include "buildkit/session.h"
 
-#include "buildkit/bytes_stream.h"
 #include "buildkit/packet.h"
 #include "buildkit/session_server.h"
 #include "buildkit/words.h"
 #include "net/grpc.h"
+#include "net/grpc_stream.h"
 #include "net/listener.h"
 #include "net/pool.h"
 #include "net/scope.h"
@@ -285,7 +285,7 @@ struct Nested {
     }
     Task<Result<void>> answer(net::GrpcCall& call, net::Until until) {
         const std::shared_ptr<net::GrpcCall> borrowed(std::shared_ptr<void>(), &call);
-        auto stream = make_bytes_stream(world.loop, borrowed, "inside");
+        auto stream = net::make_bytes_stream(world.loop, borrowed, "inside");
         Sessions::Offer offer{"id", "", "", methods_of(world.offered)};
         co_return co_await world.sessions.run(std::move(stream), std::move(offer), until);
     }
@@ -314,7 +314,7 @@ Task<void> nested(World& world) {
     auto opened = net::GrpcClient(connection).open("/test/Session");
     EXPECT_TRUE(opened);
     std::shared_ptr<net::GrpcCall> call = std::move(*opened);
-    world.scope.spawn(inside.serve(make_bytes_stream(world.loop, std::move(call), "outside")));
+    world.scope.spawn(inside.serve(net::make_bytes_stream(world.loop, std::move(call), "outside")));
     const auto session = co_await world.sessions.find("id", late());
     EXPECT_TRUE(session);
     if (!session) { co_return; }

@@ -31,6 +31,7 @@ struct HttpClient::Impl : std::enable_shared_from_this<Impl> {
     std::vector<StreamPtr> kept;
     std::optional<Address> proxy;
     std::string proxy_authorization;
+    Connector connector;
 
     bool absolute_targets() const { return proxy.has_value() && !tls; }
 
@@ -66,6 +67,7 @@ struct HttpClient::Impl : std::enable_shared_from_this<Impl> {
     }
 
     static Task<Result<StreamPtr>> open(std::shared_ptr<Impl> self, Until until) {
+        if (self->connector) { co_return co_await self->connector(until); }
         const Address to = self->proxy ? *self->proxy : self->address;
         CO_TRY_LET(stream, co_await net::connect(self->loop, to, until));
         if (self->proxy && self->tls) {
@@ -284,6 +286,8 @@ void HttpClient::use_proxy(Address proxy, std::string authorization) {
     impl_->proxy = std::move(proxy);
     impl_->proxy_authorization = std::move(authorization);
 }
+
+void HttpClient::use_connector(Connector connector) { impl_->connector = std::move(connector); }
 
 Task<Result<std::unique_ptr<ClientExchange>>> HttpClient::send(ClientRequest request, Until until) {
     return start_exchange(std::make_unique<ClientExchange::Impl>(impl_, std::move(request)), until);

@@ -67,6 +67,10 @@ class HttpClient {
     /// `authorization` is the value of Proxy-Authorization, "" for none. Before the first request.
     void use_proxy(Address proxy, std::string authorization);
 
+    /// Connections are made so, and not by the address. Before the first request.
+    using Connector = std::function<Task<Result<StreamPtr>>(Until)>;
+    void use_connector(Connector connector);
+
     /// Connects, or takes a kept connection, and sends head and fixed body. A kept connection that
     /// turns out to be dead before anything was answered is replaced once, for requests whose body
     /// is fixed.

@@ -12,7 +12,7 @@ namespace {
 namespace pb = docker::swarmkit::v1;
 constexpr auto beat = "/docker.swarmkit.v1.Dispatcher/Heartbeat";
 constexpr auto tasks = "/docker.swarmkit.v1.Dispatcher/Tasks";
-constexpr auto secret = "/shoal.swarm.v1.Managers/Forward";
+constexpr auto secret = "/shoal.swarm.v1.Managers/LeaveStore";
 
 /// One manager with its server; connections to it are pipes.
 struct Manager : LeaderRoute, Transport {

@@ -1,21 +1,20 @@
-#include "buildkit/bytes_stream.h"
+#include "net/grpc_stream.h"
 
-#include "buildkit/message.h"
 #include "net/sleep.h"
 #include "net/wait_queue.h"
-#include "session.pb.h"
 
-namespace shoal::buildkit {
+namespace shoal::net {
 
 namespace {
 
 constexpr std::size_t piece_bytes = 32 * 1024;
+constexpr char bytes_tag = 0x0a; // field 1, with a length
 
-using Call = std::shared_ptr<net::GrpcCall>;
+using Call = std::shared_ptr<GrpcCall>;
 
 struct State {
-    State(net::Loop& on, Call over) : loop(on), call(std::move(over)) {}
-    net::Loop& loop;
+    State(Loop& on, Call over) : loop(on), call(std::move(over)) {}
+    Loop& loop;
     Call call;
     std::string unread;
     bool ended = false; ///< the peer has said everything
@@ -26,7 +25,7 @@ using StatePtr = std::shared_ptr<State>;
 
 Error closed() { return {Errc::Cancelled, "closed"}; }
 
-net::Task<Result<std::size_t>> read(StatePtr state, std::span<char> into, net::Until until) {
+Task<Result<std::size_t>> read(StatePtr state, std::span<char> into, Until until) {
     while (state->unread.empty()) {
         if (state->closed) { co_return closed(); }
         if (state->ended) { co_return std::size_t{0}; }
@@ -43,7 +42,7 @@ net::Task<Result<std::size_t>> read(StatePtr state, std::span<char> into, net::U
     co_return count;
 }
 
-net::Task<Result<void>> write(StatePtr state, std::string bytes, net::Until until) {
+Task<Result<void>> write(StatePtr state, std::string bytes, Until until) {
     for (std::size_t at = 0; at < bytes.size(); at += piece_bytes) {
         if (state->closed || state->shut) { co_return closed(); }
         auto message = print_bytes(bytes.substr(at, piece_bytes));
@@ -52,7 +51,7 @@ net::Task<Result<void>> write(StatePtr state, std::string bytes, net::Until unti
     co_return ok();
 }
 
-net::Task<Result<void>> shut(StatePtr state) {
+Task<Result<void>> shut(StatePtr state) {
     if (state->closed) { co_return closed(); }
     if (state->shut) { co_return ok(); }
     state->shut = true;
@@ -60,38 +59,36 @@ net::Task<Result<void>> shut(StatePtr state) {
     co_return state->call->finish_writing();
 }
 
-net::Task<net::Wake> gone(StatePtr state, net::Until until) {
-    net::Cancel either(state->call->gone());
+Task<Wake> gone(StatePtr state, Until until) {
+    Cancel either(state->call->gone());
     if (until.cancel != nullptr) { either.follow(*until.cancel); }
-    const net::Wake wake = co_await net::sleep(state->loop, net::Until(until.deadline, either));
-    if (wake == net::Wake::Cancelled && state->call->gone().cancelled()) {
-        co_return net::Wake::Raised;
-    }
+    const Wake wake = co_await sleep(state->loop, Until(until.deadline, either));
+    if (wake == Wake::Cancelled && state->call->gone().cancelled()) { co_return Wake::Raised; }
     co_return wake;
 }
 
-class BytesStream : public net::Stream {
+class BytesStream : public Stream {
   public:
-    BytesStream(net::Loop& loop, Call call, std::string peer)
+    BytesStream(Loop& loop, Call call, std::string peer)
         : state_(std::make_shared<State>(loop, std::move(call))), peer_(std::move(peer)) {}
     ~BytesStream() override { BytesStream::close(); }
-    net::Task<Result<std::size_t>> read_some(std::span<char> into, net::Until until) override {
+    Task<Result<std::size_t>> read_some(std::span<char> into, Until until) override {
         return read(state_, into, until);
     }
-    net::Task<Result<void>> write_all(std::string_view bytes, net::Until until) override {
+    Task<Result<void>> write_all(std::string_view bytes, Until until) override {
         return write(state_, std::string(bytes), until);
     }
-    net::Task<Result<void>> write_all(std::string_view head, std::string_view body,
-                                      net::Until until) override {
+    Task<Result<void>> write_all(std::string_view head, std::string_view body,
+                                 Until until) override {
         return write(state_, std::string(head).append(body), until);
     }
-    net::Task<Result<void>> shutdown_write(net::Until) override { return shut(state_); }
+    Task<Result<void>> shutdown_write(Until) override { return shut(state_); }
     void close() override {
         if (state_->closed) { return; }
         state_->closed = true;
         if (!state_->ended || !state_->shut) { state_->call->cancel(); }
     }
-    net::Task<net::Wake> wait_gone(net::Until until) override { return gone(state_, until); }
+    Task<Wake> wait_gone(Until until) override { return gone(state_, until); }
     int raw() const override { return -1; }
     std::string peer() const override { return peer_; }
 
@@ -102,19 +99,34 @@ class BytesStream : public net::Stream {
 
 } // namespace
 
-net::StreamPtr make_bytes_stream(net::Loop& loop, Call call, std::string peer) {
+StreamPtr make_bytes_stream(Loop& loop, Call call, std::string peer) {
     return std::make_unique<BytesStream>(loop, std::move(call), std::move(peer));
 }
 
 std::string print_bytes(std::string bytes) {
-    moby::filesync::v1::BytesMessage message;
-    message.set_data(std::move(bytes));
-    return print_message(message);
+    std::string message(1, bytes_tag);
+    for (std::size_t rest = bytes.size();; rest >>= 7) {
+        if (rest < 0x80) {
+            message += static_cast<char>(rest);
+            break;
+        }
+        message += static_cast<char>(rest | 0x80);
+    }
+    return message += bytes;
 }
 
 Result<std::string> parse_bytes_message(const std::string& message) {
-    TRY_LET(parsed, parse_message<moby::filesync::v1::BytesMessage>(message, "bytes"));
-    return std::move(*parsed.mutable_data());
+    if (message.empty()) { return std::string(); } // no bytes: the field is left out
+    std::size_t length = 0;
+    std::size_t at = 1;
+    for (int shift = 0; shift < 35 && at < message.size(); shift += 7) {
+        const auto byte = static_cast<unsigned char>(message[at++]);
+        length |= static_cast<std::size_t>(byte & 0x7f) << shift;
+        if (byte >= 0x80) { continue; }
+        if (message[0] != bytes_tag || message.size() - at != length) { break; }
+        return message.substr(at);
+    }
+    return invalid("bytes: not a message of that kind");
 }
 
-} // namespace shoal::buildkit
+} // namespace shoal::net
