@@ -1,0 +1,120 @@
+// Member: this node's life in a cluster: made, joined, promoted, demoted, renewed, locked, left. It
+// owns what the role asks for (an agent always, a manager when it is one) and keeps what must
+// survive a restart in one directory. It knows neither HTTP nor the engine; the simulator runs the
+// same code.
+#pragma once
+
+#include "swarm/agent/agent.h"
+#include "swarm/agent/task_memory.h"
+#include "swarm/ca/key_file.h"
+#include "swarm/manager/manager.h"
+#include "swarm/member/log_host.h"
+#include "swarm/member/member_state.h"
+
+namespace shoal::swarm {
+
+enum class MemberState { Inactive, Pending, Active, Error, Locked };
+std::string_view name_of(MemberState state); ///< "inactive"
+
+/// Asked once for each place the node listens at.
+using MakeTransport = std::function<Result<std::unique_ptr<Transport>>(
+    std::shared_ptr<Credentials> credentials, std::string listen_address)>;
+
+struct MemberSeams {
+    net::Loop& loop;
+    const Clock& clock;
+    Random& random;
+    Executor& executor;
+    TaskMemory& memory;
+    LogHost& log_host;
+    MakeTransport make_transport;
+    std::string directory; ///< for keys, certificates and the node's own state
+    std::function<void(std::string)> log;
+};
+
+struct InitRequest {
+    std::string listen_address;    ///< host:port
+    std::string advertise_address; ///< host:port, resolved
+    std::string data_path_address;
+    std::uint32_t data_path_port = 0;
+    std::vector<std::string> default_address_pools;
+    std::uint32_t subnet_size = 0;
+    pb::ClusterSpec spec;
+    pb::NodeSpec::Availability availability = pb::NodeSpec::ACTIVE;
+    bool force_new_cluster = false;
+};
+
+struct JoinRequest {
+    std::vector<std::string> remote_addresses;
+    std::string token;
+    std::string listen_address;
+    std::string advertise_address; ///< "" host: where the managers see us come from
+    std::string data_path_address;
+    pb::NodeSpec::Availability availability = pb::NodeSpec::ACTIVE;
+};
+
+class Member {
+  public:
+    explicit Member(MemberSeams seams);
+    ~Member();
+    Member(const Member&) = delete;
+    Member& operator=(const Member&) = delete;
+
+    /// Takes up what was here before the restart. Never fails: what is wrong shows in state() and
+    /// error().
+    net::Task<void> start();
+    /// The daemon stops; the node stays a member.
+    net::Task<void> stop();
+
+    /// The node's id. Unavailable "This node is already part of a swarm ..." when it is.
+    net::Task<Result<std::string>> init(InitRequest request, net::Until until);
+    /// Timeout: it goes on in the background.
+    net::Task<Result<void>> join(JoinRequest request, net::Until until);
+    net::Task<Result<void>> leave(bool force, net::Until until);
+    net::Task<Result<void>> unlock(std::string key, net::Until until);
+
+    MemberState state() const { return state_; }
+    const std::string& error() const { return error_; }
+    const std::string& node_id() const { return saved_.node_id; }
+    const std::string& address() const { return saved_.advertise_address; }
+    /// Of managers, as far as this node knows them: (node id, host:port).
+    std::vector<std::pair<std::string, std::string>> remote_managers() const;
+    bool is_manager() const { return manager_ != nullptr; }
+    Manager* manager() { return manager_.get(); } ///< null on a worker
+    /// Called after every change of state() or of manager().
+    void on_change(std::function<void()> told) { changed_ = std::move(told); }
+
+  private:
+    net::Task<Result<void>> start_agent();
+    net::Task<Result<void>> start_manager(LogStart how, net::Until until);
+    net::Task<void> stop_manager();
+    net::Task<void> stop_all();
+    net::Task<Result<void>> become_manager(net::Until until);
+    net::Task<Result<void>> become_worker(net::Until until);
+    net::Task<void> follow_role(net::Cancel* cancel);
+    net::Task<void> keep_certificate(net::Cancel* cancel);
+    net::Task<Result<void>> renew(net::Until until);
+    net::Task<void> run_manager(net::Cancel* cancel);
+    void heard_of_node(const pb::Node& node);
+    void heard_of_root(const std::string& root);
+    void heard_of_cluster(const std::vector<Change>& changes);
+    Result<void> save();
+    void set_state(MemberState state, std::string error = "");
+
+    MemberSeams seams_;
+    MemberState state_ = MemberState::Inactive;
+    std::string error_;
+    SavedMember saved_;
+    std::shared_ptr<Credentials> credentials_;
+    std::unique_ptr<KeyFile> keys_;
+    std::unique_ptr<Transport> transport_;
+    std::unique_ptr<Agent> agent_;
+    std::unique_ptr<Manager> manager_;
+    std::unique_ptr<net::TaskScope> agent_scope_;
+    std::unique_ptr<net::TaskScope> manager_scope_;
+    net::Signal look_;
+    net::Lock changing_;
+    std::function<void()> changed_;
+};
+
+} // namespace shoal::swarm
