@@ -10,6 +10,8 @@
 namespace shoal::net {
 namespace {
 
+/// A writer learns so late that its bytes are not acknowledged.
+constexpr std::chrono::seconds dead_after(10);
 constexpr std::size_t in_flight_max = 256 * 1024; ///< then the writer waits
 
 /// One direction.
@@ -26,8 +28,9 @@ struct Half {
     std::size_t taken = 0; ///< of the first piece
     std::size_t in_flight = 0;
     Steady last_due{};
-    bool ended = false;     ///< nothing more comes
-    bool abandoned = false; ///< nobody reads
+    bool ended = false;               ///< nothing more comes
+    std::optional<Steady> lost_since; ///< bytes are missing: nothing behind them can arrive
+    bool abandoned = false;           ///< nobody reads
     Signal readable;
     Signal writable;
 };
@@ -65,6 +68,10 @@ class PipeEnd final : public Stream {
             if (wake != Wake::Raised) { co_return to_result(wake, "write"); }
         }
         if (half->ended || half->abandoned) { co_return closed(); }
+        if (half->lost_since && half->loop.now() - *half->lost_since > dead_after) {
+            close();
+            co_return closed();
+        }
         if (!bytes.empty()) { send(*half, std::string(bytes)); }
         co_return ok();
     }
@@ -108,10 +115,14 @@ class PipeEnd final : public Stream {
     }
 
     static void send(Half& half, std::string bytes) {
+        if (half.lost_since) { return; }
         Steady due = half.loop.now();
         if (half.weather.delay) {
             const auto delay = half.weather.delay(bytes.size());
-            if (!delay) { return; }
+            if (!delay) {
+                half.lost_since = half.loop.now();
+                return;
+            }
             due += *delay;
         }
         half.last_due = std::max(half.last_due, due); // bytes do not overtake each other

@@ -11,8 +11,8 @@ namespace shoal::net {
 
 /// The weather between the two ends. Asked at every write.
 struct LinkWeather {
-    /// How long these bytes travel; nothing delivers them never (a black hole), while the writer
-    /// goes on.
+    /// How long these bytes travel; nothing: they are lost, and everything behind them. The writer
+    /// learns of it at a write more than ten seconds later.
     std::function<std::optional<std::chrono::nanoseconds>(std::size_t bytes)> delay;
 };
 

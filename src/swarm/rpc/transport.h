@@ -36,7 +36,10 @@ class Transport {
     virtual ~Transport() = default;
     virtual net::Task<Result<net::StreamPtr>> connect(std::string address, Trust trust,
                                                       net::Until until) = 0;
-    /// Managers only. The handshake of one caller never holds up another. Cancelled after close().
+    /// "0.0.0.0:2377", "[::1]:0". Managers only, once; callers are taken from now on, for accept().
+    virtual Result<void> listen(const std::string& address) = 0;
+    virtual void close() = 0; ///< no more of them
+    /// The handshake of one caller never holds up another. Cancelled after close().
     virtual net::Task<Result<Incoming>> accept(net::Until until) = 0;
 };
 
