@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -173,6 +174,118 @@ Task<std::string> hijack(World& world, TlsFiles files) {
     co_await stream->shutdown_write(late());
     auto all = co_await read_all(*stream);
     co_return std::move(all).value_or("failed");
+}
+
+std::string text_of(const std::string& path) {
+    std::ifstream in(path);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TlsIdentity in_memory(const TlsFiles& files) {
+    return {text_of(files.cert_file), text_of(files.key_file), nullptr, {"h2"}};
+}
+
+struct Handshake {
+    Result<StreamPtr> server = internal("not done");
+    Result<StreamPtr> client = internal("not done");
+    /// By the client, which in TLS 1.3 is through before it is judged.
+    Result<std::size_t> read = internal("not done");
+};
+
+Task<void> take(Loop& loop, Listener& listener, std::shared_ptr<TlsServer> tls, Handshake& made) {
+    auto plain = co_await listener.accept(late());
+    made.server = co_await accept_tls(loop, std::move(*plain), std::move(tls), late());
+    if (made.server) { co_await (*made.server)->write_all("!", late()); }
+}
+
+Task<void> shake(Loop& loop, std::shared_ptr<TlsServer> server, std::shared_ptr<TlsClient> client,
+                 Handshake& made) {
+    auto listener = Listener::listen_tcp(loop, "127.0.0.1", 0);
+    TaskScope other(loop);
+    other.spawn(take(loop, **listener, std::move(server), made));
+    auto plain = co_await connect_tcp(loop, "127.0.0.1", (*listener)->port(), late());
+    made.client = co_await connect_tls(loop, std::move(*plain), std::move(client), "name", late());
+    char byte[1];
+    if (made.client) { made.read = co_await (*made.client)->read_some(byte, late()); }
+    co_await other.drain(late());
+}
+
+Handshake shake_hands(TlsIdentity server, TlsIdentity client) {
+    Loop loop;
+    Handshake made;
+    run_task(loop, shake(loop, *TlsServer::create_in_memory(std::move(server)),
+                         *TlsClient::create_in_memory(std::move(client)), made));
+    // The streams go before the loop does.
+    if (made.client) {
+        EXPECT_EQ(selected_protocol(**made.client), "h2");
+        made.client = internal("closed");
+    }
+    if (made.server) { made.server = internal(peer_common_name(**made.server)); }
+    return made;
+}
+
+TEST(TlsInMemory, each_side_judges_the_others_chain) {
+    Authority authority("ca");
+    auto server = in_memory(authority.issue("server", nullptr));
+    auto client = in_memory(authority.issue("alice", nullptr));
+    TlsChain of_server;
+    TlsChain of_client;
+    client.judge = [&](const TlsChain& chain) { return of_server = chain, ok(); };
+    server.judge = [&](const TlsChain& chain) { return of_client = chain, ok(); };
+    // An intermediate travels along.
+    client.cert_pem += text_of(authority.file("ca.pem"));
+    auto made = shake_hands(server, client);
+    EXPECT_TRUE(made.read);
+    EXPECT_EQ(made.server.error().message, "alice");
+    EXPECT_EQ(of_server.size(), 1u);
+    EXPECT_EQ(of_client.size(), 2u);
+}
+
+TEST(TlsInMemory, a_bad_judgement_ends_the_handshake_with_its_own_words) {
+    Authority authority("ca");
+    auto server = in_memory(authority.issue("server", nullptr));
+    auto client = in_memory(authority.issue("alice", nullptr));
+    const JudgePeer no = [](const TlsChain&) -> Result<void> {
+        return Error{Errc::Forbidden, "not that one"};
+    };
+    server.judge = no;
+    auto made = shake_hands(server, client);
+    EXPECT_EQ(made.server.error().message, "TLS handshake: not that one");
+    EXPECT_EQ(made.server.error().code, Errc::Forbidden);
+    EXPECT_EQ(made.read.error().code, Errc::Unauthorized);
+    server.judge = nullptr;
+    client.judge = no;
+    made = shake_hands(server, client);
+    EXPECT_EQ(made.client.error().message, "TLS handshake: not that one");
+    EXPECT_FALSE(made.server && made.read);
+}
+
+TEST(TlsInMemory, a_client_may_have_no_certificate_and_other_protocols_are_refused) {
+    Authority authority("ca");
+    auto server = in_memory(authority.issue("server", nullptr));
+    bool judged = false;
+    server.judge = [&](const TlsChain&) { return judged = true, ok(); };
+    TlsIdentity nobody;
+    nobody.protocols = {"http/1.1", "h2"};
+    auto made = shake_hands(server, nobody);
+    EXPECT_TRUE(made.read);
+    EXPECT_FALSE(judged);
+    nobody.protocols = {"http/1.1"};
+    EXPECT_FALSE(shake_hands(server, nobody).client);
+}
+
+TEST(TlsInMemory, refuses_texts_that_are_none_and_keeps_what_it_has) {
+    Authority authority("ca");
+    const auto server = in_memory(authority.issue("server", nullptr));
+    const auto other = in_memory(authority.issue("other", nullptr));
+    EXPECT_FALSE(TlsServer::create_in_memory(TlsIdentity{}));
+    EXPECT_FALSE(TlsServer::create_in_memory(TlsIdentity{"nonsense", server.key_pem, nullptr, {}}));
+    EXPECT_FALSE(
+        TlsServer::create_in_memory(TlsIdentity{server.cert_pem, other.key_pem, nullptr, {}}));
+    auto tls = TlsServer::create_in_memory(server);
+    ASSERT_TRUE(tls);
+    EXPECT_FALSE((*tls)->replace(TlsIdentity{"nonsense", "", nullptr, {}}));
+    EXPECT_TRUE((*tls)->replace(other));
 }
 
 TEST(Tls, closes_by_halves) {
