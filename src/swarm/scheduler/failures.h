@@ -1,0 +1,42 @@
+// Failures: how often tasks of one service, in one version, have failed on a node of late; read
+// from the ended tasks that the store still has.
+#pragma once
+
+#include "swarm/model/object.h"
+
+#include <map>
+#include <set>
+#include <string>
+
+namespace shoal::swarm {
+
+inline constexpr auto failures_window = std::chrono::minutes(5);
+
+/// What the tasks of one kind have in common: they are placed together.
+struct GroupKey {
+    std::string service_id;
+    std::uint64_t spec_version = 0;
+    auto operator<=>(const GroupKey&) const = default;
+};
+inline GroupKey group_of(const pb::Task& task) {
+    return {task.service_id(), task.spec_version().index()};
+}
+
+class Failures {
+  public:
+    /// Takes the task for what it is now; nothing: it is gone.
+    void see(const std::string& task_id, const TaskPtr& task);
+    /// Failures within the window before `now`, by node; nodes without any are left out.
+    std::map<std::string, std::size_t> recent(const GroupKey& group, Instant now) const;
+
+  private:
+    struct Place {
+        GroupKey group;
+        std::string node_id;
+        Instant at;
+    };
+    std::map<std::string, Place> tasks_;
+    std::map<GroupKey, std::map<std::string, std::multiset<Instant>>> groups_;
+};
+
+} // namespace shoal::swarm
