@@ -60,6 +60,8 @@ struct Manager : LeaderRoute, Transport {
         scope.spawn(serve(Incoming{std::move(there), next_caller}));
         co_return std::move(here);
     }
+    Result<void> listen(const std::string&) override { return ok(); }
+    void close() override {}
     net::Task<Result<Incoming>> accept(net::Until) override { co_return internal("not used"); }
     net::Task<void> serve(Incoming incoming) {
         const net::Until until(scope.cancel());

@@ -1,0 +1,176 @@
+#include "swarm/manager/manager.h"
+
+#include "net/grpc_stream.h"
+#include "net/sleep.h"
+#include "swarm/store/seal.h"
+
+namespace shoal::swarm {
+namespace {
+
+constexpr std::chrono::seconds connect_limit(5);
+constexpr std::chrono::seconds leader_patience(5); ///< while there is none
+constexpr std::chrono::milliseconds leader_pause(100);
+
+} // namespace
+
+Manager::Manager(ManagerSeams seams, std::string node_id, std::string cluster_id)
+    : seams_(seams), node_id_(std::move(node_id)), cluster_id_(std::move(cluster_id)),
+      replica_(seams_.loop, seams_.log, seams_.keys,
+               [this](const std::vector<Change>& changes) { hear(changes); }),
+      writer_(seams_.loop, seams_.log, seams_.keys, replica_, seams_.clock, seams_.random),
+      parts_(std::make_unique<Parts>()),
+      leadership_(seams_.loop, seams_.log, writer_, *this, node_id_),
+      membership_(seams_.loop, replica_.store(), seams_.log, writer_, *this),
+      roles_(seams_.loop, replica_.store(), seams_.log, writer_, node_id_),
+      server_(seams_.loop, *this), connecting_(seams_.loop) {
+    add_services();
+}
+
+Manager::~Manager() = default;
+
+net::Task<void> Manager::follow_log(net::Until until) {
+    auto outcome = co_await replica_.run(until);
+    if (!outcome) { broken_ = std::move(outcome).error(); }
+}
+
+net::Task<Result<void>> Manager::run(net::Until until) {
+    net::TaskScope scope(seams_.loop);
+    if (until.cancel != nullptr) { scope.cancel().follow(*until.cancel); }
+    const net::Until running(scope.cancel());
+    scope.spawn(follow_log(running));
+    scope.spawn(lead(running));
+    auto outcome = co_await server_.serve(seams_.transport, running);
+    co_await scope.close();
+    if (broken_) { co_return *broken_; }
+    co_return outcome;
+}
+
+net::Task<void> Manager::lead(net::Until until) {
+    const auto outcome = co_await leadership_.run(until);
+    (void)outcome;
+}
+
+std::string Manager::leader_id() const {
+    const auto& status = leadership_.status();
+    if (!status || status->leader_id.empty()) { return ""; }
+    if (status->leads()) { return node_id_; }
+    for (const auto& [id, node] : store().all<pb::Node>()) {
+        if (node->manager_status().store_member_id() == status->leader_id) { return id; }
+    }
+    return "";
+}
+
+net::Task<Result<std::shared_ptr<Channel>>> Manager::leader(net::Until until) {
+    const net::Until patience = until.no_later_than(seams_.loop.in(leader_patience));
+    const auto turn = co_await connecting_.acquire(patience);
+    if (!turn) { co_return turn.error(); }
+    for (;;) {
+        const auto id = leader_id();
+        const auto node = id.empty() || id == node_id_ ? nullptr : store().get<pb::Node>(id);
+        if (node) {
+            const std::string& address = node->manager_status().addr();
+            const bool usable = leader_channel_ && !leader_channel_->ended() &&
+                                leader_channel_->address() == address;
+            if (usable) { co_return leader_channel_; }
+            const net::Until limit = patience.no_later_than(seams_.loop.in(connect_limit));
+            auto made = co_await Channel::connect(seams_.loop, seams_.transport, address,
+                                                  Trust::Managers, limit);
+            if (made) {
+                leader_channel_ = std::move(*made);
+                co_return leader_channel_;
+            }
+        }
+        const net::Wake wake = co_await net::sleep(
+            seams_.loop, patience.no_later_than(seams_.loop.in(leader_pause)));
+        const bool over = seams_.loop.now() >= patience.deadline.at();
+        if (wake == net::Wake::Cancelled || over) {
+            co_return Error{Errc::Unavailable,
+                            "The swarm does not have a leader. It's possible that too few managers "
+                            "are online. Make sure more than half of the managers are online."};
+        }
+    }
+}
+
+net::Task<Result<void>> Manager::catch_up(net::Until until) {
+    CO_TRY_LET(fence, co_await seams_.log.get(std::string(fence_key), until));
+    if (!fence) { co_return ok(); }
+    co_return co_await replica_.wait_for(fence->revision, until);
+}
+
+bool Manager::is_removed(const std::string& node_id) const {
+    const auto cluster = store().cluster();
+    return cluster && cluster->blacklisted_certificates().contains(node_id);
+}
+
+std::string Manager::trouble() const {
+    if (broken_) { return broken_->message; }
+    const auto& status = leadership_.status();
+    if (!status) { return "the store does not answer"; }
+    std::string all = writer_.trouble();
+    for (const std::string& alarm : status->alarms) {
+        if (!all.empty()) { all += "; "; }
+        all += "alarm of the store: " + alarm;
+    }
+    return all;
+}
+
+void Manager::hear(const std::vector<Change>& changes) {
+    if (leads()) {
+        for (const Change& change : changes) {
+            if (change.kind == Kind::Node) { roles_.look(); }
+            dispatcher_.observe(change);
+        }
+        dispatcher_.flush();
+    }
+    for (const Told& told : told_) { told(changes); }
+}
+
+void Manager::began() {
+    office_ = std::make_unique<net::TaskScope>(seams_.loop);
+    dispatcher_.begin();
+    office_->spawn(roles_.run(net::Until(office_->cancel())));
+}
+
+void Manager::ended() {
+    dispatcher_.end();
+    office_->cancel().cancel();
+}
+
+Result<std::string> Manager::sign(const std::string& csr, const std::string& node_id,
+                                  const std::string& host) {
+    const auto cluster = store().cluster();
+    if (!cluster) { return internal("the cluster's object is missing"); }
+    const auto& root = cluster->root_ca();
+    const Signer signer{root.store_ca_cert(), root.store_ca_key(), ""};
+    return issue_store_certificate(signer, csr, node_id, {host}, seams_.clock.now());
+}
+
+net::Task<Result<net::StreamPtr>> Manager::open_tunnel(net::Until until) {
+    CO_TRY_LET(channel, co_await leader(until));
+    CO_TRY_LET(call, channel->open(method_tunnel));
+    // The stream keeps the connection.
+    struct Held {
+        std::shared_ptr<Channel> channel;
+        net::GrpcCallPtr call;
+    };
+    const auto held = std::make_shared<Held>(Held{channel, std::move(call)});
+    const std::shared_ptr<net::GrpcCall> shared(held, held->call.get());
+    co_return net::make_bytes_stream(seams_.loop, shared, channel->address());
+}
+
+/// The stream does not outlive the call: whoever has it is told of the end.
+net::Task<Result<void>> Manager::take_tunnel(net::GrpcCall* call, Caller caller,
+                                             net::Until until) {
+    if (!tunnel_) { co_return Error{Errc::Unavailable, "the API is not served yet"}; }
+    const auto done = std::make_shared<net::Flag>(seams_.loop);
+    std::shared_ptr<net::GrpcCall> borrowed(call, [done](net::GrpcCall*) { done->set(); });
+    tunnel_(net::make_bytes_stream(seams_.loop, std::move(borrowed), "manager " + caller.node_id));
+    const net::Wake wake = co_await done->wait(until);
+    if (wake != net::Wake::Raised) {
+        call->cancel(); // which ends the stream, and so its owner's interest
+        (void)co_await done->wait({});
+    }
+    co_return ok();
+}
+
+} // namespace shoal::swarm
