@@ -140,6 +140,20 @@ Result<Address> parse_address(std::string_view text, std::uint16_t default_port)
     return invalid("invalid address " + go_quote(text) + ": expected unix:// or tcp://");
 }
 
+void find_dead_peer(const Stream& stream, std::chrono::seconds after) {
+    const int raw = stream.raw();
+    const int on = 1;
+    const int count = 3;
+    const int idle = std::max(1, static_cast<int>(after.count()) / 2);
+    const int interval = std::max(1, static_cast<int>(after.count()) / 5);
+    const int unanswered_ms = static_cast<int>(after.count()) * 1000;
+    ::setsockopt(raw, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    ::setsockopt(raw, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    ::setsockopt(raw, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+    ::setsockopt(raw, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+    ::setsockopt(raw, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof unanswered_ms);
+}
+
 Task<Result<std::uint64_t>> copy_stream(Stream& from, Stream& to, Until until) {
     constexpr std::size_t buffer_bytes = 32 * 1024;
     const auto buffer = std::make_unique_for_overwrite<char[]>(buffer_bytes);

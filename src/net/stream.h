@@ -72,6 +72,10 @@ Task<Result<StreamPtr>> connect_unix(Loop& loop, std::string path, Until until);
 Task<Result<StreamPtr>> connect_tcp(Loop& loop, std::string host, std::uint16_t port, Until until);
 Task<Result<StreamPtr>> connect(Loop& loop, Address address, Until until);
 
+/// From now on a peer that has vanished breaks the connection after about this long, both while
+/// bytes of ours are under way and while nothing is. For TCP (also under TLS); harmless for others.
+void find_dead_peer(const Stream& stream, std::chrono::seconds after);
+
 /// Waits until the descriptor is readable (pidfd, inotify, netlink, timerfd). For several waits on
 /// one descriptor keep a Watch instead.
 Task<Result<void>> wait_readable(Loop& loop, const os::Fd& fd, Until until);
