@@ -17,6 +17,8 @@ struct Caller {
     Role role = Role::None;
     std::string cluster_id;
     std::string address; ///< host:port of the connection
+    /// The certificate has run out, not long ago: good for asking for a new one and nothing else.
+    bool expired = false;
 };
 
 /// What is shown to and asked of whoever we connect to.
