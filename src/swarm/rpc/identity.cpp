@@ -106,6 +106,12 @@ Result<Identity> parse_identity(std::string_view pem) {
     return identity_of(cert.get());
 }
 
+Result<Identity> parse_identity(const CertificateChain& chain) {
+    if (chain.empty()) { return refused("none was given"); }
+    TRY_LET(leaf, x509::parse_der(chain.front()));
+    return identity_of(leaf.get());
+}
+
 Result<Verified> verify_chain(const CertificateChain& chain, const Verification& how) {
     if (chain.empty()) { return refused("none was given"); }
     TRY_LET(leaf, x509::parse_der(chain.front()));

@@ -33,6 +33,7 @@ Result<CertificateChain> parse_chain(std::string_view pem);
 
 /// Of the first certificate in the text; nothing is verified.
 Result<Identity> parse_identity(std::string_view pem);
+Result<Identity> parse_identity(const CertificateChain& chain);
 
 struct Verification {
     std::string_view roots; ///< PEM; any of them will do
