@@ -2,7 +2,6 @@
 
 #include "net/grpc_stream.h"
 #include "net/sleep.h"
-#include "swarm/store/seal.h"
 
 namespace shoal::swarm {
 namespace {
@@ -15,9 +14,9 @@ constexpr std::chrono::milliseconds leader_pause(100);
 
 Manager::Manager(ManagerSeams seams, std::string node_id, std::string cluster_id)
     : seams_(seams), node_id_(std::move(node_id)), cluster_id_(std::move(cluster_id)),
-      replica_(seams_.loop, seams_.log, seams_.keys,
+      replica_(seams_.loop, seams_.log, seams_.sealer,
                [this](const std::vector<Change>& changes) { hear(changes); }),
-      writer_(seams_.loop, seams_.log, seams_.keys, replica_, seams_.clock, seams_.random),
+      writer_(seams_.loop, seams_.log, seams_.sealer, replica_, seams_.clock, seams_.random),
       parts_(std::make_unique<Parts>()),
       leadership_(seams_.loop, seams_.log, writer_, *this, node_id_),
       membership_(seams_.loop, replica_.store(), seams_.log, writer_, *this),

@@ -15,14 +15,13 @@
 
 namespace shoal::swarm {
 
-class DataKeys;
-
 struct ManagerSeams {
     net::Loop& loop;
     const Clock& clock;
     Random& random;
     Log& log;
-    DataKeys& keys;
+    Sealer& sealer;
+    std::function<std::vector<mpb::DataKey>()> data_keys;
     Transport& transport;
 };
 

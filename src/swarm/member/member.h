@@ -9,6 +9,7 @@
 #include "swarm/ca/key_file.h"
 #include "swarm/manager/manager.h"
 #include "swarm/member/log_host.h"
+#include "swarm/member/keys_sealer.h"
 #include "swarm/member/member_state.h"
 
 namespace shoal::swarm {
@@ -85,34 +86,60 @@ class Member {
     void on_change(std::function<void()> told) { changed_ = std::move(told); }
 
   private:
-    net::Task<Result<void>> start_agent();
+    // What a role asks for.
+    net::Task<Result<void>> take_up();
+    void start_agent();
     net::Task<Result<void>> start_manager(LogStart how, net::Until until);
+    net::Task<void> stop_agent();
     net::Task<void> stop_manager();
-    net::Task<void> stop_all();
+    net::Task<void> run_agent();
+    net::Task<void> run_manager();
+    LogStart log_start(LogStart::How how) const;
+
+    // Beginning.
+    net::Task<Result<void>> found_cluster(InitRequest request, net::Until until);
+    net::Task<Result<void>> force_new_cluster(InitRequest request, net::Until until);
+    net::Task<Result<void>> submit_when_leading(Mutation mutation, net::Until until);
+    net::Task<Result<void>> forget();
+
+    // The role, as the managers want it.
+    net::Task<void> keep_role();
+    net::Task<Result<void>> adjust_role(net::Until until);
     net::Task<Result<void>> become_manager(net::Until until);
     net::Task<Result<void>> become_worker(net::Until until);
-    net::Task<void> follow_role(net::Cancel* cancel);
-    net::Task<void> keep_certificate(net::Cancel* cancel);
+    net::Task<Result<mpb::JoinStoreResponse>> ask_for_member(mpb::JoinStoreRequest request,
+                                                             net::Until until);
+    net::Task<Result<void>> wait_for_promotion(std::string member_id, net::Until until);
+    net::Task<Result<std::unique_ptr<Channel>>> call_a_manager(net::Until until);
     net::Task<Result<void>> renew(net::Until until);
-    net::Task<void> run_manager(net::Cancel* cancel);
+    bool certificate_is_due() const;
+
     void heard_of_node(const pb::Node& node);
+    void heard_of_managers(const std::vector<pb::Peer>& managers);
     void heard_of_root(const std::string& root);
-    void heard_of_cluster(const std::vector<Change>& changes);
-    Result<void> save();
+    void heard_of_changes(const std::vector<Change>& changes);
+    Result<void> follow_autolock();
+    Result<void> save() const;
     void set_state(MemberState state, std::string error = "");
+    Role certificate_role() const;
 
     MemberSeams seams_;
     MemberState state_ = MemberState::Inactive;
     std::string error_;
     SavedMember saved_;
-    std::shared_ptr<Credentials> credentials_;
-    std::unique_ptr<KeyFile> keys_;
+    std::optional<KeyFile> keys_;
+    CredentialsPtr credentials_;
+    pb::Node node_; ///< as the managers have it; empty before they were heard
     std::unique_ptr<Transport> transport_;
     std::unique_ptr<Agent> agent_;
+    std::unique_ptr<Transport> server_transport_;
+    std::unique_ptr<KeysSealer> sealer_;
     std::unique_ptr<Manager> manager_;
     std::unique_ptr<net::TaskScope> agent_scope_;
     std::unique_ptr<net::TaskScope> manager_scope_;
+    Instant renew_at_{};
     net::Signal look_;
+    net::WaitQueue moved_; ///< woken when state or roles change
     net::Lock changing_;
     std::function<void()> changed_;
 };

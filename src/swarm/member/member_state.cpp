@@ -28,6 +28,7 @@ template <class V> void describe(V& v, Document& document) {
     v("AdvertiseAddress", member.advertise_address);
     v("DataPathAddress", member.data_path_address);
     v("DataPathPort", member.data_path_port);
+    v("PeerListenAddress", member.peer_listen_address);
     v("PeerURL", member.peer_url);
     v("HeartbeatMilliseconds", member.heartbeat_ms);
     v("ElectionMilliseconds", member.election_ms);

@@ -1,0 +1,265 @@
+#include "swarm/member/member.h"
+
+#include "net/sleep.h"
+
+namespace shoal::swarm {
+namespace {
+
+constexpr std::chrono::seconds step_limit(30);
+constexpr std::chrono::seconds retry_pause(1);
+constexpr std::chrono::seconds look_pause(30);
+
+constexpr auto already_member =
+    "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join "
+    "another one.";
+constexpr auto not_a_member = "This node is not part of a swarm";
+
+} // namespace
+
+std::string_view name_of(MemberState state) {
+    switch (state) {
+    case MemberState::Inactive:
+        return "inactive";
+    case MemberState::Pending:
+        return "pending";
+    case MemberState::Active:
+        return "active";
+    case MemberState::Error:
+        return "error";
+    case MemberState::Locked:
+        return "locked";
+    }
+    return "";
+}
+
+Member::Member(MemberSeams seams)
+    : seams_(std::move(seams)), look_(seams_.loop), moved_(seams_.loop), changing_(seams_.loop) {}
+
+Member::~Member() = default;
+
+void Member::set_state(MemberState state, std::string error) {
+    state_ = state;
+    error_ = std::move(error);
+    if (!error_.empty()) { seams_.log("swarm: " + error_); }
+    moved_.wake_all();
+    if (changed_) { changed_(); }
+}
+
+Result<void> Member::save() const { return save_member(seams_.directory, saved_); }
+
+Role Member::certificate_role() const {
+    const auto& identity = credentials_->identity();
+    return identity ? identity->role : Role::None;
+}
+
+std::vector<std::pair<std::string, std::string>> Member::remote_managers() const {
+    return saved_.managers;
+}
+
+// The parts of a role.
+
+void Member::start_agent() {
+    Agent::Settings settings;
+    settings.session.node_id = saved_.node_id;
+    settings.session.shoal_version = SHOAL_VERSION;
+    Agent::Hooks hooks;
+    hooks.tls_info = [this] {
+        const auto& held = credentials_->held();
+        auto info = tls_info_of(held.certificate, held.roots, seams_.clock.now());
+        return info ? std::move(*info) : pb::NodeTLSInfo();
+    };
+    hooks.node = [this](const pb::Node& node) { heard_of_node(node); };
+    hooks.managers = [this](const std::vector<pb::Peer>& all) { heard_of_managers(all); };
+    hooks.root_ca = [this](const std::string& root) { heard_of_root(root); };
+    transport_ = seams_.make_transport(credentials_);
+    const Agent::Parts parts{seams_.loop, seams_.clock,    seams_.random,
+                             *transport_, seams_.executor, seams_.memory};
+    agent_ = std::make_unique<Agent>(parts, std::move(hooks), settings);
+    for (const auto& [id, address] : saved_.managers) { agent_->add_manager(address); }
+    agent_scope_ = std::make_unique<net::TaskScope>(seams_.loop);
+    agent_scope_->spawn(run_agent());
+    agent_scope_->spawn(keep_role());
+}
+
+net::Task<void> Member::run_agent() {
+    const auto outcome = co_await agent_->run(net::Until(agent_scope_->cancel()));
+    if (!outcome && !agent_scope_->cancel().cancelled()) {
+        set_state(MemberState::Error, outcome.error().message);
+    }
+}
+
+net::Task<void> Member::stop_agent() {
+    if (agent_scope_) { co_await agent_scope_->close(); }
+    agent_.reset();
+    agent_scope_.reset();
+    transport_.reset();
+}
+
+LogStart Member::log_start(LogStart::How how) const {
+    const ManagerKeys& keys = keys_->manager_keys();
+    LogStart start;
+    start.how = how;
+    start.name = saved_.node_id;
+    start.peer_url = saved_.peer_url;
+    start.listen_address = saved_.peer_listen_address;
+    start.ca_cert = keys.store_ca_cert;
+    start.cert = keys.store_cert;
+    start.key = keys.store_key;
+    start.heartbeat_ms = saved_.heartbeat_ms;
+    start.election_ms = saved_.election_ms;
+    start.snapshot_interval = saved_.snapshot_interval;
+    return start;
+}
+
+net::Task<Result<void>> Member::start_manager(LogStart how, net::Until until) {
+    const auto& data_keys = keys_->manager_keys().data_keys;
+    if (data_keys.empty()) { co_return internal("the keys of the cluster's store are missing"); }
+    CO_TRY_LET(keys, DataKeys::decode(data_keys.back().key()));
+    auto transport = seams_.make_transport(credentials_);
+    CO_TRY(transport->listen(saved_.listen_address).with("listen on " + saved_.listen_address));
+    CO_TRY_LET(log, co_await seams_.log_host.start(std::move(how), until));
+    server_transport_ = std::move(transport);
+    sealer_ = std::make_unique<KeysSealer>(std::move(keys), seams_.random);
+    const auto held_keys = [this] { return keys_->manager_keys().data_keys; };
+    ManagerSeams seams{seams_.loop, seams_.clock, seams_.random,     *log,
+                       *sealer_,    held_keys,    *server_transport_};
+    manager_ = std::make_unique<Manager>(std::move(seams), saved_.node_id, saved_.cluster_id);
+    manager_->subscribe([this](const std::vector<Change>& all) { heard_of_changes(all); });
+    manager_scope_ = std::make_unique<net::TaskScope>(seams_.loop);
+    manager_scope_->spawn(run_manager());
+    moved_.wake_all();
+    if (changed_) { changed_(); }
+    co_return ok();
+}
+
+net::Task<void> Member::run_manager() {
+    const auto outcome = co_await manager_->run(net::Until(manager_scope_->cancel()));
+    if (!outcome && !manager_scope_->cancel().cancelled()) {
+        set_state(MemberState::Error, outcome.error().message);
+    }
+}
+
+net::Task<void> Member::stop_manager() {
+    if (manager_scope_) { co_await manager_scope_->close(); }
+    manager_.reset();
+    manager_scope_.reset();
+    if (server_transport_) { server_transport_->close(); }
+    server_transport_.reset();
+    co_await seams_.log_host.stop();
+    sealer_.reset();
+    if (changed_) { changed_(); }
+}
+
+// Life.
+
+net::Task<Result<void>> Member::take_up() {
+    CO_TRY_LET(credentials, Credentials::create(keys_->credentials()));
+    credentials_ = std::move(credentials);
+    const net::Until until(seams_.loop.in(step_limit));
+    const bool was_manager = certificate_role() == Role::Manager && seams_.log_host.has_data();
+    if (was_manager) { CO_TRY(co_await start_manager(log_start(LogStart::How::Again), until)); }
+    start_agent();
+    set_state(MemberState::Active);
+    co_return ok();
+}
+
+net::Task<void> Member::start() {
+    const auto turn = co_await changing_.acquire();
+    auto saved = load_member(seams_.directory);
+    if (!saved) { co_return set_state(MemberState::Error, saved.error().message); }
+    saved_ = std::move(*saved);
+    auto keys = KeyFile::load(seams_.directory + "/certificates", seams_.random);
+    if (!keys) { co_return set_state(MemberState::Error, keys.error().message); }
+    keys_ = std::move(*keys);
+    if (saved_.empty() || keys_->empty()) { co_return; }
+    if (keys_->locked()) { co_return set_state(MemberState::Locked); }
+    const auto outcome = co_await take_up();
+    if (!outcome) { set_state(MemberState::Error, outcome.error().message); }
+}
+
+net::Task<void> Member::stop() {
+    const auto turn = co_await changing_.acquire();
+    co_await stop_agent();
+    co_await stop_manager();
+}
+
+net::Task<Result<void>> Member::unlock(std::string key, net::Until until) {
+    CO_TRY_LET(turn, co_await changing_.acquire(until));
+    (void)turn;
+    if (!keys_ || keys_->empty()) { co_return Error{Errc::Unavailable, not_a_member}; }
+    CO_TRY_LET(raw, parse_unlock_key(key));
+    CO_TRY(keys_->unlock(raw));
+    auto outcome = co_await take_up();
+    if (!outcome) { set_state(MemberState::Error, outcome.error().message); }
+    co_return outcome;
+}
+
+net::Task<Result<void>> Member::forget() {
+    co_await stop_agent();
+    co_await stop_manager();
+    ErrorList errors;
+    errors.add(seams_.log_host.erase());
+    if (keys_) { errors.add(keys_->erase()); }
+    errors.add(forget_member(seams_.directory));
+    auto tasks = seams_.memory.load();
+    if (tasks) {
+        for (const pb::Task& task : *tasks) { errors.add(seams_.memory.remove(task.id())); }
+    }
+    saved_ = {};
+    node_.Clear();
+    credentials_.reset();
+    auto keys = KeyFile::load(seams_.directory + "/certificates", seams_.random);
+    if (keys) { keys_ = std::move(*keys); }
+    set_state(MemberState::Inactive);
+    if (!errors.empty()) { co_return errors.joined(); }
+    co_return ok();
+}
+
+net::Task<Result<void>> Member::leave(bool force, net::Until until) {
+    CO_TRY_LET(turn, co_await changing_.acquire(until));
+    (void)turn;
+    if (state_ == MemberState::Inactive) { co_return Error{Errc::Unavailable, not_a_member}; }
+    if (state_ == MemberState::Locked && !force) {
+        co_return Error{Errc::Unavailable, swarm_locked};
+    }
+    if (manager_ && !force) { co_return Error{Errc::Unavailable, leave_warning(*manager_)}; }
+    if (agent_) {
+        const net::Until limit = until.no_later_than(seams_.loop.in(step_limit));
+        const auto told = co_await agent_->leave(limit);
+        if (!told) { seams_.log("swarm: leave: " + told.error().message); }
+    }
+    co_return co_await forget();
+}
+
+// The role.
+
+void Member::heard_of_node(const pb::Node& node) {
+    node_ = node;
+    look_.raise();
+}
+
+void Member::heard_of_managers(const std::vector<pb::Peer>& managers) {
+    std::vector<std::pair<std::string, std::string>> all;
+    for (const pb::Peer& peer : managers) { all.emplace_back(peer.node_id(), peer.addr()); }
+    if (all.empty() || all == saved_.managers) { return; }
+    saved_.managers = std::move(all);
+    const auto outcome = save();
+    if (!outcome) { seams_.log("swarm: " + outcome.error().message); }
+}
+
+net::Task<void> Member::keep_role() {
+    const net::Until until(agent_scope_->cancel());
+    while (!until.cancelled()) {
+        const net::Until limit = until.no_later_than(seams_.loop.in(step_limit));
+        const auto outcome = co_await adjust_role(limit);
+        if (!outcome && !until.cancelled()) {
+            seams_.log("swarm: role of this node: " + outcome.error().message);
+        }
+        nanoseconds pause = outcome ? nanoseconds(look_pause) : nanoseconds(retry_pause);
+        const nanoseconds due = renew_at_ - seams_.clock.now();
+        if (renew_at_ != Instant{} && due > nanoseconds(0)) { pause = std::min(pause, due); }
+        (void)co_await look_.wait(until.no_later_than(seams_.loop.in(pause)));
+    }
+}
+
+} // namespace shoal::swarm

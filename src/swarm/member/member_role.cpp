@@ -1,0 +1,159 @@
+// The part of Member that follows what the managers want of this node: its role and its
+// certificate.
+#include "swarm/ca/certificate.h"
+#include "swarm/ca/join.h"
+#include "swarm/member/member.h"
+
+#include "net/sleep.h"
+
+namespace shoal::swarm {
+namespace {
+
+constexpr auto method_join = "/shoal.swarm.v1.Managers/JoinStore";
+constexpr auto method_promote = "/shoal.swarm.v1.Managers/PromoteMember";
+constexpr std::chrono::seconds call_limit(10);
+constexpr std::chrono::milliseconds promotion_pause(100);
+
+} // namespace
+
+net::Task<Result<std::unique_ptr<Channel>>> Member::call_a_manager(net::Until until) {
+    Error last{Errc::Unavailable, "no manager of the swarm is known"};
+    for (const std::string& address : agent_->managers()) {
+        const net::Until limit = until.no_later_than(seams_.loop.in(call_limit));
+        auto made = co_await Channel::connect(seams_.loop, *transport_, address, Trust::Managers,
+                                              limit);
+        if (made) { co_return std::move(*made); }
+        last = std::move(made).error();
+    }
+    co_return last;
+}
+
+bool Member::certificate_is_due() const {
+    return renew_at_ != Instant{} && seams_.clock.now() >= renew_at_;
+}
+
+net::Task<Result<void>> Member::adjust_role(net::Until until) {
+    if (node_.id().empty()) { co_return ok(); }
+    const Role wanted = node_.role() == pb::MANAGER ? Role::Manager : Role::Worker;
+    const bool rotate = node_.certificate().status().state() == pb::IssuanceStatus::ROTATE;
+    if (wanted != certificate_role() || rotate || certificate_is_due()) {
+        CO_TRY(co_await renew(until));
+        if (certificate_role() != wanted) {
+            co_return Error{Errc::Unavailable, "the new certificate has the old role"};
+        }
+    }
+    const auto turn = co_await changing_.acquire(until);
+    if (!turn) { co_return turn.error(); }
+    if (wanted == Role::Manager && !manager_) { co_return co_await become_manager(until); }
+    if (wanted == Role::Worker && manager_) { co_return co_await become_worker(until); }
+    co_return ok();
+}
+
+net::Task<Result<mpb::JoinStoreResponse>>
+Member::ask_for_member(mpb::JoinStoreRequest request, net::Until until) {
+    CO_TRY_LET(channel, co_await call_a_manager(until));
+    co_return co_await channel->call<mpb::JoinStoreResponse>(method_join, request, until);
+}
+
+net::Task<Result<void>> Member::wait_for_promotion(std::string member_id, net::Until until) {
+    mpb::MemberRequest request;
+    request.set_member_id(member_id);
+    for (;;) {
+        auto channel = co_await call_a_manager(until);
+        Result<void> outcome = ok();
+        if (channel) {
+            const auto answer =
+                co_await (*channel)->call<mpb::MemberResponse>(method_promote, request, until);
+            if (answer) { co_return ok(); }
+            outcome = answer.error();
+        } else {
+            outcome = channel.error();
+        }
+        const net::Until limit = until.no_later_than(seams_.loop.in(promotion_pause));
+        const net::Wake wake = co_await net::sleep(seams_.loop, limit);
+        if (wake == net::Wake::Cancelled || seams_.loop.now() >= until.deadline.at()) {
+            co_return std::move(outcome).with("become a full member of the store");
+        }
+    }
+}
+
+net::Task<Result<void>> Member::become_manager(net::Until until) {
+    CO_TRY(seams_.log_host.erase());
+    CO_TRY_LET(own, make_request());
+    mpb::JoinStoreRequest request;
+    request.set_node_id(saved_.node_id);
+    request.set_peer_address(peer_address_of(saved_.advertise_address));
+    request.set_address(saved_.advertise_address);
+    request.set_csr(own.request);
+    CO_TRY_LET(answer, co_await ask_for_member(std::move(request), until));
+
+    ManagerKeys keys;
+    keys.data_keys.assign(answer.data_keys().begin(), answer.data_keys().end());
+    keys.store_ca_cert = answer.store_ca_cert();
+    keys.store_cert = answer.store_cert();
+    keys.store_key = own.key;
+    CO_TRY(keys_->save(std::move(keys)));
+    saved_.peer_url = answer.peer_url();
+    saved_.peer_listen_address = peer_address_of(saved_.listen_address);
+    saved_.heartbeat_ms = answer.heartbeat_ms();
+    saved_.election_ms = answer.election_ms();
+    CO_TRY(save());
+
+    LogStart how = log_start(LogStart::How::Join);
+    for (const auto& member : answer.members()) {
+        how.members.push_back({member.id(), member.name(), member.peer_url(), member.learner()});
+    }
+    CO_TRY(co_await start_manager(std::move(how), until));
+    auto promoted = co_await wait_for_promotion(answer.member_id(), until);
+    if (!promoted) { co_await stop_manager(); }
+    co_return promoted;
+}
+
+net::Task<Result<void>> Member::become_worker(net::Until) {
+    co_await stop_manager();
+    CO_TRY(seams_.log_host.erase());
+    saved_.peer_url.clear();
+    CO_TRY(save());
+    co_return keys_->save(ManagerKeys());
+}
+
+void Member::heard_of_root(const std::string& root) {
+    const NodeCredentials& held = credentials_->held();
+    if (root == held.roots || root.empty()) { return; }
+    // Only roots behind which our own certificate stands.
+    if (!tls_info_of(held.certificate, root, seams_.clock.now())) { return; }
+    NodeCredentials next = held;
+    next.roots = root;
+    auto outcome = keys_->save_roots(root);
+    if (outcome) { outcome = credentials_->replace(std::move(next)); }
+    if (!outcome) { seams_.log("swarm: new roots: " + outcome.error().message); }
+    if (agent_) { agent_->describe_now(); }
+}
+
+/// Managers keep their secrets under the unlock key that the cluster has now.
+Result<void> Member::follow_autolock() {
+    const auto cluster = manager_->store().cluster();
+    if (!cluster) { return ok(); }
+    std::string key;
+    std::uint64_t version = 0;
+    if (cluster->spec().encryption_config().auto_lock_managers()) {
+        for (const auto& one : cluster->unlock_keys()) {
+            if (one.subsystem() == unlock_subsystem) { key = one.key(); }
+        }
+        if (key.empty()) { return ok(); } // on its way
+        version = cluster->meta().version().index();
+    }
+    if (key == keys_->unlock_key()) { return ok(); }
+    return keys_->use_unlock_key(std::move(key), version);
+}
+
+void Member::heard_of_changes(const std::vector<Change>& changes) {
+    for (const Change& change : changes) {
+        if (change.kind != Kind::Cluster || !manager_) { continue; }
+        const auto outcome = follow_autolock();
+        if (!outcome) { seams_.log("swarm: autolock: " + outcome.error().message); }
+    }
+    moved_.wake_all();
+}
+
+} // namespace shoal::swarm
