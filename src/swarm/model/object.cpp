@@ -2,6 +2,8 @@
 
 #include "base/time.h"
 
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include <algorithm>
 #include <array>
 
@@ -121,6 +123,17 @@ std::uint64_t version_of(const ObjectPtr& object) {
             }
         },
         object);
+}
+
+std::string stable_bytes(const google::protobuf::MessageLite& message) {
+    std::string bytes;
+    {
+        google::protobuf::io::StringOutputStream out(&bytes);
+        google::protobuf::io::CodedOutputStream coded(&out);
+        coded.SetSerializationDeterministic(true);
+        message.SerializeToCodedStream(&coded);
+    }
+    return bytes;
 }
 
 std::string make_id(Random& random) {

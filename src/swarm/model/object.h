@@ -60,6 +60,12 @@ const std::string& name_of(const pb::Task& object);
 Result<ObjectPtr> decode_object(Kind kind, std::string_view bytes, std::uint64_t version);
 std::string encode_object(const ObjectPtr& object);
 std::uint64_t version_of(const ObjectPtr& object);
+/// Bytes that are the same for equal messages; ordinary bytes have maps in any order.
+std::string stable_bytes(const google::protobuf::MessageLite& message);
+inline bool same_message(const google::protobuf::MessageLite& a,
+                         const google::protobuf::MessageLite& b) {
+    return stable_bytes(a) == stable_bytes(b);
+}
 
 /// 25 characters 0-9a-z, as the public protocol's ids look.
 std::string make_id(Random& random);
