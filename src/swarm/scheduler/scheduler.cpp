@@ -30,8 +30,8 @@ Rank rank_of(const NodeInfo& node, const std::string& service_id,
 /// What placing looks at; the rest of a node changes with every heartbeat's worth of news.
 bool same_for_placing(const pb::Node& a, const pb::Node& b) {
     return a.status().state() == b.status().state() && a.status().addr() == b.status().addr() &&
-           a.role() == b.role() && a.spec().SerializeAsString() == b.spec().SerializeAsString() &&
-           a.description().SerializeAsString() == b.description().SerializeAsString();
+           a.role() == b.role() && same_message(a.spec(), b.spec()) &&
+           same_message(a.description(), b.description());
 }
 
 } // namespace
