@@ -62,11 +62,10 @@ class TlsTransport : public Transport {
                  TlsTransportSettings settings = {});
     ~TlsTransport() override;
 
-    /// "0.0.0.0:2377", "[::1]:0". Once, and with credentials that have a certificate. Callers are
-    /// taken from now on, for accept().
-    Result<void> listen(const std::string& address);
+    /// Fails without a certificate.
+    Result<void> listen(const std::string& address) override;
     std::uint16_t port() const; ///< 0 before listen()
-    void close();
+    void close() override;
 
     net::Task<Result<net::StreamPtr>> connect(std::string address, Trust trust,
                                               net::Until until) override;
