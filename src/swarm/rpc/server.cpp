@@ -11,6 +11,7 @@ constexpr auto forwarded = "forwarded_cert";
 constexpr auto forwarded_node = "forwarded_cert_cn";
 constexpr auto forwarded_role = "forwarded_cert_ou";
 constexpr auto forwarded_cluster = "forwarded_cert_org";
+constexpr auto forwarded_expired = "forwarded_cert_expired"; // ours
 constexpr auto remote_address = "remote_addr";
 constexpr auto manager_unit = "swarm-manager";
 constexpr auto worker_unit = "swarm-worker";
@@ -42,6 +43,7 @@ net::GrpcMetadata metadata_of(const Caller& caller) {
     all.add(forwarded_node, caller.node_id);
     all.add(forwarded_role, caller.role == Role::Manager ? manager_unit : worker_unit);
     all.add(forwarded_cluster, caller.cluster_id);
+    if (caller.expired) { all.add(forwarded_expired, "true"); }
     return all;
 }
 
@@ -57,6 +59,7 @@ Caller original_caller(const net::GrpcCall& call) {
     const auto units = call.values(forwarded_role);
     const bool manager = std::find(units.begin(), units.end(), manager_unit) != units.end();
     caller.role = manager ? Role::Manager : Role::Worker;
+    caller.expired = call.value(forwarded_expired) == "true";
     return caller;
 }
 
@@ -94,7 +97,8 @@ Result<Caller> RpcServer::judge(const Row& row, const net::GrpcCall& call,
                                 const Caller& caller) const {
     Caller real = caller;
     if (was_passed_on(call)) {
-        if (caller.role != Role::Manager) { return denied("only managers speak for others"); }
+        const bool may_speak = caller.role == Role::Manager && !caller.expired;
+        if (!may_speak) { return denied("only managers speak for others"); }
         if (route_.is_removed(caller.node_id)) {
             return denied("node " + caller.node_id + " was removed from the swarm");
         }
@@ -107,6 +111,10 @@ Result<Caller> RpcServer::judge(const Row& row, const net::GrpcCall& call,
         if (route_.is_removed(real.node_id)) {
             return denied("node " + real.node_id + " was removed from the swarm");
         }
+    }
+    // What strangers may call too is enough to get a new certificate.
+    if (real.expired && row.allowed != Allowed::Everybody) {
+        return denied("the certificate has expired");
     }
     if (!may_call(row.allowed, real.role)) {
         return denied(real.role == Role::None ? "a certificate of this cluster is needed"

@@ -12,6 +12,7 @@ namespace {
 namespace pb = docker::swarmkit::v1;
 constexpr auto beat = "/docker.swarmkit.v1.Dispatcher/Heartbeat";
 constexpr auto tasks = "/docker.swarmkit.v1.Dispatcher/Tasks";
+constexpr auto open_to_all = "/docker.swarmkit.v1.NodeCA/IssueNodeCertificate";
 constexpr auto secret = "/shoal.swarm.v1.Managers/LeaveStore";
 
 /// One manager with its server; connections to it are pipes.
@@ -27,6 +28,11 @@ struct Manager : LeaderRoute, Transport {
                    [this](net::GrpcCall& call, const Caller&, net::Until until) {
                        return count(call, until);
                    });
+        server.add_unary<pb::HeartbeatRequest, pb::HeartbeatResponse>(
+            open_to_all, Allowed::Everybody, Where::Leader,
+            [this](pb::HeartbeatRequest asked, Caller caller, net::Until) {
+                return answer(asked, caller);
+            });
         server.add_unary<pb::HeartbeatRequest, pb::HeartbeatResponse>(
             secret, Allowed::Managers, Where::Anywhere,
             [this](pb::HeartbeatRequest asked, Caller caller, net::Until) {
@@ -47,7 +53,7 @@ struct Manager : LeaderRoute, Transport {
 
     bool leads() const override { return other == nullptr; }
     net::Task<Result<std::shared_ptr<Channel>>> leader(net::Until until) override {
-        other->next_caller = Caller{name, Role::Manager, "c1", "10.0.0.9:1"};
+        other->next_caller = Caller{name, Role::Manager, "c1", "10.0.0.9:1", expired};
         auto made = co_await Channel::connect(loop, *other, "leader", Trust::Managers, until);
         if (!made) { co_return made.error(); }
         co_return std::shared_ptr<Channel>(std::move(*made));
@@ -71,6 +77,7 @@ struct Manager : LeaderRoute, Transport {
     net::Loop& loop;
     std::string name;
     Manager* other = nullptr;
+    bool expired = false; ///< its certificate, when it calls the leader
     RpcServer server;
     Caller next_caller;
     Caller last;
@@ -141,6 +148,20 @@ TEST_F(RpcTest, a_follower_passes_a_call_on_with_the_callers_name) {
 
 TEST_F(RpcTest, a_removed_node_is_refused_behind_a_follower_too) {
     EXPECT_EQ(ask(follower, Caller{"gone", Role::Worker, "c1", ""}).error().code, Errc::Forbidden);
+}
+
+TEST_F(RpcTest, an_expired_certificate_is_good_for_what_strangers_may_call_only) {
+    Caller late = worker;
+    late.expired = true;
+    EXPECT_EQ(ask(leader, late).error().code, Errc::Forbidden);
+    EXPECT_EQ(ask(follower, late).error().code, Errc::Forbidden);
+    for (Manager* manager : {&leader, &follower}) {
+        ASSERT_TRUE(ask(*manager, late, open_to_all));
+        EXPECT_EQ(leader.last.node_id, "w1");
+        EXPECT_TRUE(leader.last.expired);
+    }
+    follower.expired = true;
+    EXPECT_EQ(ask(follower, worker).error().code, Errc::Forbidden);
 }
 
 TEST_F(RpcTest, a_follower_passes_a_stream_on) {
