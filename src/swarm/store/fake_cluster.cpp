@@ -294,6 +294,13 @@ void FakeCluster::lead(Member& member) {
     member.ready = true;
     settle_pending(member);
     apply_up_to(member, revisions_.size() - 1);
+    scope_.spawn(announce(term_));
+}
+
+/// The others hear of it before the next heartbeat.
+net::Task<void> FakeCluster::announce(std::uint64_t term) {
+    co_await pass(draw(settings_.faults.network));
+    if (term == term_) { keep_leading(); }
 }
 
 /// What the last leader had not got through is decided now: some of the first entries had reached

@@ -155,6 +155,7 @@ class FakeCluster {
     void campaign(Member& member);
     bool wins(const Member& member) const;
     void lead(Member& member);
+    net::Task<void> announce(std::uint64_t term);
     void settle_pending(const Member& new_leader);
     void replicate_to(Member& member);
     void boot(Member& member);

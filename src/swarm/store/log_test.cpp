@@ -253,13 +253,21 @@ net::Task<void> pause(Members& members) {
     co_await net::sleep(members.loop(), members.within(milliseconds(50)));
 }
 
-/// Until it may not be Unavailable any more.
+bool is_unknown(const Error& error) {
+    return error.code == Errc::Timeout || error.code == Errc::Cancelled ||
+           error.code == Errc::Internal;
+}
+
+/// Again while it is Unavailable; and when nobody knows, if doing it twice does no harm.
 net::Task<Result<LogCommit>> commit(Members& members, std::size_t at, LogTxn txn) {
     const Until until = members.soon();
     for (;;) {
         auto done = co_await members.log(at).commit(txn, until);
-        const bool again = !done && done.error().code == Errc::Unavailable;
-        if (!again || members.loop().now() >= until.deadline.at()) { co_return done; }
+        const bool unwritten = !done && done.error().code == Errc::Unavailable;
+        const bool unknown = !done && is_unknown(done.error()) && txn.guards.empty();
+        if (!(unwritten || unknown) || members.loop().now() >= until.deadline.at()) {
+            co_return done;
+        }
         co_await pause(members);
     }
 }
@@ -275,11 +283,6 @@ net::Task<std::size_t> leader(Members& members, std::size_t count, std::size_t n
         }
         co_await pause(members);
     }
-}
-
-bool is_unknown(const Error& error) {
-    return error.code == Errc::Timeout || error.code == Errc::Cancelled ||
-           error.code == Errc::Internal;
 }
 
 // --- reading and writing ---
