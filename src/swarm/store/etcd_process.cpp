@@ -24,7 +24,7 @@ constexpr auto stop_patience = seconds(12);
 constexpr auto kill_patience = seconds(10);
 constexpr auto stable_after = seconds(60); ///< then the failures before count no more
 constexpr int damages_max = 3;             ///< in a row, until it is believed
-constexpr std::int64_t log_tail_bytes = 256 << 10;
+constexpr std::int64_t log_tail_bytes = 128 << 10;
 
 std::string link_of(const std::string& path) {
     std::error_code error;
@@ -90,18 +90,21 @@ std::int64_t size_of(const std::string& path) {
     return error ? 0 : static_cast<std::int64_t>(size);
 }
 
-Result<std::string> read_from(const std::string& path, std::int64_t offset) {
+/// At most so many bytes from there on.
+Result<std::string> read_piece(const std::string& path, std::int64_t offset, std::size_t bytes) {
     TRY_LET(fd, os::open_file(path, O_RDONLY));
-    if (::lseek(fd.raw(), offset, SEEK_SET) < 0) { return os_error("seek " + path, errno); }
-    return os::read_all(fd, log_tail_bytes);
+    std::string piece(bytes, '\0');
+    const auto got = ::pread(fd.raw(), piece.data(), piece.size(), offset);
+    if (got < 0) { return os_error("read " + path, errno); }
+    piece.resize(static_cast<std::size_t>(got));
+    return piece;
 }
 
 /// The end of the log, from `begin` on at most.
 std::string log_tail(const EtcdSettings& settings, std::int64_t begin) {
     const auto size = size_of(settings.log_path());
-    // Somebody may write to it meanwhile: leave room.
-    const auto from = std::max(begin, size - log_tail_bytes / 2);
-    return read_from(settings.log_path(), from).value_or("");
+    const auto from = std::max(begin, size - log_tail_bytes);
+    return read_piece(settings.log_path(), from, log_tail_bytes).value_or("");
 }
 
 /// Its words go on in the same file, which is why it is emptied and not renamed.
