@@ -1,0 +1,41 @@
+// Liveness: by when each node has to be heard of, and how patient the leader is with it. It hears
+// nobody and writes nothing.
+#pragma once
+
+#include "swarm/model/object.h"
+
+#include <map>
+#include <set>
+#include <vector>
+
+namespace shoal::swarm {
+
+/// How often a node says that it lives, and how long it may be silent.
+struct Pulse {
+    std::chrono::nanoseconds period;
+    std::chrono::nanoseconds silence;      ///< then it is down
+    std::chrono::nanoseconds after_change; ///< the same for nodes whose leader is new
+    std::chrono::nanoseconds lost;         ///< after its connection broke
+};
+enum class AgentKind { Shoal, Stock };
+/// `heartbeat` is what the cluster's specification says. Our own agents are asked five times as
+/// often and may be silent for half of it: so a lost node's tasks are elsewhere soon.
+Pulse pulse_of(AgentKind kind, std::chrono::nanoseconds heartbeat);
+
+class Liveness {
+  public:
+    void expect(const std::string& node_id, Steady by);
+    void forget(const std::string& node_id);
+    std::optional<Steady> expected(const std::string& node_id) const;
+    /// Those whose time is up; they are not expected any more.
+    std::vector<std::string> take_overdue(Steady now);
+    std::optional<Steady> next() const;
+    /// This process stood still for so long: nobody could be heard.
+    void forgive(std::chrono::nanoseconds span);
+
+  private:
+    std::map<std::string, Steady, std::less<>> by_node_;
+    std::set<std::pair<Steady, std::string>> by_time_;
+};
+
+} // namespace shoal::swarm
