@@ -173,7 +173,7 @@ SpecComparison::Difference SpecComparison::difference(const pb::Task& task) {
 SpecComparison::Difference SpecComparison::compare(const pb::Task& task) const {
     const auto& wanted = service_.spec().task();
     const auto same = [](const auto& a, const auto& b) {
-        return canonical_bytes(a) == canonical_bytes(b);
+        return stable_bytes(a) == stable_bytes(b);
     };
     if (!same(task.endpoint().spec(), service_.spec().endpoint())) { return Difference::Any; }
     if (same(task.spec(), wanted)) { return Difference::None; }
