@@ -26,7 +26,7 @@ net::Task<void> Leadership::lead(net::Cancel* cancel) {
     const auto outcome =
         co_await writer_.lead(node_id_, duties_.reconcilers(), std::move(told), until);
     (void)outcome; // whoever leads now shows in the next status
-    if (began) { duties_.ended(); }
+    if (began) { co_await duties_.ended(); }
     leading_ = false;
 }
 

@@ -9,13 +9,13 @@
 
 namespace shoal::swarm {
 
-/// What a leader does beside writing; told on the loop, must not wait.
+/// What a leader does beside writing.
 class LeaderDuties {
   public:
     virtual ~LeaderDuties() = default;
     virtual std::vector<Reconciler*> reconcilers() = 0;
-    virtual void began() = 0; ///< the store is up to date, the writer writes
-    virtual void ended() = 0; ///< nothing may be promised any more
+    virtual void began() = 0;            ///< the store is up to date, the writer writes
+    virtual net::Task<void> ended() = 0; ///< nothing may be promised any more
 };
 
 class Leadership {

@@ -2,6 +2,16 @@
 
 #include "net/grpc_stream.h"
 #include "net/sleep.h"
+#include "swarm/allocator/allocator.h"
+#include "swarm/ca/rotation.h"
+#include "swarm/manager/methods.h"
+#include "swarm/orchestrator/enforcer.h"
+#include "swarm/orchestrator/global.h"
+#include "swarm/orchestrator/jobs.h"
+#include "swarm/orchestrator/reaper.h"
+#include "swarm/orchestrator/rebalance.h"
+#include "swarm/orchestrator/replicated.h"
+#include "swarm/scheduler/scheduler.h"
 
 namespace shoal::swarm {
 namespace {
@@ -12,6 +22,27 @@ constexpr std::chrono::milliseconds leader_pause(100);
 
 } // namespace
 
+/// In the order in which they have their say: who ought to be where, then what that takes, then
+/// which node.
+struct Manager::Parts {
+    CertificateSigner signer;
+    RootRotation rotation;
+    ConstraintEnforcer enforcer;
+    ReplicatedOrchestrator replicated;
+    GlobalOrchestrator global;
+    JobOrchestrator jobs;
+    Rebalancer rebalancer;
+    TaskReaper reaper;
+    Allocator allocator;
+    Scheduler scheduler;
+};
+
+std::vector<Reconciler*> Manager::reconcilers() {
+    auto& p = *parts_;
+    return {&p.signer, &p.rotation,   &p.enforcer, &p.replicated, &p.global,
+            &p.jobs,   &p.rebalancer, &p.reaper,   &p.allocator,  &p.scheduler};
+}
+
 Manager::Manager(ManagerSeams seams, std::string node_id, std::string cluster_id)
     : seams_(seams), node_id_(std::move(node_id)), cluster_id_(std::move(cluster_id)),
       replica_(seams_.loop, seams_.log, seams_.sealer,
@@ -21,7 +52,11 @@ Manager::Manager(ManagerSeams seams, std::string node_id, std::string cluster_id
       leadership_(seams_.loop, seams_.log, writer_, *this, node_id_),
       membership_(seams_.loop, replica_.store(), seams_.log, writer_, *this),
       roles_(seams_.loop, replica_.store(), seams_.log, writer_, node_id_),
-      server_(seams_.loop, *this), connecting_(seams_.loop) {
+      authority_(seams_.loop, replica_.store(), writer_),
+      dispatcher_({seams_.loop, seams_.clock, seams_.random, replica_.store(), writer_},
+                  {node_id_, SHOAL_VERSION}),
+      broker_(seams_.loop, seams_.random, replica_.store()), server_(seams_.loop, *this),
+      connecting_(seams_.loop) {
     add_services();
 }
 
@@ -37,17 +72,19 @@ net::Task<Result<void>> Manager::run(net::Until until) {
     if (until.cancel != nullptr) { scope.cancel().follow(*until.cancel); }
     const net::Until running(scope.cancel());
     scope.spawn(follow_log(running));
-    scope.spawn(lead(running));
+    scope.spawn(follow_leadership(running));
     auto outcome = co_await server_.serve(seams_.transport, running);
     co_await scope.close();
     if (broken_) { co_return *broken_; }
     co_return outcome;
 }
 
-net::Task<void> Manager::lead(net::Until until) {
+net::Task<void> Manager::follow_leadership(net::Until until) {
     const auto outcome = co_await leadership_.run(until);
     (void)outcome;
 }
+
+std::vector<mpb::DataKey> Manager::data_keys() const { return seams_.data_keys(); }
 
 std::string Manager::leader_id() const {
     const auto& status = leadership_.status();
@@ -79,8 +116,8 @@ net::Task<Result<std::shared_ptr<Channel>>> Manager::leader(net::Until until) {
                 co_return leader_channel_;
             }
         }
-        const net::Wake wake = co_await net::sleep(
-            seams_.loop, patience.no_later_than(seams_.loop.in(leader_pause)));
+        const net::Wake wake =
+            co_await net::sleep(seams_.loop, patience.no_later_than(seams_.loop.in(leader_pause)));
         const bool over = seams_.loop.now() >= patience.deadline.at();
         if (wake == net::Wake::Cancelled || over) {
             co_return Error{Errc::Unavailable,
@@ -114,34 +151,37 @@ std::string Manager::trouble() const {
 }
 
 void Manager::hear(const std::vector<Change>& changes) {
-    if (leads()) {
-        for (const Change& change : changes) {
-            if (change.kind == Kind::Node) { roles_.look(); }
-            dispatcher_.observe(change);
-        }
-        dispatcher_.flush();
+    for (const Change& change : changes) {
+        authority_.observe(change);
+        dispatcher_.observe(change);
+        broker_.observe(change);
+        if (change.kind == Kind::Node) { roles_.look(); }
+        const bool gone = change.kind == Kind::Node && !exists(change.after);
+        if (gone) { server_.drop(change.id); }
     }
+    dispatcher_.flush();
     for (const Told& told : told_) { told(changes); }
 }
 
 void Manager::began() {
     office_ = std::make_unique<net::TaskScope>(seams_.loop);
-    dispatcher_.begin();
-    office_->spawn(roles_.run(net::Until(office_->cancel())));
+    const net::Until until(office_->cancel());
+    office_->spawn(dispatcher_.run(until));
+    office_->spawn(broker_.run(until));
+    office_->spawn(roles_.run(until));
 }
 
-void Manager::ended() {
-    dispatcher_.end();
-    office_->cancel().cancel();
+net::Task<void> Manager::ended() {
+    co_await office_->close();
+    office_.reset();
 }
 
 Result<std::string> Manager::sign(const std::string& csr, const std::string& node_id,
                                   const std::string& host) {
     const auto cluster = store().cluster();
     if (!cluster) { return internal("the cluster's object is missing"); }
-    const auto& root = cluster->root_ca();
-    const Signer signer{root.store_ca_cert(), root.store_ca_key(), ""};
-    return issue_store_certificate(signer, csr, node_id, {host}, seams_.clock.now());
+    return issue_store_certificate(store_signer_of(*cluster), csr, node_id, {host},
+                                   seams_.clock.now());
 }
 
 net::Task<Result<net::StreamPtr>> Manager::open_tunnel(net::Until until) {
@@ -158,8 +198,7 @@ net::Task<Result<net::StreamPtr>> Manager::open_tunnel(net::Until until) {
 }
 
 /// The stream does not outlive the call: whoever has it is told of the end.
-net::Task<Result<void>> Manager::take_tunnel(net::GrpcCall* call, Caller caller,
-                                             net::Until until) {
+net::Task<Result<void>> Manager::take_tunnel(net::GrpcCall* call, Caller caller, net::Until until) {
     if (!tunnel_) { co_return Error{Errc::Unavailable, "the API is not served yet"}; }
     const auto done = std::make_shared<net::Flag>(seams_.loop);
     std::shared_ptr<net::GrpcCall> borrowed(call, [done](net::GrpcCall*) { done->set(); });

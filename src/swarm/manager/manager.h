@@ -65,7 +65,7 @@ class Manager final : public LeaderRoute, private LeaderDuties, private MemberGi
     // LeaderDuties.
     std::vector<Reconciler*> reconcilers() override;
     void began() override;
-    void ended() override;
+    net::Task<void> ended() override;
     // MemberGifts.
     Result<std::string> sign(const std::string& csr, const std::string& node_id,
                              const std::string& host) override;
@@ -75,6 +75,7 @@ class Manager final : public LeaderRoute, private LeaderDuties, private MemberGi
     void add_services();
     net::Task<Result<void>> take_tunnel(net::GrpcCall* call, Caller caller, net::Until until);
     net::Task<void> follow_log(net::Until until);
+    net::Task<void> follow_leadership(net::Until until);
 
     struct Parts; ///< the reconcilers
 

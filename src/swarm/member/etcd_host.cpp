@@ -37,11 +37,9 @@ EtcdSettings EtcdHost::settings_for(const LogStart& how) const {
     settings.name = how.name;
     settings.peer_listen_url = "https://" + how.listen_address;
     settings.peer_url = how.peer_url;
-    settings.peer_tls = EtcdPeerTls{folder_ + "/peer.crt", folder_ + "/peer.key",
-                                    folder_ + "/peers-ca.crt", ""};
-    if (how.heartbeat_ms > 0) {
-        settings.heartbeat = std::chrono::milliseconds(how.heartbeat_ms);
-    }
+    settings.peer_tls =
+        EtcdPeerTls{folder_ + "/peer.crt", folder_ + "/peer.key", folder_ + "/peers-ca.crt", ""};
+    if (how.heartbeat_ms > 0) { settings.heartbeat = std::chrono::milliseconds(how.heartbeat_ms); }
     if (how.election_ms > 0) { settings.election = std::chrono::milliseconds(how.election_ms); }
     if (how.snapshot_interval > 0) {
         settings.snapshot_count = static_cast<std::int64_t>(how.snapshot_interval);

@@ -1,5 +1,6 @@
 #include "swarm/member/member.h"
 
+#include "base/text.h"
 #include "net/sleep.h"
 
 namespace shoal::swarm {
@@ -8,10 +9,8 @@ namespace {
 constexpr std::chrono::seconds step_limit(30);
 constexpr std::chrono::seconds retry_pause(1);
 constexpr std::chrono::seconds look_pause(30);
+constexpr int peer_port_default = 2378;
 
-constexpr auto already_member =
-    "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join "
-    "another one.";
 constexpr auto not_a_member = "This node is not part of a swarm";
 
 } // namespace
@@ -30,6 +29,31 @@ std::string_view name_of(MemberState state) {
         return "locked";
     }
     return "";
+}
+
+std::string peer_address_of(const std::string& address) {
+    const auto colon = address.rfind(':');
+    const auto port = parse_number<std::uint16_t>(address.substr(colon + 1));
+    return address.substr(0, colon + 1) + std::to_string(port ? *port + 1 : peer_port_default);
+}
+
+std::string leave_warning(const Manager& manager) {
+    std::size_t managers = 0;
+    for (const auto& [id, node] : manager.store().all<pb::Node>()) {
+        managers += node->role() == pb::MANAGER ? 1 : 0;
+    }
+    std::string text = "You are attempting to leave the swarm on a node that is participating as a "
+                       "manager. ";
+    if (managers <= 1) {
+        text += "Removing the last manager erases all current state of the swarm. Use `--force` to "
+                "ignore this message. ";
+    } else {
+        text += "Removing this node leaves " + std::to_string(managers - 1) + " managers out of " +
+                std::to_string(managers) +
+                ". The only way to restore a swarm that has lost consensus is to reinitialize it "
+                "with `--force-new-cluster`. Use `--force` to suppress this message.";
+    }
+    return text;
 }
 
 Member::Member(MemberSeams seams)

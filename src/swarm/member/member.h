@@ -8,11 +8,19 @@
 #include "swarm/agent/task_memory.h"
 #include "swarm/ca/key_file.h"
 #include "swarm/manager/manager.h"
-#include "swarm/member/log_host.h"
 #include "swarm/member/keys_sealer.h"
+#include "swarm/member/log_host.h"
 #include "swarm/member/member_state.h"
 
 namespace shoal::swarm {
+
+inline constexpr auto swarm_locked =
+    "Swarm is encrypted and needs to be unlocked before it can be used. Please use \"docker swarm "
+    "unlock\" to unlock it.";
+/// Why a manager should not simply leave.
+std::string leave_warning(const Manager& manager);
+/// Where a node's member in the log is reached: the port behind the node's own.
+std::string peer_address_of(const std::string& address);
 
 enum class MemberState { Inactive, Pending, Active, Error, Locked };
 std::string_view name_of(MemberState state); ///< "inactive"
@@ -99,6 +107,7 @@ class Member {
     // Beginning.
     net::Task<Result<void>> found_cluster(InitRequest request, net::Until until);
     net::Task<Result<void>> force_new_cluster(InitRequest request, net::Until until);
+    net::Task<Result<std::string>> own_member_id(net::Until until);
     net::Task<Result<void>> submit_when_leading(Mutation mutation, net::Until until);
     net::Task<Result<void>> forget();
 

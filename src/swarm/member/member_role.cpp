@@ -2,6 +2,7 @@
 // certificate.
 #include "swarm/ca/certificate.h"
 #include "swarm/ca/join.h"
+#include "swarm/manager/methods.h"
 #include "swarm/member/member.h"
 
 #include "net/sleep.h"
@@ -9,8 +10,6 @@
 namespace shoal::swarm {
 namespace {
 
-constexpr auto method_join = "/shoal.swarm.v1.Managers/JoinStore";
-constexpr auto method_promote = "/shoal.swarm.v1.Managers/PromoteMember";
 constexpr std::chrono::seconds call_limit(10);
 constexpr std::chrono::milliseconds promotion_pause(100);
 
@@ -20,8 +19,8 @@ net::Task<Result<std::unique_ptr<Channel>>> Member::call_a_manager(net::Until un
     Error last{Errc::Unavailable, "no manager of the swarm is known"};
     for (const std::string& address : agent_->managers()) {
         const net::Until limit = until.no_later_than(seams_.loop.in(call_limit));
-        auto made = co_await Channel::connect(seams_.loop, *transport_, address, Trust::Managers,
-                                              limit);
+        auto made =
+            co_await Channel::connect(seams_.loop, *transport_, address, Trust::Managers, limit);
         if (made) { co_return std::move(*made); }
         last = std::move(made).error();
     }
@@ -49,8 +48,8 @@ net::Task<Result<void>> Member::adjust_role(net::Until until) {
     co_return ok();
 }
 
-net::Task<Result<mpb::JoinStoreResponse>>
-Member::ask_for_member(mpb::JoinStoreRequest request, net::Until until) {
+net::Task<Result<mpb::JoinStoreResponse>> Member::ask_for_member(mpb::JoinStoreRequest request,
+                                                                 net::Until until) {
     CO_TRY_LET(channel, co_await call_a_manager(until));
     co_return co_await channel->call<mpb::JoinStoreResponse>(method_join, request, until);
 }

@@ -19,7 +19,7 @@ struct SavedMember {
     std::string data_path_address;
     std::uint32_t data_path_port = 0;
     std::string peer_listen_address; ///< host:port of this node's member in the log
-    std::string peer_url; ///< of this node's member in the log; "" when it has none
+    std::string peer_url;            ///< of this node's member in the log; "" when it has none
     std::uint32_t heartbeat_ms = 0;
     std::uint32_t election_ms = 0;
     std::uint64_t snapshot_interval = 0;

@@ -1,0 +1,186 @@
+// The part of Member that begins: a new cluster, a forced one, a place in one that exists.
+#include "swarm/allocator/predefined.h"
+#include "swarm/ca/founding.h"
+#include "swarm/ca/join.h"
+#include "swarm/member/member.h"
+
+#include "net/sleep.h"
+
+namespace shoal::swarm {
+namespace {
+
+constexpr std::chrono::milliseconds look_pause(20);
+constexpr std::chrono::seconds lead_limit(30);
+
+constexpr auto already_member =
+    "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join "
+    "another one.";
+
+/// The first content of a new cluster.
+Result<void> put_first(Tx& tx, const pb::Cluster& cluster, const pb::Node& node) {
+    tx.put(cluster);
+    tx.put(node);
+    ensure_predefined(tx);
+    return ok();
+}
+
+/// Of several managers this one is left.
+Result<void> stay_alone(Tx& tx, const pb::Node& self) {
+    std::vector<NodePtr> others;
+    for (const auto& [id, node] : tx.store().all<pb::Node>()) {
+        const bool manager =
+            node->role() == pb::MANAGER || node->spec().desired_role() == pb::MANAGER;
+        if (id != self.id() && manager) { others.push_back(node); }
+    }
+    for (const NodePtr& other : others) {
+        pb::Node node = *other;
+        node.mutable_spec()->set_desired_role(pb::WORKER);
+        node.set_role(pb::WORKER);
+        node.clear_manager_status();
+        tx.put(std::move(node));
+    }
+    const auto held = tx.store().get<pb::Node>(self.id());
+    if (!held) { return internal("this node is not in the cluster's store"); }
+    pb::Node node = *held;
+    *node.mutable_manager_status() = self.manager_status();
+    tx.put(std::move(node));
+    return ok();
+}
+
+} // namespace
+
+net::Task<Result<void>> Member::submit_when_leading(Mutation mutation, net::Until until) {
+    const net::Until limit = until.no_later_than(seams_.loop.in(lead_limit));
+    while (!manager_->leads()) {
+        const net::Wake wake =
+            co_await net::sleep(seams_.loop, limit.no_later_than(seams_.loop.in(look_pause)));
+        if (state_ == MemberState::Error) { co_return internal(error_); }
+        if (wake == net::Wake::Cancelled || seams_.loop.now() >= limit.deadline.at()) {
+            co_return Error{Errc::Timeout, "the store did not choose this node as its leader: " +
+                                               manager_->trouble()};
+        }
+    }
+    CO_TRY(co_await manager_->writer().submit(std::move(mutation), limit));
+    co_return ok();
+}
+
+net::Task<Result<void>> Member::found_cluster(InitRequest request, net::Until until) {
+    const Instant now = seams_.clock.now();
+    NewCluster wanted{make_id(seams_.random), std::move(request.spec),
+                      std::move(request.default_address_pools), request.subnet_size,
+                      request.data_path_port};
+    CO_TRY_LET(cluster, make_cluster(std::move(wanted), now, seams_.random));
+    saved_ = {};
+    saved_.node_id = make_id(seams_.random);
+    saved_.cluster_id = cluster.id();
+    saved_.listen_address = request.listen_address;
+    saved_.advertise_address = request.advertise_address;
+    saved_.data_path_address = request.data_path_address;
+    saved_.data_path_port = request.data_path_port;
+    saved_.peer_listen_address = peer_address_of(saved_.listen_address);
+    saved_.peer_url = "https://" + peer_address_of(saved_.advertise_address);
+    saved_.heartbeat_ms = cluster.spec().store_timing().heartbeat_ms();
+    saved_.election_ms = cluster.spec().store_timing().election_ms();
+    saved_.snapshot_interval = cluster.spec().raft().snapshot_interval();
+    saved_.managers = {{saved_.node_id, saved_.advertise_address}};
+    const std::vector<std::string> hosts{host_of(saved_.advertise_address)};
+    CO_TRY_LET(first, make_first_manager(cluster, saved_.node_id, hosts, now));
+    first.node.mutable_spec()->set_availability(request.availability);
+
+    ManagerKeys secrets;
+    mpb::DataKey data_key;
+    data_key.set_key(DataKeys::make(seams_.random).encode());
+    secrets.data_keys.push_back(std::move(data_key));
+    secrets.store_ca_cert = first.store_ca_cert;
+    secrets.store_cert = first.store_cert;
+    secrets.store_key = first.store_key;
+    CO_TRY(keys_->save(first.credentials));
+    CO_TRY(keys_->save(std::move(secrets)));
+    CO_TRY(keys_->use_unlock_key(unlock_key_of(cluster), 1));
+    CO_TRY(save());
+    CO_TRY_LET(credentials, Credentials::create(first.credentials));
+    credentials_ = std::move(credentials);
+
+    CO_TRY(seams_.log_host.erase());
+    CO_TRY(co_await start_manager(log_start(LogStart::How::New), until));
+    CO_TRY_LET(member_id, co_await own_member_id(until));
+    auto& status = *first.node.mutable_manager_status();
+    status.set_addr(saved_.advertise_address);
+    status.set_store_member_id(member_id);
+    status.set_store_peer_address(peer_address_of(saved_.advertise_address));
+    const Mutation begin = [cluster, node = first.node](Tx& tx) {
+        return put_first(tx, cluster, node);
+    };
+    CO_TRY(co_await submit_when_leading(begin, until));
+    start_agent();
+    set_state(MemberState::Active);
+    co_return ok();
+}
+
+net::Task<Result<std::string>> Member::own_member_id(net::Until until) {
+    for (;;) {
+        const auto& status = manager_->log_status();
+        if (status && !status->member_id.empty()) { co_return status->member_id; }
+        const net::Wake wake =
+            co_await net::sleep(seams_.loop, until.no_later_than(seams_.loop.in(look_pause)));
+        if (wake == net::Wake::Cancelled || seams_.loop.now() >= until.deadline.at()) {
+            co_return Error{Errc::Timeout, "the store does not answer"};
+        }
+    }
+}
+
+net::Task<Result<void>> Member::force_new_cluster(InitRequest request, net::Until until) {
+    if (certificate_role() != Role::Manager || !seams_.log_host.has_data()) {
+        co_return Error{Errc::Unavailable,
+                        "a new cluster can only be forced on a node that was a manager"};
+    }
+    co_await stop_agent();
+    co_await stop_manager();
+    if (!request.advertise_address.empty()) {
+        saved_.advertise_address = request.advertise_address;
+        saved_.peer_url = "https://" + peer_address_of(saved_.advertise_address);
+    }
+    if (!request.listen_address.empty()) {
+        saved_.listen_address = request.listen_address;
+        saved_.peer_listen_address = peer_address_of(saved_.listen_address);
+    }
+    saved_.managers = {{saved_.node_id, saved_.advertise_address}};
+    CO_TRY(save());
+    CO_TRY(co_await start_manager(log_start(LogStart::How::ForceNew), until));
+    CO_TRY_LET(member_id, co_await own_member_id(until));
+    pb::Node self;
+    self.set_id(saved_.node_id);
+    self.mutable_manager_status()->set_addr(saved_.advertise_address);
+    self.mutable_manager_status()->set_store_member_id(member_id);
+    self.mutable_manager_status()->set_store_peer_address(
+        peer_address_of(saved_.advertise_address));
+    const Mutation alone = [self](Tx& tx) { return stay_alone(tx, self); };
+    CO_TRY(co_await submit_when_leading(alone, until));
+    start_agent();
+    set_state(MemberState::Active);
+    co_return ok();
+}
+
+net::Task<Result<std::string>> Member::init(InitRequest request, net::Until until) {
+    CO_TRY_LET(turn, co_await changing_.acquire(until));
+    (void)turn;
+    const bool force = request.force_new_cluster;
+    if (state_ == MemberState::Locked) { co_return Error{Errc::Unavailable, swarm_locked}; }
+    if (state_ != MemberState::Inactive && !force) {
+        co_return Error{Errc::Unavailable, already_member};
+    }
+    if (state_ != MemberState::Inactive) {
+        auto forced = co_await force_new_cluster(std::move(request), until);
+        if (!forced) { set_state(MemberState::Error, forced.error().message); }
+        if (!forced) { co_return forced.error(); }
+        co_return saved_.node_id;
+    }
+    set_state(MemberState::Pending);
+    auto founded = co_await found_cluster(std::move(request), until);
+    if (founded) { co_return saved_.node_id; }
+    const auto forgotten = co_await forget();
+    (void)forgotten; // what went wrong first says more
+    co_return founded.error();
+}
+
+} // namespace shoal::swarm
