@@ -336,8 +336,9 @@ std::optional<Json> parse_literal_number(std::string_view text) {
 
 class Parser {
   public:
-    Parser(std::string_view text, std::vector<Token> tokens)
-        : text_(text), tokens_(std::move(tokens)) {
+    Parser(std::string_view text, std::vector<Token> tokens,
+           std::span<const std::string_view> functions)
+        : text_(text), tokens_(std::move(tokens)), functions_(functions) {
         variables_.push_back("$");
     }
 
@@ -352,6 +353,10 @@ class Parser {
     const Token& next() { return tokens_[at_ + 1 < tokens_.size() ? at_++ : at_]; }
     void skip_space() {
         while (peek().kind == Kind::Space) { ++at_; }
+    }
+    bool is_function(std::string_view name) const {
+        return template_functions::is_known(name) ||
+               std::find(functions_.begin(), functions_.end(), name) != functions_.end();
     }
     const Token& peek_word() {
         skip_space();
@@ -597,7 +602,7 @@ class Parser {
             break;
         case Kind::Word:
             if (is_keyword(token.text)) { return unexpected(token, "operand"); }
-            if (!template_functions::is_known(token.text)) {
+            if (!is_function(token.text)) {
                 return fail(fmt::format("function {} not defined", go_quote(token.text)));
             }
             parsed.kind = Operand::Kind::Function;
@@ -661,6 +666,7 @@ class Parser {
 
     std::string_view text_;
     std::vector<Token> tokens_;
+    std::span<const std::string_view> functions_;
     std::size_t at_ = 0;
     std::string stop_;
     std::vector<std::string> variables_;
@@ -676,10 +682,11 @@ Template::Template(Template&&) noexcept = default;
 Template& Template::operator=(Template&&) noexcept = default;
 Template::~Template() = default;
 
-Result<Template> Template::parse(std::string_view text) {
+Result<Template> Template::parse(std::string_view text,
+                                 std::span<const std::string_view> functions) {
     if (text.size() > template_bytes_max) { return invalid("template: :1: template is too long"); }
     TRY_LET(tokens, Lexer(text).run());
-    TRY_LET(root, Parser(text, std::move(tokens)).run());
+    TRY_LET(root, Parser(text, std::move(tokens), functions).run());
     return Template(std::string(text), std::move(root));
 }
 

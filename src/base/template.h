@@ -45,6 +45,8 @@ struct TemplateOptions {
     std::function<std::optional<Result<Json>>(const Json& receiver, std::string_view name,
                                               std::span<const Json> arguments)>
         method{};
+    /// Functions beyond the known ones; those that parse() was told of.
+    std::function<Result<Json>(std::string_view name, std::span<const Json> arguments)> function{};
     /// For headers of tables: json, title, lower, upper, truncate, split and join give their first
     /// argument back.
     bool plain = false;
@@ -53,7 +55,9 @@ struct TemplateOptions {
 class Template {
   public:
     /// Fails: Invalid, with Go's sentence: "template: :1: function "x" not defined".
-    static Result<Template> parse(std::string_view text);
+    /// `functions`: names beyond the known ones, which execute() is given.
+    static Result<Template> parse(std::string_view text,
+                                  std::span<const std::string_view> functions = {});
     /// Fails: Invalid, "template: :1:2: executing "" at <.X>: ...".
     Result<std::string> execute(const Json& data, const TemplateOptions& options = {}) const;
 

@@ -367,7 +367,9 @@ class Evaluator {
             given[0].is_object()) {
             return make(escape_html(go_json(given[0])));
         }
-        auto result = template_functions::call(node.name, given);
+        const bool further = options_.function && !template_functions::is_known(node.name);
+        auto result = further ? options_.function(node.name, given)
+                              : template_functions::call(node.name, given);
         if (!result) {
             const auto& message = result.error().message;
             const bool raw = message.starts_with("wrong number of args");

@@ -124,6 +124,22 @@ TEST(Template, formats_with_printf) {
     EXPECT_EQ(go_sprintf("%t %c %+d %T", std::vector<Json>{true, 65, 5, text}), "true A +5 string");
 }
 
+TEST(Template, calls_functions_that_the_caller_brings) {
+    const std::string_view names[] = {"secret"};
+    const auto parsed = Template::parse("{{secret \"a\" | printf \"%s!\"}} {{env}}", names);
+    EXPECT_FALSE(parsed);
+    const auto good = Template::parse("{{secret \"a\" | printf \"%s!\"}}", names);
+    ASSERT_TRUE(good);
+    TemplateOptions options;
+    options.function = [](std::string_view name, std::span<const Json> args) -> Result<Json> {
+        if (args.empty()) { return invalid("nothing"); }
+        return Json(std::string(name) + ":" + args[0].get<std::string>());
+    };
+    const auto out = good->execute(Json::object(), options);
+    ASSERT_TRUE(out) << out.error().message;
+    EXPECT_EQ(*out, "secret:a!");
+}
+
 TEST(Template, names_what_is_wrong_as_go_does) {
     EXPECT_EQ(run("{{foo}}"), "parse: template: :1: function \"foo\" not defined");
     EXPECT_EQ(run("{{.Name"), "parse: template: :1: unclosed action");
