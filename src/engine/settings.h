@@ -67,6 +67,7 @@ struct Settings {
     std::chrono::seconds shutdown_timeout{15}; ///< -1: wait for ever
     int min_api_version = 124;
     std::vector<std::string> labels;
+    std::vector<std::string> node_generic_resources; ///< "gpu=uuid1", "licence=4": for a cluster
     std::map<std::string, bool> features;
     int max_concurrent_downloads = 3;
     int max_concurrent_uploads = 5;

@@ -89,6 +89,24 @@ Result<void> check_hosts(const Settings& s) {
     return ok();
 }
 
+/// A kind has names, or one number.
+Result<void> check_generic_resources(const Settings& s) {
+    std::map<std::string, bool> counted;
+    for (const auto& text : s.node_generic_resources) {
+        const auto [kind, value] = cut(text, '=');
+        if (kind.empty() || value.empty()) {
+            return invalid("node-generic-resources: \"" + text + "\" is not kind=value");
+        }
+        const bool number = parse_number<std::int64_t>(value).has_value();
+        const auto [place, added] = counted.emplace(kind, number);
+        if (!added && (number || place->second)) {
+            return invalid("node-generic-resources: " + kind +
+                           " must have either names or one number");
+        }
+    }
+    return ok();
+}
+
 Result<void> check_labels(const Settings& s) {
     std::map<std::string, std::string> seen;
     for (const auto& label : s.labels) {
@@ -169,6 +187,7 @@ Result<void> check_settings(const Settings& settings) {
     TRY(check_places(settings));
     TRY(check_hosts(settings));
     TRY(check_labels(settings));
+    TRY(check_generic_resources(settings));
     TRY(check_words(settings));
     TRY(check_runtimes(settings));
     return check_networks(settings);

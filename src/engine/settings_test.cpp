@@ -58,6 +58,7 @@ const std::vector<Key>& all_keys() {
         {"experimental", "true", "1", [](const Settings& s) { return s.experimental; }, ""},
         {"shutdown-timeout", "-1", R"("15")", [](const Settings& s) { return s.shutdown_timeout.count() == -1; }, ""},
         {"min-api-version", R"("1.40")", "1.4", [](const Settings& s) { return s.min_api_version == 140; }, ""},
+        {"node-generic-resources", R"(["gpu=a","gpu=b","l=3"])", R"({"gpu":"a"})", [](const Settings& s) { return s.node_generic_resources == Words{"gpu=a", "gpu=b", "l=3"}; }, ""},
         {"labels", R"(["a=1"])", R"({"a":"1"})", [](const Settings& s) { return s.labels == Words{"a=1"}; }, ""},
         {"features", R"({"x":true,"y":false})", R"({"x":"true"})", [](const Settings& s) { return s.feature("x", false) && !s.feature("y", true) && s.feature("z", true); }, ""},
         {"max-concurrent-downloads", "9", "1.5", [](const Settings& s) { return s.max_concurrent_downloads == 9; }, ""},
@@ -274,6 +275,13 @@ TEST(Settings, never_tell_the_password_of_a_proxy) {
     }
     EXPECT_THAT(reload_attributes(settings_of(secret)).at("proxies"),
                 HasSubstr("http://xxxxx:xxxxx@f:1"));
+}
+
+TEST(Settings, check_generic_resources) {
+    EXPECT_EQ(refusal(R"({"node-generic-resources":["a"]})"),
+              "node-generic-resources: \"a\" is not kind=value");
+    EXPECT_EQ(refusal(R"({"node-generic-resources":["a=1","a=b"]})"),
+              "node-generic-resources: a must have either names or one number");
 }
 
 TEST(Settings, check_labels) {
