@@ -226,6 +226,12 @@ Result<KeyAndRequest> make_request() {
     return KeyAndRequest{x509::print_pem(key.get()), x509::print_pem(request.get())};
 }
 
+Result<void> check_request(std::string_view request) {
+    TRY_LET(asked, x509::read_request(request));
+    TRY(proven_key(asked.get()));
+    return ok();
+}
+
 Result<std::string> sign_node_certificate(const Signer& signer, std::string_view request,
                                           const Subject& subject, Life life) {
     ASSERT(subject.role != Role::None);

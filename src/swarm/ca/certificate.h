@@ -38,6 +38,8 @@ struct KeyAndRequest {
     std::string request;
 };
 Result<KeyAndRequest> make_request();
+/// Its key is of a supported kind, and its maker has proved to have it.
+Result<void> check_request(std::string_view request);
 
 struct Subject {
     std::string node_id;
