@@ -23,6 +23,7 @@ void give_up_node(Tx& tx, const Slot& slot, NodeUse use) {
             tx.erase<pb::Task>(task->id());
             continue;
         }
+        if (has_reached_goal(*task)) { continue; }
         pb::Task stopped = *task;
         if (is_wanted(*task) && stop(stopped, pb::SHUTDOWN, tx.now())) {
             tx.put(std::move(stopped));
@@ -50,6 +51,10 @@ std::optional<Instant> GlobalOrchestrator::look_at_service(Tx& tx, const pb::Ser
     return continue_update(tx, service, held);
 }
 
+void GlobalOrchestrator::judge(Tx& tx, const pb::Service& service, const Slots& slots) {
+    judge_update(tx, service, slots);
+}
+
 ServiceLoop::SlotLook GlobalOrchestrator::look_at_slot(Tx& tx, const pb::Service& service,
                                                        const Slot& slot) {
     const auto use = node_use(tx.store(), service, slot.key.node_id);
@@ -57,7 +62,7 @@ ServiceLoop::SlotLook GlobalOrchestrator::look_at_slot(Tx& tx, const pb::Service
         give_up_node(tx, slot, use);
         return {};
     }
-    if (stop_outdated(tx, service, slot)) { return {}; } // its changes are looked at again
+    if (stop_surplus(tx, service, slot)) { return {}; } // its changes are looked at again
     const auto next = supervise_on_node(tx, service, slot);
     if (use == NodeUse::Keep) { return {next, false}; }
     if (!slot.is_wanted() && !is_finished(slot)) {

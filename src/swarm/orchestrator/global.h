@@ -16,6 +16,7 @@ class GlobalOrchestrator final : public ServiceLoop {
     void note_node(const Store& store, const Change& change) override;
     std::optional<Instant> look_at_service(Tx& tx, const pb::Service& service,
                                            const Slots& slots) override;
+    void judge(Tx& tx, const pb::Service& service, const Slots& slots) override;
     SlotLook look_at_slot(Tx& tx, const pb::Service& service, const Slot& slot) override;
 };
 

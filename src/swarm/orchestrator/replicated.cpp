@@ -119,9 +119,13 @@ std::optional<Instant> ReplicatedOrchestrator::look_at_service(Tx& tx, const pb:
     return Look(tx, service, slots).run();
 }
 
+void ReplicatedOrchestrator::judge(Tx& tx, const pb::Service& service, const Slots& slots) {
+    judge_update(tx, service, slots);
+}
+
 ServiceLoop::SlotLook ReplicatedOrchestrator::look_at_slot(Tx& tx, const pb::Service& service,
                                                            const Slot& slot) {
-    if (stop_outdated(tx, service, slot)) { return {}; } // its changes are looked at again
+    if (stop_surplus(tx, service, slot)) { return {}; } // its changes are looked at again
     const auto next = supervise(tx, service, slot);
     const bool given_up = !slot.tasks.empty() &&
                           std::all_of(slot.tasks.begin(), slot.tasks.end(), [](const auto& task) {

@@ -15,6 +15,7 @@ class ReplicatedOrchestrator final : public ServiceLoop {
     bool concerns(const pb::Service& service) const override { return is_replicated(service); }
     std::optional<Instant> look_at_service(Tx& tx, const pb::Service& service,
                                            const Slots& slots) override;
+    void judge(Tx& tx, const pb::Service& service, const Slots& slots) override;
     SlotLook look_at_slot(Tx& tx, const pb::Service& service, const Slot& slot) override;
 };
 

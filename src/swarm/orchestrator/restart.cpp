@@ -38,6 +38,7 @@ class Supervision {
 
   private:
     void look_at(const pb::Task& task) {
+        if (has_reached_goal(task)) { return; }
         const auto loss = nodes_ == Nodes::Matter ? node_loss(tx_.store(), task) : NodeLoss::None;
         if (is_over(task) || loss != NodeLoss::None) {
             replace(task, loss);
@@ -80,10 +81,11 @@ class Supervision {
     /// Another task does this one's work, or will; an older version's does not once its update has
     /// chosen the slot.
     bool is_covered(const pb::Task& task) const {
+        SpecComparison comparison(tx_.store(), service_);
         return std::any_of(slot_.tasks.begin(), slot_.tasks.end(), [&](const TaskPtr& other) {
             return other->id() != task.id() && is_wanted(*other) && !is_over(*other) &&
                    node_loss(tx_.store(), *other) == NodeLoss::None &&
-                   (!is_updating(service_) || is_current(service_, *other));
+                   (!is_updating(service_) || !comparison.is_dirty(*other));
         });
     }
 
@@ -99,6 +101,10 @@ class Supervision {
             ++made.restarts;
         } else {
             made.of_update = same_version && task.of_update();
+        }
+        // What an update would have replaced in its turn, it now has.
+        if (is_updating(service_) && SpecComparison(tx_.store(), service_).is_dirty(task)) {
+            made.of_update = true;
         }
         put_new_task(tx_, service_, slot_, made);
         replaced_ = true;
@@ -172,7 +178,7 @@ bool is_finished(const Slot& slot) {
 TaskPtr put_new_task(Tx& tx, const pb::Service& service, const Slot& slot, const NewTask& wanted) {
     const auto cluster = tx.store().cluster();
     auto made = make_task(tx.make_id(), service, cluster.get(), slot.key, tx.now());
-    made.set_desired_state(wanted.desired);
+    if (wanted.desired) { made.set_desired_state(*wanted.desired); }
     if (wanted.desired == pb::READY) {
         *made.mutable_start_after() = to_timestamp(tx.now() + wanted.delay);
     }

@@ -28,8 +28,8 @@ bool is_finished(const Slot& slot);
 
 /// A new task in the slot, put into the store.
 struct NewTask {
-    pb::TaskState desired = pb::RUNNING;
-    nanoseconds delay{}; ///< with desired READY
+    std::optional<pb::TaskState> desired; ///< nothing: what the service's tasks are to become
+    nanoseconds delay{};                  ///< with desired READY
     std::uint64_t restarts = 0;
     bool of_update = false;
     bool of_rebalance = false;

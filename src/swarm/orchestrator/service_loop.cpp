@@ -107,11 +107,16 @@ void ServiceLoop::look_at_noted_slots(Tx& tx) {
 
 void ServiceLoop::look_at_one_service(Tx& tx, const std::string& id) {
     service_agenda_.erase(id);
-    const auto found = service(tx.store(), id);
+    auto found = service(tx.store(), id);
     if (!found) { return; }
     looked_at_ += tx.store().tasks_of_service(id).size();
     auto slots = slots_of(tx.store(), *found);
     const auto mark = tx.changes().size();
+    judge(tx, *found, slots);
+    if (tx.changes().size() != mark) {
+        found = service(tx.store(), id);
+        slots = slots_of(tx.store(), *found);
+    }
     look_at_each_slot(tx, *found, slots);
     if (tx.changes().size() != mark) { slots = slots_of(tx.store(), *found); }
     if (const auto next = look_at_service(tx, *found, slots)) { service_agenda_.set(id, *next); }

@@ -23,6 +23,8 @@ class ServiceLoop : public Reconciler {
     /// look again.
     virtual std::optional<Instant> look_at_service(Tx& tx, const pb::Service& service,
                                                    const Slots& slots) = 0;
+    /// What has to be decided about the service before any of its slots is looked at.
+    virtual void judge(Tx&, const pb::Service&, const Slots&) {}
     /// Looks at one slot, which may have no tasks left.
     struct SlotLook {
         std::optional<Instant> next; ///< when to look again

@@ -45,6 +45,10 @@ pb::Task make_task(std::string id, const pb::Service& service, const pb::Cluster
 /// Its service wants it: it runs, or will. (COMPLETE is desired of jobs' tasks only.)
 inline bool is_wanted(const pb::Task& task) { return task.desired_state() <= pb::COMPLETE; }
 inline bool is_over(const pb::Task& task) { return is_terminal(task.status().state()); }
+/// A job's task that has done its work; it stays wanted as the proof of that.
+inline bool has_reached_goal(const pb::Task& task) {
+    return task.desired_state() == pb::COMPLETE && task.status().state() == pb::COMPLETE;
+}
 /// It came to its end without having been told to.
 bool has_ended_by_itself(const pb::Task& task);
 /// Over, or nobody will ever report its end: its node is not there any more.

@@ -55,6 +55,12 @@ class Update {
         : tx_(tx), now_(tx.now()), service_(service), rules_(update_rules(service)), slots_(slots),
           comparison_(tx.store(), service_) {}
 
+    void judge() {
+        if (!is_status_current(service_) || !is_updating(service_)) { return; }
+        for (const auto* slot : slots_) { take_stock(*slot); }
+        if (is_failing()) { act_on_failure(); }
+    }
+
     std::optional<Instant> run() {
         find_outdated();
         if (!is_begun() && !begin()) { return std::nullopt; }
@@ -166,7 +172,7 @@ class Update {
                            " paused due to failure or early termination of task " + failed_task_);
     }
 
-    /// The way back is an update of its own, to be begun in the next look.
+    /// The way back is an update of its own.
     void roll_back() {
         service_.mutable_spec_version()->set_index(service_.spec_version().index() + 1);
         *service_.mutable_spec() = service_.previous_spec();
@@ -178,6 +184,12 @@ class Update {
         *status.mutable_started_at() = to_timestamp(now_);
         status.set_message("update rolled back due to failure or early termination of task " +
                            failed_task_);
+        status.mutable_spec_version()->set_index(service_.spec_version().index());
+        SpecComparison comparison(tx_.store(), service_);
+        status.set_slots(static_cast<std::uint64_t>(
+            std::count_if(slots_.begin(), slots_.end(), [&](const Slot* slot) {
+                return slot->is_wanted() && is_outdated(service_, *slot, comparison);
+            })));
     }
 
     void update_more_slots() {
@@ -193,7 +205,7 @@ class Update {
     void finish_when_watched() {
         auto& status = *service_.mutable_update_status();
         const auto started = std::min(from_timestamp(status.started_at()), now_);
-        const auto end = std::max(last_done_.value_or(started), started) + rules_.watched();
+        const auto end = last_done_.value_or(started) + rules_.watched();
         if (status.slots() > 0 && end > now_) { return wake(end); }
         const bool rollback = is_rollback(service_);
         status.set_state(rollback ? Status::ROLLBACK_COMPLETED : Status::COMPLETED);
@@ -246,30 +258,56 @@ std::optional<Instant> continue_update(Tx& tx, const pb::Service& service,
     return Update(tx, service, slots).run();
 }
 
-bool stop_outdated(Tx& tx, const pb::Service& service, const Slot& slot) {
-    const auto wanted = std::count_if(slot.tasks.begin(), slot.tasks.end(),
-                                      [](const TaskPtr& task) { return is_wanted(*task); });
-    if (wanted < 2) { return false; }
-    SpecComparison comparison(tx.store(), service);
-    std::vector<TaskPtr> outdated;
-    bool has_current = false;
-    bool runs = false;
-    for (const auto& task : slot.tasks) {
-        if (!is_wanted(*task)) { continue; }
-        if (comparison.is_dirty(*task)) {
-            outdated.push_back(task);
-        } else {
-            has_current = true;
-            runs = runs || task->status().state() == pb::RUNNING;
-        }
-    }
-    const bool first = update_rules(service).order == pb::UpdateConfig::START_FIRST;
-    if (first ? !runs : !has_current) { return false; }
-    for (const auto& task : outdated) {
+void judge_update(Tx& tx, const pb::Service& service, const Slots& slots) {
+    std::vector<const Slot*> all;
+    for (const auto& [key, slot] : slots) { all.push_back(&slot); }
+    Update(tx, service, all).judge();
+}
+
+namespace {
+
+bool stop_all(Tx& tx, const std::vector<TaskPtr>& tasks) {
+    bool changed = false;
+    for (const auto& task : tasks) {
         pb::Task stopped = *task;
-        if (stop(stopped, pb::SHUTDOWN, tx.now())) { tx.put(std::move(stopped)); }
+        if (!stop(stopped, pb::SHUTDOWN, tx.now())) { continue; }
+        tx.put(std::move(stopped));
+        changed = true;
     }
-    return !outdated.empty();
+    return changed;
+}
+
+/// One that runs, or the oldest.
+std::vector<TaskPtr> all_but_the_best(std::vector<TaskPtr> tasks) {
+    const auto runs = std::find_if(tasks.begin(), tasks.end(), [](const TaskPtr& task) {
+        return task->status().state() == pb::RUNNING;
+    });
+    tasks.erase(runs == tasks.end() ? tasks.begin() : runs);
+    return tasks;
+}
+
+} // namespace
+
+bool stop_surplus(Tx& tx, const pb::Service& service, const Slot& slot) {
+    std::vector<TaskPtr> outdated;
+    std::vector<TaskPtr> current;
+    SpecComparison comparison(tx.store(), service);
+    const auto live = std::count_if(slot.tasks.begin(), slot.tasks.end(), [](const auto& task) {
+        return is_wanted(*task) && !is_over(*task);
+    });
+    if (live < 2) { return false; }
+    for (const auto& task : slot.tasks) {
+        if (!is_wanted(*task) || is_over(*task)) { continue; }
+        (comparison.is_dirty(*task) ? outdated : current).push_back(task);
+    }
+    if (current.empty()) { return false; }
+    const bool runs = std::any_of(current.begin(), current.end(), [](const TaskPtr& task) {
+        return task->status().state() == pb::RUNNING;
+    });
+    const bool at_once = update_rules(service).order == pb::UpdateConfig::STOP_FIRST;
+    const bool stopped = (at_once || runs) && stop_all(tx, outdated);
+    if (service.rebalance().state() == pb::Rebalance::REQUESTED) { return stopped; }
+    return stop_all(tx, all_but_the_best(std::move(current))) || stopped;
 }
 
 bool is_updated(const pb::Service& service) {

@@ -28,9 +28,14 @@ UpdateRules update_rules(const pb::Service& service);
 std::optional<Instant> continue_update(Tx& tx, const pb::Service& service,
                                        const std::vector<const Slot*>& slots);
 
-/// Stops what is left of an older specification beside a task of the present one: at once, or when
-/// that one runs, as the update's order says. True when it has stopped some.
-bool stop_outdated(Tx& tx, const pb::Service& service, const Slot& slot);
+/// Ends an update, or turns it back, when too much of it has failed: to be done before any of its
+/// failed tasks is replaced.
+void judge_update(Tx& tx, const pb::Service& service, const Slots& slots);
+
+/// Stops what a slot has too much of: tasks of an older specification beside one of the present, at
+/// once, or when that one runs, as the update's order says; and a second one of the present, unless
+/// the slot is being moved. True when it has stopped some.
+bool stop_surplus(Tx& tx, const pb::Service& service, const Slot& slot);
 
 /// The update to the present specification has come to its end.
 bool is_updated(const pb::Service& service);
