@@ -33,6 +33,12 @@ enum class Kind {
 
 /// Says what is wrong with a flag's value at the moment it is parsed.
 using Check = Result<void> (*)(std::string_view value);
+/// The check of a flag whose value has a grammar of its own.
+template <auto parse> Result<void> by_parsing(std::string_view value) {
+    auto parsed = parse(value);
+    if (parsed) { return ok(); }
+    return std::move(parsed).error();
+}
 
 struct Flag {
     std::string_view name;
@@ -83,7 +89,7 @@ struct Command {
     bool unparsed = false; ///< every word goes to the action as it is
 };
 
-enum class Section { Common, Management, Ordinary, Hidden };
+enum class Section { Common, Management, Swarm, Ordinary, Hidden };
 
 struct Group;
 struct Entry {

@@ -4,6 +4,8 @@
 #include "cli/completion_words.h"
 #include "cli/contexts.h"
 #include "cli/support.h"
+#include "cli/swarm/documents.h"
+#include "cli/swarm/service_rows.h"
 #include "cli/tree.h"
 
 #include "base/text.h"
@@ -151,6 +153,26 @@ void add_names(App& app, Candidates& into, Names kind) {
             into.emplace_back(context.name, context.description);
         }
         break;
+    case Names::Services:
+    case Names::ServiceCounts:
+        for (const Json& service : ask(app, "/services", {})) {
+            into.emplace_back(swarm::name_of(service) + (kind == Names::Services ? "" : "="),
+                              swarm::mode_name(service));
+        }
+        break;
+    case Names::Nodes:
+        into.emplace_back("self", "");
+        for (const Json& node : ask(app, "/nodes", {})) {
+            into.emplace_back(text_of(swarm::table_of(node, "Description"), "Hostname"),
+                              text_of(swarm::table_of(node, "Spec"), "Role"));
+        }
+        break;
+    case Names::Secrets:
+    case Names::Configs:
+        for (const Json& object : ask(app, kind == Names::Secrets ? "/secrets" : "/configs", {})) {
+            into.emplace_back(swarm::name_of(object), "");
+        }
+        break;
     case Names::Files:
         break;
     }
@@ -181,7 +203,7 @@ Result<int> complete(App& app, const Parsed& parsed) {
     bool colon = false;
     for (const auto& [word, description] : plan.candidates) {
         if (!word.starts_with(plan.typed) || !taken.insert(word).second) { continue; }
-        colon = colon || word.ends_with(':');
+        colon = colon || word.ends_with(':') || word.ends_with('=');
         app.line(plan.prefix + word + (description.empty() ? "" : "\t" + description));
     }
     if (std::find(plan.names.begin(), plan.names.end(), Names::Files) != plan.names.end()) {

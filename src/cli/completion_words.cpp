@@ -59,6 +59,32 @@ const std::vector<Positions>& all_positions() {
         {"network disconnect", {{Networks}, {Containers}}},
         {"network inspect", {{Networks}}, true},
         {"network rm", {{Networks}}, true},
+        {"config create", {{}, {Files}}},
+        {"config inspect", {{Configs}}, true},
+        {"config rm", {{Configs}}, true},
+        {"node demote", {{Nodes}}, true},
+        {"node inspect", {{Nodes}}, true},
+        {"node promote", {{Nodes}}, true},
+        {"node ps", {{Nodes}}, true},
+        {"node rm", {{Nodes}}, true},
+        {"node update", {{Nodes}}},
+        {"secret create", {{}, {Files}}},
+        {"secret inspect", {{Secrets}}, true},
+        {"secret rm", {{Secrets}}, true},
+        {"service create", {{Images}, {}}},
+        {"service inspect", {{Services}}, true},
+        {"service logs", {{Services}}},
+        {"service ls", {}},
+        {"service ps", {{Services}}, true},
+        {"service rebalance", {{Services}}},
+        {"service rm", {{Services}}, true},
+        {"service rollback", {{Services}}},
+        {"service scale", {{ServiceCounts}}, true},
+        {"service update", {{Services}}},
+        {"swarm backup", {{Files}}},
+        {"swarm init", {}},
+        {"swarm restore", {{Files}}},
+        {"swarm update", {}},
         {"context inspect", {{Contexts}}, true},
         {"context rm", {{Contexts}}, true},
         {"context update", {{Contexts}}},
@@ -93,7 +119,27 @@ struct Values {
 const std::vector<Values>& all_values() {
     using enum Names;
     static const std::vector<Values> all = {
+        {"availability", {"active", "drain", "pause"}, {}},
         {"build-context", {}, {Files}},
+        {"ca-cert", {}, {Files}},
+        {"ca-key", {}, {Files}},
+        {"config-add", {}, {Configs}},
+        {"config-rm", {}, {Configs}},
+        {"endpoint-mode", {"dnsrr", "vip"}, {}},
+        {"image", {}, {Images}},
+        {"mode", {"global", "global-job", "replicated", "replicated-job"}, {}},
+        {"network-add", {}, {Networks}},
+        {"network-rm", {}, {Networks}},
+        {"passphrase-file", {}, {Files}},
+        {"restart-condition", {"any", "none", "on-failure"}, {}},
+        {"role", {"manager", "worker"}, {}},
+        {"rollback-failure-action", {"continue", "pause"}, {}},
+        {"rollback-order", {"start-first", "stop-first"}, {}},
+        {"secret", {}, {Secrets}},
+        {"secret-add", {}, {Secrets}},
+        {"secret-rm", {}, {Secrets}},
+        {"update-failure-action", {"continue", "pause", "rollback"}, {}},
+        {"update-order", {"start-first", "stop-first"}, {}},
         {"cache-from", {}, {Images}},
         {"cache-to", {"type=inline"}, {}},
         {"cgroupns", {"host", "private"}, {}},
@@ -140,6 +186,10 @@ const std::vector<Values>& all_values() {
 void add_values(Completion& plan, const Flag& flag) {
     if (flag.kind == Kind::Bool) {
         plan.candidates = {{"true", ""}, {"false", ""}};
+        return;
+    }
+    if (flag.type == "config") { // --config is a folder everywhere else
+        plan.names = {Names::Configs};
         return;
     }
     for (const Values& values : all_values()) {

@@ -21,7 +21,12 @@ enum class Names {
     Networks,
     Contexts,
     Files,
-    ContainerPaths
+    ContainerPaths,
+    Services,
+    ServiceCounts, ///< "web="
+    Nodes,
+    Secrets,
+    Configs
 };
 
 struct Completion {

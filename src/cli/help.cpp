@@ -173,6 +173,7 @@ std::string root_help(std::string_view program, std::string_view global_flags) {
     std::string out = fmt::format("Usage:  {} [OPTIONS] COMMAND\n\n{}\n", program, root.summary);
     out += section_help(root, Section::Common, "Common Commands");
     out += section_help(root, Section::Management, "Management Commands");
+    out += section_help(root, Section::Swarm, "Swarm Commands");
     out += section_help(root, Section::Ordinary, "Commands");
     out += fmt::format("\nGlobal Options:\n{}", global_flags);
     return out +

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "cli/formats.h"
 #include "cli/support.h"
+#include "cli/swarm/pages.h"
 
 #include <fmt/format.h>
 
@@ -83,31 +84,7 @@ class Page {
         for (const Json& folder : list_of(info_, "CDISpecDirs")) { line("  {}", shown(folder)); }
     }
 
-    void swarm() {
-        const Json swarm = object("Swarm");
-        const std::string state = text_of(swarm, "LocalNodeState");
-        always("Swarm", state);
-        if (state == "inactive" || state == "locked" || state.empty()) { return; }
-        line("  NodeID: {}", text_of(swarm, "NodeID"));
-        if (const auto error = text_of(swarm, "Error"); !error.empty()) {
-            line("  Error: {}", error);
-        }
-        const bool manager = flag_of(swarm, "ControlAvailable");
-        line("  Is Manager: {}", manager);
-        if (manager) {
-            line("  ClusterID: {}",
-                 swarm.contains("Cluster") ? text_of(swarm["Cluster"], "ID") : "");
-            line("  Managers: {}", number_of(swarm, "Managers"));
-            line("  Nodes: {}", number_of(swarm, "Nodes"));
-        }
-        line("  Node Address: {}", text_of(swarm, "NodeAddr"));
-        std::vector<std::string> managers;
-        for (const Json& other : list_of(swarm, "RemoteManagers")) {
-            managers.push_back(text_of(other, "Addr"));
-        }
-        std::sort(managers.begin(), managers.end());
-        if (!managers.empty()) { line("  Manager Addresses:\n   {}", join(managers, "\n   ")); }
-    }
+    void swarm() { text_ += swarm::info_section(object("Swarm")); }
 
     void programs() {
         std::vector<std::string> runtimes;

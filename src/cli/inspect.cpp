@@ -1,4 +1,6 @@
 // inspect: everything the daemon says about objects, as JSON or through a template.
+#include "cli/inspect.h"
+
 #include "cli/commands.h"
 #include "cli/inspect_kinds.h"
 #include "cli/platform.h"
@@ -113,16 +115,17 @@ class Printer {
     Json objects_ = Json::array();
 };
 
-using Find = std::function<Result<Json>(const std::string& name)>;
+} // namespace
 
-Result<int> print_all(App& app, const Parsed& parsed, const Find& find) {
-    auto printer = Printer::create(parsed.text("format"));
+Result<int> print_objects(App& app, const std::vector<std::string>& names, std::string_view format,
+                          const FindObject& find) {
+    auto printer = Printer::create(format);
     if (!printer) {
         app.error_line(printer.error().message);
         return bad_template;
     }
     std::vector<std::string> errors;
-    for (const auto& name : parsed.words) {
+    for (const auto& name : names) {
         auto object = find(name);
         Result<void> added = object ? printer->add(*object) : Result<void>(object.error());
         if (!added) { errors.push_back(added.error().message); }
@@ -130,6 +133,12 @@ Result<int> print_all(App& app, const Parsed& parsed, const Find& find) {
     app.out(printer->finish());
     if (errors.empty()) { return 0; }
     return invalid(join(errors, "\n"));
+}
+
+namespace {
+
+Result<int> print_all(App& app, const Parsed& parsed, const FindObject& find) {
+    return print_objects(app, parsed.words, parsed.text("format"), find);
 }
 
 /// One kind, chosen by the command.

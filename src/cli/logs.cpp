@@ -4,7 +4,6 @@
 #include "cli/support.h"
 #include "cli/upload.h"
 
-#include "base/time.h"
 #include "client/frames.h"
 
 #include <fmt/format.h>
@@ -26,20 +25,6 @@ constexpr Flag logs_flags[] = {
     {"until", 0, Kind::Text,
      "Show what was written before this time (\"2013-01-02T13:23:37Z\") or span (\"42m\")"},
 };
-
-Result<void> add_moment(net::Query& query, const Parsed& parsed, std::string_view flag) {
-    const std::string text = parsed.text(flag);
-    if (text.empty()) { return ok(); }
-    auto at = parse_timestamp(text, now());
-    if (!at) {
-        return invalid(fmt::format(
-            "invalid value for \"{}\": failed to parse value as time or duration: \"{}\"", flag,
-            text));
-    }
-    const std::int64_t nanos = unix_nanos(*at);
-    query.emplace_back(flag, fmt::format("{}.{:09}", nanos / 1'000'000'000, nanos % 1'000'000'000));
-    return ok();
-}
 
 Result<int> logs(App& app, const Parsed& parsed) {
     net::Query query = {{"stdout", "1"}, {"stderr", "1"}};

@@ -118,7 +118,8 @@ std::vector<std::string> effective_capabilities(const std::vector<std::string>& 
     std::set<std::string> all;
     for (const auto& name : given) {
         std::string word = to_upper(trim(name));
-        all.insert(word == "ALL" || word.starts_with("CAP_") ? word : "CAP_" + word);
+        const bool special = word == "ALL" || word == "RESET";
+        all.insert(special || word.starts_with("CAP_") ? word : "CAP_" + word);
     }
     return {all.begin(), all.end()};
 }

@@ -20,11 +20,14 @@ struct Detail {
     bool present = false;
     std::int64_t current = 0;
     std::int64_t total = 0;
+    BarNumbers numbers{};
 };
 Detail detail_of(const Json& message) {
     const auto at = message.find("progressDetail");
     if (at == message.end() || !at->is_object()) { return {}; }
-    return {true, number_of(*at, "current"), number_of(*at, "total")};
+    const bool hidden = at->contains("hidecounts") && (*at)["hidecounts"] == true;
+    return {
+        true, number_of(*at, "current"), number_of(*at, "total"), {!hidden, text_of(*at, "units")}};
 }
 
 Error error_of(const Json& message) {
@@ -46,13 +49,19 @@ std::string harmless(std::string_view text) {
 
 } // namespace
 
-std::string progress_bar(std::int64_t current, std::int64_t total, unsigned columns) {
+std::string progress_bar(std::int64_t current, std::int64_t total, unsigned columns,
+                         const BarNumbers& shown) {
     if (current <= 0 && total <= 0) { return ""; }
-    const std::string done = human_size(static_cast<double>(current));
+    const auto amount = [&](std::int64_t value) {
+        return shown.unit.empty() ? human_size(static_cast<double>(value)) : std::to_string(value);
+    };
+    const std::string done = amount(current);
     if (total <= 0) { return fmt::format("{:>8}", done); }
-    const std::string numbers =
-        current > total ? fmt::format("{:>8}", done)
-                        : fmt::format("{:>8}/{}", done, human_size(static_cast<double>(total)));
+    const std::string unit = shown.unit.empty() ? "" : " " + shown.unit;
+    const std::string numbers = !shown.visible ? ""
+                                : current > total
+                                    ? fmt::format("{:>8}{}", done, unit)
+                                    : fmt::format("{:>8}/{}{}", done, amount(total), unit);
     const unsigned width = columns > beside_bar ? std::min(bar_max, columns - beside_bar) : 0;
     if (width < bar_min) { return numbers; }
     const double part =
@@ -94,7 +103,8 @@ std::string ProgressText::redraw(const Json& message, const std::string& id, uns
     const Detail detail = detail_of(message);
     std::string line = id.empty() ? "" : id + ": ";
     line += harmless(text_of(message, "status"));
-    if (const auto bar = progress_bar(detail.current, detail.total, columns); !bar.empty()) {
+    if (const auto bar = progress_bar(detail.current, detail.total, columns, detail.numbers);
+        !bar.empty()) {
         line += " " + bar;
     }
     if (id.empty()) {

@@ -10,8 +10,14 @@
 
 namespace shoal::cli {
 
+/// The numbers beside a bar: of bytes, or of the unit named.
+struct BarNumbers {
+    bool visible = true;
+    std::string unit{};
+};
 /// "[=====>    ]  1.2MB/3MB", as long as `columns` allow; "" when nothing is known.
-std::string progress_bar(std::int64_t current, std::int64_t total, unsigned columns);
+std::string progress_bar(std::int64_t current, std::int64_t total, unsigned columns,
+                         const BarNumbers& shown = {});
 
 class ProgressText {
   public:

@@ -21,27 +21,6 @@ Result<void> check_stream(std::string_view value) {
     return invalid("valid streams are STDIN, STDOUT and STDERR");
 }
 
-Result<void> check_ip(std::string_view value) {
-    if (is_ip(trim(value))) { return ok(); }
-    return invalid(fmt::format("IP address is not correctly formatted: {}", value));
-}
-
-Result<void> check_search_domain(std::string_view value) {
-    const auto domain = trim(value);
-    if (domain == ".") { return ok(); }
-    const bool good = !domain.empty() && domain.size() <= 253 &&
-                      std::all_of(domain.begin(), domain.end(),
-                                  [](char c) {
-                                      return std::isalnum(static_cast<unsigned char>(c)) ||
-                                             c == '-' || c == '.' || c == '_';
-                                  }) &&
-                      std::any_of(domain.begin(), domain.end(), [](char c) {
-                          return std::isalpha(static_cast<unsigned char>(c));
-                      });
-    if (good) { return ok(); }
-    return invalid(fmt::format("{} is not a valid domain", value));
-}
-
 Result<void> check_sysctl(std::string_view value) {
     constexpr std::string_view names[] = {"kernel.msgmax", "kernel.msgmnb",         "kernel.msgmni",
                                           "kernel.sem",    "kernel.shmall",         "kernel.shmmax",
@@ -51,18 +30,6 @@ Result<void> check_sysctl(std::string_view value) {
                        name.starts_with("net.") || name.starts_with("fs.mqueue.");
     if (value.find('=') != std::string_view::npos && known) { return ok(); }
     return invalid(fmt::format("sysctl '{}' is not allowed", value));
-}
-
-template <auto parse> Result<void> by_parsing(std::string_view value) {
-    auto parsed = parse(value);
-    if (parsed) { return ok(); }
-    return std::move(parsed).error();
-}
-
-Result<void> check_mount(std::string_view value) {
-    auto parsed = parse_mount(value, "/");
-    if (parsed) { return ok(); }
-    return std::move(parsed).error();
 }
 
 constexpr Flag flags[] = {
@@ -193,6 +160,33 @@ constexpr Flag flags[] = {
 } // namespace
 
 std::span<const Flag> create_flags() { return flags; }
+
+Result<void> check_ip(std::string_view value) {
+    if (is_ip(trim(value))) { return ok(); }
+    return invalid(fmt::format("IP address is not correctly formatted: {}", value));
+}
+
+Result<void> check_search_domain(std::string_view value) {
+    const auto domain = trim(value);
+    if (domain == ".") { return ok(); }
+    const bool good = !domain.empty() && domain.size() <= 253 &&
+                      std::all_of(domain.begin(), domain.end(),
+                                  [](char c) {
+                                      return std::isalnum(static_cast<unsigned char>(c)) ||
+                                             c == '-' || c == '.' || c == '_';
+                                  }) &&
+                      std::any_of(domain.begin(), domain.end(), [](char c) {
+                          return std::isalpha(static_cast<unsigned char>(c));
+                      });
+    if (good) { return ok(); }
+    return invalid(fmt::format("{} is not a valid domain", value));
+}
+
+Result<void> check_mount(std::string_view value) {
+    auto parsed = parse_mount(value, "/");
+    if (parsed) { return ok(); }
+    return std::move(parsed).error();
+}
 
 Result<void> check_host(std::string_view value) {
     const auto separator = value.find_first_of("=:");

@@ -23,7 +23,7 @@ struct RunOptions {
 /// Fails with Docker's sentences.
 Result<RunOptions> read_run_options(const Parsed& parsed, std::string_view working_directory);
 
-// Shared with `update`, `exec`, `commit`, `network connect`, `build`.
+// Shared with `update`, `exec`, `commit`, `network connect`, `build`, `service`.
 /// Of --add-host: "name:address" or "name=address".
 Result<void> check_host(std::string_view value);
 std::string extra_host(std::string_view value); ///< "name:address", without brackets
@@ -36,5 +36,8 @@ std::string env_setting(std::string_view text);
 Result<std::vector<std::string>> read_env(const std::vector<std::string>& files,
                                           const std::vector<std::string>& given);
 Result<void> check_label(std::string_view value);
+Result<void> check_ip(std::string_view value);
+Result<void> check_search_domain(std::string_view value);
+Result<void> check_mount(std::string_view value);
 
 } // namespace shoal::cli

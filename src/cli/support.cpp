@@ -61,6 +61,20 @@ void add_filters(net::Query& query, const Parsed& parsed, std::string_view flag)
     if (!filters.empty()) { query.emplace_back("filters", filters.to_json()); }
 }
 
+Result<void> add_moment(net::Query& query, const Parsed& parsed, std::string_view flag) {
+    const std::string text = parsed.text(flag);
+    if (text.empty()) { return ok(); }
+    auto at = parse_timestamp(text, now());
+    if (!at) {
+        return invalid(fmt::format(
+            "invalid value for \"{}\": failed to parse value as time or duration: \"{}\"", flag,
+            text));
+    }
+    const std::int64_t nanos = unix_nanos(*at);
+    query.emplace_back(flag, fmt::format("{}.{:09}", nanos / 1'000'000'000, nanos % 1'000'000'000));
+    return ok();
+}
+
 Result<int> for_each_name(App& app, const std::vector<std::string>& names, NamedAction action) {
     Many many{names, action, 0, {}};
     many.results.resize(names.size());

@@ -18,6 +18,8 @@ inline constexpr std::string_view format_one_help =
 Result<void> check_filter(std::string_view value);
 /// The `filters` parameter, or nothing when no filter was given.
 void add_filters(net::Query& query, const Parsed& parsed, std::string_view flag = "filter");
+/// A flag such as --since as the API wants it: seconds and nanoseconds since 1970.
+Result<void> add_moment(net::Query& query, const Parsed& parsed, std::string_view flag);
 Filters filters_of(const Parsed& parsed, std::string_view flag = "filter");
 /// `label` filters of an option such as prune's.
 

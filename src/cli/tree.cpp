@@ -2,6 +2,7 @@
 
 #include "cli/app.h"
 #include "cli/commands.h"
+#include "cli/swarm/commands.h"
 
 #include <fmt/format.h>
 
@@ -139,6 +140,61 @@ constexpr Entry context_entries[] = {
 };
 constexpr Group context_group{"Manage contexts", context_entries};
 
+constexpr Entry swarm_entries[] = {
+    {"backup", &swarm::backup_command},
+    {"ca", &swarm::ca_command},
+    {"init", &swarm::init_command},
+    {"join", &swarm::join_command},
+    {"join-token", &swarm::join_token_command},
+    {"leave", &swarm::leave_command},
+    {"restore", &swarm::restore_command},
+    {"unlock", &swarm::unlock_command},
+    {"unlock-key", &swarm::unlock_key_command},
+    {"update", &swarm::update_command},
+};
+constexpr Group swarm_group{"Manage the swarm", swarm_entries};
+
+constexpr Entry node_entries[] = {
+    {"demote", &swarm::node_demote_command},
+    {"inspect", &swarm::node_inspect_command},
+    {"ls", &swarm::node_ls_command, nullptr, "list"},
+    {"promote", &swarm::node_promote_command},
+    {"ps", &swarm::node_ps_command},
+    {"rm", &swarm::node_rm_command, nullptr, "remove"},
+    {"update", &swarm::node_update_command},
+};
+constexpr Group node_group{"Manage the nodes of the swarm", node_entries};
+
+constexpr Entry service_entries[] = {
+    {"create", &swarm::service_create_command},
+    {"inspect", &swarm::service_inspect_command},
+    {"logs", &swarm::service_logs_command},
+    {"ls", &swarm::service_ls_command, nullptr, "list"},
+    {"ps", &swarm::service_ps_command},
+    {"rebalance", &swarm::service_rebalance_command},
+    {"rm", &swarm::service_rm_command, nullptr, "remove"},
+    {"rollback", &swarm::service_rollback_command},
+    {"scale", &swarm::service_scale_command},
+    {"update", &swarm::service_update_command},
+};
+constexpr Group service_group{"Manage the services of the swarm", service_entries};
+
+constexpr Entry secret_entries[] = {
+    {"create", &swarm::secret_create_command},
+    {"inspect", &swarm::secret_inspect_command},
+    {"ls", &swarm::secret_ls_command, nullptr, "list"},
+    {"rm", &swarm::secret_rm_command, nullptr, "remove"},
+};
+constexpr Group secret_group{"Manage the secrets of the swarm", secret_entries};
+
+constexpr Entry config_entries[] = {
+    {"create", &swarm::config_create_command},
+    {"inspect", &swarm::config_inspect_command},
+    {"ls", &swarm::config_ls_command, nullptr, "list"},
+    {"rm", &swarm::config_rm_command, nullptr, "remove"},
+};
+constexpr Group config_group{"Manage the configs of the swarm", config_entries};
+
 constexpr Entry completion_entries[] = {
     {"fish", &later_command, nullptr, "", Section::Hidden},
     {"powershell", &later_command, nullptr, "", Section::Hidden},
@@ -169,6 +225,11 @@ constexpr Entry root_entries[] = {
     {"registry", &registry_command, nullptr, "", Section::Management},
     {"system", nullptr, &system_group, "", Section::Management},
     {"volume", nullptr, &volume_group, "", Section::Management},
+    {"config", nullptr, &config_group, "", Section::Swarm},
+    {"node", nullptr, &node_group, "", Section::Swarm},
+    {"secret", nullptr, &secret_group, "", Section::Swarm},
+    {"service", nullptr, &service_group, "", Section::Swarm},
+    {"swarm", nullptr, &swarm_group, "", Section::Swarm},
     {"completion", nullptr, &completion_group, "", Section::Management},
     {"attach", &attach_command},
     {"commit", &commit_command},
@@ -202,13 +263,8 @@ constexpr Entry root_entries[] = {
     {"buildx", nullptr, &builder_group, "", Section::Hidden},
     {"bake", &later_command, nullptr, "", Section::Hidden},
     {"checkpoint", &later_command, nullptr, "", Section::Hidden},
-    {"config", &later_command, nullptr, "", Section::Hidden},
-    {"node", &later_command, nullptr, "", Section::Hidden},
     {"plugin", &later_command, nullptr, "", Section::Hidden},
-    {"secret", &later_command, nullptr, "", Section::Hidden},
-    {"service", &later_command, nullptr, "", Section::Hidden},
     {"stack", &later_command, nullptr, "", Section::Hidden},
-    {"swarm", &later_command, nullptr, "", Section::Hidden},
     {"trust", &later_command, nullptr, "", Section::Hidden},
 };
 constexpr Group root{"Containers through the Docker Engine API", root_entries};
