@@ -84,9 +84,13 @@ Result<pb::IssueNodeCertificateResponse> admit(Tx& tx,
                                                const pb::IssueNodeCertificateRequest& asked) {
     TRY_LET(cluster, cluster_of(tx.store()));
     TRY_LET(role, role_of_token(*cluster, asked.token()));
-    // The answer to an earlier call was lost.
+    // The answer to an earlier call was lost, or it failed.
     if (const auto same = node_with_request(tx.store(), asked.csr(), role)) {
-        return answer_for(*same);
+        if (same->certificate().status().state() != State::FAILED) { return answer_for(*same); }
+        pb::Node node = *same;
+        node.mutable_certificate()->mutable_status()->Clear();
+        node.mutable_certificate()->mutable_status()->set_state(State::PENDING);
+        return answer_for(*tx.put(std::move(node)));
     }
     if (tx.store().all<pb::Node>().size() >= nodes_max) {
         return Error{Errc::Exhausted,

@@ -129,6 +129,27 @@ TEST_F(AuthorityTest, the_same_request_again_is_the_same_node) {
     EXPECT_NE(ask(as_manager)->node_id(), first->node_id());
 }
 
+TEST_F(AuthorityTest, the_same_request_after_a_failure_is_tried_again) {
+    const auto asked = request(token());
+    const auto id = ask(asked)->node_id();
+    const auto key = store.cluster()->root_ca().ca_key();
+    const auto set_key = [&](const std::string& text) {
+        change([&](Tx& tx) {
+            auto cluster = *store.cluster();
+            cluster.mutable_root_ca()->set_ca_key(text);
+            tx.put(cluster);
+        });
+    };
+    set_key("");
+    sign();
+    EXPECT_EQ(state(id), pb::IssuanceStatus::FAILED);
+    set_key(key);
+    EXPECT_EQ(ask(asked)->node_id(), id);
+    sign();
+    EXPECT_EQ(state(id), pb::IssuanceStatus::ISSUED);
+    EXPECT_EQ(node(id)->certificate().status().err(), "");
+}
+
 TEST_F(AuthorityTest, signing_gives_a_certificate_for_role_and_cluster) {
     const auto id = join(pb::MANAGER);
     EXPECT_FALSE(is_settled(node(id)->certificate()));
