@@ -1,5 +1,8 @@
 #include "swarm/member/member.h"
 
+#include "swarm/ca/certificate.h"
+#include "swarm/ca/token.h"
+
 #include "base/text.h"
 #include "net/sleep.h"
 
@@ -182,6 +185,7 @@ net::Task<Result<void>> Member::take_up() {
     const net::Until until(seams_.loop.in(step_limit));
     const bool was_manager = certificate_role() == Role::Manager && seams_.log_host.has_data();
     if (was_manager) { CO_TRY(co_await start_manager(log_start(LogStart::How::Again), until)); }
+    plan_next_renewal();
     start_agent();
     set_state(MemberState::Active);
     co_return ok();
@@ -202,6 +206,7 @@ net::Task<void> Member::start() {
 }
 
 net::Task<void> Member::stop() {
+    if (join_scope_) { co_await join_scope_->close(); }
     const auto turn = co_await changing_.acquire();
     co_await stop_agent();
     co_await stop_manager();
@@ -240,6 +245,8 @@ net::Task<Result<void>> Member::forget() {
 }
 
 net::Task<Result<void>> Member::leave(bool force, net::Until until) {
+    if (join_scope_) { co_await join_scope_->close(); }
+    join_scope_.reset();
     CO_TRY_LET(turn, co_await changing_.acquire(until));
     (void)turn;
     if (state_ == MemberState::Inactive) { co_return Error{Errc::Unavailable, not_a_member}; }

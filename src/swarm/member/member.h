@@ -25,9 +25,8 @@ std::string peer_address_of(const std::string& address);
 enum class MemberState { Inactive, Pending, Active, Error, Locked };
 std::string_view name_of(MemberState state); ///< "inactive"
 
-/// Asked once for each place the node listens at.
-using MakeTransport = std::function<Result<std::unique_ptr<Transport>>(
-    std::shared_ptr<Credentials> credentials, std::string listen_address)>;
+/// One for the agent, and one for each time the node becomes a manager.
+using MakeTransport = std::function<std::unique_ptr<Transport>(CredentialsPtr credentials)>;
 
 struct MemberSeams {
     net::Loop& loop;
@@ -109,6 +108,9 @@ class Member {
     net::Task<Result<void>> force_new_cluster(InitRequest request, net::Until until);
     net::Task<Result<std::string>> own_member_id(net::Until until);
     net::Task<Result<void>> submit_when_leading(Mutation mutation, net::Until until);
+    net::Task<Result<void>> enter_cluster(JoinRequest request, net::Until until);
+    net::Task<void> join_in_background(JoinRequest request);
+    bool has_arrived() const;
     net::Task<Result<void>> forget();
 
     // The role, as the managers want it.
@@ -121,6 +123,7 @@ class Member {
     net::Task<Result<void>> wait_for_promotion(std::string member_id, net::Until until);
     net::Task<Result<std::unique_ptr<Channel>>> call_a_manager(net::Until until);
     net::Task<Result<void>> renew(net::Until until);
+    void plan_next_renewal();
     bool certificate_is_due() const;
 
     void heard_of_node(const pb::Node& node);
@@ -146,6 +149,8 @@ class Member {
     std::unique_ptr<Manager> manager_;
     std::unique_ptr<net::TaskScope> agent_scope_;
     std::unique_ptr<net::TaskScope> manager_scope_;
+    std::unique_ptr<net::TaskScope> join_scope_;
+    std::optional<Error> join_error_;
     Instant renew_at_{};
     net::Signal look_;
     net::WaitQueue moved_; ///< woken when state or roles change

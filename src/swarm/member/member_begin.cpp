@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::chrono::milliseconds look_pause(20);
 constexpr std::chrono::seconds lead_limit(30);
+constexpr std::chrono::milliseconds arrive_look(20);
 
 constexpr auto already_member =
     "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join "
@@ -112,6 +113,7 @@ net::Task<Result<void>> Member::found_cluster(InitRequest request, net::Until un
         return put_first(tx, cluster, node);
     };
     CO_TRY(co_await submit_when_leading(begin, until));
+    plan_next_renewal();
     start_agent();
     set_state(MemberState::Active);
     co_return ok();
@@ -156,6 +158,7 @@ net::Task<Result<void>> Member::force_new_cluster(InitRequest request, net::Unti
         peer_address_of(saved_.advertise_address));
     const Mutation alone = [self](Tx& tx) { return stay_alone(tx, self); };
     CO_TRY(co_await submit_when_leading(alone, until));
+    plan_next_renewal();
     start_agent();
     set_state(MemberState::Active);
     co_return ok();
@@ -181,6 +184,69 @@ net::Task<Result<std::string>> Member::init(InitRequest request, net::Until unti
     const auto forgotten = co_await forget();
     (void)forgotten; // what went wrong first says more
     co_return founded.error();
+}
+
+/// Gets the first certificate and remembers it; what follows is take_up().
+net::Task<Result<void>> Member::enter_cluster(JoinRequest request, net::Until until) {
+    CO_TRY_LET(nothing, Credentials::create(NodeCredentials()));
+    credentials_ = std::move(nothing);
+    const auto transport = seams_.make_transport(credentials_);
+    const JoinSeams seams{seams_.loop, seams_.clock, *transport, *credentials_};
+    JoinWish wish{request.remote_addresses, request.token, request.availability};
+    CO_TRY_LET(admitted, co_await join_cluster(seams, std::move(wish), until));
+    saved_ = {};
+    saved_.node_id = admitted.identity.node_id;
+    saved_.cluster_id = admitted.identity.cluster_id;
+    saved_.listen_address = request.listen_address;
+    saved_.advertise_address = request.advertise_address;
+    saved_.data_path_address = request.data_path_address;
+    saved_.managers = {{"", admitted.address}};
+    CO_TRY(seams_.log_host.erase());
+    CO_TRY(keys_->save(admitted.credentials));
+    CO_TRY(save());
+    co_return ok();
+}
+
+/// A worker is in when it has a session; a manager when its store is there too.
+bool Member::has_arrived() const {
+    if (!agent_ || !agent_->state().in_session) { return false; }
+    if (certificate_role() != Role::Manager) { return true; }
+    return manager_ && manager_->when_loaded().is_set();
+}
+
+net::Task<void> Member::join_in_background(JoinRequest request) {
+    const net::Until until(join_scope_->cancel());
+    auto entered = co_await enter_cluster(std::move(request), until);
+    if (entered) { entered = co_await take_up(); }
+    if (!entered) { join_error_ = entered.error(); }
+    moved_.wake_all();
+}
+
+net::Task<Result<void>> Member::join(JoinRequest request, net::Until until) {
+    CO_TRY_LET(turn, co_await changing_.acquire(until));
+    if (state_ == MemberState::Locked) { co_return Error{Errc::Unavailable, swarm_locked}; }
+    if (state_ != MemberState::Inactive) { co_return Error{Errc::Unavailable, already_member}; }
+    set_state(MemberState::Pending);
+    join_error_.reset();
+    join_scope_ = std::make_unique<net::TaskScope>(seams_.loop);
+    join_scope_->spawn(join_in_background(std::move(request)));
+    turn.release(); // the role's changes need it
+    while (!join_error_ && !has_arrived()) {
+        const net::Wake wake =
+            co_await moved_.wait(until.no_later_than(seams_.loop.in(arrive_look)));
+        if (wake == net::Wake::Cancelled || seams_.loop.now() >= until.deadline.at()) {
+            co_return Error{Errc::Timeout,
+                            "Timeout was reached before node joined. The attempt to join the swarm "
+                            "will continue in the background. Use the \"docker info\" command to "
+                            "see the current swarm status of your node."};
+        }
+    }
+    if (!join_error_) { co_return ok(); }
+    auto again = co_await changing_.acquire();
+    const Error problem = *join_error_;
+    const auto forgotten = co_await forget();
+    (void)forgotten; // what went wrong first says more
+    co_return problem;
 }
 
 } // namespace shoal::swarm

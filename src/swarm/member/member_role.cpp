@@ -1,6 +1,6 @@
 // The part of Member that follows what the managers want of this node: its role and its
 // certificate.
-#include "swarm/ca/certificate.h"
+#include "swarm/ca/founding.h"
 #include "swarm/ca/join.h"
 #include "swarm/manager/methods.h"
 #include "swarm/member/member.h"
@@ -29,6 +29,21 @@ net::Task<Result<std::unique_ptr<Channel>>> Member::call_a_manager(net::Until un
 
 bool Member::certificate_is_due() const {
     return renew_at_ != Instant{} && seams_.clock.now() >= renew_at_;
+}
+
+net::Task<Result<void>> Member::renew(net::Until until) {
+    const JoinSeams seams{seams_.loop, seams_.clock, *transport_, *credentials_};
+    CO_TRY_LET(next, co_await renew_certificate(seams, agent_->managers(), until));
+    CO_TRY(keys_->save(next));
+    CO_TRY(credentials_->replace(std::move(next)));
+    plan_next_renewal();
+    agent_->describe_now();
+    co_return ok();
+}
+
+void Member::plan_next_renewal() {
+    const auto& identity = credentials_->identity();
+    renew_at_ = identity ? plan_renewal(*identity, seams_.clock.now(), seams_.random) : Instant{};
 }
 
 net::Task<Result<void>> Member::adjust_role(net::Until until) {
@@ -119,8 +134,7 @@ net::Task<Result<void>> Member::become_worker(net::Until) {
 void Member::heard_of_root(const std::string& root) {
     const NodeCredentials& held = credentials_->held();
     if (root == held.roots || root.empty()) { return; }
-    // Only roots behind which our own certificate stands.
-    if (!tls_info_of(held.certificate, root, seams_.clock.now())) { return; }
+    if (!check_new_roots(held, root, seams_.clock.now())) { return; }
     NodeCredentials next = held;
     next.roots = root;
     auto outcome = keys_->save_roots(root);
@@ -133,17 +147,9 @@ void Member::heard_of_root(const std::string& root) {
 Result<void> Member::follow_autolock() {
     const auto cluster = manager_->store().cluster();
     if (!cluster) { return ok(); }
-    std::string key;
-    std::uint64_t version = 0;
-    if (cluster->spec().encryption_config().auto_lock_managers()) {
-        for (const auto& one : cluster->unlock_keys()) {
-            if (one.subsystem() == unlock_subsystem) { key = one.key(); }
-        }
-        if (key.empty()) { return ok(); } // on its way
-        version = cluster->meta().version().index();
-    }
+    std::string key = unlock_key_of(*cluster);
     if (key == keys_->unlock_key()) { return ok(); }
-    return keys_->use_unlock_key(std::move(key), version);
+    return keys_->use_unlock_key(std::move(key), cluster->meta().version().index());
 }
 
 void Member::heard_of_changes(const std::vector<Change>& changes) {

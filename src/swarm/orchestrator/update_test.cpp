@@ -443,8 +443,8 @@ TEST_F(Update, a_clock_that_was_set_back_does_not_stretch_it) {
 /// Everything in the store, as text.
 std::string picture(const Store& store) {
     std::string all;
-    for (const auto& [id, service] : store.all<pb::Service>()) { all += canonical_bytes(*service); }
-    for (const auto& [id, task] : store.all<pb::Task>()) { all += canonical_bytes(*task); }
+    for (const auto& [id, service] : store.all<pb::Service>()) { all += stable_bytes(*service); }
+    for (const auto& [id, task] : store.all<pb::Task>()) { all += stable_bytes(*task); }
     return all;
 }
 
