@@ -150,7 +150,7 @@ net::Task<bool> World::until(std::function<bool()> holds, nanoseconds most) {
 net::Task<Result<void>> World::join(Machine& machine, pb::NodeRole role) {
     Machine* const leading = leading_machine();
     if (leading == nullptr) { co_return internal("nobody leads"); }
-    JoinRequest request;
+    MemberJoin request;
     request.remote_addresses = {leading->address()};
     request.token = token_of(leading->member->manager()->store(), role);
     request.listen_address = "0.0.0.0:2377";
@@ -161,7 +161,7 @@ net::Task<Result<void>> World::join(Machine& machine, pb::NodeRole role) {
 
 net::Task<Result<void>> World::form(std::size_t managers) {
     for (auto& machine : machines_) { machine->start(); }
-    InitRequest request;
+    MemberInit request;
     request.listen_address = "0.0.0.0:2377";
     request.advertise_address = at(0).address();
     const net::Until limit(loop.in(std::chrono::seconds(60)));

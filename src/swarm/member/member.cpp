@@ -83,6 +83,17 @@ std::vector<std::pair<std::string, std::string>> Member::remote_managers() const
     return saved_.managers;
 }
 
+bool Member::certificate_has_expired() const {
+    return credentials_ && credentials_->identity() &&
+           credentials_->identity()->not_after < seams_.clock.now();
+}
+
+Result<pb::NodeTLSInfo> Member::tls_info() const {
+    if (!credentials_) { return invalid("not part of a cluster"); }
+    const auto& held = credentials_->held();
+    return tls_info_of(held.certificate, held.roots, seams_.clock.now());
+}
+
 // The parts of a role.
 
 void Member::start_agent() {
@@ -91,8 +102,7 @@ void Member::start_agent() {
     settings.session.shoal_version = SHOAL_VERSION;
     Agent::Hooks hooks;
     hooks.tls_info = [this] {
-        const auto& held = credentials_->held();
-        auto info = tls_info_of(held.certificate, held.roots, seams_.clock.now());
+        auto info = tls_info();
         return info ? std::move(*info) : pb::NodeTLSInfo();
     };
     hooks.node = [this](const pb::Node& node) { heard_of_node(node); };

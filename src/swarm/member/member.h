@@ -40,7 +40,7 @@ struct MemberSeams {
     std::function<void(std::string)> log;
 };
 
-struct InitRequest {
+struct MemberInit {
     std::string listen_address;    ///< host:port
     std::string advertise_address; ///< host:port, resolved
     std::string data_path_address;
@@ -52,7 +52,7 @@ struct InitRequest {
     bool force_new_cluster = false;
 };
 
-struct JoinRequest {
+struct MemberJoin {
     std::vector<std::string> remote_addresses;
     std::string token;
     std::string listen_address;
@@ -75,9 +75,9 @@ class Member {
     net::Task<void> stop();
 
     /// The node's id. Unavailable "This node is already part of a swarm ..." when it is.
-    net::Task<Result<std::string>> init(InitRequest request, net::Until until);
+    net::Task<Result<std::string>> init(MemberInit request, net::Until until);
     /// Timeout: it goes on in the background.
-    net::Task<Result<void>> join(JoinRequest request, net::Until until);
+    net::Task<Result<void>> join(MemberJoin request, net::Until until);
     net::Task<Result<void>> leave(bool force, net::Until until);
     net::Task<Result<void>> unlock(std::string key, net::Until until);
 
@@ -87,6 +87,9 @@ class Member {
     const std::string& address() const { return saved_.advertise_address; }
     /// Of managers, as far as this node knows them: (node id, host:port).
     std::vector<std::pair<std::string, std::string>> remote_managers() const;
+    bool certificate_has_expired() const;
+    /// Of the roots this node trusts; Invalid outside a cluster.
+    Result<pb::NodeTLSInfo> tls_info() const;
     bool is_manager() const { return manager_ != nullptr; }
     Manager* manager() { return manager_.get(); } ///< null on a worker
     /// Called after every change of state() or of manager().
@@ -104,12 +107,12 @@ class Member {
     LogStart log_start(LogStart::How how) const;
 
     // Beginning.
-    net::Task<Result<void>> found_cluster(InitRequest request, net::Until until);
-    net::Task<Result<void>> force_new_cluster(InitRequest request, net::Until until);
+    net::Task<Result<void>> found_cluster(MemberInit request, net::Until until);
+    net::Task<Result<void>> force_new_cluster(MemberInit request, net::Until until);
     net::Task<Result<std::string>> own_member_id(net::Until until);
     net::Task<Result<void>> submit_when_leading(Mutation mutation, net::Until until);
-    net::Task<Result<void>> enter_cluster(JoinRequest request, net::Until until);
-    net::Task<void> join_in_background(JoinRequest request);
+    net::Task<Result<void>> enter_cluster(MemberJoin request, net::Until until);
+    net::Task<void> join_in_background(MemberJoin request);
     bool has_arrived() const;
     net::Task<Result<void>> forget();
 

@@ -65,7 +65,7 @@ net::Task<Result<void>> Member::submit_when_leading(Mutation mutation, net::Unti
     co_return ok();
 }
 
-net::Task<Result<void>> Member::found_cluster(InitRequest request, net::Until until) {
+net::Task<Result<void>> Member::found_cluster(MemberInit request, net::Until until) {
     const Instant now = seams_.clock.now();
     NewCluster wanted{make_id(seams_.random), std::move(request.spec),
                       std::move(request.default_address_pools), request.subnet_size,
@@ -131,7 +131,7 @@ net::Task<Result<std::string>> Member::own_member_id(net::Until until) {
     }
 }
 
-net::Task<Result<void>> Member::force_new_cluster(InitRequest request, net::Until until) {
+net::Task<Result<void>> Member::force_new_cluster(MemberInit request, net::Until until) {
     if (certificate_role() != Role::Manager || !seams_.log_host.has_data()) {
         co_return Error{Errc::Unavailable,
                         "a new cluster can only be forced on a node that was a manager"};
@@ -164,7 +164,7 @@ net::Task<Result<void>> Member::force_new_cluster(InitRequest request, net::Unti
     co_return ok();
 }
 
-net::Task<Result<std::string>> Member::init(InitRequest request, net::Until until) {
+net::Task<Result<std::string>> Member::init(MemberInit request, net::Until until) {
     CO_TRY_LET(turn, co_await changing_.acquire(until));
     (void)turn;
     const bool force = request.force_new_cluster;
@@ -187,7 +187,7 @@ net::Task<Result<std::string>> Member::init(InitRequest request, net::Until unti
 }
 
 /// Gets the first certificate and remembers it; what follows is take_up().
-net::Task<Result<void>> Member::enter_cluster(JoinRequest request, net::Until until) {
+net::Task<Result<void>> Member::enter_cluster(MemberJoin request, net::Until until) {
     CO_TRY_LET(nothing, Credentials::create(NodeCredentials()));
     credentials_ = std::move(nothing);
     const auto transport = seams_.make_transport(credentials_);
@@ -214,7 +214,7 @@ bool Member::has_arrived() const {
     return manager_ && manager_->when_loaded().is_set();
 }
 
-net::Task<void> Member::join_in_background(JoinRequest request) {
+net::Task<void> Member::join_in_background(MemberJoin request) {
     const net::Until until(join_scope_->cancel());
     auto entered = co_await enter_cluster(std::move(request), until);
     if (entered) { entered = co_await take_up(); }
@@ -222,7 +222,7 @@ net::Task<void> Member::join_in_background(JoinRequest request) {
     moved_.wake_all();
 }
 
-net::Task<Result<void>> Member::join(JoinRequest request, net::Until until) {
+net::Task<Result<void>> Member::join(MemberJoin request, net::Until until) {
     CO_TRY_LET(turn, co_await changing_.acquire(until));
     if (state_ == MemberState::Locked) { co_return Error{Errc::Unavailable, swarm_locked}; }
     if (state_ != MemberState::Inactive) { co_return Error{Errc::Unavailable, already_member}; }

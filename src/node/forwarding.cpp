@@ -1,0 +1,65 @@
+#include "node/forwarding.h"
+
+#include "net/http_client.h"
+
+namespace shoal::node {
+namespace {
+
+constexpr std::size_t piece_bytes = 32 * 1024;
+
+/// Made anew by the client.
+bool is_about_the_connection(std::string_view name) {
+    for (const std::string_view one : {"connection", "host", "content-length", "transfer-encoding",
+                                       "upgrade", "keep-alive", "expect", "te"}) {
+        const bool same = name.size() == one.size() &&
+                          std::equal(name.begin(), name.end(), one.begin(), [](char a, char b) {
+                              return std::tolower(static_cast<unsigned char>(a)) == b;
+                          });
+        if (same) { return true; }
+    }
+    return false;
+}
+
+class Answer final : public swarm::ForwardedAnswer {
+  public:
+    Answer(std::unique_ptr<net::HttpClient> client, std::unique_ptr<net::ClientExchange> exchange)
+        : client_(std::move(client)), exchange_(std::move(exchange)) {}
+    net::Task<Result<std::string>> read(net::Until until) override {
+        std::string piece(piece_bytes, '\0');
+        CO_TRY_LET(got, co_await exchange_->read_some(std::span<char>(piece), until));
+        piece.resize(got);
+        co_return piece;
+    }
+
+  private:
+    std::unique_ptr<net::HttpClient> client_;
+    std::unique_ptr<net::ClientExchange> exchange_;
+};
+
+} // namespace
+
+net::Task<Result<std::unique_ptr<swarm::ForwardedAnswer>>>
+forward_request(net::Loop& loop, swarm::Manager& manager, swarm::ForwardedRequest request,
+                net::Until until) {
+    auto client = std::make_unique<net::HttpClient>(loop, net::Address{});
+    client->use_connector([&manager](net::Until limit) { return manager.open_tunnel(limit); });
+    net::ClientRequest out;
+    out.method = std::move(request.method);
+    out.target = std::move(request.target);
+    out.body = std::move(request.body);
+    for (const auto& [name, value] : request.headers) {
+        if (!is_about_the_connection(name)) { out.headers.add(name, value); }
+    }
+    const bool writes = out.method != "GET" && out.method != "HEAD";
+    CO_TRY_LET(exchange, co_await client->send(std::move(out), until));
+    CO_TRY_LET(head, co_await exchange->head(until));
+    if (writes) { CO_TRY(co_await manager.catch_up(until)); }
+    auto answer = std::make_unique<Answer>(std::move(client), std::move(exchange));
+    answer->status = head.status;
+    for (const auto& [name, value] : head.headers) {
+        if (!is_about_the_connection(name)) { answer->headers.add(name, value); }
+    }
+    co_return std::unique_ptr<swarm::ForwardedAnswer>(std::move(answer));
+}
+
+} // namespace shoal::node

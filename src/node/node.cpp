@@ -1,0 +1,217 @@
+#include "node/node.h"
+
+#include "node/addresses.h"
+#include "node/forwarding.h"
+#include "node/log_source.h"
+#include "os/file.h"
+#include "swarm/ca/authority.h"
+#include "swarm/ca/rotation.h"
+#include "swarm/ca/token.h"
+
+#include <spdlog/spdlog.h>
+
+namespace shoal::node {
+namespace {
+
+using swarm::pb::Cluster;
+
+constexpr std::chrono::seconds begin_limit(60);
+constexpr std::chrono::seconds join_limit(20);
+
+swarm::ClusterActions cluster_actions_with(Random& random) {
+    swarm::ClusterActions actions;
+    actions.make_token = [&random](swarm::pb::NodeRole, const Cluster& after) {
+        return Result<std::string>(swarm::make_token_for(after, random));
+    };
+    actions.change_unlock_key = [&random](swarm::Tx&, const Cluster&, Cluster& after) {
+        swarm::renew_unlock_key(after, random);
+        return ok();
+    };
+    actions.change_root = [](swarm::Tx& tx, const Cluster& before, Cluster& after) {
+        return swarm::begin_rotation(before, after, tx.now());
+    };
+    return actions;
+}
+
+swarm::LocalState local_state(swarm::MemberState state) {
+    switch (state) {
+    case swarm::MemberState::Inactive:
+        return swarm::LocalState::Inactive;
+    case swarm::MemberState::Pending:
+        return swarm::LocalState::Pending;
+    case swarm::MemberState::Active:
+        return swarm::LocalState::Active;
+    case swarm::MemberState::Error:
+        return swarm::LocalState::Error;
+    case swarm::MemberState::Locked:
+        return swarm::LocalState::Locked;
+    }
+    return swarm::LocalState::Error;
+}
+
+Error no_manager() {
+    return Error{Errc::Unavailable, "this manager does not lead the swarm at present"};
+}
+
+} // namespace
+
+Result<std::unique_ptr<Node>> Node::create(engine::Engine& engine, NodeSettings settings) {
+    TRY(os::ensure_directory(settings.directory, 0700));
+    TRY(os::ensure_directory(settings.directory + "/worker", 0700));
+    TRY_LET(memory, swarm::DatabaseTaskMemory::open(settings.directory + "/worker/tasks.db"));
+    return std::unique_ptr<Node>(new Node(engine, std::move(settings), std::move(memory)));
+}
+
+Node::Node(engine::Engine& engine, NodeSettings settings, std::unique_ptr<swarm::TaskMemory> memory)
+    : engine_(engine), settings_(std::move(settings)),
+      executor_(engine, ExecutorSettings{settings_.prefer_offline_image}),
+      memory_(std::move(memory)),
+      etcd_(engine.env.loop, settings_.directory + "/store", settings_.etcd_program),
+      actions_(cluster_actions_with(engine.env.random)) {
+    swarm::MemberSeams seams{
+        engine_.env.loop,
+        engine_.env.clock,
+        engine_.env.random,
+        executor_,
+        *memory_,
+        etcd_,
+        [this](swarm::CredentialsPtr held) { return make_transport(std::move(held)); },
+        settings_.directory,
+        [](std::string line) { spdlog::warn("{}", line); }};
+    member_ = std::make_unique<swarm::Member>(std::move(seams));
+    member_->on_change([this] { follow_manager(); });
+}
+
+std::unique_ptr<swarm::Transport> Node::make_transport(swarm::CredentialsPtr credentials) {
+    swarm::TlsTransportSettings settings;
+    settings.on_refused = [](const std::string& address, const Error& why) {
+        spdlog::warn("swarm: refused {}: {}", address, why.message);
+    };
+    return std::make_unique<swarm::TlsTransport>(engine_.env.loop, engine_.env.clock,
+                                                 std::move(credentials), std::move(settings));
+}
+
+void Node::follow_manager() {
+    swarm::Manager* const now = member_->manager();
+    if (now == followed_) { return; }
+    followed_ = now;
+    if (now == nullptr) { return; }
+    now->subscribe([this](const std::vector<swarm::Change>& changes) {
+        if (told_) { told_(changes); }
+    });
+    now->on_tunnel([this](net::StreamPtr stream) {
+        if (tunnel_) { tunnel_(std::move(stream)); }
+    });
+}
+
+net::Task<void> Node::start() {
+    const auto swept = co_await executor_.sweep();
+    if (!swept) { spdlog::warn("swarm: {}", swept.error().message); }
+    co_await member_->start();
+}
+
+net::Task<void> Node::stop() {
+    co_await member_->stop();
+    co_await executor_.close();
+}
+
+swarm::Standing Node::standing() const {
+    swarm::Standing out;
+    out.state = local_state(member_->state());
+    out.error = member_->error();
+    if (out.state == swarm::LocalState::Inactive) { return out; }
+    out.node_id = member_->node_id();
+    out.node_addr = swarm::host_of(member_->address());
+    for (const auto& [id, address] : member_->remote_managers()) {
+        swarm::pb::Peer peer;
+        peer.set_node_id(id);
+        peer.set_addr(address);
+        out.managers.push_back(std::move(peer));
+    }
+    out.manager = store() != nullptr;
+    out.certificates_expired = member_->certificate_has_expired();
+    if (auto info = member_->tls_info()) { out.tls = std::move(*info); }
+    return out;
+}
+
+const swarm::Store* Node::store() const {
+    swarm::Manager* const manager = member_->manager();
+    const bool usable = manager != nullptr && manager->when_loaded().is_set() &&
+                        member_->state() == swarm::MemberState::Active;
+    return usable ? &manager->store() : nullptr;
+}
+
+bool Node::leads() const { return member_->is_manager() && member_->manager()->leads(); }
+
+net::Task<Result<std::int64_t>> Node::submit(swarm::Mutation mutation, net::Until until) {
+    if (!member_->is_manager()) { co_return no_manager(); }
+    co_return co_await member_->manager()->writer().submit(std::move(mutation), until);
+}
+
+std::optional<Instant> Node::certificate_ends(const swarm::pb::Node& node) const {
+    return swarm::certificate_end(node);
+}
+
+net::Task<Result<std::string>> Node::init(swarm::InitRequest request, net::Until until) {
+    swarm::MemberInit wish;
+    CO_TRY_LET(places, resolve_addresses(request.listen_addr, request.advertise_addr,
+                                         request.data_path_addr));
+    wish.listen_address = places.listen;
+    wish.advertise_address = places.advertise;
+    wish.data_path_address = places.data_path;
+    wish.data_path_port = request.data_path_port;
+    wish.default_address_pools = std::move(request.address_pools);
+    wish.subnet_size = request.subnet_size;
+    wish.spec = std::move(request.spec);
+    wish.availability = request.availability;
+    wish.force_new_cluster = request.force_new_cluster;
+    const net::Until limit = until.no_later_than(engine_.env.loop.in(begin_limit));
+    co_return co_await member_->init(std::move(wish), limit);
+}
+
+net::Task<Result<void>> Node::join(swarm::JoinRequest request, net::Until until) {
+    swarm::MemberJoin wish;
+    CO_TRY_LET(remotes, with_default_port(request.remote_addrs));
+    CO_TRY_LET(places, resolve_joiner(request.listen_addr, request.advertise_addr,
+                                      request.data_path_addr, remotes.front()));
+    wish.remote_addresses = std::move(remotes);
+    wish.token = std::move(request.join_token);
+    wish.listen_address = places.listen;
+    wish.advertise_address = places.advertise;
+    wish.data_path_address = places.data_path;
+    wish.availability = request.availability;
+    const net::Until limit = until.no_later_than(engine_.env.loop.in(join_limit));
+    co_return co_await member_->join(std::move(wish), limit);
+}
+
+net::Task<Result<void>> Node::leave(bool force, net::Until until) {
+    co_return co_await member_->leave(force, until);
+}
+
+net::Task<Result<void>> Node::unlock(std::string key, net::Until until) {
+    co_return co_await member_->unlock(std::move(key), until);
+}
+
+net::Task<Result<std::string>> Node::unlock_key(net::Until) {
+    const swarm::Store* const state = store();
+    if (state == nullptr || !state->cluster()) { co_return no_manager(); }
+    const auto key = swarm::unlock_key_of(*state->cluster());
+    co_return key.empty() ? std::string() : swarm::print_unlock_key(key);
+}
+
+net::Task<Result<std::unique_ptr<swarm::ForwardedAnswer>>>
+Node::forward(swarm::ForwardedRequest request, net::Until until) {
+    if (!member_->is_manager()) { co_return no_manager(); }
+    co_return co_await forward_request(engine_.env.loop, *member_->manager(), std::move(request),
+                                       until);
+}
+
+net::Task<Result<std::unique_ptr<swarm::LogSource>>>
+Node::open_logs(swarm::pb::LogSelector selector, swarm::pb::LogSubscriptionOptions options,
+                net::Until) {
+    if (!leads()) { co_return no_manager(); }
+    co_return make_log_source(engine_.env.loop, member_->manager()->log_broker(),
+                              std::move(selector), std::move(options));
+}
+
+} // namespace shoal::node

@@ -1,0 +1,71 @@
+// Node: this machine's place in a cluster, for the daemon: a Member whose parts are the real ones
+// (TLS, etcd, the engine), and what the API asks of it. Addresses are found out here; what they are
+// used for is the member's business.
+#pragma once
+
+#include "node/executor.h"
+#include "swarm/agent/task_memory.h"
+#include "swarm/manager/control/face.h"
+#include "swarm/member/etcd_host.h"
+#include "swarm/member/member.h"
+
+#include "net/http_client.h"
+
+namespace shoal::node {
+
+struct NodeSettings {
+    std::string directory; ///< of its own, in the data root
+    std::string etcd_program = "etcd";
+    bool prefer_offline_image = false;
+};
+
+class Node final : public swarm::Face {
+  public:
+    static Result<std::unique_ptr<Node>> create(engine::Engine& engine, NodeSettings settings);
+
+    /// Takes up what was here; after the engine has begun. What is wrong shows in standing().
+    net::Task<void> start();
+    net::Task<void> stop();
+
+    /// Hears of committed changes while this machine is a manager.
+    void on_changes(swarm::Manager::Told told) { told_ = std::move(told); }
+    /// A connection to our API that another manager opens, while this one leads.
+    void on_tunnel(std::function<void(net::StreamPtr)> take) { tunnel_ = std::move(take); }
+    swarm::Member& member() { return *member_; }
+
+    // Face.
+    swarm::Standing standing() const override;
+    const swarm::Store* store() const override;
+    bool leads() const override;
+    net::Task<Result<std::int64_t>> submit(swarm::Mutation mutation, net::Until until) override;
+    const swarm::ClusterActions& cluster_actions() override { return actions_; }
+    std::optional<Instant> certificate_ends(const swarm::pb::Node& node) const override;
+    net::Task<Result<std::string>> init(swarm::InitRequest request, net::Until until) override;
+    net::Task<Result<void>> join(swarm::JoinRequest request, net::Until until) override;
+    net::Task<Result<void>> leave(bool force, net::Until until) override;
+    net::Task<Result<void>> unlock(std::string key, net::Until until) override;
+    net::Task<Result<std::string>> unlock_key(net::Until until) override;
+    net::Task<Result<std::unique_ptr<swarm::ForwardedAnswer>>>
+    forward(swarm::ForwardedRequest request, net::Until until) override;
+    net::Task<Result<std::unique_ptr<swarm::LogSource>>>
+    open_logs(swarm::pb::LogSelector selector, swarm::pb::LogSubscriptionOptions options,
+              net::Until until) override;
+
+  private:
+    Node(engine::Engine& engine, NodeSettings settings, std::unique_ptr<swarm::TaskMemory> memory);
+    std::unique_ptr<swarm::Transport> make_transport(swarm::CredentialsPtr credentials);
+    void follow_manager();
+
+    engine::Engine& engine_;
+    NodeSettings settings_;
+    EngineExecutor executor_;
+    std::unique_ptr<swarm::TaskMemory> memory_;
+    swarm::EtcdHost etcd_;
+    std::unique_ptr<swarm::Member> member_;
+    swarm::ClusterActions actions_;
+    swarm::Manager* followed_ = nullptr;
+    swarm::Manager::Told told_;
+    std::function<void(net::StreamPtr)> tunnel_;
+};
+
+} // namespace shoal::node
