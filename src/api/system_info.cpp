@@ -4,6 +4,7 @@
 #include "base/codec.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "engine/drivers.h"
 #include "engine/proxy_address.h"
 
 namespace shoal::api {
@@ -18,10 +19,10 @@ bool has(const HostFacts& facts, std::string_view controller) {
 }
 
 Json plugins() {
-    return Json{{"Volume", Json::array({"local"})},
-                {"Network", Json::array({"bridge", "host", "macvlan", "null"})},
+    return Json{{"Volume", engine::volume_drivers},
+                {"Network", engine::network_drivers},
                 {"Authorization", nullptr},
-                {"Log", Json::array({"journald", "json-file", "local", "none", "syslog"})}};
+                {"Log", engine::log_drivers}};
 }
 
 Json registry_config(const engine::Settings& settings) {
