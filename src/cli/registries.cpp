@@ -89,9 +89,8 @@ Result<registry::AuthConfig> credentials_for_login(App& app, const Parsed& parse
     }
     if (auth.username.empty()) { return invalid("Error: Non-null Username Required"); }
     if (auth.password.empty()) {
-        app.out("Password: ");
         app.flush();
-        TRY_LET(password, read_secret(STDIN_FILENO));
+        TRY_LET(password, read_secret(STDIN_FILENO, "Password: "));
         app.line("");
         auth.password = password;
     }

@@ -38,13 +38,16 @@ std::unique_ptr<RawMode> RawMode::enter(int fd) {
 
 RawMode::~RawMode() { tcsetattr(saved_->fd, TCSANOW, &saved_->mode); }
 
-Result<std::string> read_secret(int fd) {
+Result<std::string> read_secret(int fd, std::string_view prompt) {
     termios old{};
     const bool terminal = tcgetattr(fd, &old) == 0;
     if (terminal) {
         termios quiet = old;
         quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
         tcsetattr(fd, TCSANOW, &quiet);
+    }
+    if (write(STDOUT_FILENO, prompt.data(), prompt.size()) < 0) {
+        return os_error("write to standard output", errno);
     }
     std::string line;
     char c = 0;

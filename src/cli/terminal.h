@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string_view>
 
 namespace shoal::cli {
 
@@ -35,7 +36,8 @@ class RawMode {
     std::unique_ptr<Saved> saved_;
 };
 
-/// A line from the terminal without echo.
-Result<std::string> read_secret(int fd);
+/// A line from the terminal without echo. The prompt goes to standard output once the echo is off:
+/// what is typed the moment it appears is not seen either.
+Result<std::string> read_secret(int fd, std::string_view prompt);
 
 } // namespace shoal::cli

@@ -25,7 +25,7 @@ TLS = {"TrustRoot": PEM, "CertIssuerSubject": "MBMx", "CertIssuerPublicKey": "MF
 
 def nodes():
     def one(id, host, role, **more):
-        return meta(id, Spec={"Labels": {"zone": "a", "empty": ""}, "Role": role, "Availability": "active"},
+        return meta(id, Spec={"Labels": {"empty": "", "zone": "a"}, "Role": role, "Availability": "active"},
                     Description={"Hostname": host, "Platform": {"Architecture": "x86_64", "OS": "linux"},
                                  "Resources": {"NanoCPUs": 2000000000, "MemoryBytes": 4294967296},
                                  "Engine": {"EngineVersion": "28.2.2", "Labels": {"disk": "ssd"},
@@ -192,7 +192,7 @@ class Swarm:
         filters = {k: list(v) for k, v in json.loads(query.get("filters", ["{}"])[0]).items()}
         found = getattr(self, kind)
         if "name" in filters and kind != "tasks":
-            found = [x for x in found if any(x["Spec"]["Name"].startswith(n) for n in filters["name"])]
+            found = [x for x in found if any(x["Spec"].get("Name", "").startswith(n) for n in filters["name"])]
         if "id" in filters and kind != "tasks":
             found = [x for x in found if any(x["ID"].startswith(n) for n in filters["id"])]
         if kind == "tasks" and "service" in filters:

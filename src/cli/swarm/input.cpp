@@ -52,9 +52,8 @@ Result<std::string> read_first_line(const std::string& file) {
 
 Result<std::string> read_key(App& app, std::string_view prompt) {
     if (!is_terminal(STDIN_FILENO)) { return read_first_line("-"); }
-    app.out(prompt);
     app.flush();
-    auto key = read_secret(STDIN_FILENO);
+    auto key = read_secret(STDIN_FILENO, prompt);
     app.line("");
     return key;
 }

@@ -75,12 +75,12 @@ Result<Json> new_object(const ObjectKind& kind, const Parsed& parsed) {
     const std::string driver = parsed.text("driver");
     Json body{{"Name", parsed.words[0]}, {"Labels", label_map(parsed.all("label"))}};
     if (!driver.empty()) {
-        if (!file.empty()) { return invalid("when using secret driver secret data must be empty"); }
+        if (!file.empty()) { return invalid("When using secret driver secret data must be empty"); }
         body["Driver"] = {{"Name", driver}};
     } else {
         auto content = read_content(kind, file);
         if (!content && kind.word == "config") {
-            return std::move(content).error().with("error reading content from " + go_quote(file));
+            return std::move(content).error().with("Error reading content from " + go_quote(file));
         }
         TRY(content);
         body["Data"] = base64(*content);

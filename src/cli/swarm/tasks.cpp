@@ -50,8 +50,9 @@ std::string format_of_tasks(App& app, const Parsed& parsed) {
          "id: {{.ID}}"});
 }
 
+/// `truncate` tells whether ids are cut; those of a whole service are not with -q, for scripts.
 Result<void> print_tasks(App& app, client::Client& client, const Parsed& parsed,
-                         const std::vector<Json>& tasks) {
+                         const std::vector<Json>& tasks, bool truncate) {
     Names names(client, parsed.on("no-resolve") ? Names::Mode::KeepIds : Names::Mode::Resolve);
     Listing listing = task_listing(format_of_tasks(app, parsed));
     std::vector<NamedTask> named;
@@ -59,8 +60,7 @@ Result<void> print_tasks(App& app, client::Client& client, const Parsed& parsed,
         named.push_back({&task, task_name(task, names.service(text_of(task, "ServiceID"))),
                          names.node(text_of(task, "NodeID"))});
     }
-    listing.rows = task_rows(std::move(named), {!parsed.on("no-trunc") && !parsed.on("quiet"),
-                                                listing.format.starts_with("table")});
+    listing.rows = task_rows(std::move(named), {truncate, listing.format.starts_with("table")});
     TRY_LET(text, render(listing));
     app.out(text);
     return ok();
@@ -135,7 +135,7 @@ Result<int> service_ps(App& app, const Parsed& parsed) {
     TRY_LET(found, client->json(client::get("/tasks", {{"filters", filters.to_json()}})));
     std::vector<Json> tasks;
     append(tasks, found);
-    TRY(print_tasks(app, *client, parsed, tasks));
+    TRY(print_tasks(app, *client, parsed, tasks, !parsed.on("no-trunc") && !parsed.on("quiet")));
     if (missing.empty()) { return 0; }
     return invalid(join(missing, "\n"));
 }
@@ -163,7 +163,9 @@ Result<int> node_ps(App& app, const Parsed& parsed) {
             errors.push_back(found.error().message);
         }
     }
-    if (errors.empty() || !tasks.empty()) { TRY(print_tasks(app, *client, parsed, tasks)); }
+    if (errors.empty() || !tasks.empty()) {
+        TRY(print_tasks(app, *client, parsed, tasks, !parsed.on("no-trunc")));
+    }
     if (errors.empty()) { return 0; }
     return invalid(join(errors, "\n"));
 }

@@ -128,7 +128,10 @@ class UpdatedSpec {
         std::vector<std::string> ids;
         for (const auto& name : removed("network")) { ids.push_back(ids_.networks.at(name)); }
         std::map<std::string, std::string> words; // by id, for what is said
-        for (const auto& [word, id] : ids_.networks) { words[id] = word; }
+        for (const auto& text : added("network")) {
+            TRY_LET(option, parse_network(text));
+            words[ids_.networks.at(option.name)] = option.name;
+        }
         TRY_LET(all, changed_networks(old, more, ids, words));
         put(task_, "Networks", all);
         return ok();
