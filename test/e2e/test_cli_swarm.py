@@ -685,3 +685,50 @@ def test_a_new_passphrase_is_typed_twice(shoal, fake, tmp_path):
         terminal.send(again + "\n")
         assert terminal.finish() == code and b"battery" not in terminal.data
     assert [r.json for r in fake.take() if r.method == "POST"] == [{"Passphrase": "hörse battery"}]
+
+
+# --- a real swarm of one node ---
+
+@pytest.fixture
+def manager(fresh, tmp_path):
+    """shoal on a daemon that is a swarm of its own; for daemons that can be one."""
+    daemon = fresh()
+    cli = cli_module.Cli(SHOAL, daemon.socket, str(tmp_path))
+    made = cli("swarm", "init", "--advertise-addr", "127.0.0.1", "--listen-addr", "127.0.0.1:2377", ok=None)
+    if made.code:
+        pytest.skip("this daemon can be no swarm: " + made.err.strip())
+    assert re.match(r"Swarm initialized: current node \(\w{25}\) is now a manager\.\n\nTo add a worker", made.out)
+    yield cli
+    cli("swarm", "leave", "--force")
+
+
+def test_the_life_of_a_service(manager, tmp_path):
+    cli = manager
+    assert re.search(r"(?m)^\w{25} \*   \S+ +Ready +Active +Leader", cli.out("node", "ls"))
+    (tmp_path / "s").write_text("hidden")
+    secret = cli.out("secret", "create", "-l", "a=b", "sec", str(tmp_path / "s"))
+    config = cli.out("config", "create", "conf", str(tmp_path / "s"))
+    assert cli.out("secret", "ls", "-q") == secret and cli.out("config", "ls", "-q") == config
+    made = cli("service", "create", "--name", "web", "--no-resolve-image", "--replicas", "2", "--secret", "sec", "--config", "src=conf,target=/c", "-e", "A=1", "--update-monitor", "500ms",
+               "--mount", "type=tmpfs,dst=/t", "--stop-grace-period", "1s", "busybox", "sh", "-c", "echo started $A $(cat /run/secrets/sec /c); sleep 1000")
+    assert "overall progress: 2 out of 2 tasks" in made.out and made.out.strip().endswith("converged"), made
+    row = cli.out("service", "ls").splitlines()[1].split()
+    assert row[1:5] == ["web", "replicated", "2/2", "busybox:latest"]
+    assert {line.split("@")[0].rsplit(".", 1)[0] + line.split("|")[1] for line in cli.out("service", "logs", "web").splitlines()} == {"web.1 started 1 hiddenhidden", "web.2 started 1 hiddenhidden"}
+    cli("service", "update", "--env-add", "A=2", "--label-add", "x=y", "--replicas", "1", "web")
+    assert cli.out("service", "inspect", "-f", "{{.Spec.TaskTemplate.ContainerSpec.Env}} {{.Spec.Labels}}", "web") == "[A=2] map[x:y]"
+    tree = cli.out("service", "ps", "web")
+    assert re.search(r"web\.1 .*Running +Running", tree) and r"\_ web.1" in tree, tree
+    assert "Env:\t\tA=2" in cli.out("service", "inspect", "--pretty", "web")
+    cli("service", "rollback", "web")
+    assert cli.out("service", "inspect", "-f", "{{.Spec.TaskTemplate.ContainerSpec.Env}}", "web") == "[A=1]"
+    assert "web scaled to 1" in cli.out("service", "scale", "web=1")
+    job = cli("service", "create", "--name", "job", "--no-resolve-image", "--mode", "replicated-job", "--replicas", "3", "--max-concurrent", "2", "busybox", "true", ok=None)
+    assert job.code == 0 and job.out.strip().endswith("job complete") and "(3/3 completed)" in cli.out("service", "ls"), job
+    assert "web.1" in cli.out("node", "ps")
+    assert cli.out("node", "update", "--label-add", "q=1", "--availability", "active", cli.out("node", "ls", "-q")) and "q=1" in cli.out("node", "inspect", "--pretty", "self")
+    assert cli.out("swarm", "update", "--task-history-limit", "2") == "Swarm updated." and "Task History Retention Limit: 2" in cli.out("info")
+    assert cli.out("swarm", "join-token", "-q", "worker").startswith("SWMTKN-1-") and cli.out("swarm", "ca").startswith("-----BEGIN CERTIFICATE-----")
+    assert cli("swarm", "ca", "--rotate").out.strip().endswith("-----END CERTIFICATE-----")
+    assert "in use by the following service" in cli("secret", "rm", "sec", ok=1).err
+    assert cli.out("service", "rm", "web", "job").split() == ["web", "job"]

@@ -123,7 +123,7 @@ def info():
 
 
 def secrets(kind):
-    return [meta(f"{kind}one", Spec={"Name": f"{kind[0]}1", "Labels": {"a": "b", "z": ""}, **({"Data": "aGVsbG8="} if kind == "config" else {})}),
+    return [meta(f"{kind}one", Spec={"Name": f"{kind[0]}1", "Labels": {"a": "b"}, **({"Data": "aGVsbG8="} if kind == "config" else {})}),
             meta(f"{kind}two", Spec={"Name": f"{kind[0]}2", "Labels": {}, **({"Data": "eA=="} if kind == "config" else {"Driver": {"Name": "drv"}})})]
 
 
