@@ -39,6 +39,11 @@ extern const Command version_command, dial_stdio_command, info_command, system_d
 // context_commands.cpp
 extern const Command context_create_command, context_ls_command, context_use_command,
     context_show_command, context_inspect_command, context_rm_command, context_update_command;
+// machine.cpp
+extern const Command machine_create_command, machine_ls_command, machine_ip_command,
+    machine_env_command, machine_ssh_command, machine_scp_command, machine_start_command,
+    machine_stop_command, machine_kill_command, machine_rm_command, machine_cut_command,
+    machine_heal_command, machine_init_command;
 // completion.cpp
 extern const Command completion_bash_command, completion_zsh_command, complete_command;
 

@@ -10,7 +10,6 @@
 
 #include "base/text.h"
 #include "oci/reference.h"
-#include "os/process.h"
 
 #include <fmt/format.h>
 
@@ -225,19 +224,6 @@ Result<int> search(App& app, const Parsed& parsed) {
 }
 
 // --- shoal registry ---
-
-/// The program beside this one, else the one on the path.
-std::string daemon_program() {
-    char self[4096];
-    const ssize_t size = ::readlink("/proc/self/exe", self, sizeof self);
-    if (size > 0) {
-        std::string path(self, static_cast<std::size_t>(size));
-        path.replace(path.rfind('/') + 1, std::string::npos, "shoald");
-        if (::access(path.c_str(), X_OK) == 0) { return path; }
-    }
-    const auto found = os::find_program("shoald");
-    return found ? *found : "shoald";
-}
 
 Result<int> registry_face(App& app, const Parsed& parsed) {
     const std::string program = daemon_program();

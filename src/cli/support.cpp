@@ -3,12 +3,15 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "net/scope.h"
+#include "os/process.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+
+#include <unistd.h>
 
 namespace shoal::cli {
 namespace {
@@ -206,6 +209,18 @@ Result<void> need_version(client::Client& client, std::string_view flag, int ver
     return invalid(
         fmt::format("\"--{}\" requires API version {}, but the Docker daemon API version is {}",
                     flag, client::version_text(version), client::version_text(present)));
+}
+
+std::string daemon_program() {
+    char self[4096];
+    const ssize_t size = ::readlink("/proc/self/exe", self, sizeof self);
+    if (size > 0) {
+        std::string path(self, static_cast<std::size_t>(size));
+        path.replace(path.rfind('/') + 1, std::string::npos, "shoald");
+        if (::access(path.c_str(), X_OK) == 0) { return path; }
+    }
+    const auto found = os::find_program("shoald");
+    return found ? *found : "shoald";
 }
 
 } // namespace shoal::cli

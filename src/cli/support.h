@@ -53,6 +53,9 @@ std::string date_text(Instant at);
 /// http_proxy, ...
 std::vector<std::pair<std::string, std::string>> proxy_variables(App& app);
 
+/// shoald: the program beside this one, else the one on the path.
+std::string daemon_program();
+
 /// "\"--x\" requires API version 1.42, but the Docker daemon API version is 1.41".
 Result<void> need_version(client::Client& client, std::string_view flag, int version);
 

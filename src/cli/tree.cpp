@@ -194,6 +194,22 @@ constexpr Entry config_entries[] = {
     {"rm", &swarm::config_rm_command, nullptr, "remove"},
 };
 constexpr Group config_group{"Manage the configs of the swarm", config_entries};
+constexpr Entry machine_entries[] = {
+    {"create", &machine_create_command},
+    {"cut", &machine_cut_command},
+    {"env", &machine_env_command},
+    {"heal", &machine_heal_command},
+    {"ip", &machine_ip_command},
+    {"kill", &machine_kill_command},
+    {"ls", &machine_ls_command, nullptr, "list"},
+    {"rm", &machine_rm_command, nullptr, "remove"},
+    {"scp", &machine_scp_command},
+    {"ssh", &machine_ssh_command},
+    {"start", &machine_start_command},
+    {"stop", &machine_stop_command},
+    {"__init", &machine_init_command, nullptr, "", Section::Hidden},
+};
+constexpr Group machine_group{"Manage machines: full nodes on this computer", machine_entries};
 
 constexpr Entry completion_entries[] = {
     {"fish", &later_command, nullptr, "", Section::Hidden},
@@ -220,6 +236,7 @@ constexpr Entry root_entries[] = {
     {"container", nullptr, &container_group, "", Section::Management},
     {"context", nullptr, &context_group, "", Section::Management},
     {"image", nullptr, &image_group, "", Section::Management},
+    {"machine", nullptr, &machine_group, "", Section::Management},
     {"manifest", nullptr, &manifest_group, "", Section::Management},
     {"network", nullptr, &network_group, "", Section::Management},
     {"registry", &registry_command, nullptr, "", Section::Management},

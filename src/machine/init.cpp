@@ -95,13 +95,19 @@ class Init {
 
     Result<void> make_root() {
         TRY(mount_disk());
+        TRY(os::ensure_directory(paths_.etc()));
+        TRY(os::ensure_directory(paths_.etc() + ".work"));
         for (const auto& folder : disk_folders()) {
             TRY(os::ensure_directory(paths_.disk() + "/" + folder));
         }
         if (::chmod((paths_.disk() + "/var/tmp").c_str(), 01777) != 0) {
             return os_error("chmod /var/tmp", errno);
         }
-        RootInput input{paths_.directory(), paths_.disk(), paths_.common(), {}, {}, {}};
+        RootInput input;
+        input.directory = paths_.directory();
+        input.disk = paths_.disk();
+        input.etc = paths_.etc();
+        input.common = paths_.common();
         input.daemon_folder = machine_.daemon.substr(0, machine_.daemon.rfind('/'));
         TRY_LET(top, load_top());
         input.top = top;

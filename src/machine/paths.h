@@ -20,6 +20,8 @@ class Paths {
     std::string log() const { return directory() + "/log"; }
     std::string disk() const { return directory() + "/disk"; }
     std::string disk_image() const { return directory() + "/disk.img"; }
+    /// Changes of /etc; not on the disk, which may be full when the machine starts.
+    std::string etc() const { return directory() + "/etc"; }
     std::string root() const { return directory() + "/root"; } ///< mount point, empty outside
     std::string common() const { return root_ + "/.common"; }
 

@@ -45,7 +45,7 @@ void plan_top(const RootInput& input, std::vector<RootStep>& steps) {
         steps.push_back(
             {Kind::Bind, std::string(name), input.disk + "/" + std::string(name), "", ""});
     }
-    steps.push_back({Kind::Overlay, "etc", "/etc", input.disk + "/etc", input.disk + "/etc.work"});
+    steps.push_back({Kind::Overlay, "etc", "/etc", input.etc, input.etc + ".work"});
 }
 
 void plan_kernel(std::vector<RootStep>& steps) {
@@ -134,7 +134,7 @@ Result<void> take(const std::string& root, const RootStep& step) {
 } // namespace
 
 std::vector<std::string> disk_folders() {
-    std::vector<std::string> all{"etc", "etc.work"};
+    std::vector<std::string> all;
     for (const auto name : own_folders) { all.emplace_back(name); }
     for (const char* name : {"cache", "lib", "log", "spool", "tmp"}) {
         all.push_back("var/" + std::string(name));

@@ -17,9 +17,10 @@ struct TopEntry {
 };
 
 struct RootInput {
-    std::string directory;     ///< the machine's own
-    std::string disk;          ///< its disk: what lasts
-    std::string common;        ///< what all machines see
+    std::string directory; ///< the machine's own
+    std::string disk;      ///< its disk: what lasts
+    std::string etc;    ///< what it changes in /etc; beside it, with ".work", is the overlay's own
+    std::string common; ///< what all machines see
     std::string daemon_folder; ///< must be visible at the same path
     std::vector<TopEntry> top; ///< of "/" on this computer
     os::CgroupLayout cgroups;

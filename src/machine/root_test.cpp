@@ -13,6 +13,7 @@ RootInput some_input() {
     RootInput input;
     input.directory = "/state/m1";
     input.disk = "/state/m1/disk";
+    input.etc = "/state/m1/etc";
     input.common = "/state/.common";
     input.daemon_folder = "/usr/bin";
     input.top = {{"bin", "usr/bin"}, {"usr", ""}, {"home", ""}, {"lost+found", ""},
@@ -38,7 +39,8 @@ TEST(MachineRoot, shows_programs_read_only_and_has_a_disk_of_its_own) {
     EXPECT_EQ(*step_at(steps, "var"), (RootStep{Kind::Bind, "var", "/state/m1/disk/var", "", ""}));
     EXPECT_EQ(*step_at(steps, "home"),
               (RootStep{Kind::Bind, "home", "/state/m1/disk/home", "", ""}));
-    EXPECT_EQ(step_at(steps, "etc")->kind, Kind::Overlay);
+    EXPECT_EQ(*step_at(steps, "etc"),
+              (RootStep{Kind::Overlay, "etc", "/etc", "/state/m1/etc", "/state/m1/etc.work"}));
     EXPECT_EQ(step_at(steps, "lost+found"), nullptr);
 }
 
