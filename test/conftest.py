@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import cli as cli_module  # noqa: E402
 from harness import daemon as daemon_module  # noqa: E402
 from harness import dns, host, images, servers  # noqa: E402
+from harness import machines as machines_module  # noqa: E402
 from harness.box import Box  # noqa: E402
 from harness.build import Builder  # noqa: E402
 
@@ -36,6 +37,8 @@ def pytest_configure(config):
 
 def pytest_unconfigure(config):
     if _scratch:
+        for cluster in list(machines_module.Cluster.open):
+            cluster.close()
         host.end_descendants()
         for line in reversed(host.sh("findmnt -rno TARGET").splitlines()):
             if line.startswith(_scratch):
@@ -65,6 +68,9 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     main = item.funcargs.get("daemon") if hasattr(item, "funcargs") else None
+    for given in getattr(item, "funcargs", {}).values():
+        if report.failed and isinstance(given, machines_module.Cluster):
+            report.sections.append(("ends of the machines' logs", given.log_tails()))
     if report.failed and main is not None:
         report.sections.append(("end of the daemon's log", main.log_tail(1500)))
 
@@ -189,6 +195,34 @@ def fresh(scratch, busybox_tar):
             failures.append(str(e))
     if failures:
         pytest.fail("\n".join(failures), pytrace=False)
+
+
+@pytest.fixture
+def clusters(scratch, busybox_tar):
+    """clusters(daemon=...) -> a Cluster of the test's own, without machines yet."""
+    made = []
+
+    def make(**kw):
+        c = machines_module.Cluster(tempfile.mkdtemp(prefix="m", dir=scratch), busybox=busybox_tar, **kw)
+        made.append(c)
+        return c
+    yield make
+    for c in made:
+        c.close()
+
+
+@pytest.fixture(scope="module")
+def module_clusters(scratch, busybox_tar):
+    """The same for all tests of a file."""
+    made = []
+
+    def make(**kw):
+        c = machines_module.Cluster(tempfile.mkdtemp(prefix="m", dir=scratch), busybox=busybox_tar, **kw)
+        made.append(c)
+        return c
+    yield make
+    for c in made:
+        c.close()
 
 
 @pytest.fixture
