@@ -104,11 +104,11 @@ Result<std::vector<LocalAddress>> local_addresses() {
     }
     std::vector<LocalAddress> all;
     for (const os::InterfaceAddress& one : addresses) {
-        const auto name = names.find(one.index);
+        const auto name = names.find(one.link);
         if (name == names.end()) { continue; }
-        const auto ip = network::Ip::from_bytes(one.address);
+        const auto ip = network::Ip::from_bytes(one.bytes);
         if (!ip) { continue; }
-        LocalAddress out{name->second, ip->text(), true};
+        LocalAddress out{name->second, ip.text(), true};
         const bool link_local =
             out.address.starts_with("169.254.") || out.address.starts_with("fe80:");
         const bool loopback = out.address.starts_with("127.") || out.address == "::1";
