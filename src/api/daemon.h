@@ -21,6 +21,9 @@ class Builder;
 namespace shoal::buildkit {
 class Sessions;
 }
+namespace shoal::swarm {
+class Face;
+}
 
 namespace shoal::api {
 
@@ -41,6 +44,8 @@ struct Daemon {
     Instant started{};
     std::string backing_file_system; ///< of the data root
     int event_listeners = 0;
+    /// This machine's place in a cluster; null in a daemon without that part.
+    swarm::Face* swarm = nullptr;
     std::vector<std::string> insecure_hosts; ///< loopback TCP without TLS: a warning in info
     /// Versions of runtime and init, asked at the first info or version; by name.
     std::map<std::string, ProgramVersion> programs;

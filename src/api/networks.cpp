@@ -1,13 +1,20 @@
-// The operations on networks.
+// The operations on networks: this machine's own, and on a manager those of the whole swarm beside
+// them.
+#include "swarm/manager/control/networks.h"
 #include "api/call.h"
 #include "api/router.h"
+#include "api/swarm_calls.h"
+#include "api/swarm_filters.h"
+#include "api/swarm_network_document.h"
 #include "base/time.h"
 #include "container/config_codec.h"
 #include "engine/engine.h"
+#include "swarm/manager/control/find.h"
 
 namespace shoal::api {
 namespace {
 
+namespace pb = swarm::pb;
 using engine::NetworkView;
 
 struct IpamRequest {
@@ -118,20 +125,62 @@ Json network_document(const NetworkView& view, int version, Members members) {
     return document;
 }
 
+/// The cluster's state; null where there is none to look at.
+const swarm::Store* store_of(const Call& call) {
+    auto store = cluster_store(call);
+    return store ? *store : nullptr;
+}
+
+/// A swarm's network as this machine has it, when it has it: then it also knows who is on it.
+Json shown_network(const Call& call, const pb::Network& network, Members members) {
+    auto document = swarm_network_document(network, call.version);
+    const auto local = call.engine.networks.inspect(network.spec().annotations().name());
+    const bool here = local && local->definition.scope == "swarm";
+    if (here && members == Members::Shown) { document["Containers"] = members_document(*local); }
+    return document;
+}
+
 net::Task<Result<void>> list_networks(Call& call) {
     CO_TRY_LET(filters, call.filters());
     CO_TRY_LET(views, call.engine.networks.list(filters));
     const auto members = call.version < 128 ? Members::Shown : Members::Hidden;
+    const auto* store = store_of(call);
     Json all = Json::array();
-    for (const auto& view : views) { all.push_back(network_document(view, call.version, members)); }
+    for (const auto& view : views) {
+        if (store != nullptr && view.definition.scope == "swarm") { continue; }
+        all.push_back(network_document(view, call.version, members));
+    }
+    if (store != nullptr) {
+        for (const auto& network : list_swarm_networks(*store, filters)) {
+            all.push_back(shown_network(call, *network, members));
+        }
+    }
     co_return co_await call.json(200, std::move(all));
+}
+
+/// The swarm's network that `ref` means on a manager; null when it means none, or rather one of
+/// this machine: a whole name or id wins over the beginning of one.
+swarm::NetworkPtr swarm_network(const Call& call, const std::string& ref) {
+    const auto* store = store_of(call);
+    if (store == nullptr) { return nullptr; }
+    auto found = swarm::find<pb::Network>(*store, ref);
+    if (!found || swarm::is_predefined(**found)) { return nullptr; }
+    const bool whole = (*found)->id() == ref || (*found)->spec().annotations().name() == ref;
+    const auto local = call.engine.networks.find(ref);
+    if (!whole && local && local->scope != "swarm") { return nullptr; }
+    return *found;
 }
 
 net::Task<Result<void>> inspect_network(Call& call) {
     const auto& ref = call.param("id");
     if (ref.empty()) { co_return co_await list_networks(call); }
-    CO_TRY_LET(view, call.engine.networks.inspect(ref));
     const auto scope = call.query_text("scope");
+    if (scope.empty() || scope == "swarm") {
+        if (const auto network = swarm_network(call, ref)) {
+            co_return co_await call.json(200, shown_network(call, *network, Members::Shown));
+        }
+    }
+    CO_TRY_LET(view, call.engine.networks.inspect(ref));
     if (!scope.empty() && scope != view.definition.scope) {
         co_return Error{Errc::NotFound, "network " + ref + " not found"};
     }
@@ -139,8 +188,72 @@ net::Task<Result<void>> inspect_network(Call& call) {
     co_return co_await call.json(200, std::move(document));
 }
 
-net::Task<Result<void>> create_network(Call& call) {
-    CO_TRY_LET(body, co_await call.body<CreateRequest>());
+bool is_swarm_wide(const CreateRequest& body) {
+    return body.driver == "overlay" || body.ingress || body.scope == "swarm" ||
+           body.scope == "global";
+}
+
+Result<pb::NetworkSpec> swarm_network_spec(const CreateRequest& body) {
+    if (body.config_only) {
+        return unsupported("a configuration network cannot be one of the swarm");
+    }
+    if (!body.enable_ipv4.value_or(true)) {
+        return unsupported("IPv4 cannot be disabled in an overlay network");
+    }
+    pb::NetworkSpec spec;
+    spec.mutable_annotations()->set_name(body.name);
+    spec.mutable_annotations()->mutable_labels()->insert(body.labels.begin(), body.labels.end());
+    spec.mutable_driver_config()->set_name(body.driver);
+    spec.mutable_driver_config()->mutable_options()->insert(body.options.begin(),
+                                                            body.options.end());
+    spec.set_ipv6_enabled(body.enable_ipv6.value_or(false));
+    spec.set_internal(body.internal);
+    spec.set_attachable(body.attachable);
+    spec.set_ingress(body.ingress);
+    if (!body.config_from.network.empty()) { spec.set_network(body.config_from.network); }
+    auto& ipam = *spec.mutable_ipam();
+    ipam.mutable_driver()->set_name(body.ipam.driver);
+    ipam.mutable_driver()->mutable_options()->insert(body.ipam.options.begin(),
+                                                     body.ipam.options.end());
+    for (const auto& pool : body.ipam.config) {
+        auto& config = *ipam.add_configs();
+        const bool v6 = pool.subnet.find(':') != std::string::npos;
+        config.set_family(v6 ? pb::IPAMConfig::IPV6 : pb::IPAMConfig::IPV4);
+        config.set_subnet(pool.subnet);
+        config.set_range(pool.ip_range);
+        config.set_gateway(pool.gateway);
+        config.mutable_reserved()->insert(pool.aux.begin(), pool.aux.end());
+    }
+    return spec;
+}
+
+net::Task<Result<void>> create_swarm_network(Call& call, Json body, CreateRequest wish) {
+    auto manager = check_manager(standing_of(call));
+    if (!manager) { co_return Error{Errc::Forbidden, manager.error().message}; }
+    const auto local = call.engine.networks.find(wish.name);
+    if (local && local->name == wish.name) {
+        co_return conflict("network with name " + wish.name + " already exists");
+    }
+    CO_TRY_LET(spec, swarm_network_spec(wish));
+    if (!call.daemon.swarm->leads()) {
+        co_return co_await forward_to_leader(call, dump_json(body));
+    }
+    std::function<Result<std::string>(swarm::Tx&)> work =
+        [spec](swarm::Tx& tx) -> Result<std::string> {
+        TRY_LET(made, swarm::create_network(tx, spec));
+        return made->id();
+    };
+    CO_TRY_LET(id, co_await write_cluster(call, std::move(work)));
+    call.note(id);
+    Json answer{{"Id", id}, {"Warning", ""}};
+    co_return co_await call.json(201, std::move(answer));
+}
+
+net::Task<Result<void>> create_local_network(Call& call, CreateRequest body) {
+    const auto* store = store_of(call);
+    if (store != nullptr && store->by_name<pb::Network>(body.name)) {
+        co_return conflict("network with name " + body.name + " already exists");
+    }
     engine::CreateNetwork request;
     auto& definition = request.definition;
     definition.name = body.name;
@@ -164,9 +277,66 @@ net::Task<Result<void>> create_network(Call& call) {
     co_return co_await call.json(201, std::move(answer));
 }
 
+net::Task<Result<void>> create_network(Call& call) {
+    CO_TRY_LET(json, co_await call.body<Json>());
+    CO_TRY_LET(body, codec::read<CreateRequest>(json, "", codec::Unknown::Refuse));
+    if (is_swarm_wide(body)) {
+        co_return co_await create_swarm_network(call, std::move(json), std::move(body));
+    }
+    co_return co_await create_local_network(call, std::move(body));
+}
+
+net::Task<Result<void>> remove_from_swarm(Call& call, std::string id) {
+    if (!call.daemon.swarm->leads()) {
+        co_return co_await ask_leader(call, "DELETE", "/networks/" + id);
+    }
+    swarm::Mutation work = [id](swarm::Tx& tx) { return swarm::remove_network(tx, id); };
+    co_return co_await write_cluster(call, std::move(work));
+}
+
 net::Task<Result<void>> remove_network(Call& call) {
-    CO_TRY(co_await call.engine.networks.remove(call.param("id")));
+    if (const auto network = swarm_network(call, call.param("id"))) {
+        CO_TRY(co_await remove_from_swarm(call, network->id()));
+    } else {
+        CO_TRY(co_await call.engine.networks.remove(call.param("id")));
+    }
     co_return co_await call.empty(204);
+}
+
+/// Does the filter of prune let this one go? `until` has been read by the local part.
+Result<bool> may_be_pruned(const Filters& filters, const swarm::Store& store,
+                           const pb::Network& network, Instant now) {
+    const auto& labels = network.spec().annotations().labels();
+    const Labels own(labels.begin(), labels.end());
+    if (swarm::is_predefined(network) || network.spec().ingress()) { return false; }
+    if (!filters.labels("label", own)) { return false; }
+    for (const auto& kept : filters.values("label!")) {
+        Filters one;
+        one.add("label", kept);
+        if (one.labels("label", own)) { return false; }
+    }
+    for (const auto& text : filters.values("until")) {
+        TRY_LET(until, parse_timestamp(text, now));
+        if (swarm::from_timestamp(network.meta().created_at()) >= until) { return false; }
+    }
+    return !is_network_used(store, network);
+}
+
+/// What cannot be removed after all stays: somebody has begun to use it.
+net::Task<Result<void>> prune_swarm_networks(Call& call, Filters filters,
+                                             std::vector<std::string>& removed) {
+    const auto* store = store_of(call);
+    if (store == nullptr) { co_return ok(); }
+    std::vector<swarm::NetworkPtr> unused;
+    for (const auto& [id, network] : store->all<pb::Network>()) {
+        CO_TRY_LET(fits, may_be_pruned(filters, *store, *network, call.daemon.clock.now()));
+        if (fits) { unused.push_back(network); }
+    }
+    for (const auto& network : unused) {
+        auto done = co_await remove_from_swarm(call, network->id());
+        if (done) { removed.push_back(network->spec().annotations().name()); }
+    }
+    co_return ok();
 }
 
 net::Task<Result<void>> connect_network(Call& call) {
@@ -189,6 +359,7 @@ net::Task<Result<void>> disconnect_network(Call& call) {
 net::Task<Result<void>> prune_networks(Call& call) {
     CO_TRY_LET(filters, call.filters());
     CO_TRY_LET(removed, co_await call.engine.networks.prune(filters));
+    CO_TRY(co_await prune_swarm_networks(call, filters, removed));
     Json answer{{"NetworksDeleted", removed.empty() ? Json(nullptr) : Json(removed)}};
     co_return co_await call.json(200, std::move(answer));
 }

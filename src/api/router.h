@@ -79,8 +79,8 @@ class Router {
 
 // Each area adds its operations; api/server.cpp calls them all.
 void add_system_routes(Router& router);
-void add_absent_routes(Router& router); ///< swarm, plugins and what later releases bring: answered
-                                        ///< as Docker does without
+void add_absent_routes(
+    Router& router); ///< plugins and checkpoints: answered as Docker does without
 void add_volume_routes(Router& router);
 void add_image_routes(Router& router);
 void add_registry_routes(Router& router);
@@ -90,5 +90,6 @@ void add_buildkit_routes(Router& router);
 void add_container_routes(Router& router);
 void add_exec_routes(Router& router);
 void add_network_routes(Router& router);
+void add_swarm_routes(Router& router); ///< nodes, services, tasks, secrets and configs too
 
 } // namespace shoal::api

@@ -23,6 +23,7 @@ Router own_routes() {
     add_container_routes(router);
     add_exec_routes(router);
     add_network_routes(router);
+    add_swarm_routes(router);
     return router;
 }
 

@@ -1,5 +1,6 @@
 #include "api/server.h"
 
+#include "api/cluster_events.h"
 #include "api/daemon.h"
 #include "api/dispatch.h"
 #include "api/listen.h"
@@ -18,6 +19,7 @@
 #include "net/scope.h"
 #include "net/systemd.h"
 #include "net/unix_signals.h"
+#include "node/node.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/lock_file.h"
@@ -106,6 +108,7 @@ void add_routes(Router& router) {
     add_container_routes(router);
     add_exec_routes(router);
     add_network_routes(router);
+    add_swarm_routes(router);
 }
 
 /// Everything of one running daemon, in the order in which it is made.
@@ -118,8 +121,9 @@ class Running {
           events_(loop, clock_), env_{loop,   pool_,   storage_pool_, settings,
                                       clock_, random_, store,         events_},
           engine_(env_), builder_(engine_),
-          sessions_(loop, pool_), daemon_{engine_, builder_, sessions_, settings, clock_, meters_}, dispatcher_(daemon_, router_),
-          signals_(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1}), scope_(loop) {
+          sessions_(loop, pool_), daemon_{engine_, builder_, sessions_, settings, clock_, meters_},
+          dispatcher_(daemon_, router_), signals_(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1}),
+          scope_(loop) {
         add_routes(router_);
     }
 
@@ -141,6 +145,7 @@ class Running {
         CO_TRY(prepare_daemon(endpoints));
         CO_TRY(co_await engine_.start());
         CO_TRY(co_await builder_.start());
+        CO_TRY(co_await begin_node());
         tls_ = endpoints.tls;
         for (auto& endpoint : endpoints.all) {
             server_.serve(std::move(endpoint.listener), endpoint.tls);
@@ -163,6 +168,24 @@ class Running {
         if (file_system) { daemon_.backing_file_system = file_system->name; }
         meters_.describe_daemon(daemon_.facts, daemon_.id);
         return ok();
+    }
+
+    net::Task<Result<void>> begin_node() {
+        node::NodeSettings settings;
+        settings.directory = settings_.data_root + "/swarm";
+        CO_TRY_LET(node, node::Node::create(engine_, std::move(settings)));
+        node_ = std::move(node);
+        node_->on_changes([this](const std::vector<swarm::Change>& changes) {
+            for (const swarm::Change& change : changes) {
+                auto event = cluster_event(change);
+                if (event) { events_.publish(std::move(*event)); }
+            }
+        });
+        node_->on_tunnel(
+            [this](net::StreamPtr stream) { server_.serve_stream(std::move(stream)); });
+        daemon_.swarm = node_.get();
+        co_await node_->start();
+        co_return ok();
     }
 
     Result<void> serve_metrics() {
@@ -269,6 +292,7 @@ class Running {
                               std::chrono::seconds(5));
         co_await metrics_server_.stop(Deadline::in(std::chrono::milliseconds(0)));
         co_await builder_.stop();
+        if (node_) { co_await node_->stop(); }
         co_await engine_.stop(deadline);
         co_await scope_.close();
         spdlog::info("Daemon shutdown complete");
@@ -289,6 +313,7 @@ class Running {
     build::Builder builder_;
     buildkit::Sessions sessions_;
     Meters meters_;
+    std::unique_ptr<node::Node> node_;
     Router router_;
     Daemon daemon_;
     Dispatcher dispatcher_;

@@ -2,6 +2,8 @@
 #include "api/call.h"
 #include "api/daemon.h"
 #include "api/router.h"
+#include "api/swarm_calls.h"
+#include "api/swarm_info.h"
 #include "api/system_info.h"
 #include "engine/engine.h"
 #include "engine/registries.h"
@@ -19,7 +21,7 @@ net::Task<Result<void>> ping(Call& call) {
     call.set_header("Cache-Control", "no-cache, no-store, must-revalidate");
     call.set_header("Pragma", "no-cache");
     call.set_header("Builder-Version", "2");
-    call.set_header("Swarm", "inactive");
+    call.set_header("Swarm", swarm_header(standing_of(call)));
     const bool head = call.exchange.request().method == "HEAD";
     return call.text(200, head ? "" : "OK");
 }
@@ -72,6 +74,12 @@ net::Task<Result<void>> info(Call& call) {
     values.backing_file_system = daemon.backing_file_system;
     values.proxies = engine::proxies_of(daemon.settings);
     values.warnings = info_warnings(daemon.facts, daemon.insecure_hosts);
+    const auto standing = standing_of(call);
+    const auto* store = daemon.swarm == nullptr ? nullptr : daemon.swarm->store();
+    values.swarm = swarm_info_document(standing, store);
+    for (auto& warning : swarm_warnings(standing, store)) {
+        values.warnings.push_back(std::move(warning));
+    }
     auto document = info_document(values);
     if (call.version < 149) { // older clients print a warning where it differs from ID
         for (const char* name : {"ContainerdCommit", "RuncCommit", "InitCommit"}) {

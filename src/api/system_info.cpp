@@ -174,7 +174,7 @@ Json info_document(const InfoValues& values) {
     info["ServerVersion"] = SHOAL_VERSION;
     info["Runtimes"] = runtimes(settings);
     info["DefaultRuntime"] = settings.default_runtime;
-    info["Swarm"] = swarm_absent();
+    info["Swarm"] = values.swarm.is_null() ? swarm_absent() : values.swarm;
     info["LiveRestoreEnabled"] = settings.live_restore;
     info["Isolation"] = "";
     info["InitBinary"] = settings.init_path.empty() ? "docker-init" : settings.init_path;

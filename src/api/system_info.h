@@ -21,6 +21,7 @@ struct InfoValues {
     std::string backing_file_system; ///< of the data root: "extfs"
     std::vector<std::string> warnings;
     registry::ProxySettings proxies;
+    Json swarm; ///< the member Swarm; null is that of a node outside any swarm
 };
 Json info_document(const InfoValues& values);
 std::vector<std::string> info_warnings(const HostFacts& facts,
