@@ -286,6 +286,7 @@ bool FakeCluster::wins(const Member& member) const {
 }
 
 void FakeCluster::lead(Member& member) {
+    ASSERT(member.stored + 1 == revisions_.size()); // what is committed is never lost
     leader_ = member.id;
     ++term_;
     member.view = member.id;
@@ -425,19 +426,21 @@ void FakeCluster::commit_through(const EntryPtr& last) {
 }
 
 void FakeCluster::commit_one(Entry& entry) {
+    const Member& leader = *find(leader_);
+    std::vector<Member*> reached; // before it, since it may remove the leader itself
+    for (auto& [id, member] : members_) {
+        if (linked(leader, member)) { reached.push_back(&member); }
+    }
     entry.effect(*entry.call);
     entry.fate = Entry::Fate::Committed;
     entry.index = revisions_.size();
     revisions_.push_back(history_.revision());
-    const Member* leader = find(leader_);
-    if (leader == nullptr) { return; } // it has removed itself
-    for (auto& [id, member] : members_) {
-        if (!linked(*leader, member)) { continue; }
-        member.stored = entry.index;
-        if (&member == leader) {
-            apply_up_to(member, entry.index);
+    for (Member* member : reached) {
+        member->stored = entry.index;
+        if (member == &leader && leader.up) {
+            apply_up_to(*member, entry.index);
         } else {
-            scope_.spawn(apply_later(id, member.boot, entry.index));
+            scope_.spawn(apply_later(member->id, member->boot, entry.index));
         }
     }
 }
