@@ -10,6 +10,9 @@
 #include <csignal>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -489,6 +492,133 @@ net::Task<void> survivor(EtcdProcessTest& test) {
     co_await log.disconnect();
 }
 TEST_F(EtcdProcessTest, a_survivor_goes_on_alone_when_it_is_told_to) { run(survivor); }
+
+// --- peers ---
+
+/// An authority for a test, and certificates by it for 127.0.0.1.
+class Authority {
+  public:
+    explicit Authority(const std::string& folder)
+        : folder_(folder), key_(new_key()), certificate_(make(key_, "ca", nullptr)) {
+        EXPECT_TRUE(os::ensure_directory(folder, 0700));
+        save_certificate("ca.crt", certificate_);
+    }
+    ~Authority() {
+        X509_free(certificate_);
+        EVP_PKEY_free(key_);
+    }
+    Authority(const Authority&) = delete;
+    Authority& operator=(const Authority&) = delete;
+
+    EtcdPeerTls issue(const std::string& name) {
+        EVP_PKEY* key = new_key();
+        X509* certificate = make(key, name, certificate_);
+        save_certificate(name + ".crt", certificate);
+        BIO* out = BIO_new_file((folder_ + "/" + name + ".key").c_str(), "w");
+        EXPECT_EQ(PEM_write_bio_PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr), 1);
+        BIO_free(out);
+        X509_free(certificate);
+        EVP_PKEY_free(key);
+        return {folder_ + "/" + name + ".crt", folder_ + "/" + name + ".key", folder_ + "/ca.crt",
+                ""};
+    }
+
+  private:
+    static EVP_PKEY* new_key() { return EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"); }
+    static void extend(X509* certificate, X509* issuer, int what, const char* value) {
+        X509V3_CTX context;
+        X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
+        X509_EXTENSION* one = X509V3_EXT_conf_nid(nullptr, &context, what, value);
+        EXPECT_NE(one, nullptr);
+        EXPECT_EQ(X509_add_ext(certificate, one, -1), 1);
+        X509_EXTENSION_free(one);
+    }
+    X509* make(EVP_PKEY* key, const std::string& name, X509* issuer) {
+        X509* made = X509_new();
+        X509_set_version(made, 2);
+        ASN1_INTEGER_set(X509_get_serialNumber(made), ++serial_);
+        X509_gmtime_adj(X509_getm_notBefore(made), -60);
+        X509_gmtime_adj(X509_getm_notAfter(made), 3600);
+        X509_set_pubkey(made, key);
+        X509_NAME_add_entry_by_txt(X509_get_subject_name(made), "CN", MBSTRING_ASC,
+                                   reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+        X509* by = issuer != nullptr ? issuer : made;
+        X509_set_issuer_name(made, X509_get_subject_name(by));
+        if (issuer == nullptr) {
+            extend(made, made, NID_basic_constraints, "critical,CA:TRUE");
+            extend(made, made, NID_key_usage, "critical,keyCertSign");
+        } else {
+            extend(made, by, NID_ext_key_usage, "serverAuth,clientAuth");
+            extend(made, by, NID_subject_alt_name, "IP:127.0.0.1");
+        }
+        EXPECT_GT(X509_sign(made, key_, EVP_sha256()), 0);
+        return made;
+    }
+    void save_certificate(const std::string& file, X509* certificate) {
+        BIO* out = BIO_new_file((folder_ + "/" + file).c_str(), "w");
+        EXPECT_EQ(PEM_write_bio_X509(out, certificate), 1);
+        BIO_free(out);
+    }
+
+    std::string folder_;
+    long serial_ = 0;
+    EVP_PKEY* key_;
+    X509* certificate_;
+};
+
+EtcdSettings peer(EtcdProcessTest& test, const std::string& name, const EtcdPeerTls& tls) {
+    EtcdSettings settings;
+    settings.folder = test.folder.path() + "/" + name;
+    settings.name = name;
+    settings.peer_url = "https://127.0.0.1:" + std::to_string(free_port());
+    settings.peer_listen_url = settings.peer_url;
+    settings.peer_tls = tls;
+    return settings;
+}
+
+net::Task<void> only_managers(EtcdProcessTest& test) {
+    Authority managers(test.folder.path() + "/managers");
+    Authority others(test.folder.path() + "/others");
+    const auto first_tls = managers.issue("first");
+    const auto second_tls = managers.issue("second");
+    auto stranger_tls = others.issue("stranger");
+    stranger_tls.trust_path = managers.issue("unused").trust_path; // it trusts them; they do not
+
+    test.settings = peer(test, "m0", first_tls);
+    test.anew();
+    const auto begun = co_await test.begin(EtcdStart::Kind::Bootstrap);
+    CO_ASSERT(begun);
+    EtcdLog log(test.loop, test.settings.socket_path());
+    const auto right = peer(test, "m1", second_tls);
+    const auto added = co_await log.add_learner(right.peer_url, test.soon());
+    CO_ASSERT(added);
+    const auto members = co_await log.members(test.soon());
+    CO_ASSERT(members);
+    EtcdStart join{EtcdStart::Kind::Join, *members};
+
+    // The stranger knows the address and the name, and has a certificate: of somebody else.
+    auto wrong = right;
+    wrong.folder = test.folder.path() + "/stranger";
+    wrong.peer_tls = stranger_tls;
+    EtcdProcess stranger(test.loop, wrong);
+    const auto tried = co_await stranger.start(join);
+    CO_ASSERT(tried);
+    const Until a_while(test.loop.in(seconds(3)));
+    const auto refused = co_await stranger.wait_ready(a_while);
+    EXPECT_FALSE(refused);
+    co_await stranger.stop();
+
+    EtcdProcess second(test.loop, right);
+    const auto started = co_await second.start(join);
+    CO_ASSERT(started);
+    const auto ready = co_await second.wait_ready(test.soon());
+    EXPECT_TRUE(ready) << ready.error().message;
+    co_await second.stop();
+    co_await log.disconnect();
+}
+TEST_F(EtcdProcessTest, peers_are_those_that_the_managers_authority_has_signed) {
+    run(only_managers);
+}
 
 } // namespace
 } // namespace shoal::swarm

@@ -28,7 +28,7 @@ struct EtcdSettings {
     std::chrono::milliseconds election{500};
     std::int64_t quota_bytes = std::int64_t{2} << 30; ///< of the database; then it takes no more
     std::int64_t kept_revisions = 1000;               ///< history for watches that lag
-    std::int64_t snapshot_count = 10'000;
+    std::int64_t snapshot_count = 2000; ///< entries; these and 5000 more stay in memory
     std::int64_t memory_soft_bytes = std::int64_t{512} << 20; ///< garbage is collected harder there
     std::int64_t log_bytes_max = 4 << 20;
 

@@ -165,6 +165,7 @@ class EtcdMembers final : public Members {
         co_return co_await members_[0].log->compact(before_revision, soon());
     }
     void limit_space() override { quota_ = 4 << 20; }
+    pid_t pid(std::size_t member) const { return members_[member].process.pid(); }
 
   private:
     struct Member {
@@ -885,6 +886,50 @@ net::Task<void> snapshots(Members& members) {
     EXPECT_TRUE(alive && *alive);
 }
 TEST_P(LogContract, gives_a_copy_of_everything_in_pieces) { run(1, snapshots); }
+
+// --- numbers, when asked for: --gtest_also_run_disabled_tests --gtest_filter=*Measure* ---
+
+std::string memory_of(pid_t pid) {
+    const auto text =
+        os::read_file("/proc/" + std::to_string(pid) + "/smaps_rollup", 1 << 16).value_or("");
+    std::string out;
+    for (const std::string_view field : {"Rss:", "Pss:"}) {
+        const auto at = text.find(field);
+        if (at != std::string::npos) { out += text.substr(at, text.find("kB", at) - at) + "KiB "; }
+    }
+    return out;
+}
+
+net::Task<void> measure(EtcdMembers& members, std::size_t bytes) {
+    const auto at = co_await leader(members, 3);
+    for (const std::size_t from : {at, (at + 1) % 3}) {
+        std::vector<double> all;
+        for (int i = 0; i < 400; ++i) {
+            const auto begin = std::chrono::steady_clock::now();
+            const auto done = co_await members.log(from).commit(
+                put("/m/" + std::to_string(i % 100), std::string(bytes, 'x')), members.soon());
+            CO_ASSERT(done);
+            const std::chrono::duration<double, std::milli> took =
+                std::chrono::steady_clock::now() - begin;
+            all.push_back(took.count());
+        }
+        std::sort(all.begin(), all.end());
+        printf("%zu bytes, at %s: median %.2f ms, 90%% %.2f, 99%% %.2f, most %.2f\n", bytes,
+               from == at ? "the leader" : "a follower", all[200], all[360], all[396], all[399]);
+    }
+}
+
+TEST(EtcdMeasure, DISABLED_commits_and_memory) {
+    EtcdMembers members;
+    members.start(3);
+    net::run_task(members.loop(), measure(members, 500));
+    for (std::size_t i = 0; i < 3; ++i) { printf("%s\n", memory_of(members.pid(i)).c_str()); }
+    net::run_task(members.loop(), measure(members, 100'000));
+    for (std::size_t i = 0; i < 3; ++i) { printf("%s\n", memory_of(members.pid(i)).c_str()); }
+    net::run_task(members.loop(), net::sleep(members.loop(), members.within(seconds(20))));
+    printf("after 20 s of rest\n");
+    for (std::size_t i = 0; i < 3; ++i) { printf("%s\n", memory_of(members.pid(i)).c_str()); }
+}
 
 } // namespace
 } // namespace shoal::swarm
