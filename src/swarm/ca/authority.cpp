@@ -207,19 +207,38 @@ void Authority::observe(const Change& change) {
     if (change.kind == Kind::Node) { settled_.wake_all(); }
 }
 
-net::Task<Result<pb::IssueNodeCertificateResponse>>
-Authority::issue(pb::IssueNodeCertificateRequest asked, Caller caller, net::Until until) {
-    CO_TRY(may_ask(store_, asked, caller));
+/// Counts for as long as it lives, also when its task is ended from outside.
+struct Authority::Turn {
+    explicit Turn(Authority& of, std::size_t Authority::*what) : authority(of), count(what) {
+        ++(authority.*count);
+    }
+    ~Turn() {
+        --(authority.*count);
+        if (count == &Authority::written_) { authority.turn_.wake_one(); }
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    Authority& authority;
+    std::size_t Authority::*count;
+};
+
+net::Task<Result<void>> Authority::wait_for_turn(net::Until until) {
     while (written_ >= requests_written_max) {
         if (waiting_ >= requests_waiting_max) {
             co_return Error{Errc::Exhausted, "too many nodes ask for certificates, try again"};
         }
-        ++waiting_;
+        const Turn waiting(*this, &Authority::waiting_);
         const net::Wake wake = co_await turn_.wait(until);
-        --waiting_;
         CO_TRY(net::to_result(wake, "wait for a turn"));
     }
-    ++written_;
+    co_return ok();
+}
+
+net::Task<Result<pb::IssueNodeCertificateResponse>>
+Authority::issue(pb::IssueNodeCertificateRequest asked, Caller caller, net::Until until) {
+    CO_TRY(may_ask(store_, asked, caller));
+    CO_TRY(co_await wait_for_turn(until));
+    const Turn writing(*this, &Authority::written_);
     const auto answer = std::make_shared<pb::IssueNodeCertificateResponse>();
     Mutation mutation = [asked = std::move(asked), caller = std::move(caller),
                          answer](Tx& tx) -> Result<void> {
@@ -227,10 +246,7 @@ Authority::issue(pb::IssueNodeCertificateRequest asked, Caller caller, net::Unti
         *answer = std::move(made);
         return ok();
     };
-    const auto written = co_await writer_.submit(std::move(mutation), until);
-    --written_;
-    turn_.wake_one();
-    if (!written) { co_return written.error(); }
+    CO_TRY(co_await writer_.submit(std::move(mutation), until));
     co_return *answer;
 }
 

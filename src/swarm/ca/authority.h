@@ -72,6 +72,8 @@ class Authority {
     status(pb::NodeCertificateStatusRequest asked, net::Until until);
 
   private:
+    struct Turn;
+    net::Task<Result<void>> wait_for_turn(net::Until until);
     net::Task<Result<pb::GetRootCACertificateResponse>> root();
     net::Task<Result<pb::GetUnlockKeyResponse>> unlock_key();
 

@@ -144,7 +144,8 @@ Result<std::string> finish_leaf(Cert cert, const LoadedSigner& signer, const std
     add(NID_ext_key_usage, "serverAuth,clientAuth");
     add(NID_basic_constraints, "critical,CA:FALSE");
     add(NID_subject_key_identifier, "hash");
-    add(NID_authority_key_identifier, "keyid,issuer");
+    // Never by issuer and serial: the same root signed by another one has others.
+    if (X509_get0_subject_key_id(root) != nullptr) { add(NID_authority_key_identifier, "keyid"); }
     if (!names.empty()) { add(NID_subject_alt_name, names); }
     if (!well || !sign(cert.get(), signer.key.get())) {
         return x509::failed("make a certificate", Errc::Internal);

@@ -165,6 +165,51 @@ TEST(Root, of_a_user_is_looked_at) {
     EXPECT_FALSE(check_root("", "", noon));
 }
 
+/// As a company's own tools would make it.
+Signer foreign_root(const x509::Key& key, const EVP_MD* digest, const char* constraints) {
+    const x509::Cert cert(X509_new());
+    X509_set_version(cert.get(), 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(cert.get()), 1);
+    ASN1_TIME_set(X509_getm_notBefore(cert.get()), 1'800'000'000 - 7200);
+    ASN1_TIME_set(X509_getm_notAfter(cert.get()), 1'800'000'000 + 360'000);
+    X509_set_pubkey(cert.get(), key.get());
+    const auto* name = reinterpret_cast<const unsigned char*>("Our company");
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert.get()), "CN", MBSTRING_UTF8, name, -1, -1,
+                               0);
+    X509_set_issuer_name(cert.get(), X509_get_subject_name(cert.get()));
+    const x509::Extension is_ca(
+        X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, constraints));
+    X509_add_ext(cert.get(), is_ca.get(), -1);
+    EXPECT_GT(X509_sign(cert.get(), key.get(), digest), 0);
+    return {x509::print_pem(cert.get()), x509::print_pem(key.get()), ""};
+}
+
+TEST(Root, of_other_kinds_signs_too_and_weak_ones_are_refused) {
+    const auto* yes = "critical,CA:TRUE";
+    const x509::Key rsa(EVP_RSA_gen(2048));
+    const x509::Key p384(EVP_EC_gen("P-384"));
+    const auto old = root();
+    for (const auto& made :
+         {foreign_root(rsa, EVP_sha256(), yes), foreign_root(p384, EVP_sha384(), yes)}) {
+        auto taken = check_root(made.certificate, made.key, noon);
+        ASSERT_TRUE(taken) << taken.error().message;
+        taken->intermediates = *cross_sign(old, taken->certificate);
+        // They have no key identifier; still both roots stand behind it, and its life ends with
+        // theirs.
+        const auto pem = node(*taken, Role::Manager, hours(1000));
+        EXPECT_TRUE(verify(pem, taken->certificate, noon));
+        EXPECT_TRUE(verify(pem, old.certificate, noon));
+        EXPECT_EQ(parse_identity(pem)->not_after, noon + hours(100));
+    }
+    const x509::Key weak(EVP_RSA_gen(1024));
+    const x509::Key other(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
+    for (const auto& made : {foreign_root(weak, EVP_sha256(), yes),
+                             foreign_root(rsa, EVP_sha1(), yes), foreign_root(other, nullptr, yes),
+                             foreign_root(rsa, EVP_sha256(), "critical,CA:FALSE")}) {
+        EXPECT_FALSE(check_root(made.certificate, made.key, noon));
+    }
+}
+
 TEST(StoreCertificate, is_for_its_hosts_and_no_node) {
     const auto signer = *make_root(noon, "store-ca");
     const auto made = make_request();

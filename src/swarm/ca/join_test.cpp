@@ -80,6 +80,27 @@ struct Manager final : LeaderRoute, Writer {
         signs = true;
         change([](Tx&) {});
     }
+    /// Signs another request for the same node, and the node's own a little later.
+    net::Task<void> answer_another_first() {
+        co_await net::sleep(loop, loop.in(milliseconds(30)));
+        const auto all = store.all<pb::Node>();
+        signs = true;
+        for (const auto& [id, node] : all) {
+            if (id != "m1") { sign_for(id, make_request()->request); }
+        }
+        co_await net::sleep(loop, loop.in(milliseconds(300)));
+        for (const auto& [id, node] : all) {
+            if (id != "m1") { sign_for(id, node->certificate().csr()); }
+        }
+    }
+    void sign_for(const std::string& id, const std::string& request) {
+        change([&](Tx& tx) {
+            auto node = *store.get<pb::Node>(id);
+            node.mutable_certificate()->set_csr(request);
+            node.mutable_certificate()->mutable_status()->set_state(pb::IssuanceStatus::PENDING);
+            tx.put(node);
+        });
+    }
     bool leads() const override { return true; }
     net::Task<Result<std::shared_ptr<Channel>>> leader(net::Until) override {
         co_return internal("it leads");
@@ -178,6 +199,16 @@ TEST_F(JoinTest, waits_until_the_certificate_is_signed) {
     net::TaskScope scope(loop);
     scope.spawn(manager.sign_later());
     EXPECT_TRUE(join());
+    net::run_task(loop, scope.close());
+}
+
+TEST_F(JoinTest, an_answer_to_another_request_is_not_ours) {
+    manager.signs = false;
+    net::TaskScope scope(loop);
+    scope.spawn(manager.answer_another_first());
+    const auto admitted = join();
+    ASSERT_TRUE(admitted) << admitted.error().message;
+    EXPECT_TRUE(check_pair(admitted->credentials.certificate, admitted->credentials.key));
     net::run_task(loop, scope.close());
 }
 

@@ -181,6 +181,22 @@ TEST_F(KeyFileTest, survives_a_crash_between_key_and_certificate) {
     EXPECT_FALSE(load());
 }
 
+TEST_F(KeyFileTest, a_renewal_that_stops_half_way_leaves_the_old_pair) {
+    auto file = load();
+    ASSERT_TRUE(file->save(node));
+    // What is written after the key cannot be written.
+    const auto roots = directory.path() + "/certificates/swarm-root-ca.crt";
+    ASSERT_TRUE(os::remove_file(roots));
+    ASSERT_TRUE(os::ensure_directory(roots));
+    EXPECT_FALSE(file->save(make_node(root)));
+    expect_node(*file, node);
+    ASSERT_TRUE(os::remove_tree(roots));
+    put("swarm-root-ca.crt", node.roots);
+    const auto again = load();
+    ASSERT_TRUE(again) << again.error().message;
+    expect_node(*again, node);
+}
+
 TEST_F(KeyFileTest, survives_a_crash_while_the_lock_is_put_on_or_taken_off) {
     auto file = load();
     ASSERT_TRUE(file->save(node));
