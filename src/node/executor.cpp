@@ -481,6 +481,10 @@ class TaskController final : public swarm::Controller {
   private:
     static net::Task<Result<void>> start_task(WorkPtr work, net::Until until) {
         CO_TRY(co_await run_step(work, start_step, until));
+        const auto container = find_container(*work);
+        const bool tells =
+            container && container::plan_health(container->config.healthcheck, {}).enabled;
+        if (!tells) { co_return ok(); } // what becomes of it is for wait() to see
         std::vector<Seen> passing{Seen::Starting};
         CO_TRY_LET(seen, co_await wait_while(work, std::move(passing), until));
         co_return co_await judge(work, seen, until);
