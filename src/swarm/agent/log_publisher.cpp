@@ -99,7 +99,7 @@ net::Task<Result<void>> LogPublisher::pump_all(SubscriptionPtr subscription,
             pumps->spawn(pump(subscription, std::move(source)));
         }
         if (!subscription->options.follow()) { break; }
-        const auto wake = co_await worker_.when_assigned().wait(until);
+        const auto wake = co_await worker_.log_sources_changed().wait(until);
         CO_TRY(net::to_result(wake, "wait for tasks"));
     }
     co_await pumps->drain(until);

@@ -119,7 +119,7 @@ class ScriptedController final : public Controller {
     net::Task<Result<void>> shutdown(net::Until until) override {
         note("shutdown");
         CO_TRY(co_await take(script_.shutdown_takes, until));
-        if (executor_.programs.contains(id_)) { executor_.program_of(id_).running = false; }
+        if (executor_.programs.contains(id_)) { executor_.exit(id_, 0); }
         co_return ok();
     }
     net::Task<Result<void>> remove(net::Until) override {
@@ -152,7 +152,7 @@ class ScriptedController final : public Controller {
                 line.set_data(program->log[told++]);
                 CO_TRY(co_await take_line(std::move(line)));
             }
-            if (!options.follow() || !program->running) { co_return ok(); }
+            if (!options.follow() || program->changed.is_set()) { co_return ok(); }
             const auto wake = co_await net::sleep(
                 executor_.loop,
                 until.no_later_than(executor_.loop.in(std::chrono::milliseconds(10))));

@@ -95,7 +95,7 @@ net::Task<Result<pb::NodeDescription>> AgentSession::describe(net::Until until) 
 net::Task<Result<void>> AgentSession::open(net::Until until) {
     pb::SessionRequest request;
     CO_TRY_LET(description, co_await describe(until));
-    description_ = print_message(description);
+    description_ = stable_bytes(description);
     *request.mutable_description() = std::move(description);
     CO_TRY_LET(call, with_.channel.open(session_method));
     messages_ = std::move(call);
@@ -231,7 +231,7 @@ net::Task<Result<void>> AgentSession::watch_description(net::Until until) {
         if (wake == net::Wake::Cancelled) { co_return net::to_result(wake, "description"); }
         const auto limit = until.no_later_than(with_.loop.in(settings_.answer_timeout));
         const auto description = co_await describe(limit);
-        if (!description || print_message(*description) == description_) { continue; }
+        if (!description || stable_bytes(*description) == description_) { continue; }
         description_changed_ = true;
         co_return Error{Errc::Cancelled, "the node's description has changed"};
     }

@@ -1,8 +1,42 @@
 #include "swarm/agent/task_runner.h"
 
+#include <algorithm>
+
 namespace shoal::swarm {
 
 using Act = TaskStep::Act;
+
+namespace {
+
+/// Bytes of the UTF-8 character that `text` begins with; 0 when it is none.
+std::size_t character_bytes(std::string_view text) {
+    const auto byte = [&](std::size_t at) {
+        return at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
+    };
+    const int lead = byte(0);
+    if (lead < 0x80) { return 1; }
+    if (lead < 0xc2 || lead > 0xf4) { return 0; }
+    const std::size_t size = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    for (std::size_t at = 1; at < size; ++at) {
+        if ((byte(at) & 0xc0) != 0x80) { return 0; }
+    }
+    const int second = byte(1);
+    const bool wrong = (lead == 0xe0 && second < 0xa0) || (lead == 0xed && second >= 0xa0) ||
+                       (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second >= 0x90);
+    return wrong ? 0 : size;
+}
+
+/// The protocol's strings are UTF-8; what programs say need not be.
+std::string in_utf8(std::string text) {
+    for (std::size_t at = 0; at < text.size();) {
+        const auto size = character_bytes(std::string_view(text).substr(at));
+        if (size == 0) { text[at] = '?'; }
+        at += std::max<std::size_t>(size, 1);
+    }
+    return text;
+}
+
+} // namespace
 
 TaskStep plan_step(pb::TaskState state, pb::TaskState desired) {
     if (is_terminal(state)) { return {}; }
@@ -97,7 +131,7 @@ bool TaskRunner::enter(pb::TaskState state, std::string_view message, const std:
     status.set_state(state);
     *status.mutable_timestamp() = to_timestamp(clock_.now());
     status.set_message(std::string(message));
-    status.set_err(error);
+    status.set_err(in_utf8(error));
     status.clear_applied_at();
     status.clear_applied_by();
     const auto seen = controller_->status();

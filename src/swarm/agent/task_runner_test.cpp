@@ -118,6 +118,13 @@ TEST_F(TaskRunnerTest, an_error_before_its_start_rejects_it) {
     EXPECT_EQ(executor.count("prepare t"), 1u);
 }
 
+TEST_F(TaskRunnerTest, what_was_wrong_is_told_in_utf8_whatever_a_program_says) {
+    executor.fallback.prepare_errors = {internal("gr\xfc\xdf, caf\xc3\xa9 \xed\xa0\x80 \xe2\x82")};
+    begin(pb::ASSIGNED, pb::RUNNING);
+    pass(1s);
+    EXPECT_EQ(kept.back().err(), "gr??, caf\xc3\xa9 ??? ??");
+}
+
 TEST_F(TaskRunnerTest, a_temporary_error_is_tried_again_a_second_later) {
     executor.fallback.prepare_errors = {Error{Errc::Unavailable, "registry"},
                                         Error{Errc::Timeout, "registry"}};

@@ -41,7 +41,7 @@ bool selects(const pb::LogSelector& selector, const std::string& task_id,
 Worker::Worker(net::Loop& loop, const Clock& clock, Executor& executor, TaskMemory& memory,
                Report report, TaskRunner::Settings settings)
     : loop_(loop), clock_(clock), executor_(executor), memory_(memory), report_(std::move(report)),
-      settings_(settings), assigned_(loop), ended_(loop), scope_(loop) {}
+      settings_(settings), log_sources_changed_(loop), ended_(loop), scope_(loop) {}
 
 Result<void> Worker::start() {
     TRY_LET(remembered, memory_.load());
@@ -80,7 +80,6 @@ void Worker::apply(const pb::AssignmentsMessage& message) {
     for (const auto& change : message.changes()) {
         if (change.action() == pb::AssignmentChange::REMOVE) { apply_dependency(change); }
     }
-    assigned_.wake_all();
 }
 
 void Worker::apply_dependency(const pb::AssignmentChange& change) {
@@ -145,6 +144,7 @@ Result<void> Worker::keep(const pb::Task& task, bool unknown) {
     if (unknown) { return ok(); }
     TRY(memory_.put(task));
     report_(task.id(), task.status());
+    log_sources_changed_.wake_all();
     return ok();
 }
 
@@ -210,7 +210,8 @@ std::vector<Worker::LogSource> Worker::log_sources(const pb::LogSelector& select
     std::vector<LogSource> all;
     for (const auto& [id, entry] : tasks_) {
         const auto& service = entry.runner->task().service_id();
-        if (entry.unknown || !selects(selector, id, service, node_id)) { continue; }
+        const bool started = entry.runner->status().state() >= pb::STARTING;
+        if (entry.unknown || !started || !selects(selector, id, service, node_id)) { continue; }
         all.push_back({id, service, entry.runner->controller()});
     }
     return all;

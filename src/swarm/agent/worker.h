@@ -43,9 +43,10 @@ class Worker {
         std::string service_id;
         std::shared_ptr<Controller> controller;
     };
+    /// Tasks that have been started, so that there is something to read.
     std::vector<LogSource> log_sources(const pb::LogSelector& selector,
                                        std::string_view node_id) const;
-    net::WaitQueue& when_assigned() { return assigned_; } ///< woken when tasks come
+    net::WaitQueue& log_sources_changed() { return log_sources_changed_; } ///< perhaps
 
   private:
     struct Entry {
@@ -76,7 +77,7 @@ class Worker {
     bool complete_seen_ = false;   ///< in this process's life
     bool stream_complete_ = false; ///< on the present stream
     Dependencies incoming_;        ///< before the stream's complete set
-    net::WaitQueue assigned_;
+    net::WaitQueue log_sources_changed_;
     net::WaitQueue ended_;
     net::TaskScope scope_;
 };

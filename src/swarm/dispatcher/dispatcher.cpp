@@ -86,21 +86,10 @@ Dispatcher::Dispatcher(Parts parts, Settings settings)
 
 // Serving.
 
-net::Task<void> Dispatcher::run(net::Until until) {
-    net::TaskScope scope(parts_.loop);
-    if (until.cancel != nullptr) { scope.cancel().follow(*until.cancel); }
-    const net::Until limit(until.deadline, scope.cancel());
-    begin_serving();
-    scope.spawn(watch_silence(limit));
-    scope.spawn(write_states(limit));
-    scope.spawn(watch_orphans(limit));
-    co_await net::sleep(parts_.loop, until);
-    end_serving();
-    co_await scope.close();
-}
+Dispatcher::~Dispatcher() = default;
 
 /// Nobody has been heard of yet: nodes get more time to find the new leader.
-void Dispatcher::begin_serving() {
+void Dispatcher::begin() {
     serving_ = true;
     rebuild_managers();
     for (const auto& [id, node] : parts_.store.all<pb::Node>()) {
@@ -109,10 +98,16 @@ void Dispatcher::begin_serving() {
         expect(id, parts_.loop.now() + patience);
         set_state(id, pb::NodeStatus::UNKNOWN, "the leader has changed; waiting for the node");
     }
+    office_ = std::make_unique<net::TaskScope>(parts_.loop);
+    const net::Until until(office_->cancel());
+    office_->spawn(watch_silence(until));
+    office_->spawn(write_states(until));
+    office_->spawn(watch_orphans(until));
 }
 
-void Dispatcher::end_serving() {
+void Dispatcher::end() {
     serving_ = false;
+    if (office_) { office_->cancel().cancel(); }
     const auto all = sessions_;
     for (const auto& [id, session] : all) { end_session(session, not_leading()); }
     liveness_ = {};
@@ -131,10 +126,11 @@ Pulse Dispatcher::pulse(AgentKind kind) const {
 /// Declares down who was not heard of in time. When this process itself stood still, nobody can
 /// have been heard of: that time does not count.
 net::Task<void> Dispatcher::watch_silence(net::Until until) {
-    while (!until.cancelled()) {
+    for (;;) {
         const auto next = liveness_.next();
         next_look_ = next;
         co_await looks_earlier_.wait(next ? until.no_later_than(Deadline(*next)) : until);
+        if (until.cancelled()) { co_return; }
         const auto now = parts_.loop.now();
         if (next && now > *next + lateness_max) {
             liveness_.forgive(now - *next);
@@ -186,6 +182,7 @@ net::Task<void> Dispatcher::write_states(net::Until until) {
         };
         const auto written = co_await parts_.writer.submit(std::move(mutation), until);
         if (written) { continue; }
+        if (until.cancelled()) { co_return; }
         for (auto& [node_id, change] : taken) { states_.emplace(node_id, std::move(change)); }
         co_await net::sleep(parts_.loop, until.no_later_than(parts_.loop.in(retry_span)));
     }

@@ -1,7 +1,7 @@
 // Dispatcher: the leader's side of the connections to all nodes. It knows which nodes are there and
 // writes down when one comes or goes, tells each its tasks and what they need (and nothing of
 // others), and takes in what nodes report of their own tasks. It does not decide what runs where.
-// It serves only while run() runs, from a store that is complete.
+// It serves only between begin() and end(), from a store that is complete.
 #pragma once
 
 #include "swarm/dispatcher/liveness.h"
@@ -9,6 +9,7 @@
 #include "swarm/dispatcher/node_status.h"
 #include "swarm/rpc/server.h"
 
+#include "net/scope.h"
 #include "net/signal.h"
 
 #include <deque>
@@ -31,8 +32,12 @@ class Dispatcher {
     };
     Dispatcher(Parts parts, Settings settings);
 
-    /// Serves until `until`, then ends all sessions. The store is loaded and this manager leads.
-    net::Task<void> run(net::Until until);
+    ~Dispatcher();
+
+    /// From now on it serves: the store is loaded and this manager leads.
+    void begin();
+    /// Ends all sessions; nodes look for the next leader. Not inside one of its calls.
+    void end();
     bool serving() const { return serving_; }
 
     /// A committed change, after it is in the store; flush() when a transaction's are through.
@@ -80,8 +85,6 @@ class Dispatcher {
     net::Task<Result<void>> send_assignments(Assigning* assigning, net::GrpcCall* call);
     net::Task<void> settle(Assigning* assigning);
 
-    void begin_serving();
-    void end_serving();
     net::Task<void> watch_silence(net::Until until);
     net::Task<void> write_states(net::Until until);
     net::Task<void> watch_orphans(net::Until until);
@@ -112,6 +115,7 @@ class Dispatcher {
     net::Signal looks_earlier_;
     std::map<std::string, StateChange> states_; ///< to be written
     net::Signal states_added_;
+    std::unique_ptr<net::TaskScope> office_; ///< what runs while it serves
 };
 
 } // namespace shoal::swarm

@@ -1,7 +1,5 @@
 #include "swarm/dispatcher/log_broker.h"
 
-#include "net/sleep.h"
-
 #include <algorithm>
 #include <set>
 
@@ -105,9 +103,7 @@ struct LogBroker::Listener {
     net::Cancel stop;
 };
 
-net::Task<void> LogBroker::run(net::Until until) {
-    serving_ = true;
-    co_await net::sleep(loop_, until);
+void LogBroker::end() {
     serving_ = false;
     for (const auto& [id, subscription] : subscriptions_) { subscription->closed.cancel(); }
     for (const auto& [node_id, listener] : listeners_) { listener->stop.cancel(); }

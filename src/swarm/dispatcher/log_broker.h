@@ -23,8 +23,9 @@ class LogBroker {
     LogBroker(net::Loop& loop, Random& random, const Store& store)
         : loop_(loop), random_(random), store_(store) {}
 
-    /// Serves until `until`, then ends all streams: as the dispatcher, only while leading.
-    net::Task<void> run(net::Until until);
+    /// As the dispatcher: it serves while this manager leads.
+    void begin() { serving_ = true; }
+    void end();
     /// A committed change, after it is in the store.
     void observe(const Change& change);
 

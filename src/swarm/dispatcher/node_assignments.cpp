@@ -29,7 +29,7 @@ std::string essence(const pb::Task& task) {
     copy.clear_meta();
     copy.clear_status();
     copy.clear_running_since();
-    return copy.SerializeAsString();
+    return stable_bytes(copy);
 }
 
 } // namespace

@@ -42,7 +42,7 @@ bool is_news(const pb::TaskStatus& known, const pb::TaskStatus& reported) {
     pb::TaskStatus bare = known;
     bare.clear_applied_at();
     bare.clear_applied_by();
-    return bare.SerializeAsString() != reported.SerializeAsString();
+    return !same_message(bare, reported);
 }
 
 } // namespace
@@ -67,7 +67,7 @@ Result<void> register_node(Tx& tx, const std::string& node_id,
     *changed.mutable_description() = description;
     set_state(changed, pb::NodeStatus::READY, {}, tx.now());
     changed.mutable_status()->set_addr(address);
-    if (changed.SerializeAsString() == node->SerializeAsString()) { return ok(); }
+    if (same_message(changed, *node)) { return ok(); }
     tx.put(std::move(changed));
     return ok();
 }
