@@ -6,6 +6,7 @@
 #include "cli/platform.h"
 #include "cli/remote.h"
 #include "cli/support.h"
+#include "cli/swarm/inspect_members.h"
 
 #include "base/template.h"
 #include "base/text.h"
@@ -74,6 +75,17 @@ std::optional<Result<Json>> absent(const Json& receiver, std::string_view name,
     return std::nullopt;
 }
 
+std::optional<Result<Json>> absent_in_swarm(const Json& receiver, std::string_view name,
+                                            std::span<const Json> arguments) {
+    if (!arguments.empty() || !receiver.is_object() || receiver.contains(name)) {
+        return std::nullopt;
+    }
+    if (auto value = swarm::absent_member(receiver, name)) {
+        return Result<Json>(std::move(*value));
+    }
+    return std::nullopt;
+}
+
 /// Collects what is printed: Docker prints everything that was found before what went wrong.
 class Printer {
   public:
@@ -94,8 +106,9 @@ class Printer {
         }
         TemplateOptions options;
         options.typed = true;
-        options.kind = inspect_kind;
-        options.method = absent;
+        const bool swarm = swarm::is_swarm_document(object);
+        options.kind = swarm ? swarm::member_kind : inspect_kind;
+        options.method = swarm ? absent_in_swarm : absent;
         auto text = template_->execute(object, options);
         if (!text) { return std::move(text).error().with("template parsing error"); }
         text_ += *text + "\n";

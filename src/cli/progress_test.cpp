@@ -79,5 +79,17 @@ TEST(ProgressBar, fits_the_terminal) {
     EXPECT_EQ(progress_bar(4000, 3000, 60), "     4kB");
 }
 
+TEST(ProgressBar, shows_the_numbers_of_a_unit_or_none) {
+    EXPECT_EQ(progress_bar(1, 2, 80, {false, ""}), "[==========>          ] ");
+    EXPECT_EQ(progress_bar(1, 2, 80, {true, "nodes"}), "[==========>          ]        1/2 nodes");
+    EXPECT_EQ(progress_bar(3, 2, 40, {true, "nodes"}), "       3 nodes");
+    EXPECT_EQ(
+        all(terminal,
+            {R"({"id":"1/2","status":"new","progressDetail":{"current":1,"total":2,"hidecounts":true}})"}),
+        "\n\x1b[1A\x1b[2K\r1/2: new [==========>          ] \r\x1b[1B");
+    EXPECT_EQ(all(plain, {R"({"id":"a","status":"b","progressDetail":{"hidecounts":true}})"}),
+              "a: b\n");
+}
+
 } // namespace
 } // namespace shoal::cli

@@ -1,6 +1,7 @@
 #include "cli/terminal.h"
 
 #include <cerrno>
+#include <csignal>
 #include <string>
 
 #include <sys/ioctl.h>
@@ -43,7 +44,8 @@ Result<std::string> read_secret(int fd, std::string_view prompt) {
     const bool terminal = tcgetattr(fd, &old) == 0;
     if (terminal) {
         termios quiet = old;
-        quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        // Ctrl-C comes as a character, or it would leave a terminal behind that shows nothing.
+        quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
         tcsetattr(fd, TCSANOW, &quiet);
     }
     if (write(STDOUT_FILENO, prompt.data(), prompt.size()) < 0) {
@@ -52,8 +54,16 @@ Result<std::string> read_secret(int fd, std::string_view prompt) {
     std::string line;
     char c = 0;
     ssize_t got = 0;
-    while ((got = read(fd, &c, 1)) == 1 && c != '\n') { line += c; }
+    const auto interrupts = [&] {
+        return terminal &&
+               (c == static_cast<char>(old.c_cc[VINTR]) || c == static_cast<char>(old.c_cc[VQUIT]));
+    };
+    while ((got = read(fd, &c, 1)) == 1 && c != '\n' && !interrupts()) { line += c; }
     if (terminal) { tcsetattr(fd, TCSANOW, &old); }
+    if (got == 1 && c != '\n') {
+        std::signal(SIGINT, SIG_DFL);
+        std::raise(SIGINT);
+    }
     if (got < 0) { return os_error("read from the terminal", errno); }
     if (line.ends_with('\r')) { line.pop_back(); }
     return line;

@@ -9,7 +9,7 @@ import re
 import shlex
 import signal
 import struct
-import subprocess
+import termios
 import time
 
 import pytest
@@ -17,6 +17,7 @@ import pytest
 from harness import cli as cli_module
 from harness import daemon as daemon_module
 from harness import fake_swarm
+from harness.host import until
 
 SHOAL = os.path.join(daemon_module.BIN, "shoal")
 DOCKER = cli_module.PROGRAMS["docker28"]
@@ -283,6 +284,24 @@ def test_other_commands_are_dockers(docker, shoal, fake, words):
     assert reads(ours) == reads(theirs)
 
 
+TEMPLATES = {
+    "service inspect web": ["{{.Spec.UpdateConfig.Delay}} {{.Spec.TaskTemplate.ContainerSpec.StopGracePeriod}} {{.Spec.TaskTemplate.RestartPolicy.Delay}}", "{{.Spec.Labels}} {{.Spec.Labels.nope}}", "{{json .Spec.Mode}}",
+                            "{{range .Endpoint.Ports}}{{.PublishedPort}} {{end}}", "{{.Spec.TaskTemplate.Placement.Constraints}} {{.Version.Index}} {{.UpdateStatus.State}}", "{{.Spec.Mode.Replicated.Replicas}}"],
+    "service inspect plain": ["{{.UpdateStatus}} {{.PreviousSpec}} {{.Spec.UpdateConfig}} {{.Spec.Mode.Global}} {{.JobStatus}}", "{{with .UpdateStatus}}u{{else}}none{{end}}", "{{range .Endpoint.Ports}}x{{end}}",
+                              "{{.Spec.TaskTemplate.ContainerSpec.Args}} {{.Spec.TaskTemplate.ContainerSpec.Env}} {{.Spec.TaskTemplate.Networks}} {{.Endpoint.VirtualIPs}} {{.Endpoint.Ports}}",
+                              "{{.Spec.TaskTemplate.ContainerSpec.Hostname}}|{{.Spec.TaskTemplate.ContainerSpec.TTY}}|{{.Spec.TaskTemplate.LogDriver}}|{{.Spec.TaskTemplate.ContainerSpec.DNSConfig.Options}}", "{{len .Spec.TaskTemplate.ContainerSpec.Secrets}}"],
+    "node inspect " + fake_swarm.NODE2: ["{{if .ManagerStatus}}m{{else}}w{{end}} {{.ManagerStatus}}", "{{.Spec.Name}}|{{.Spec.Labels.zone}}|{{.Description.Resources.GenericResources}}"],
+    "secret inspect s1": ["{{.Spec.Name}} {{.Spec.Driver}} {{.Spec.Data}}"], "inspect --type service plain": ["{{.UpdateStatus}}"],
+}
+
+
+@pytest.mark.parametrize("command, template", [(c, t) for c, ts in TEMPLATES.items() for t in ts])
+def test_templates_may_ask_for_what_is_not_there(docker, shoal, fake, command, template):
+    ours, _, _ = both(docker, shoal, fake, f"{command} -f '{template}'")
+    assert ours.code == 0
+    assert run(shoal, fake, f"{command} -f '{{{{.Nonsense}}}}'")[0].code != 0
+
+
 @pytest.mark.parametrize("words", ["secret create -l a=b x -", "config create x -", "swarm unlock"])
 def test_content_from_standard_input(docker, shoal, fake, words):
     fake.swarm.info["Swarm"]["LocalNodeState"] = "locked"
@@ -298,6 +317,18 @@ def test_a_key_is_read_from_the_terminal_without_echo(shoal, fake):
     terminal.send("SWMKEY-1-x\n")
     assert terminal.finish() == 0 and b"SWMKEY" not in terminal.data
     assert [r.json for r in fake.take() if r.path == "/swarm/unlock"] == [{"UnlockKey": "SWMKEY-1-x"}]
+
+
+def test_ctrl_c_at_a_prompt_leaves_a_terminal_that_shows_what_is_typed(shoal, fake):
+    fake.swarm.info["Swarm"]["LocalNodeState"] = "locked"
+    terminal = shoal.tty("swarm", "unlock")
+    terminal.expect("Enter unlock key: ")
+    assert not termios.tcgetattr(terminal.fd)[3] & termios.ECHO
+    keep = os.open(os.ptsname(terminal.fd), os.O_RDWR | os.O_NOCTTY)
+    terminal.send("half\x03")
+    until(lambda: termios.tcgetattr(keep)[3] & termios.ECHO)
+    os.close(keep)
+    assert terminal.finish() == -signal.SIGINT and not any(r.method == "POST" for r in fake.take())
 
 
 def test_states_of_a_node_that_unlock_refuses(docker, shoal, fake):
@@ -615,6 +646,11 @@ def test_a_long_line_comes_in_pieces_of_one_line_each(shoal, fake):
     fake.swarm.logs = log_line("taskoneaaaaaaaaaaaaaaaaaa", "x" * 200000) + log_line("taskoneaaaaaaaaaaaaaaaaaa", "end")
     result, _ = run(shoal, fake, "service logs web")
     assert [len(line) > 200000 for line in result.out.splitlines()] == [True, False]
+
+
+def test_logs_of_a_task_that_is_gone(shoal, fake):
+    fake.swarm.logs = log_line("taskgoneaaaaaaaaaaaaaaaaa", "last words")
+    assert run(shoal, fake, "service logs web")[0].out == "web.0.taskgoneaaaa@host2    | last words\n"
 
 
 def test_logs_are_coloured_on_a_terminal_alone(shoal, fake):

@@ -85,10 +85,12 @@ class Sources {
     };
     Result<Source> of(const LogLine& line) {
         if (const auto at = known_.find(line.task); at != known_.end()) { return at->second; }
-        TRY_LET(task, client_.json(client::get("/tasks/" + part(line.task))));
-        const auto slot = number_of(task, "Slot");
+        auto task = client_.json(client::get("/tasks/" + part(line.task)));
+        // A task that is gone meanwhile still has something to say.
+        if (!task && task.error().code != Errc::NotFound) { return task.error(); }
+        const auto slot = task ? number_of(*task, "Slot") : 0;
         std::string name = fmt::format("{}.{}", names_.service(line.service), slot);
-        if (ids_) { name += "." + (truncate_ ? short_id(id_of(task)) : id_of(task)); }
+        if (ids_) { name += "." + (truncate_ ? short_id(line.task) : line.task); }
         const std::size_t width = digits_of(slot);
         Source source{
             {name + "@" + names_.node(line.node), slot_width_ > width ? slot_width_ - width : 0},
