@@ -44,8 +44,10 @@ Result<std::string> read_secret(int fd, std::string_view prompt) {
     const bool terminal = tcgetattr(fd, &old) == 0;
     if (terminal) {
         termios quiet = old;
-        // Ctrl-C comes as a character, or it would leave a terminal behind that shows nothing.
+        // Ctrl-C comes as the end of a line, or it would leave a terminal behind that shows nothing.
         quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
+        quiet.c_cc[VEOL] = old.c_cc[VINTR];
+        quiet.c_cc[VEOL2] = old.c_cc[VQUIT];
         tcsetattr(fd, TCSANOW, &quiet);
     }
     if (write(STDOUT_FILENO, prompt.data(), prompt.size()) < 0) {

@@ -324,7 +324,7 @@ def test_ctrl_c_at_a_prompt_leaves_a_terminal_that_shows_what_is_typed(shoal, fa
     terminal = shoal.tty("swarm", "unlock")
     terminal.expect("Enter unlock key: ")
     assert not termios.tcgetattr(terminal.fd)[3] & termios.ECHO
-    keep = os.open(os.ptsname(terminal.fd), os.O_RDWR | os.O_NOCTTY)
+    keep = os.open(os.readlink(f"/proc/{terminal.pid}/fd/0"), os.O_RDWR | os.O_NOCTTY)
     terminal.send("half\x03")
     until(lambda: termios.tcgetattr(keep)[3] & termios.ECHO)
     os.close(keep)
