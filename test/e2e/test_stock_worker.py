@@ -88,7 +88,7 @@ def test_a_rolling_update(swarm, old):
 def test_a_port_of_the_host(swarm, old):
     swarm.create("web", *on(old), "--publish", "mode=host,target=80,published=8092", command=("httpd", "-f", "-h", "/www"))
     (t,) = swarm.until_running("web", 1)
-    fetch = f"busybox wget -T 3 -qO- http://{old.address}:8092/index.html"
+    fetch = f"curl -sf -m 3 http://{old.address}:8092/index.html"
     swarm.first.until(lambda: swarm.first.ssh(fetch).out == "hello from the image\n", WAIT, "the page")
     assert t["Status"]["PortStatus"]["Ports"][0]["PublishedPort"] == 8092
 
@@ -96,7 +96,7 @@ def test_a_port_of_the_host(swarm, old):
 def test_the_network_of_the_host(swarm, old):
     swarm.create("web", *on(old), "--network", "host", command=("httpd", "-f", "-p", "8193", "-h", "/www"))
     swarm.until_running("web", 1)
-    swarm.first.until(lambda: swarm.first.ssh(f"busybox wget -T 3 -qO- http://{old.address}:8193/index.html").out == "hello from the image\n", WAIT, "the page")
+    swarm.first.until(lambda: swarm.first.ssh(f"curl -sf -m 3 http://{old.address}:8193/index.html").out == "hello from the image\n", WAIT, "the page")
 
 
 def test_global_services_and_jobs(swarm, old):

@@ -1,6 +1,7 @@
 """A swarm on machines: formed by the docker command, looked at through the API of a manager."""
 import json
 
+from .daemon import IS_SHOAL
 from .host import until
 from .machines import in_parallel
 
@@ -122,9 +123,9 @@ class Swarm:
         return machine.api.get("/containers/json", all=all, filters=filters)
 
     def until_gone(self, *services, seconds=WAIT):
-        """No container of them is left on any machine that answers."""
+        """No container of them is left on any machine; Docker leaves those of jobs that have ended."""
         for s in services:
-            until(lambda: not any(self.containers(m, s, all=True) for m in self.machines), seconds, 0.1, f"the end of {s}'s containers")
+            until(lambda: not any(self.containers(m, s, all=IS_SHOAL) for m in self.machines), seconds, 0.1, f"the end of {s}'s containers")
 
     def clear(self):
         """Services, secrets, configs, labels and availabilities, as after forming."""
