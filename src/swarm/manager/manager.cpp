@@ -4,6 +4,7 @@
 #include "net/sleep.h"
 #include "swarm/allocator/allocator.h"
 #include "swarm/ca/rotation.h"
+#include "swarm/manager/manager_statuses.h"
 #include "swarm/manager/methods.h"
 #include "swarm/orchestrator/enforcer.h"
 #include "swarm/orchestrator/global.h"
@@ -25,6 +26,8 @@ constexpr std::chrono::milliseconds leader_pause(100);
 /// In the order in which they have their say: who ought to be where, then what that takes, then
 /// which node.
 struct Manager::Parts {
+    explicit Parts(const std::string& node_id) : statuses(node_id) {}
+    ManagerStatuses statuses;
     CertificateSigner signer;
     RootRotation rotation;
     ConstraintEnforcer enforcer;
@@ -39,8 +42,8 @@ struct Manager::Parts {
 
 std::vector<Reconciler*> Manager::reconcilers() {
     auto& p = *parts_;
-    return {&p.signer, &p.rotation,   &p.enforcer, &p.replicated, &p.global,
-            &p.jobs,   &p.rebalancer, &p.reaper,   &p.allocator,  &p.scheduler};
+    return {&p.statuses, &p.signer,     &p.rotation, &p.enforcer,  &p.replicated, &p.global,
+            &p.jobs,     &p.rebalancer, &p.reaper,   &p.allocator, &p.scheduler};
 }
 
 Manager::Manager(ManagerSeams seams, std::string node_id, std::string cluster_id)
@@ -48,7 +51,7 @@ Manager::Manager(ManagerSeams seams, std::string node_id, std::string cluster_id
       replica_(seams_.loop, seams_.log, seams_.sealer,
                [this](const std::vector<Change>& changes) { hear(changes); }),
       writer_(seams_.loop, seams_.log, seams_.sealer, replica_, seams_.clock, seams_.random),
-      parts_(std::make_unique<Parts>()),
+      parts_(std::make_unique<Parts>(node_id_)),
       leadership_(seams_.loop, seams_.log, writer_, *this, node_id_),
       membership_(seams_.loop, replica_.store(), seams_.log, writer_, *this),
       roles_(seams_.loop, replica_.store(), seams_.log, writer_, node_id_),
