@@ -168,13 +168,14 @@ void Manager::hear(const std::vector<Change>& changes) {
 
 void Manager::began() {
     office_ = std::make_unique<net::TaskScope>(seams_.loop);
-    const net::Until until(office_->cancel());
-    office_->spawn(dispatcher_.run(until));
-    office_->spawn(broker_.run(until));
-    office_->spawn(roles_.run(until));
+    dispatcher_.begin();
+    broker_.begin();
+    office_->spawn(roles_.run(net::Until(office_->cancel())));
 }
 
 net::Task<void> Manager::ended() {
+    dispatcher_.end();
+    broker_.end();
     co_await office_->close();
     office_.reset();
 }
