@@ -96,8 +96,7 @@ LogStatus status_of(const etcd::StatusResponse& answer) {
 /// A stream of its own per watch.
 class EtcdWatch final : public LogWatch {
   public:
-    EtcdWatch(std::shared_ptr<net::Http2Connection> connection, net::GrpcCallPtr call)
-        : connection_(std::move(connection)), call_(std::move(call)) {}
+    explicit EtcdWatch(net::GrpcCallPtr call) : call_(std::move(call)) {}
 
     net::Task<Result<LogEvents>> read(Until until) override {
         for (;;) {
@@ -149,9 +148,8 @@ class EtcdWatch final : public LogWatch {
         }
     }
 
-    std::shared_ptr<net::Http2Connection> connection_;
-    net::GrpcCallPtr call_;
-    LogEvents collected_; ///< of fragments
+    net::GrpcCallPtr call_; ///< may outlive its connection, and fails then
+    LogEvents collected_;   ///< of fragments
     std::optional<etcd::WatchResponse> canceled_;
 };
 
@@ -305,7 +303,7 @@ net::Task<Result<std::unique_ptr<LogWatch>>> EtcdLog::watch(std::string prefix,
     create.set_fragment(true); // else many revisions at once outgrow a message
     const auto written = co_await (*call)->write(request.SerializeAsString(), until);
     (void)written; // reading tells why
-    auto watch = std::make_unique<EtcdWatch>(over, std::move(*call));
+    auto watch = std::make_unique<EtcdWatch>(std::move(*call));
     CO_TRY(co_await watch->wait_created(until));
     co_return std::unique_ptr<LogWatch>(std::move(watch));
 }

@@ -493,6 +493,23 @@ net::Task<void> survivor(EtcdProcessTest& test) {
 }
 TEST_F(EtcdProcessTest, a_survivor_goes_on_alone_when_it_is_told_to) { run(survivor); }
 
+net::Task<void> orphaned_watch(EtcdProcessTest& test) {
+    const auto begun = co_await test.begin(EtcdStart::Kind::Bootstrap);
+    CO_ASSERT(begun);
+    auto log = std::make_unique<EtcdLog>(test.loop, test.settings.socket_path());
+    const auto opened = co_await log->watch("/", 1, test.soon());
+    CO_ASSERT(opened);
+    const Until a_moment(test.loop.in(milliseconds(50)));
+    const auto silence = co_await (*opened)->read(a_moment);
+    CO_ASSERT(!silence);
+    EXPECT_EQ(silence.error().code, Errc::Timeout);
+    log.reset();
+    const auto failed = co_await (*opened)->read(test.soon());
+    CO_ASSERT(!failed);
+    EXPECT_EQ(failed.error().code, Errc::Unavailable) << failed.error().message;
+}
+TEST_F(EtcdProcessTest, a_watch_fails_when_its_log_is_gone) { run(orphaned_watch); }
+
 // --- peers ---
 
 /// An authority for a test, and certificates by it for 127.0.0.1.
