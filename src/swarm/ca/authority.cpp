@@ -2,6 +2,8 @@
 
 #include "swarm/ca/token.h"
 
+#include <openssl/hmac.h>
+
 namespace shoal::swarm {
 namespace {
 
@@ -53,7 +55,7 @@ Result<void> may_ask(const Store& store, const pb::IssueNodeCertificateRequest& 
         TRY_LET(cluster, cluster_of(store));
         TRY(role_of_token(*cluster, asked.token()));
     }
-    return check_request(asked.csr());
+    return ok();
 }
 
 Result<pb::IssueNodeCertificateResponse> renew(Tx& tx, const pb::IssueNodeCertificateRequest& asked,
@@ -72,32 +74,23 @@ Result<pb::IssueNodeCertificateResponse> renew(Tx& tx, const pb::IssueNodeCertif
     return answer_for(*tx.put(std::move(node)));
 }
 
-NodePtr node_with_request(const Store& store, const std::string& csr, pb::NodeRole role) {
-    for (const auto& [id, node] : store.all<pb::Node>()) {
-        const auto& held = node->certificate();
-        if (held.csr() == csr && held.role() == role) { return node; }
-    }
-    return nullptr;
+/// The same for the same request, so that one whose answer was lost makes no second node; nobody
+/// outside can choose it.
+std::string id_for(const pb::Cluster& cluster, const std::string& csr, pb::NodeRole role) {
+    constexpr std::size_t id_bytes = 16;
+    constexpr std::size_t id_digits = 25;
+    const std::string& key = cluster.root_ca().store_ca_key();
+    const std::string text = (role == pb::MANAGER ? "manager\n" : "worker\n") + csr;
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+         reinterpret_cast<const unsigned char*>(text.data()), text.size(), mac, &size);
+    return to_base36({reinterpret_cast<const char*>(mac), id_bytes}, id_digits);
 }
 
-Result<pb::IssueNodeCertificateResponse> admit(Tx& tx,
-                                               const pb::IssueNodeCertificateRequest& asked) {
-    TRY_LET(cluster, cluster_of(tx.store()));
-    TRY_LET(role, role_of_token(*cluster, asked.token()));
-    // The answer to an earlier call was lost, or it failed.
-    if (const auto same = node_with_request(tx.store(), asked.csr(), role)) {
-        if (same->certificate().status().state() != State::FAILED) { return answer_for(*same); }
-        pb::Node node = *same;
-        node.mutable_certificate()->mutable_status()->Clear();
-        node.mutable_certificate()->mutable_status()->set_state(State::PENDING);
-        return answer_for(*tx.put(std::move(node)));
-    }
-    if (tx.store().all<pb::Node>().size() >= nodes_max) {
-        return Error{Errc::Exhausted,
-                     "the swarm has " + std::to_string(nodes_max) + " nodes, and takes no more"};
-    }
+pb::Node new_node(std::string id, pb::NodeRole role, const pb::IssueNodeCertificateRequest& asked) {
     pb::Node node;
-    node.set_id(tx.make_id());
+    node.set_id(std::move(id));
     node.set_role(role);
     node.mutable_spec()->set_desired_role(role);
     node.mutable_spec()->set_membership(pb::NodeSpec::ACCEPTED);
@@ -108,7 +101,32 @@ Result<pb::IssueNodeCertificateResponse> admit(Tx& tx,
     certificate.set_csr(asked.csr());
     certificate.set_cn(node.id());
     certificate.mutable_status()->set_state(State::PENDING);
+    return node;
+}
+
+/// The answer to an earlier call was lost, or signing failed.
+pb::IssueNodeCertificateResponse ask_again(Tx& tx, const NodePtr& held) {
+    if (held->certificate().status().state() != State::FAILED) { return answer_for(*held); }
+    pb::Node node = *held;
+    node.mutable_certificate()->mutable_status()->Clear();
+    node.mutable_certificate()->mutable_status()->set_state(State::PENDING);
     return answer_for(*tx.put(std::move(node)));
+}
+
+Result<pb::IssueNodeCertificateResponse> admit(Tx& tx,
+                                               const pb::IssueNodeCertificateRequest& asked) {
+    TRY_LET(cluster, cluster_of(tx.store()));
+    TRY_LET(role, role_of_token(*cluster, asked.token()));
+    std::string id = id_for(*cluster, asked.csr(), role);
+    const auto same = tx.store().get<pb::Node>(id);
+    if (same && same->certificate().csr() == asked.csr()) { return ask_again(tx, same); }
+    const bool taken = same || cluster->blacklisted_certificates().contains(id);
+    if (taken) { id = tx.make_id(); }
+    if (tx.store().all<pb::Node>().size() >= nodes_max) {
+        return Error{Errc::Exhausted,
+                     "the swarm has " + std::to_string(nodes_max) + " nodes, and takes no more"};
+    }
+    return answer_for(*tx.put(new_node(std::move(id), role, asked)));
 }
 
 Result<std::string> sign(const pb::Cluster& cluster, const pb::Node& node, Instant now) {
@@ -131,8 +149,10 @@ Result<pb::NodeRole> role_of_token(const pb::Cluster& cluster, std::string_view 
 }
 
 Result<pb::IssueNodeCertificateResponse>
-issue_node_certificate(Tx& tx, const pb::IssueNodeCertificateRequest& asked, const Caller& caller) {
+issue_node_certificate(Tx& tx, const pb::IssueNodeCertificateRequest& asked, const Caller& caller,
+                       Proof proof) {
     TRY(may_ask(tx.store(), asked, caller));
+    if (proof == Proof::Check) { TRY(check_request(asked.csr())); }
     return caller.role == Role::None ? admit(tx, asked) : renew(tx, asked, caller);
 }
 
@@ -200,8 +220,8 @@ std::optional<Instant> CertificateSigner::run(Tx& tx) {
     return tx.now();
 }
 
-Authority::Authority(net::Loop& loop, const Store& store, Writer& writer)
-    : loop_(loop), store_(store), writer_(writer), settled_(loop), turn_(loop) {}
+Authority::Authority(net::Loop& loop, const Store& store, Writer& writer, AuthorityLimits limits)
+    : loop_(loop), store_(store), writer_(writer), limits_(limits), settled_(loop), turn_(loop) {}
 
 void Authority::observe(const Change& change) {
     if (change.kind == Kind::Node) { settled_.wake_all(); }
@@ -223,8 +243,8 @@ struct Authority::Turn {
 };
 
 net::Task<Result<void>> Authority::wait_for_turn(net::Until until) {
-    while (written_ >= requests_written_max) {
-        if (waiting_ >= requests_waiting_max) {
+    while (written_ >= limits_.written_max) {
+        if (waiting_ >= limits_.waiting_max) {
             co_return Error{Errc::Exhausted, "too many nodes ask for certificates, try again"};
         }
         const Turn waiting(*this, &Authority::waiting_);
@@ -237,12 +257,13 @@ net::Task<Result<void>> Authority::wait_for_turn(net::Until until) {
 net::Task<Result<pb::IssueNodeCertificateResponse>>
 Authority::issue(pb::IssueNodeCertificateRequest asked, Caller caller, net::Until until) {
     CO_TRY(may_ask(store_, asked, caller));
+    CO_TRY(check_request(asked.csr()));
     CO_TRY(co_await wait_for_turn(until));
     const Turn writing(*this, &Authority::written_);
     const auto answer = std::make_shared<pb::IssueNodeCertificateResponse>();
     Mutation mutation = [asked = std::move(asked), caller = std::move(caller),
                          answer](Tx& tx) -> Result<void> {
-        TRY_LET(made, issue_node_certificate(tx, asked, caller));
+        TRY_LET(made, issue_node_certificate(tx, asked, caller, Proof::Checked));
         *answer = std::move(made);
         return ok();
     };

@@ -32,8 +32,10 @@ Result<pb::NodeRole> role_of_token(const pb::Cluster& cluster, std::string_view 
 /// With a certificate of this cluster: a new one for the same node, in the role that the node has
 /// now; NotFound when the node was removed. Without: a new node, in the role of the token; the same
 /// request again gives the same node again. Either way the certificate is signed later.
+enum class Proof { Check, Checked }; ///< that who asks has the key (check_request())
 Result<pb::IssueNodeCertificateResponse>
-issue_node_certificate(Tx& tx, const pb::IssueNodeCertificateRequest& asked, const Caller& caller);
+issue_node_certificate(Tx& tx, const pb::IssueNodeCertificateRequest& asked, const Caller& caller,
+                       Proof proof = Proof::Check);
 
 /// Signing is over, for better or worse, and the node may be told.
 bool is_settled(const pb::Certificate& certificate);
@@ -55,10 +57,15 @@ class CertificateSigner final : public Reconciler {
     std::set<std::string> waiting_;
 };
 
+struct AuthorityLimits {
+    std::size_t written_max = requests_written_max;
+    std::size_t waiting_max = requests_waiting_max;
+};
+
 /// The services CA and NodeCA.
 class Authority {
   public:
-    Authority(net::Loop& loop, const Store& store, Writer& writer);
+    Authority(net::Loop& loop, const Store& store, Writer& writer, AuthorityLimits limits = {});
 
     void add_to(RpcServer& server);
     /// Of the committed store; wakes those who wait for their certificate.
@@ -80,6 +87,7 @@ class Authority {
     net::Loop& loop_;
     const Store& store_;
     Writer& writer_;
+    AuthorityLimits limits_;
     net::WaitQueue settled_;
     net::WaitQueue turn_;
     std::size_t written_ = 0; ///< being written now

@@ -127,6 +127,18 @@ TEST_F(AuthorityTest, the_same_request_again_is_the_same_node) {
     auto as_manager = asked;
     as_manager.set_token(token(pb::MANAGER));
     EXPECT_NE(ask(as_manager)->node_id(), first->node_id());
+    // Another node meanwhile, or an unwanted one: then it is a new one.
+    sign();
+    ASSERT_TRUE(ask(request(""), as(first->node_id())));
+    const auto second = ask(asked);
+    EXPECT_NE(second->node_id(), first->node_id());
+    change([&](Tx& tx) {
+        tx.erase<pb::Node>(first->node_id());
+        auto cluster = *store.cluster();
+        (*cluster.mutable_blacklisted_certificates())[first->node_id()];
+        tx.put(cluster);
+    });
+    EXPECT_NE(ask(asked)->node_id(), first->node_id());
 }
 
 TEST_F(AuthorityTest, the_same_request_after_a_failure_is_tried_again) {
@@ -308,7 +320,8 @@ struct TestWriter final : Writer {
 struct ServiceTest : AuthorityTest {
     net::Loop loop{net::Loop::Time::Virtual};
     TestWriter writer{loop, store};
-    Authority authority{loop, store, writer};
+    AuthorityLimits limits{8, 40};
+    Authority authority{loop, store, writer, limits};
 
     net::Task<void> join_one(pb::IssueNodeCertificateRequest asked, int* joined, int* refused) {
         const auto answer = co_await authority.issue(std::move(asked), Caller(), net::Until());
@@ -351,6 +364,14 @@ TEST_F(ServiceTest, who_asks_for_a_status_waits_until_it_is_settled) {
     EXPECT_EQ(none.error().code, Errc::NotFound);
 }
 
+TEST_F(ServiceTest, a_request_without_proof_is_not_written) {
+    auto asked = request(token());
+    asked.set_csr("nonsense");
+    const auto refused = net::run_task(loop, authority.issue(asked, {}, {}));
+    EXPECT_EQ(refused.error().code, Errc::Invalid);
+    EXPECT_EQ(writer.most, 0u);
+}
+
 TEST_F(ServiceTest, nobody_waits_for_ever) {
     pb::NodeCertificateStatusRequest asked;
     asked.set_node_id(join());
@@ -361,9 +382,9 @@ TEST_F(ServiceTest, nobody_waits_for_ever) {
 TEST_F(ServiceTest, many_who_join_at_once_take_turns_and_too_many_are_refused) {
     int joined = 0;
     int refused = 0;
-    const int many = static_cast<int>(requests_written_max + requests_waiting_max) + 7;
+    const int many = static_cast<int>(limits.written_max + limits.waiting_max) + 7;
     net::run_task(loop, join_many(many, &joined, &refused));
-    EXPECT_EQ(writer.most, requests_written_max);
+    EXPECT_EQ(writer.most, limits.written_max);
     EXPECT_EQ(refused, 7);
     EXPECT_EQ(joined, many - 7);
 }
