@@ -8,6 +8,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <filesystem>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace shoal::swarm {
@@ -41,17 +42,19 @@ std::string proc_path(pid_t pid, const char* name) {
     return "/proc/" + std::to_string(pid) + "/" + name;
 }
 
-/// Without links, as the kernel names it.
-std::string real_path(const std::string& path) {
-    std::error_code error;
-    auto real = std::filesystem::canonical(path, error).string();
-    return error ? path : real;
+/// The same folder whatever it is called: in another mount namespace the same name may mean another
+/// one, of a daemon inside a container.
+bool is_same_folder(const std::string& a, const std::string& b) {
+    struct stat first {};
+    struct stat second {};
+    return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 &&
+           first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
 /// Ours: the same program, in our folder.
 bool is_ours(pid_t pid, const EtcdSettings& settings) {
-    return link_of(proc_path(pid, "cwd")) == real_path(settings.run_folder()) &&
-           base_name(link_of(proc_path(pid, "exe"))) == base_name(settings.program);
+    return base_name(link_of(proc_path(pid, "exe"))) == base_name(settings.program) &&
+           is_same_folder(proc_path(pid, "cwd"), settings.run_folder());
 }
 
 std::optional<os::ProcessIdentity> noted_process(const EtcdSettings& settings) {

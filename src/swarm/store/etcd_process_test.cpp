@@ -9,6 +9,7 @@
 
 #include <csignal>
 #include <fcntl.h>
+#include <filesystem>
 #include <netinet/in.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -355,6 +356,47 @@ net::Task<void> strangers(EtcdProcessTest& test) {
     EXPECT_NE(test.etcd->pid(), ::getpid());
 }
 TEST_F(EtcdProcessTest, mistakes_nobody_for_it_and_clears_a_stale_socket) { run(strangers); }
+
+net::Task<void> other_namespace(EtcdProcessTest& test) {
+    // A daemon in a container has its folder under the same name, and it is another folder.
+    const auto run_folder = test.settings.run_folder();
+    const auto other = test.folder.path() + "/other";
+    CO_ASSERT(os::ensure_directory(run_folder, 0700));
+    CO_ASSERT(os::ensure_directory(other, 0700));
+    os::Spawn spawn;
+    spawn.argv = {"unshare", "-m", "sh", "-c",
+                  "mount --make-rprivate / && mount --bind " + other + " " + run_folder +
+                      " && cd " + run_folder + " && touch ready && exec sleep 60"};
+    spawn.die_with_parent = true;
+    auto stranger = os::Process::spawn(spawn);
+    CO_ASSERT(stranger);
+    const Until until = test.soon();
+    const auto exe = "/proc/" + std::to_string(stranger->pid()) + "/exe";
+    const auto is_sleep = [&exe] {
+        std::error_code error;
+        return std::filesystem::read_symlink(exe, error).filename() == "sleep";
+    };
+    while (!is_sleep() && is_gone(stranger->pid()) == false &&
+           test.loop.now() < until.deadline.at()) {
+        const Until pause(test.loop.in(milliseconds(10)));
+        co_await net::sleep(test.loop, pause);
+    }
+    if (!is_sleep()) { co_return; } // not allowed here
+    std::error_code error;
+    CO_ASSERT(std::filesystem::read_symlink("/proc/" + std::to_string(stranger->pid()) + "/cwd",
+                                            error) == run_folder);
+    test.settings.program = "sleep";
+    test.anew();
+    EtcdStart bootstrap{EtcdStart::Kind::Bootstrap, {}};
+    const auto started = co_await test.etcd->start(bootstrap);
+    EXPECT_TRUE(started);
+    EXPECT_NE(test.etcd->pid(), stranger->pid());
+    EXPECT_FALSE(is_gone(stranger->pid()));
+    co_await test.etcd->stop();
+    EXPECT_TRUE(stranger->kill(SIGKILL));
+    EXPECT_TRUE(stranger->wait(Deadline::in(seconds(5))));
+}
+TEST_F(EtcdProcessTest, leaves_that_of_a_daemon_in_a_container_alone) { run(other_namespace); }
 
 net::Task<void> damaged(EtcdProcessTest& test) {
     const auto begun = co_await test.begin(EtcdStart::Kind::Bootstrap);
