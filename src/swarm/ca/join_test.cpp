@@ -82,7 +82,9 @@ struct Manager final : LeaderRoute, Writer {
     }
     /// Signs another request for the same node, and the node's own a little later.
     net::Task<void> answer_another_first() {
-        co_await net::sleep(loop, loop.in(milliseconds(30)));
+        while (store.all<pb::Node>().size() < 2) {
+            co_await net::sleep(loop, loop.in(milliseconds(5)));
+        }
         const auto all = store.all<pb::Node>();
         signs = true;
         for (const auto& [id, node] : all) {
