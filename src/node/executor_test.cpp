@@ -326,6 +326,26 @@ TEST_F(ExecutorTest, health_decides_when_a_task_has_started) {
     EXPECT_EQ(failure(run(bad->remove({}))), "");
 }
 
+TEST_F(ExecutorTest, a_port_of_the_node_is_told_with_its_real_number) {
+    auto task = shell("sleep 1000");
+    for (const std::uint32_t published : {0u, 18080u}) {
+        auto& port = *task.mutable_endpoint()->add_ports();
+        port.set_name("p" + std::to_string(published));
+        port.set_target_port(published == 0 ? 80 : 81);
+        port.set_published_port(published);
+        port.set_publish_mode(pb::PortConfig::HOST);
+    }
+    const auto web = controller(task);
+    EXPECT_EQ(failure(run(web->prepare({}))), "");
+    EXPECT_EQ(failure(run(web->start({}))), "");
+    const auto ports = web->status().ports;
+    ASSERT_EQ(ports.ports_size(), 2);
+    EXPECT_EQ(ports.ports(0).name(), "p0");
+    EXPECT_GT(ports.ports(0).published_port(), 0u);
+    EXPECT_EQ(ports.ports(1).published_port(), 18080u);
+    EXPECT_EQ(failure(run(web->remove({}))), "");
+}
+
 TEST_F(ExecutorTest, a_wait_that_is_given_up_leaves_the_task_alone) {
     const auto web = controller(shell("sleep 1000"));
     EXPECT_EQ(failure(run(web->prepare({}))), "");

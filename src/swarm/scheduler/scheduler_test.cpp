@@ -452,14 +452,14 @@ TEST_F(SchedulerTest, a_node_that_goes_and_comes_back_keeps_the_books) {
     EXPECT_EQ(error_of("db-000001"), "no suitable node (insufficient resources on 1 node)");
 }
 
-// A thousand nodes, a hundred thousand tasks: the cost is counted, not timed.
+// A thousand nodes, thirty thousand tasks: the cost is counted, not timed.
 TEST_F(SchedulerTest, placing_a_task_does_not_look_at_every_node) {
-    constexpr int nodes = 1000, services = 100, replicas = 1000;
+    constexpr int nodes = 1000, services = 100, replicas = 300;
     for (int i = 0; i < nodes; ++i) { add_node(numbered("node", i)); }
     for (int i = 0; i < services; ++i) { add_tasks(numbered("s", i), replicas); }
     run();
     EXPECT_EQ(count(""), 0u);
-    for (int i = 0; i < nodes; ++i) { ASSERT_EQ(count(numbered("node", i)), 100u); }
+    for (int i = 0; i < nodes; ++i) { ASSERT_EQ(count(numbered("node", i)), 30u); }
     EXPECT_LE(scheduler.nodes_asked(), 2u * services * replicas);
     const auto before = scheduler.nodes_asked();
     for (int i = 0; i < 500; ++i) { put(task(numbered("one", i), 1)); }
