@@ -1,8 +1,7 @@
 #include "swarm/orchestrator/enforcer.h"
 
 #include "swarm/model/constraints.h"
-#include "swarm/orchestrator/task_states.h"
-#include "swarm/store/store.h"
+#include "swarm/orchestrator/slots.h"
 
 #include <algorithm>
 
@@ -95,12 +94,17 @@ void ConstraintEnforcer::observe(const Store&, const Change& change) {
 
 std::optional<Instant> ConstraintEnforcer::run(Tx& tx) {
     for (const auto& id : std::exchange(nodes_, {})) {
+        if (!has_room(tx)) {
+            nodes_.insert(id);
+            continue;
+        }
         const auto node = tx.store().get<pb::Node>(id);
         if (node && node->spec().availability() == pb::NodeSpec::ACTIVE) {
             look_at_node(tx, *node);
         }
     }
-    return std::nullopt;
+    if (nodes_.empty()) { return std::nullopt; }
+    return tx.now();
 }
 
 } // namespace shoal::swarm

@@ -39,6 +39,7 @@ std::optional<Instant> GlobalOrchestrator::look_at_service(Tx& tx, const pb::Ser
                                                            const Slots& slots) {
     for (const auto& [id, node] : tx.store().all<pb::Node>()) {
         const SlotKey key{0, id};
+        if (!has_room(tx)) { return tx.now(); }
         if (!slots.contains(key)) { look_at_slot(tx, service, Slot{key, {}}); }
     }
     std::vector<const Slot*> held;

@@ -48,7 +48,7 @@ bool is_ready(const Store& store, const std::string& node_id) {
 }
 
 /// Begins as many tasks as are missing and may run at once.
-void begin_tasks(Tx& tx, const pb::Service& service, const Slots& slots) {
+std::optional<Instant> begin_tasks(Tx& tx, const pb::Service& service, const Slots& slots) {
     const auto& job = service.spec().replicated_job();
     const auto at_once = job.max_concurrent() == 0 ? UINT64_MAX : job.max_concurrent();
     std::uint64_t active = 0;
@@ -62,9 +62,11 @@ void begin_tasks(Tx& tx, const pb::Service& service, const Slots& slots) {
         if (progress == Progress::Nothing) { free.push_back(std::move(slot)); }
     }
     for (const auto& slot : free) {
-        if (active++ >= at_once) { return; }
+        if (active++ >= at_once) { break; }
+        if (!has_room(tx)) { return tx.now(); }
         put_new_task(tx, service, slot, {});
     }
+    return std::nullopt;
 }
 
 std::optional<Instant> look_at_node(Tx& tx, const pb::Service& service, const Slot& slot) {
@@ -94,12 +96,10 @@ void JobOrchestrator::note_node(const Store& store, const Change& change) {
 std::optional<Instant> JobOrchestrator::look_at_service(Tx& tx, const pb::Service& service,
                                                         const Slots& slots) {
     if (service.pending_delete()) { return std::nullopt; }
-    if (is_replicated_job(service)) {
-        begin_tasks(tx, service, slots);
-        return std::nullopt;
-    }
+    if (is_replicated_job(service)) { return begin_tasks(tx, service, slots); }
     for (const auto& [id, node] : tx.store().all<pb::Node>()) {
         const SlotKey key{0, id};
+        if (!has_room(tx)) { return tx.now(); }
         if (!slots.contains(key)) { look_at_node(tx, service, Slot{key, {}}); }
     }
     return std::nullopt;

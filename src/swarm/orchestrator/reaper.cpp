@@ -93,8 +93,15 @@ void TaskReaper::note_if_stray(const Store& store, const pb::Task& task) {
 }
 
 std::optional<Instant> TaskReaper::run(Tx& tx) {
-    for (const auto& id : std::exchange(strays_, {})) { look_at_stray(tx, id); }
-    return history_.run(tx);
+    for (const auto& id : std::exchange(strays_, {})) {
+        if (has_room(tx)) {
+            look_at_stray(tx, id);
+        } else {
+            strays_.insert(id);
+        }
+    }
+    const auto next = history_.run(tx);
+    return strays_.empty() ? next : tx.now();
 }
 
 ServiceLoop::SlotLook TaskReaper::History::look_at_slot(Tx& tx, const pb::Service& service,

@@ -147,9 +147,8 @@ class Plan {
 };
 
 bool is_move(const pb::Service& service, const pb::Task& task) {
-    return task.of_rebalance() && task.spec_version().index() == service.spec_version().index() &&
-           from_timestamp(task.meta().created_at()) >=
-               from_timestamp(service.rebalance().requested_at());
+    return task.of_rebalance() && from_timestamp(task.meta().created_at()) >=
+                                      from_timestamp(service.rebalance().requested_at());
 }
 
 /// One look at a service that is being rebalanced.
@@ -160,6 +159,10 @@ class Rebalance {
 
     std::optional<Instant> run() {
         if (is_updating(service_)) { return std::nullopt; }
+        if (from_timestamp(service_.rebalance().requested_at()) > now_) {
+            *service_.mutable_rebalance()->mutable_requested_at() = to_timestamp(now_);
+            tx_.put(service_); // the clock was set back
+        }
         for (const auto& [key, slot] : slots_) {
             for (const auto& task : slot.tasks) {
                 if (is_move(service_, *task)) { follow(slot, *task); }

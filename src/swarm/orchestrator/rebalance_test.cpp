@@ -230,6 +230,17 @@ TEST_F(Rebalance, waits_for_an_update) {
     EXPECT_EQ(request().state(), pb::Rebalance::DONE);
 }
 
+TEST_F(Rebalance, goes_on_when_the_service_is_scaled_in_the_middle) {
+    uneven(4);
+    ask();
+    schedule();
+    service("web", replicas(6));
+    live(60);
+    EXPECT_EQ(request().state(), pb::Rebalance::DONE);
+    EXPECT_EQ(wanted("web").size(), 6u);
+    EXPECT_EQ(on("n1"), 2u);
+}
+
 TEST_F(Rebalance, goes_on_under_a_new_leader) {
     leader_changes = true;
     uneven(6);

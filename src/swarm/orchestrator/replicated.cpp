@@ -50,8 +50,9 @@ class Look {
             add_missing(wanted);
         }
         for (const auto* slot : dead_) {
-            if (!refilled_.contains(slot->key)) { remove_slot(tx_, *slot); }
+            if (!refilled_.contains(slot->key) && has_room(tx_)) { remove_slot(tx_, *slot); }
         }
+        if (!has_room(tx_)) { return tx_.now(); }
         return continue_update(tx_, service_, held_);
     }
 
@@ -67,7 +68,7 @@ class Look {
         std::set<std::uint64_t> taken;
         for (const auto* slot : held_) { taken.insert(slot->key.number); }
         std::uint64_t number = 0;
-        for (auto missing = wanted - held_.size(); missing > 0; --missing) {
+        for (auto missing = wanted - held_.size(); missing > 0 && has_room(tx_); --missing) {
             do { ++number; } while (taken.contains(number));
             fill(SlotKey{number, ""});
         }

@@ -145,6 +145,40 @@ TEST_F(Replicated, a_new_leader_changes_nothing) {
     EXPECT_EQ(running("web").size(), 3u);
 }
 
+TEST_F(Replicated, does_no_more_in_a_transaction_than_the_log_takes) {
+    nodes(2);
+    service("web", replicas(7'000));
+    EXPECT_EQ(wanted("web").size(), 7'000u);
+    service("web", replicas(3'500));
+    EXPECT_EQ(wanted("web").size(), 3'500u);
+    service("web", [](auto& s) {
+        s.mutable_update()->set_parallelism(0);
+        s.mutable_task()->set_force_update(1);
+    });
+    EXPECT_EQ(wanted("web").size(), 3'500u);
+    for (const auto& task : wanted("web")) { EXPECT_EQ(task->spec().force_update(), 1u); }
+    EXPECT_LT(most_changes, changes_max + 10);
+}
+
+TEST_F(Replicated, a_removed_nodes_orphans_are_no_attempts) {
+    nodes(2);
+    service("web", [](auto& s) {
+        s.mutable_replicated()->set_replicas(2);
+        s.mutable_task()->mutable_restart()->set_condition(pb::RestartPolicy::ANY);
+        s.mutable_task()->mutable_restart()->set_max_attempts(1);
+    });
+    work();
+    with([&](Tx& tx) {
+        for (const auto& task : running("web")) {
+            if (task->node_id() == "n1") { put_state(tx, task->id(), pb::ORPHANED); }
+        }
+        tx.erase<pb::Node>("n1");
+    });
+    work();
+    ASSERT_EQ(running("web").size(), 2u);
+    for (const auto& task : running("web")) { EXPECT_EQ(task->restarts(), 0u); }
+}
+
 TEST_F(Replicated, one_task_among_very_many_costs_a_look_at_its_slot) {
     nodes(10);
     with([&](Tx& tx) {

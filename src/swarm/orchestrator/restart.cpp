@@ -71,7 +71,7 @@ class Supervision {
         if (task.desired_state() == pb::READY && start_after(task) > tx_.now()) {
             return wake(start_after(task)); // or a task that cannot be prepared would spin
         }
-        const bool again = is_over(task) ? should_restart(slot_, task) : true;
+        const bool again = !has_ended_by_itself(task) || should_restart(slot_, task);
         pb::Task stopped = task;
         stop(stopped, pb::SHUTDOWN, tx_.now());
         tx_.put(std::move(stopped));
@@ -97,7 +97,7 @@ class Supervision {
             made.delay = restart_rules(task).delay;
         }
         made.restarts = same_version ? task.restarts() : 0;
-        if (is_over(task)) {
+        if (has_ended_by_itself(task)) {
             ++made.restarts;
         } else {
             made.of_update = same_version && task.of_update();

@@ -58,6 +58,12 @@ void ServiceLoop::note_task(const Store& store, const Change& change) {
 }
 
 void ServiceLoop::note_node(const Store& store, const Change& change) {
+    const auto before = change.old_as<pb::Node>();
+    const auto after = change.new_as<pb::Node>();
+    if (before && after && before->status().state() == after->status().state() &&
+        before->spec().availability() == after->spec().availability()) {
+        return;
+    }
     for (const auto& [id, task] : store.tasks_of_node(change.id)) {
         const auto owner = service(store, task->service_id());
         if (owner) { note_slot(owner->id(), slot_of(*owner, *task)); }
@@ -92,17 +98,30 @@ std::optional<Instant> ServiceLoop::run(Tx& tx) {
             const Change change = tx.changes()[at];
             observe(tx.store(), change);
         }
+        if (!has_room(tx)) { break; }
     }
     if (!services_.empty() || !slots_.empty()) { return tx.now(); }
     return earlier(service_agenda_.next(), slot_agenda_.next());
 }
 
 void ServiceLoop::look_at_noted_services(Tx& tx) {
-    for (const auto& id : std::exchange(services_, {})) { look_at_one_service(tx, id); }
+    for (const auto& id : std::exchange(services_, {})) {
+        if (has_room(tx)) {
+            look_at_one_service(tx, id);
+        } else {
+            services_.insert(id);
+        }
+    }
 }
 
 void ServiceLoop::look_at_noted_slots(Tx& tx) {
-    for (const auto& name : std::exchange(slots_, {})) { look_at_one_slot(tx, name); }
+    for (const auto& name : std::exchange(slots_, {})) {
+        if (has_room(tx)) {
+            look_at_one_slot(tx, name);
+        } else {
+            slots_.insert(name);
+        }
+    }
 }
 
 void ServiceLoop::look_at_one_service(Tx& tx, const std::string& id) {
@@ -117,19 +136,25 @@ void ServiceLoop::look_at_one_service(Tx& tx, const std::string& id) {
         found = service(tx.store(), id);
         slots = slots_of(tx.store(), *found);
     }
-    look_at_each_slot(tx, *found, slots);
-    if (tx.changes().size() != mark) { slots = slots_of(tx.store(), *found); }
+    const auto judged = tx.changes().size();
+    if (!look_at_each_slot(tx, *found, slots)) {
+        services_.insert(id);
+        return;
+    }
+    if (tx.changes().size() != judged) { slots = slots_of(tx.store(), *found); }
     if (const auto next = look_at_service(tx, *found, slots)) { service_agenda_.set(id, *next); }
 }
 
-void ServiceLoop::look_at_each_slot(Tx& tx, const pb::Service& service, const Slots& slots) {
+bool ServiceLoop::look_at_each_slot(Tx& tx, const pb::Service& service, const Slots& slots) {
     for (const auto& [key, slot] : slots) {
+        if (!has_room(tx)) { return false; }
         const SlotName name{service.id(), key};
         slots_.erase(name);
         slot_agenda_.erase(name);
         const auto look = look_at_slot(tx, service, slot);
         if (look.next) { slot_agenda_.set(name, *look.next); }
     }
+    return true;
 }
 
 void ServiceLoop::look_at_one_slot(Tx& tx, const SlotName& name) {

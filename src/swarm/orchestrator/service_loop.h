@@ -51,7 +51,8 @@ class ServiceLoop : public Reconciler {
     void look_at_noted_services(Tx& tx);
     void look_at_noted_slots(Tx& tx);
     void look_at_one_service(Tx& tx, const std::string& id);
-    void look_at_each_slot(Tx& tx, const pb::Service& service, const Slots& slots);
+    /// False when there was no room for all of them.
+    bool look_at_each_slot(Tx& tx, const pb::Service& service, const Slots& slots);
     void look_at_one_slot(Tx& tx, const SlotName& name);
     ServicePtr service(const Store& store, std::string_view id) const;
 

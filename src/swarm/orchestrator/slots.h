@@ -87,6 +87,11 @@ template <class Key> class Agenda {
     std::map<Key, Instant> times_;
 };
 
+/// A transaction of the log has its limits: whoever finds no room leaves the rest for the next one,
+/// and asks to be run again at once.
+inline constexpr std::size_t changes_max = 3000;
+inline bool has_room(const Tx& tx) { return tx.changes().size() < changes_max; }
+
 /// The earlier of the two, where nothing is never.
 inline std::optional<Instant> earlier(std::optional<Instant> a, std::optional<Instant> b) {
     if (!a || !b) { return a ? a : b; }

@@ -196,6 +196,10 @@ class Update {
         const auto at_once = rules_.parallelism == 0 ? UINT64_MAX : rules_.parallelism;
         auto next = outdated_.begin();
         for (; next != outdated_.end() && busy_ < at_once; ++next, ++busy_) {
+            if (!has_room(tx_)) {
+                wake(now_);
+                break;
+            }
             update_slot(tx_, service_, **next);
             ++unfinished_;
         }
