@@ -1,4 +1,5 @@
 """`shoal machine`: full nodes on this computer, their power, their disks, their cables, and that nothing of them stays."""
+import glob
 import json
 import os
 import shlex
@@ -330,13 +331,14 @@ def test_rm_leaves_nothing_behind(clusters):
     in_parallel(lambda m: m.docker("run", "-d", "-p", "80:80", "busybox", "sleep", "100000"), made)
     c.cut(*made)
     pids = [p for m in made for p in [m.first_pid, *host.descendants(m.first_pid)]]
-    assert mounts_below(c.root) == [c.root + "/.switch"]  # the one trace, while they live
+    groups = [g for m in made for g in glob.glob(f"/sys/fs/cgroup/*/shoal-machines/{m.state['id']}") + glob.glob(f"/sys/fs/cgroup/shoal-machines/{m.state['id']}")]
+    assert groups and mounts_below(c.root) == [c.root + "/.switch"]  # the one trace, while they live
     during = host.difference(before, host.picture())
     assert all(line.startswith(("mounts", "cgroups")) for line in during), during
     c.remove(*made)
     assert not [p for p in pids if host.alive(p)]
-    left = [x for x in host.difference(before, host.picture()) if "shoal-machines" in x or c.root in x or not x.startswith("cgroups")]
-    assert left == [] and os.listdir(c.root) == [".lock"]
+    left = [x for x in host.difference(before, host.picture()) if c.root in x or not x.startswith("cgroups")]
+    assert left == [] and not [g for g in groups if os.path.exists(g)] and os.listdir(c.root) == [".lock"]
 
 
 def test_machines_of_two_roots_do_not_know_each_other(cluster, clusters):

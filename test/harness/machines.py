@@ -216,7 +216,8 @@ class Cluster:
         groups = []
         for name in names:
             with open(f"{self.root}/{name}/machine.json") as f:
-                groups += glob.glob(f"/sys/fs/cgroup/*/shoal-machines/{json.load(f)['id']}")
+                id = json.load(f)["id"]
+            groups += glob.glob(f"/sys/fs/cgroup/*/shoal-machines/{id}") + glob.glob(f"/sys/fs/cgroup/shoal-machines/{id}")
         if names:
             self("rm", "-f", *names)
         self.machines = []
