@@ -26,7 +26,10 @@ constexpr std::chrono::milliseconds leader_pause(100);
 /// In the order in which they have their say: who ought to be where, then what that takes, then
 /// which node.
 struct Manager::Parts {
-    explicit Parts(const std::string& node_id) : statuses(node_id) {}
+    explicit Parts(const std::string& node_id)
+        : statuses(node_id), rebalancer([this](const pb::Task& task, const pb::Node& node) {
+              return scheduler.fits(task, node);
+          }) {}
     ManagerStatuses statuses;
     CertificateSigner signer;
     RootRotation rotation;

@@ -252,4 +252,9 @@ std::string Scheduler::explain_group(const TaskNeeds& needs) {
     return refusals.text();
 }
 
+bool Scheduler::fits(const pb::Task& task, const pb::Node& node) const {
+    const auto known = nodes_.find(node.id());
+    return known != nodes_.end() && !refuse(read_needs(task), known->second);
+}
+
 } // namespace shoal::swarm

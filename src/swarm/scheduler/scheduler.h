@@ -18,6 +18,9 @@ class Scheduler final : public Reconciler {
     void observe(const Store& store, const Change& change) override;
     std::optional<Instant> run(Tx& tx) override;
 
+    /// Whether the node could take the task besides what it has. False for nodes it has not seen.
+    bool fits(const pb::Task& task, const pb::Node& node) const;
+
     std::uint64_t nodes_asked() const { return nodes_asked_; } ///< so far; what placing costs
 
   private:

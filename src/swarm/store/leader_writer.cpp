@@ -85,6 +85,15 @@ net::Task<Result<std::int64_t>> LeaderWriter::write(LogTxn txn, std::string fenc
             trouble_.clear();
             co_return outcome->revision;
         }
+        if (!outcome && outcome.error().code == Errc::Exhausted) {
+            // What filled the log may have been this very write.
+            trouble_ = outcome.error().message;
+            const auto held = co_await log_.get(key, limit);
+            const bool written = held && *held && (*held)->value == fence;
+            if (!written) { co_return outcome.error(); }
+            fence_revision_ = (*held)->revision;
+            co_return fence_revision_;
+        }
         if (!outcome) {
             trouble_ = outcome.error().message;
             unsure = unsure || is_unsure(outcome.error());
