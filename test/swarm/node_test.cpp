@@ -43,6 +43,20 @@ TEST_F(NodeTest, a_new_task_runs_within_milliseconds) {
     EXPECT_EQ(world.store.get<pb::Task>("t1")->status().applied_by(), "m1");
 }
 
+TEST_F(NodeTest, a_manager_that_writes_slowly_is_not_left_and_takes_its_nodes_for_alive) {
+    world.writer.takes = 4s;
+    begin();
+    world.put_task("t1", "n1");
+    world.pass_until([&] { return world.state_of("t1") == pb::RUNNING; });
+    world.writer.takes = 7s; // longer than an agent waits for an answer
+    world.set_desired("t1", pb::SHUTDOWN);
+    world.pass_until([&] { return world.state_of("t1") == pb::SHUTDOWN; });
+    world.writer.takes = 0s;
+    world.pass(20s);
+    EXPECT_TRUE(world.ready("n1"));
+    EXPECT_EQ(n1->transport->connects, 1u);
+}
+
 TEST_F(NodeTest, a_hundred_tasks_of_a_slow_writer_come_in_few_writes) {
     begin();
     world.writer.takes = 20ms;

@@ -2,15 +2,30 @@
 
 namespace shoal::swarm {
 
-net::Task<Result<std::int64_t>> WorldWriter::submit(Mutation mutation, net::Until until) {
-    if (takes > 0s) {
-        const auto wake =
-            co_await net::sleep(world.loop, until.no_later_than(world.loop.in(takes)));
-        if (wake == net::Wake::Cancelled) { co_return net::to_result(wake, "write").error(); }
+struct WorldWriter::Waiting {
+    Waiting(net::Loop& loop, Mutation what) : mutation(std::move(what)), done(loop) {}
+    Mutation mutation;
+    net::Flag done;
+    Result<void> outcome = ok();
+};
+
+net::Task<void> WorldWriter::write(std::shared_ptr<Waiting> waiting) {
+    if (takes > 0s) { co_await net::sleep(world.loop, net::Until(world.loop.in(takes))); }
+    if (world.leader == nullptr) {
+        waiting->outcome = Error{Errc::Unavailable, "nobody leads"};
+    } else {
+        waiting->outcome = apply(waiting->mutation);
     }
-    if (world.leader == nullptr) { co_return Error{Errc::Unavailable, "nobody leads"}; }
-    auto applied = apply(mutation);
-    if (!applied) { co_return applied.error(); }
+    waiting->done.set();
+}
+
+/// Who does not wait any longer has it written nevertheless, as with the real one.
+net::Task<Result<std::int64_t>> WorldWriter::submit(Mutation mutation, net::Until until) {
+    auto waiting = std::make_shared<Waiting>(world.loop, std::move(mutation));
+    world.scope.spawn(write(waiting));
+    const auto wake = co_await waiting->done.wait(until);
+    CO_TRY(net::to_result(wake, "write"));
+    CO_TRY(waiting->outcome);
     co_return world.store.revision;
 }
 

@@ -33,6 +33,8 @@ struct WorldWriter final : Writer {
     explicit WorldWriter(World& of) : world(of) {}
     net::Task<Result<std::int64_t>> submit(Mutation mutation, net::Until until) override;
     Result<void> apply(const Mutation& mutation);
+    struct Waiting;
+    net::Task<void> write(std::shared_ptr<Waiting> waiting);
     World& world;
     std::chrono::nanoseconds takes{};
     std::size_t writes = 0; ///< transactions that changed something

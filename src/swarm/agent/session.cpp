@@ -20,6 +20,7 @@ constexpr nanoseconds period_max = 60s;
 constexpr nanoseconds silence_min = 1500ms;
 constexpr nanoseconds silence_max = 5s;
 constexpr nanoseconds reopen_pause = 100ms;
+constexpr nanoseconds report_pause = 1s;
 constexpr nanoseconds goodbye_limit = 1s;
 
 /// How long a manager may take to answer a heartbeat.
@@ -201,11 +202,15 @@ net::Task<Result<void>> AgentSession::report_statuses(net::Until until) {
         auto taken = with_.pending.take(statuses_max);
         const auto limit = until.no_later_than(with_.loop.in(settings_.answer_timeout));
         auto outcome = co_await report(taken, limit);
-        if (!outcome) {
-            with_.pending.put_back(std::move(taken));
-            co_return outcome;
+        if (outcome) {
+            with_.pending.confirm();
+            continue;
         }
-        with_.pending.confirm();
+        with_.pending.put_back(std::move(taken));
+        // A manager that is alive and cannot write at present will take them later; whether it is
+        // alive, heartbeats tell.
+        if (until.cancelled() || outcome.error().code != Errc::Timeout) { co_return outcome; }
+        co_await net::sleep(with_.loop, until.no_later_than(with_.loop.in(report_pause)));
     }
 }
 

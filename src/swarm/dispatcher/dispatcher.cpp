@@ -10,6 +10,7 @@ using std::chrono::nanoseconds;
 
 constexpr nanoseconds heartbeat_default = 5s;
 constexpr nanoseconds request_limit = 10s; ///< for a request to arrive whole
+constexpr nanoseconds registration_patience = 10s;
 constexpr nanoseconds absence_max = 5min;
 constexpr nanoseconds quiet_span = 100ms; ///< for stock engines: changes are sent together
 constexpr nanoseconds settle_max = 1s;
@@ -253,7 +254,9 @@ Dispatcher::SessionPtr Dispatcher::begin_session(const Caller& caller, AgentKind
     session->kind = kind;
     sessions_[caller.node_id] = session;
     ++turns_[caller.node_id];
-    heard_of(session);
+    // It cannot send heartbeats before it has heard its session's id, which waits for the writer.
+    expect(caller.node_id,
+           parts_.loop.now() + std::max(registration_patience, pulse(kind).silence));
     return session;
 }
 
@@ -306,6 +309,7 @@ net::Task<Result<void>> Dispatcher::register_in_store(SessionPtr session,
     const auto written = co_await parts_.writer.submit(std::move(mutation), until);
     if (!written) { co_return written.error(); }
     session->registered = true;
+    if (is_current(session)) { heard_of(session); }
     co_return ok();
 }
 

@@ -10,6 +10,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t subscriptions_max = 1000;
 constexpr std::size_t selected_max = 1000; ///< ids in one selector
+constexpr std::size_t outbox_max = 4000;   ///< messages to one node
 constexpr std::size_t queue_bytes_max = 1 << 20;
 constexpr std::size_t line_overhead = 128;
 constexpr auto request_limit = 10s;
@@ -98,7 +99,7 @@ struct LogBroker::Subscription {
 struct LogBroker::Listener {
     explicit Listener(net::Loop& loop) : added(loop) {}
     std::string node_id;
-    std::deque<pb::SubscriptionMessage> outbox; ///< at most two for each subscription
+    std::deque<pb::SubscriptionMessage> outbox;
     net::WaitQueue added;
     net::Cancel stop;
 };
@@ -161,8 +162,14 @@ void LogBroker::ask_node(const SubscriptionPtr& subscription, const std::string&
             to_timestamp(from_timestamp(last->second) + 1ns);
         message.mutable_options()->set_tail(0);
     }
-    listener->second->outbox.push_back(std::move(message));
-    listener->second->added.wake_all();
+    post(*listener->second, std::move(message));
+}
+
+/// A node that does not even read what it is asked is sent away.
+void LogBroker::post(Listener& listener, pb::SubscriptionMessage message) {
+    if (listener.outbox.size() >= outbox_max) { return listener.stop.cancel(); }
+    listener.outbox.push_back(std::move(message));
+    listener.added.wake_all();
 }
 
 void LogBroker::tell_closed(const SubscriptionPtr& subscription) {
@@ -172,8 +179,7 @@ void LogBroker::tell_closed(const SubscriptionPtr& subscription) {
     for (const auto& [node_id, state] : subscription->nodes) {
         const auto listener = listeners_.find(node_id);
         if (listener == listeners_.end() || state == Subscription::Node::Done) { continue; }
-        listener->second->outbox.push_back(message);
-        listener->second->added.wake_all();
+        post(*listener->second, message);
     }
 }
 

@@ -55,6 +55,7 @@ class LogBroker {
     Result<void> check(const Caller& caller) const;
     void ask_nodes(const SubscriptionPtr& subscription);
     void ask_node(const SubscriptionPtr& subscription, const std::string& node_id);
+    void post(Listener& listener, pb::SubscriptionMessage message);
     void tell_closed(const SubscriptionPtr& subscription);
     net::Task<Result<void>> deliver(SubscriptionPtr subscription, Take take, net::Until until);
     net::Task<Result<void>> send_subscriptions(Listener* listener, net::GrpcCall* call);
