@@ -45,6 +45,8 @@ struct WorldManager final : LeaderRoute {
     bool leads() const override { return leading; }
     net::Task<Result<std::shared_ptr<Channel>>> leader(net::Until until) override;
     bool is_removed(const std::string& node_id) const override;
+    /// Changes of roles are not the subject here.
+    Role present_role(const std::string&) const override { return Role::Manager; }
     std::string cluster_id() const override { return "c1"; }
 
     World& world;

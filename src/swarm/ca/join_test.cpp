@@ -110,6 +110,11 @@ struct Manager final : LeaderRoute, Writer {
     bool is_removed(const std::string& id) const override {
         return store.cluster()->blacklisted_certificates().contains(id);
     }
+    Role present_role(const std::string& id) const override {
+        const auto node = store.get<pb::Node>(id);
+        if (!node) { return Role::None; }
+        return node->role() == pb::MANAGER ? Role::Manager : Role::Worker;
+    }
     std::string cluster_id() const override { return "c1"; }
     std::string address() const { return "127.0.0.1:" + std::to_string(transport->port()); }
     std::string token(pb::NodeRole role = pb::WORKER) const {

@@ -21,6 +21,14 @@ constexpr std::chrono::seconds connect_limit(5);
 constexpr std::chrono::seconds leader_patience(5); ///< while there is none
 constexpr std::chrono::milliseconds leader_pause(100);
 
+/// What is open of it must not go on: it was removed, or is a manager no more.
+bool has_lost_rights(const Change& change) {
+    const auto before = change.old_as<pb::Node>();
+    const auto after = change.new_as<pb::Node>();
+    if (!after) { return true; }
+    return before && before->role() == pb::MANAGER && after->role() == pb::WORKER;
+}
+
 } // namespace
 
 /// In the order in which they have their say: who ought to be where, then what that takes, then
@@ -144,6 +152,12 @@ bool Manager::is_removed(const std::string& node_id) const {
     return cluster && cluster->blacklisted_certificates().contains(node_id);
 }
 
+Role Manager::present_role(const std::string& node_id) const {
+    const auto node = store().get<pb::Node>(node_id);
+    if (!node) { return Role::None; }
+    return node->role() == pb::MANAGER ? Role::Manager : Role::Worker;
+}
+
 std::string Manager::trouble() const {
     if (broken_) { return broken_->message; }
     const auto& status = leadership_.status();
@@ -162,8 +176,7 @@ void Manager::hear(const std::vector<Change>& changes) {
         dispatcher_.observe(change);
         broker_.observe(change);
         if (change.kind == Kind::Node) { roles_.look(); }
-        const bool gone = change.kind == Kind::Node && !exists(change.after);
-        if (gone) { server_.drop(change.id); }
+        if (change.kind == Kind::Node && has_lost_rights(change)) { server_.drop(change.id); }
     }
     dispatcher_.flush();
     for (const Told& told : told_) { told(changes); }

@@ -59,6 +59,7 @@ class Manager final : public LeaderRoute, private LeaderDuties, private MemberGi
     bool leads() const override { return writer_.leads(); }
     net::Task<Result<std::shared_ptr<Channel>>> leader(net::Until until) override;
     bool is_removed(const std::string& node_id) const override;
+    Role present_role(const std::string& node_id) const override;
     std::string cluster_id() const override { return cluster_id_; }
 
   private:

@@ -43,7 +43,8 @@ Membership::Membership(net::Loop& loop, const Store& store, Log& log, Writer& wr
 Result<NodePtr> Membership::manager_node(const std::string& node_id) const {
     auto node = store_.get<pb::Node>(node_id);
     if (!node) { return not_found("node", node_id); }
-    if (node->role() != pb::MANAGER) {
+    // One that is being demoted has lost its member already, and must not come again.
+    if (node->role() != pb::MANAGER || node->spec().desired_role() != pb::MANAGER) {
         return Error{Errc::Forbidden, "node " + node_id + " is not a manager"};
     }
     return node;

@@ -93,6 +93,12 @@ std::vector<std::string> RpcServer::methods() const {
     return all;
 }
 
+/// Who only passes a call on may not have heard yet: the one that answers it asks.
+bool RpcServer::is_manager(const Row& row, const std::string& node_id) const {
+    if (row.where == Where::Leader && !route_.leads()) { return true; }
+    return route_.present_role(node_id) == Role::Manager;
+}
+
 Result<Caller> RpcServer::judge(const Row& row, const net::GrpcCall& call,
                                 const Caller& caller) const {
     Caller real = caller;
@@ -101,6 +107,9 @@ Result<Caller> RpcServer::judge(const Row& row, const net::GrpcCall& call,
         if (!may_speak) { return denied("only managers speak for others"); }
         if (route_.is_removed(caller.node_id)) {
             return denied("node " + caller.node_id + " was removed from the swarm");
+        }
+        if (!is_manager(row, caller.node_id)) {
+            return denied("node " + caller.node_id + " is not a manager any more");
         }
         real = original_caller(call);
     }
@@ -119,6 +128,9 @@ Result<Caller> RpcServer::judge(const Row& row, const net::GrpcCall& call,
     if (!may_call(row.allowed, real.role)) {
         return denied(real.role == Role::None ? "a certificate of this cluster is needed"
                                               : "only managers may call this");
+    }
+    if (row.allowed == Allowed::Managers && !is_manager(row, real.node_id)) {
+        return denied("node " + real.node_id + " is not a manager any more");
     }
     return real;
 }

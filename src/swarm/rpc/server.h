@@ -30,6 +30,8 @@ class LeaderRoute {
     virtual net::Task<Result<std::shared_ptr<Channel>>> leader(net::Until until) = 0;
     /// Removed nodes call in vain, whatever their certificate says.
     virtual bool is_removed(const std::string& node_id) const = 0;
+    /// As the cluster's state has it now; a certificate may be older. None: no such node.
+    virtual Role present_role(const std::string& node_id) const = 0;
     /// "" until it is known.
     virtual std::string cluster_id() const = 0;
 };
@@ -67,6 +69,7 @@ class RpcServer {
                                    Caller caller, net::Until until);
     net::Task<void> serve_in_scope(Incoming incoming, net::Cancel* cancel);
     Result<Caller> judge(const Row& row, const net::GrpcCall& call, const Caller& caller) const;
+    bool is_manager(const Row& row, const std::string& node_id) const;
 
     net::Loop& loop_;
     LeaderRoute& route_;

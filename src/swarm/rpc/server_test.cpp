@@ -59,6 +59,9 @@ struct Manager : LeaderRoute, Transport {
         co_return std::shared_ptr<Channel>(std::move(*made));
     }
     bool is_removed(const std::string& id) const override { return id == "gone"; }
+    Role present_role(const std::string& id) const override {
+        return id == "w1" || id == "demoted" ? Role::Worker : Role::Manager;
+    }
     std::string cluster_id() const override { return "c1"; }
 
     net::Task<Result<net::StreamPtr>> connect(std::string, Trust, net::Until) override {
@@ -130,6 +133,14 @@ TEST_F(RpcTest, a_worker_cannot_call_what_is_for_managers) {
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().code, Errc::Forbidden);
     EXPECT_TRUE(ask(leader, Caller{"m3", Role::Manager, "c1", ""}, secret));
+}
+
+TEST_F(RpcTest, who_is_no_manager_any_more_is_refused_whatever_its_certificate_says) {
+    const Caller demoted{"demoted", Role::Manager, "c1", ""};
+    EXPECT_EQ(ask(leader, demoted, secret).error().code, Errc::Forbidden);
+    EXPECT_TRUE(ask(leader, demoted));
+    follower.name = "demoted"; // nor does it speak for others
+    EXPECT_EQ(ask(follower, worker).error().code, Errc::Forbidden);
 }
 
 TEST_F(RpcTest, strangers_foreigners_and_removed_nodes_are_refused) {
