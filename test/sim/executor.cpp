@@ -3,6 +3,10 @@
 #include "net/sleep.h"
 
 namespace shoal::sim {
+namespace {
+constexpr std::chrono::seconds work_span(3);
+constexpr std::chrono::seconds hang_span(40);
+} // namespace
 
 class SimController final : public Controller {
   public:
@@ -14,6 +18,7 @@ class SimController final : public Controller {
             co_return internal("no such image: " + task_->spec().container().image());
         }
         machine_.containers_[task_->id()].task = task_;
+        if (machine_.on_container) { machine_.on_container(*task_); }
         co_return ok();
     }
 
@@ -46,7 +51,15 @@ class SimController final : public Controller {
                 if (code == 0) { co_return ok(); }
                 co_return internal("task: non-zero exit (" + std::to_string(code) + ")");
             }
-            const net::Wake wake = co_await machine_.changed_.wait(until);
+            // The program of a job does its work and ends.
+            net::Until limit = until;
+            const bool works = task_->desired_state() == pb::COMPLETE;
+            if (works) { limit = until.no_later_than(machine_.loop_.in(work_span)); }
+            const net::Wake wake = co_await machine_.changed_.wait(limit);
+            if (wake == net::Wake::Timeout && works) {
+                machine_.end_program(task_->id(), 0);
+                continue;
+            }
             if (wake != net::Wake::Raised) { co_return net::to_result(wake, "wait"); }
         }
     }
@@ -91,12 +104,13 @@ class SimController final : public Controller {
 
     net::Task<Result<void>> step(net::Until until) {
         const auto most = static_cast<std::uint64_t>(machine_.weather.step_max.count()) + 1;
-        const std::chrono::milliseconds span(machine_.random_.below(most));
-        const bool hangs = chance(machine_.weather.hangs);
-        net::Until limit = until;
-        if (!hangs) { limit = until.no_later_than(machine_.loop_.in(span)); }
+        std::chrono::milliseconds span(machine_.random_.below(most));
+        if (chance(machine_.weather.hangs)) { span = hang_span; }
+        const auto end = machine_.loop_.now() + span;
+        const net::Until limit = until.no_later_than(Deadline(end));
         const net::Wake wake = co_await net::sleep(machine_.loop_, limit);
-        if (wake == net::Wake::Cancelled || hangs) { co_return net::to_result(wake, "step"); }
+        const bool early = wake == net::Wake::Cancelled || machine_.loop_.now() < end;
+        if (early) { co_return net::to_result(wake, "step"); }
         co_return ok();
     }
 
@@ -130,8 +144,7 @@ net::Task<Result<pb::NodeDescription>> SimExecutor::describe(net::Until) {
 }
 
 std::unique_ptr<Controller> SimExecutor::make_controller(TaskPtr task, Dependencies dependencies) {
-    auto& secrets = given[task->id()];
-    for (const auto& [id, secret] : dependencies.secrets) { secrets.insert(id); }
+    if (on_controller) { on_controller(*task, dependencies); }
     return std::make_unique<SimController>(*this, std::move(task));
 }
 

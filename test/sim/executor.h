@@ -7,7 +7,7 @@
 #include "net/loop.h"
 #include "net/signal.h"
 
-#include <set>
+#include <functional>
 
 namespace shoal::sim {
 
@@ -48,8 +48,8 @@ class SimExecutor final : public Executor {
     ExecutorWeather weather;
     std::int64_t nano_cpus = 8'000'000'000;
     std::int64_t memory_bytes = 16LL << 30;
-    /// Secrets that a task was given, by task id.
-    std::map<std::string, std::set<std::string>> given;
+    std::function<void(const pb::Task&, const Dependencies&)> on_controller;
+    std::function<void(const pb::Task&)> on_container;
 
   private:
     friend class SimController;

@@ -28,6 +28,7 @@ net::LinkWeather SimNet::weather(std::string from, std::string to) {
     net::LinkWeather out;
     out.delay = [this, from, to](std::size_t) -> std::optional<nanoseconds> {
         if (!passes(from, to)) { return std::nullopt; }
+        if (pace.breaks > 0 && random_.below(100'000) < pace.breaks) { return std::nullopt; }
         const auto span = static_cast<std::uint64_t>((pace.delay_max - pace.delay_min).count()) + 1;
         return pace.delay_min +
                std::chrono::microseconds(static_cast<std::int64_t>(random_.below(span)));

@@ -6,6 +6,7 @@
 #include "swarm/rpc/tls_transport.h"
 
 #include "net/loop.h"
+#include "net/pipe_pair.h"
 #include "net/signal.h"
 
 #include <deque>
@@ -18,7 +19,7 @@ using namespace swarm;
 struct NetWeather {
     std::chrono::microseconds delay_min{100};
     std::chrono::microseconds delay_max{2000};
-    std::uint32_t breaks = 0; ///< of 100,000 writes break their connection
+    std::uint32_t breaks = 0; ///< of 100,000 writes are lost, and so their connection
 };
 
 class SimNet {

@@ -8,6 +8,7 @@ namespace shoal::sim {
 namespace {
 
 constexpr std::chrono::milliseconds look_pause(50);
+constexpr std::chrono::seconds join_limit(60);
 
 std::string token_of(const Store& store, pb::NodeRole role) {
     const auto cluster = store.cluster();
@@ -38,7 +39,7 @@ net::Task<Result<Log*>> SimLogHost::start(LogStart how, net::Until) {
     co_await net::yield(loop_);
     switch (how.how) {
     case LogStart::How::New:
-        cluster_ = std::make_unique<FakeCluster>(loop_, random_);
+        cluster_ = std::make_unique<FakeCluster>(loop_, random_, settings_);
         member_ = cluster_->bootstrap(how.name, how.peer_url);
         break;
     case LogStart::How::Join: {
@@ -76,7 +77,26 @@ Result<void> SimLogHost::erase() {
 
 Machine::Machine(World& in, std::string named)
     : world(in), host(std::move(named)), clock(in.loop), executor(in.loop, in.random, host),
-      log_host(in.log, in.loop, in.random) {}
+      log_host(in.log, in.log_settings, in.loop, in.random) {
+    executor.on_controller = [this](const pb::Task& task, const Dependencies& dependencies) {
+        if (world.observer != nullptr) {
+            world.observer->controller_made(*this, task, dependencies);
+        }
+    };
+    executor.on_container = [this](const pb::Task& task) {
+        if (world.observer != nullptr) { world.observer->container_made(*this, task); }
+    };
+}
+
+void Machine::watch_manager() {
+    Manager* const manager = member ? member->manager() : nullptr;
+    if (manager == watched) { return; }
+    watched = manager;
+    if (manager == nullptr) { return; }
+    manager->subscribe([this](const std::vector<Change>& changes) {
+        if (world.observer != nullptr) { world.observer->changed(*this, changes); }
+    });
+}
 
 void Machine::start() {
     ASSERT(!member);
@@ -84,13 +104,11 @@ void Machine::start() {
     const auto make_transport = [this](CredentialsPtr credentials) -> std::unique_ptr<Transport> {
         return std::make_unique<SimTransport>(world.net, clock, std::move(credentials), host);
     };
-    const auto log = [this](std::string line) {
-        const auto at = world.loop.now().time_since_epoch() / std::chrono::milliseconds(1);
-        world.lines.push_back(fmt::format("{:9} {} {}", at, host, line));
-    };
+    const auto log = [this](std::string line) { world.say(host + " " + line); };
     MemberSeams seams{world.loop, clock,          world.random, executor, memory,
                       log_host,   make_transport, directory,    log};
     member = std::make_unique<Member>(std::move(seams));
+    member->on_change([this] { watch_manager(); });
     scope = std::make_unique<net::TaskScope>(world.loop);
     scope->spawn(member->start());
 }
@@ -98,17 +116,20 @@ void Machine::start() {
 void Machine::kill_daemon() {
     if (scope) { scope->destroy_all(); }
     scope.reset();
+    if (member) { member->on_change({}); }
     member.reset();
+    watched = nullptr;
     log_host.crash();
-    world.net.set_dead(host, true);
 }
 
 void Machine::power_cut() {
+    world.net.set_dead(host, true);
     kill_daemon();
     executor.power_cut();
 }
 
-World::World(std::uint64_t seed, std::size_t machines) : random(seed), net(loop, random) {
+World::World(std::uint64_t seed, std::size_t machines)
+    : random(seed), net(loop, random), began_(loop.now()) {
     auto folder = os::TempDir::create("/dev/shm");
     ASSERT(folder.has_value());
     folder_ = std::move(*folder);
@@ -155,8 +176,9 @@ net::Task<Result<void>> World::join(Machine& machine, pb::NodeRole role) {
     request.token = token_of(leading->member->manager()->store(), role);
     request.listen_address = "0.0.0.0:2377";
     request.advertise_address = machine.address();
-    const net::Until limit(loop.in(std::chrono::seconds(60)));
-    co_return co_await machine.member->join(std::move(request), limit);
+    const net::Until limit(loop.in(join_limit));
+    auto task = machine.member->join(std::move(request), limit);
+    co_return co_await run_on<void>(machine, std::move(task), join_limit);
 }
 
 net::Task<Result<void>> World::form(std::size_t managers) {
@@ -164,7 +186,8 @@ net::Task<Result<void>> World::form(std::size_t managers) {
     MemberInit request;
     request.listen_address = "0.0.0.0:2377";
     request.advertise_address = at(0).address();
-    const net::Until limit(loop.in(std::chrono::seconds(60)));
+    co_await net::yield(loop); // members look for what was there before
+    const net::Until limit(loop.in(join_limit));
     CO_TRY(co_await at(0).member->init(std::move(request), limit));
     for (std::size_t i = 1; i < size(); ++i) {
         CO_TRY(co_await join(at(i), i < managers ? pb::MANAGER : pb::WORKER));
@@ -172,20 +195,54 @@ net::Task<Result<void>> World::form(std::size_t managers) {
     co_return ok();
 }
 
-net::Task<Result<void>> World::change(Mutation mutation, net::Until until) {
-    Error last{Errc::Unavailable, "nobody leads"};
-    while (loop.now() < until.deadline.at()) {
-        Manager* const manager = leader();
-        if (manager != nullptr) {
-            const Mutation copy = mutation;
-            const auto outcome = co_await manager->writer().submit(copy, until);
-            if (outcome) { co_return ok(); }
-            last = outcome.error();
-            if (last.code != Errc::Unavailable) { co_return last; }
+net::Task<Asked> World::change(Mutation mutation, nanoseconds most) {
+    // Why the mutation was refused, when it was.
+    const auto refusal = std::make_shared<std::optional<std::string>>();
+    const Mutation noted = [mutation, refusal](Tx& tx) {
+        auto outcome = mutation(tx);
+        refusal->reset();
+        if (!outcome) { refusal->emplace(outcome.error().message); }
+        return outcome;
+    };
+    const auto end = loop.now() + most;
+    Asked asked;
+    asked.answer = Answer::Refused;
+    asked.error = "nobody leads";
+    while (loop.now() < end) {
+        Machine* const machine = leading_machine();
+        if (machine != nullptr) {
+            const net::Until limit{Deadline(end)};
+            auto task = machine->member->manager()->writer().submit(noted, limit);
+            const auto outcome =
+                co_await run_on<std::int64_t>(*machine, std::move(task), end - loop.now());
+            if (outcome) { co_return Asked{Answer::Done, "", *outcome}; }
+            asked.error = outcome.error().message;
+            const bool refused = refusal->has_value() && **refusal == asked.error;
+            if (refused) { co_return asked; }
+            if (outcome.error().code != Errc::Unavailable) {
+                asked.answer = Answer::Unknown;
+                co_return asked;
+            }
         }
         co_await net::sleep(loop, loop.in(look_pause));
     }
-    co_return last;
+    co_return asked;
+}
+
+void World::cut(Machine& from, Machine& to, bool nodes, bool log_members) {
+    if (nodes) { net.cut(from.host, to.host); }
+    const bool both = !from.log_host.member().empty() && !to.log_host.member().empty();
+    if (log_members && log && both) { log->cut(from.log_host.member(), to.log_host.member()); }
+}
+
+void World::heal() {
+    net.heal();
+    if (log) { log->heal_all(); }
+}
+
+void World::say(std::string line) {
+    const auto at = (loop.now() - began_) / std::chrono::milliseconds(1);
+    lines.push_back(fmt::format("{:7} {}", at, line));
 }
 
 } // namespace shoal::sim
