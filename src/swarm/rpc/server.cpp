@@ -17,6 +17,8 @@ constexpr auto manager_unit = "swarm-manager";
 constexpr auto worker_unit = "swarm-worker";
 
 constexpr std::chrono::seconds shortage_pause(1);
+/// Calls that one manager passes on for its nodes at once; each node has a few.
+constexpr std::uint32_t passed_on_max = 64 * 1024;
 
 Error denied(std::string_view why) {
     return Error{Errc::Forbidden, "permission denied: " + std::string(why)};
@@ -169,7 +171,9 @@ net::Task<Result<void>> RpcServer::serve_one(Incoming incoming, net::Until until
                    });
     }
     const net::Until limit(until.deadline, connection.cancel);
-    co_return co_await server.serve(std::move(incoming.stream), limit);
+    net::Http2Limits limits;
+    if (caller.role == Role::Manager) { limits.streams_max = passed_on_max; }
+    co_return co_await server.serve(std::move(incoming.stream), limit, limits);
 }
 
 net::Task<void> RpcServer::serve_in_scope(Incoming incoming, net::Cancel* cancel) {
