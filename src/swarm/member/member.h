@@ -124,6 +124,7 @@ class Member {
     net::Task<Result<mpb::JoinStoreResponse>> ask_for_member(mpb::JoinStoreRequest request,
                                                              net::Until until);
     net::Task<Result<void>> wait_for_promotion(std::string member_id, net::Until until);
+    std::vector<std::string> managers_to_call();
     net::Task<Result<std::unique_ptr<Channel>>> call_a_manager(net::Until until);
     net::Task<Result<void>> renew(net::Until until);
     void plan_next_renewal();
@@ -154,6 +155,7 @@ class Member {
     std::unique_ptr<net::TaskScope> manager_scope_;
     std::unique_ptr<net::TaskScope> join_scope_;
     std::optional<Error> join_error_;
+    std::size_t calls_made_ = 0; ///< to other managers, for this node
     Instant renew_at_{};
     net::Signal look_;
     net::WaitQueue moved_; ///< woken when state or roles change

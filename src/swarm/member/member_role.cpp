@@ -7,6 +7,8 @@
 
 #include "net/sleep.h"
 
+#include <algorithm>
+
 namespace shoal::swarm {
 namespace {
 
@@ -15,9 +17,21 @@ constexpr std::chrono::milliseconds promotion_pause(100);
 
 } // namespace
 
+/// Each time another one first, since one that answers may still know no leader; this node itself
+/// only when there is nobody else.
+std::vector<std::string> Member::managers_to_call() {
+    std::vector<std::string> all = agent_->managers();
+    if (all.size() > 1) { std::erase(all, saved_.advertise_address); }
+    if (all.empty()) { return all; }
+    const auto first = static_cast<std::ptrdiff_t>(calls_made_++ % all.size());
+    std::rotate(all.begin(), all.begin() + first, all.end());
+    return all;
+}
+
 net::Task<Result<std::unique_ptr<Channel>>> Member::call_a_manager(net::Until until) {
     Error last{Errc::Unavailable, "no manager of the swarm is known"};
-    for (const std::string& address : agent_->managers()) {
+    const std::vector<std::string> all = managers_to_call();
+    for (const std::string& address : all) {
         const net::Until limit = until.no_later_than(seams_.loop.in(call_limit));
         auto made =
             co_await Channel::connect(seams_.loop, *transport_, address, Trust::Managers, limit);
@@ -76,8 +90,9 @@ net::Task<Result<void>> Member::wait_for_promotion(std::string member_id, net::U
         auto channel = co_await call_a_manager(until);
         Result<void> outcome = ok();
         if (channel) {
+            const net::Until once = until.no_later_than(seams_.loop.in(call_limit));
             const auto answer =
-                co_await (*channel)->call<mpb::MemberResponse>(method_promote, request, until);
+                co_await (*channel)->call<mpb::MemberResponse>(method_promote, request, once);
             if (answer) { co_return ok(); }
             outcome = answer.error();
         } else {
