@@ -1,5 +1,7 @@
 #include "world.h"
 
+#include "crypto_random.h"
+
 #include "net/sleep.h"
 
 #include <fmt/format.h>
@@ -19,13 +21,20 @@ std::string token_of(const Store& store, pb::NodeRole role) {
 
 } // namespace
 
-std::uint64_t SimRandom::next() {
-    // splitmix64
-    std::uint64_t z = state_ += 0x9e3779b97f4a7c15ULL;
+namespace {
+// splitmix64
+constexpr std::uint64_t golden = 0x9e3779b97f4a7c15ULL;
+std::uint64_t mixed(std::uint64_t z) {
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
     return z ^ (z >> 31);
 }
+} // namespace
+
+/// Neighbouring seeds must not be neighbours in the sequence.
+SimRandom::SimRandom(std::uint64_t seed) : state_(mixed(mixed(seed + golden) ^ seed)) {}
+
+std::uint64_t SimRandom::next() { return mixed(state_ += golden); }
 
 void SimRandom::fill(std::span<std::uint8_t> out) {
     std::uint64_t value = 0;
@@ -130,6 +139,7 @@ void Machine::power_cut() {
 
 World::World(std::uint64_t seed, std::size_t machines)
     : random(seed), net(loop, random), began_(loop.now()) {
+    seed_crypto(seed);
     auto folder = os::TempDir::create("/dev/shm");
     ASSERT(folder.has_value());
     folder_ = std::move(*folder);
@@ -181,16 +191,17 @@ net::Task<Result<void>> World::join(Machine& machine, pb::NodeRole role) {
     co_return co_await run_on<void>(machine, std::move(task), join_limit);
 }
 
-net::Task<Result<void>> World::form(std::size_t managers) {
+net::Task<Result<void>> World::form(std::size_t managers, std::size_t first) {
     for (auto& machine : machines_) { machine->start(); }
     MemberInit request;
     request.listen_address = "0.0.0.0:2377";
-    request.advertise_address = at(0).address();
+    request.advertise_address = at(first).address();
     co_await net::yield(loop); // members look for what was there before
     const net::Until limit(loop.in(join_limit));
-    CO_TRY(co_await at(0).member->init(std::move(request), limit));
+    CO_TRY(co_await at(first).member->init(std::move(request), limit));
     for (std::size_t i = 1; i < size(); ++i) {
-        CO_TRY(co_await join(at(i), i < managers ? pb::MANAGER : pb::WORKER));
+        Machine& machine = at((first + i) % size());
+        CO_TRY(co_await join(machine, i < managers ? pb::MANAGER : pb::WORKER));
     }
     co_return ok();
 }

@@ -16,7 +16,7 @@ namespace shoal::sim {
 /// A seeded source of everything that is by chance.
 class SimRandom final : public Random {
   public:
-    explicit SimRandom(std::uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15ULL + 1) {}
+    explicit SimRandom(std::uint64_t seed);
     void fill(std::span<std::uint8_t> out) override;
 
   private:
@@ -113,8 +113,8 @@ class World {
     Manager* leader();
     Machine* leading_machine();
 
-    /// The first machine makes the cluster, the others join: `managers` of them as managers.
-    net::Task<Result<void>> form(std::size_t managers);
+    /// One machine makes the cluster, the others join in order: `managers` of them are managers.
+    net::Task<Result<void>> form(std::size_t managers, std::size_t first = 0);
     net::Task<Result<void>> join(Machine& machine, pb::NodeRole role);
     /// As a client with patience: asks whoever leads until it is answered or `most` is over.
     net::Task<Asked> change(Mutation mutation, nanoseconds most);

@@ -1,5 +1,5 @@
 // A simulated cluster forms, runs a service, loses its leader and gets it back.
-#include "world.h"
+#include "scenario.h"
 
 #include "swarm/manager/control/services.h"
 
@@ -77,6 +77,25 @@ TEST(SimWorld, LosesItsLeaderAndGoesOn) {
     EXPECT_TRUE(reached);
     if (testing::Test::HasFailure()) {
         for (const auto& line : world.lines) { std::puts(line.c_str()); }
+    }
+}
+
+/// Its own address comes first among the managers it knows, and it knows no leader.
+TEST(SimWorld, ANewManagerDoesNotAskItselfForItsVote) {
+    World world(1, 2);
+    const auto formed = net::run_task(world.loop, world.form(2, 1));
+    EXPECT_TRUE(formed) << formed.error().message;
+}
+
+TEST(SimScenario, TheSameSeedGivesTheSameTranscript) {
+    ScenarioOptions options;
+    options.steps = 8;
+    for (const std::uint64_t seed : {5U, 6U}) {
+        const auto first = run_scenario(seed, options);
+        const auto again = run_scenario(seed, options);
+        EXPECT_EQ(first.digest, again.digest) << "seed " << seed;
+        EXPECT_EQ(first.lines, again.lines) << "seed " << seed;
+        EXPECT_GT(first.changes, 50U);
     }
 }
 
