@@ -130,6 +130,9 @@ swarm::Standing Node::standing() const {
     }
     out.manager = store() != nullptr;
     out.certificates_expired = member_->certificate_has_expired();
+    if (out.certificates_expired && out.error.empty()) {
+        out.error = "the certificate of this node has run out; it asks the managers for a new one";
+    }
     if (auto info = member_->tls_info()) { out.tls = std::move(*info); }
     return out;
 }

@@ -94,6 +94,12 @@ bool EtcdHost::has_data() const {
     return EtcdProcess::has_data(settings);
 }
 
+bool EtcdHost::was_removed() const {
+    // Of all its ends only that one is Forbidden.
+    return process_ && process_->state() == EtcdProcess::State::Failed && process_->failure() &&
+           process_->failure()->code == Errc::Forbidden;
+}
+
 std::string EtcdHost::trouble() const {
     if (!process_ || !process_->failure()) { return ""; }
     return process_->failure()->message;

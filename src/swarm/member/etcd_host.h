@@ -17,6 +17,7 @@ class EtcdHost final : public LogHost {
     net::Task<void> stop() override;
     Result<void> erase() override;
     bool has_data() const override;
+    bool was_removed() const override;
     std::string trouble() const override;
     pid_t pid() const { return process_ ? process_->pid() : 0; }
 

@@ -29,12 +29,15 @@ class LogHost {
     virtual ~LogHost() = default;
     /// Running when it returns, though perhaps without a leader yet. The Log is the host's and
     /// lives until stop().
+    /// Fails: Forbidden when the others have removed this member.
     virtual net::Task<Result<Log*>> start(LogStart how, net::Until until) = 0;
     virtual net::Task<void> stop() = 0;
     /// Nothing is left of it on this node. It must not run.
     virtual Result<void> erase() = 0;
     /// There is something to start Again from.
     virtual bool has_data() const = 0;
+    /// It ended because the other members have removed this one, for good. False after stop().
+    virtual bool was_removed() const { return false; }
     /// Why it does not run, with the remedy; "" when it does.
     virtual std::string trouble() const = 0;
 };

@@ -12,6 +12,8 @@ namespace {
 constexpr std::chrono::seconds step_limit(30);
 constexpr std::chrono::seconds retry_pause(1);
 constexpr std::chrono::seconds look_pause(30);
+/// Managers look whether they have been removed from the log.
+constexpr std::chrono::seconds manager_look_pause(2);
 constexpr int peer_port_default = 2378;
 
 constexpr auto not_a_member = "This node is not part of a swarm";
@@ -194,7 +196,13 @@ net::Task<Result<void>> Member::take_up() {
     credentials_ = std::move(credentials);
     const net::Until until(seams_.loop.in(step_limit));
     const bool was_manager = certificate_role() == Role::Manager && seams_.log_host.has_data();
-    if (was_manager) { CO_TRY(co_await start_manager(log_start(LogStart::How::Again), until)); }
+    if (was_manager) {
+        const auto begun = co_await start_manager(log_start(LogStart::How::Again), until);
+        // The managers that are left say what this node is now (adjust_role()).
+        const bool removed = !begun && begun.error().code == Errc::Forbidden;
+        if (!begun && !removed) { co_return begun; }
+        if (removed) { seams_.log("swarm: " + begun.error().message); }
+    }
     plan_next_renewal();
     start_agent();
     set_state(MemberState::Active);
@@ -296,7 +304,8 @@ net::Task<void> Member::keep_role() {
         if (!outcome && !until.cancelled()) {
             seams_.log("swarm: role of this node: " + outcome.error().message);
         }
-        nanoseconds pause = outcome ? nanoseconds(look_pause) : nanoseconds(retry_pause);
+        nanoseconds pause = manager_ ? manager_look_pause : look_pause;
+        if (!outcome) { pause = retry_pause; }
         const nanoseconds due = renew_at_ - seams_.clock.now();
         if (renew_at_ != Instant{} && due > nanoseconds(0)) { pause = std::min(pause, due); }
         (void)co_await look_.wait(until.no_later_than(seams_.loop.in(pause)));

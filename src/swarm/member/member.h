@@ -108,6 +108,7 @@ class Member {
 
     // Beginning.
     net::Task<Result<void>> found_cluster(MemberInit request, net::Until until);
+    bool may_be_forced() const;
     net::Task<Result<void>> force_new_cluster(MemberInit request, net::Until until);
     net::Task<Result<std::string>> own_member_id(net::Until until);
     net::Task<Result<void>> submit_when_leading(Mutation mutation, net::Until until);
@@ -127,6 +128,11 @@ class Member {
     std::vector<std::string> managers_to_call();
     net::Task<Result<std::unique_ptr<Channel>>> call_a_manager(net::Until until);
     net::Task<Result<void>> renew(net::Until until);
+    net::Task<Result<void>> renew_by_own_store(net::Until until);
+    Result<NodeCredentials> sign_own() const;
+    Result<void> use_credentials(NodeCredentials next);
+    bool certificate_is_in_time() const;
+    net::Task<Result<void>> follow_removal(net::Until until);
     void plan_next_renewal();
     bool certificate_is_due() const;
 

@@ -131,11 +131,13 @@ net::Task<Result<std::string>> Member::own_member_id(net::Until until) {
     }
 }
 
+bool Member::may_be_forced() const {
+    return credentials_ && certificate_role() == Role::Manager && seams_.log_host.has_data();
+}
+
 net::Task<Result<void>> Member::force_new_cluster(MemberInit request, net::Until until) {
-    if (certificate_role() != Role::Manager || !seams_.log_host.has_data()) {
-        co_return Error{Errc::Unavailable,
-                        "a new cluster can only be forced on a node that was a manager"};
-    }
+    if (join_scope_) { co_await join_scope_->close(); }
+    set_state(MemberState::Pending);
     co_await stop_agent();
     co_await stop_manager();
     if (!request.advertise_address.empty()) {
@@ -171,6 +173,10 @@ net::Task<Result<std::string>> Member::init(MemberInit request, net::Until until
     if (state_ == MemberState::Locked) { co_return Error{Errc::Unavailable, swarm_locked}; }
     if (state_ != MemberState::Inactive && !force) {
         co_return Error{Errc::Unavailable, already_member};
+    }
+    if (state_ != MemberState::Inactive && !may_be_forced()) {
+        co_return Error{Errc::Unavailable,
+                        "a new cluster can only be forced on a node that was a manager"};
     }
     if (state_ != MemberState::Inactive) {
         auto forced = co_await force_new_cluster(std::move(request), until);

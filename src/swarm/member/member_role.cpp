@@ -1,5 +1,6 @@
 // The part of Member that follows what the managers want of this node: its role and its
 // certificate.
+#include "swarm/ca/certificate.h"
 #include "swarm/ca/founding.h"
 #include "swarm/ca/join.h"
 #include "swarm/manager/methods.h"
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::chrono::seconds call_limit(10);
 constexpr std::chrono::milliseconds promotion_pause(100);
+constexpr std::chrono::seconds own_store_patience(10);
 
 } // namespace
 
@@ -48,10 +50,65 @@ bool Member::certificate_is_due() const {
 net::Task<Result<void>> Member::renew(net::Until until) {
     const JoinSeams seams{seams_.loop, seams_.clock, *transport_, *credentials_};
     CO_TRY_LET(next, co_await renew_certificate(seams, agent_->managers(), until));
-    CO_TRY(keys_->save(next));
-    CO_TRY(credentials_->replace(std::move(next)));
+    CO_TRY(use_credentials(std::move(next)));
     plan_next_renewal();
-    agent_->describe_now();
+    co_return ok();
+}
+
+Result<void> Member::use_credentials(NodeCredentials next) {
+    TRY(keys_->save(next));
+    TRY(credentials_->replace(std::move(next)));
+    if (agent_) { agent_->describe_now(); }
+    return ok();
+}
+
+bool Member::certificate_is_in_time() const {
+    const auto& identity = credentials_->identity();
+    const Instant now = seams_.clock.now();
+    return identity && identity->not_before <= now && now < identity->not_after;
+}
+
+/// A manager has the cluster's root in its own store. Whether it still is a manager it cannot know
+/// for sure; but who has been removed is refused all the same, and has that root anyway.
+Result<NodeCredentials> Member::sign_own() const {
+    const Store& store = manager_->store();
+    const auto cluster = store.cluster();
+    const auto node = store.get<pb::Node>(saved_.node_id);
+    if (!cluster || !node || node->role() != pb::MANAGER) {
+        return Error{Errc::Forbidden, "this node is not a manager any more"};
+    }
+    TRY_LET(own, make_request());
+    const Subject subject{saved_.node_id, saved_.cluster_id, Role::Manager};
+    const Life life{seams_.clock.now(),
+                    from_duration(cluster->spec().ca_config().node_cert_expiry())};
+    NodeCredentials next;
+    TRY_LET(certificate, sign_node_certificate(signer_of(*cluster), own.request, subject, life));
+    next.certificate = std::move(certificate);
+    next.key = std::move(own.key);
+    next.roots = trusted_roots(*cluster);
+    TRY(tls_info_of(next.certificate, next.roots, life.now)); // it will be good for others too
+    return next;
+}
+
+/// Nobody trusts a manager whose certificate has run out, and when all have, nobody could renew
+/// any: each helps itself, and then asks for a proper one.
+net::Task<Result<void>> Member::renew_by_own_store(net::Until until) {
+    const net::Until limit = until.no_later_than(seams_.loop.in(own_store_patience));
+    const net::Wake wake = co_await manager_->when_loaded().wait(limit);
+    CO_TRY(net::to_result(wake, "wait for the store"));
+    CO_TRY_LET(next, sign_own());
+    CO_TRY(use_credentials(std::move(next)));
+    renew_at_ = seams_.clock.now();
+    seams_.log("swarm: this manager's certificate had run out; it has signed itself a new one");
+    co_return ok();
+}
+
+/// The others have taken this node's member out of the log.
+net::Task<Result<void>> Member::follow_removal(net::Until until) {
+    const auto turn = co_await changing_.acquire(until);
+    if (!turn) { co_return turn.error(); }
+    seams_.log("swarm: " + seams_.log_host.trouble());
+    co_await stop_manager();
     co_return ok();
 }
 
@@ -61,7 +118,15 @@ void Member::plan_next_renewal() {
 }
 
 net::Task<Result<void>> Member::adjust_role(net::Until until) {
-    if (node_.id().empty()) { co_return ok(); }
+    if (manager_ && seams_.log_host.was_removed()) { CO_TRY(co_await follow_removal(until)); }
+    if (manager_ && !certificate_is_in_time()) {
+        const auto helped = co_await renew_by_own_store(until);
+        (void)helped; // the other managers may help below
+    }
+    if (node_.id().empty()) { // nobody has told us our role; without a certificate nobody will
+        if (certificate_is_due()) { co_return co_await renew(until); }
+        co_return ok();
+    }
     const Role wanted = node_.role() == pb::MANAGER ? Role::Manager : Role::Worker;
     const bool rotate = node_.certificate().status().state() == pb::IssuanceStatus::ROTATE;
     if (wanted != certificate_role() || rotate || certificate_is_due()) {
@@ -73,7 +138,8 @@ net::Task<Result<void>> Member::adjust_role(net::Until until) {
     const auto turn = co_await changing_.acquire(until);
     if (!turn) { co_return turn.error(); }
     if (wanted == Role::Manager && !manager_) { co_return co_await become_manager(until); }
-    if (wanted == Role::Worker && manager_) { co_return co_await become_worker(until); }
+    const bool has_been_manager = manager_ || seams_.log_host.has_data();
+    if (wanted == Role::Worker && has_been_manager) { co_return co_await become_worker(until); }
     co_return ok();
 }
 
@@ -143,7 +209,8 @@ net::Task<Result<void>> Member::become_worker(net::Until) {
     CO_TRY(seams_.log_host.erase());
     saved_.peer_url.clear();
     CO_TRY(save());
-    co_return keys_->save(ManagerKeys());
+    CO_TRY(keys_->save(ManagerKeys()));
+    co_return keys_->use_unlock_key("", 0); // workers are not locked
 }
 
 void Member::heard_of_root(const std::string& root) {
