@@ -11,15 +11,15 @@ constexpr int first_port = 40000;
 std::string host_of(const std::string& address) { return address.substr(0, address.rfind(':')); }
 std::string port_of(const std::string& address) { return address.substr(address.rfind(':')); }
 
-Result<Identity> verify(const NodeCredentials& whose, const NodeCredentials& by, Instant now,
+Result<Verified> verify(const NodeCredentials& whose, const NodeCredentials& by, Instant now,
                         Verification::Side side) {
     TRY_LET(chain, parse_chain(whose.certificate));
     Verification how;
     how.roots = by.roots;
     how.at = now;
     how.side = side;
-    TRY_LET(verified, verify_chain(chain, how));
-    return verified.identity;
+    if (side == Verification::Side::Client) { how.grace = TlsTransportSettings().expired_grace; }
+    return verify_chain(chain, how);
 }
 
 } // namespace
@@ -58,16 +58,17 @@ Result<Caller> SimTransport::introduce(const SimNet::Listening& server, Trust tr
     Caller caller;
     if (trust == Trust::Nobody) { return caller; }
     const auto& theirs = server.credentials->held();
-    TRY_LET(server_identity,
+    TRY_LET(server_shows,
             verify(theirs, credentials_->held(), clock_.now(), Verification::Side::Server));
     if (trust == Trust::Root || credentials_->held().certificate.empty()) { return caller; }
-    if (server_identity.role != Role::Manager) {
+    if (server_shows.identity.role != Role::Manager) {
         return Error{Errc::Unauthorized, "the other end is no manager"};
     }
     TRY_LET(ours, verify(credentials_->held(), theirs, clock_.now(), Verification::Side::Client));
-    caller.node_id = ours.node_id;
-    caller.role = ours.role;
-    caller.cluster_id = ours.cluster_id;
+    caller.node_id = ours.identity.node_id;
+    caller.role = ours.identity.role;
+    caller.cluster_id = ours.identity.cluster_id;
+    caller.expired = ours.expired;
     return caller;
 }
 

@@ -58,6 +58,7 @@ net::Task<Result<Log*>> SimLogHost::start(LogStart how, net::Until) {
         break;
     }
     case LogStart::How::Again:
+        if (is_out()) { co_return Error{Errc::Forbidden, "removed from the log"}; }
         cluster_->restart(member_);
         break;
     case LogStart::How::ForceNew:
@@ -68,6 +69,14 @@ net::Task<Result<Log*>> SimLogHost::start(LogStart how, net::Until) {
     log_ = cluster_->log(member_);
     co_return log_.get();
 }
+
+bool SimLogHost::is_out() const {
+    if (member_.empty() || !cluster_) { return false; }
+    const auto all = cluster_->member_ids();
+    return std::find(all.begin(), all.end(), member_) == all.end();
+}
+
+bool SimLogHost::was_removed() const { return log_ && is_out(); }
 
 net::Task<void> SimLogHost::stop() {
     co_await net::yield(loop_);

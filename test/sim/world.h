@@ -48,7 +48,9 @@ class SimLogHost final : public LogHost {
     net::Task<void> stop() override;
     Result<void> erase() override;
     bool has_data() const override { return !member_.empty(); }
-    std::string trouble() const override { return ""; }
+    bool was_removed() const override;
+    std::string trouble() const override { return was_removed() ? "removed from the log" : ""; }
+    bool is_out() const; ///< the others have removed it
     /// SIGKILL of its process.
     void crash();
     const std::string& member() const { return member_; }
