@@ -1,0 +1,196 @@
+"""A swarm brought back by its operator: a forced new cluster, managers demoted while they are dead, roots rotated while one is away."""
+import pytest
+
+from harness.daemon import IS_SHOAL
+from harness.swarm import WAIT, form
+
+LONG_WAIT = 3 * WAIT
+pytestmark = pytest.mark.skipif(not IS_SHOAL, reason="who was a manager comes back by itself: Docker does not promise that")
+
+
+@pytest.fixture
+def swarm(clusters):
+    def make(managers=3, workers=0, **kw):
+        s = form(clusters(), managers, workers, init=["--dispatcher-heartbeat", "1s", *kw.pop("init", ())], **kw)
+        s.until_managers(*s.managers)
+        return s
+    return make
+
+
+def info(machine):
+    return machine.api.get("/info")["Swarm"]
+
+
+def is_worker(machine):
+    i = info(machine)
+    return i["LocalNodeState"] == "active" and not i["ControlAvailable"]
+
+
+def kept(machine):
+    """What nothing may change."""
+    swarm = machine.api.get("/swarm")
+    names = {kind: sorted(x["ID"] for x in machine.api.get("/" + kind)) for kind in ("nodes", "services", "secrets", "configs")}
+    return {"id": swarm["ID"], "tokens": swarm["JoinTokens"], "root": swarm["TLSInfo"]["TrustRoot"], **names}
+
+
+def force(machine, *words, ok=True):
+    return machine.docker("swarm", "init", "--force-new-cluster", "--advertise-addr", machine.address, *words, ok=ok, timeout=LONG_WAIT)
+
+
+def power_off(*machines):
+    for m in machines:
+        m.kill()
+
+
+def unlock_key(machine):
+    return machine.docker.out("swarm", "unlock-key", "-q")
+
+
+# --- a forced new cluster ---
+
+def test_a_forced_new_cluster_keeps_everything_and_the_other_managers_come_as_workers(swarm):
+    s = swarm()
+    a, b, c = s.managers
+    s.create("web", "--replicas", "3")
+    s.until_running("web", 3)
+    a.docker("secret", "create", "x", "-", input="y")
+    before = kept(a)
+    power_off(b, c)
+    a.until(lambda: "does not have a leader" in a.docker("node", "update", "--label-add", "x=y", a.name, ok=False, timeout=WAIT).err, LONG_WAIT, "no quorum")
+    force(a)
+    assert kept(a) == before
+    s.until_running("web", 3, seconds=LONG_WAIT)  # all here
+    b.start()
+    c.start()
+    for m in (b, c):
+        m.until(lambda m=m: is_worker(m), LONG_WAIT, "a worker")
+        s.until_node(m, lambda n: n["Status"]["State"] == "ready" and n["Spec"]["Role"] == "worker" and "ManagerStatus" not in n, "a ready worker", seconds=LONG_WAIT)
+    assert kept(a) == before
+    a.docker("service", "update", "-d", "-q", "--no-resolve-image", "--replicas", "9", "web")
+    s.until_running("web", 9, seconds=LONG_WAIT)
+    assert all(s.containers(m, "web") for m in s.managers)
+    a.docker("node", "promote", b.name)
+    s.until_managers(a, b, seconds=LONG_WAIT)
+
+
+def test_a_locked_manager_is_unlocked_before_a_new_cluster_is_forced(swarm):
+    s = swarm(2, init=["--autolock"])
+    a, b = s.managers
+    key, before = unlock_key(a), kept(a)
+    power_off(a, b)
+    a.start()
+    a.until(lambda: info(a)["LocalNodeState"] == "locked", WAIT, "locked")
+    assert "unlock" in force(a, ok=False).err
+    a.docker("swarm", "unlock", input=key + "\n", timeout=LONG_WAIT)
+    force(a)
+    assert kept(a) == before and unlock_key(a) == key
+    a.kill()  # and it is locked again
+    a.start()
+    a.until(lambda: info(a)["LocalNodeState"] == "locked", WAIT, "locked")
+    a.docker("swarm", "unlock", input=key + "\n", timeout=LONG_WAIT)
+    s.until_ready(a, seconds=LONG_WAIT)
+    assert kept(a) == before
+    # The other one has its secrets under the same key, and no need of them any more.
+    b.start()
+    b.until(lambda: info(b)["LocalNodeState"] == "locked", WAIT, "locked")
+    b.docker("swarm", "unlock", input=key + "\n", timeout=LONG_WAIT)
+    b.until(lambda: is_worker(b), LONG_WAIT, "a worker")
+    s.until_ready(b, seconds=LONG_WAIT)
+    b.kill()
+    b.start()
+    b.until(lambda: is_worker(b), LONG_WAIT, "a worker that nobody needs to unlock")
+
+
+def test_a_worker_cannot_force_a_new_cluster(swarm):
+    s = swarm(1, 1)
+    (b,) = s.workers
+    assert "manager" in force(b, ok=False).err
+    assert is_worker(b)
+    s.until_ready(b)
+
+
+# --- managers that are dead ---
+
+def test_a_dead_manager_is_demoted_and_comes_back_as_a_worker(swarm):
+    s = swarm()
+    a, b, c = s.managers
+    c.kill()
+    s.until_node(c, lambda n: n["ManagerStatus"]["Reachability"] == "unreachable", "unreachable", seconds=LONG_WAIT)
+    a.docker("node", "demote", c.name)
+    s.until_node(c, lambda n: "ManagerStatus" not in n, "no manager", seconds=LONG_WAIT)
+    s.until_managers(a, b)
+    c.start()
+    c.until(lambda: is_worker(c), LONG_WAIT, "a worker")
+    s.until_ready(c, seconds=LONG_WAIT)
+    a.docker("node", "promote", c.name)
+    s.until_managers(a, b, c, seconds=LONG_WAIT)
+
+
+def test_a_dead_manager_is_demoted_and_removed(swarm):
+    s = swarm()
+    a, b, c = s.managers
+    c.kill()
+    s.until_down(c, seconds=LONG_WAIT)
+    assert "must be demoted" in a.docker("node", "rm", "--force", c.name, ok=False).err
+    a.docker("node", "demote", c.name)
+    s.until_node(c, lambda n: "ManagerStatus" not in n, "no manager", seconds=LONG_WAIT)
+    a.until(lambda: a.docker("node", "rm", "--force", c.name, ok=None).code == 0, WAIT, "removal")
+    c.start()
+    c.until(lambda: not info(c)["ControlAvailable"], LONG_WAIT, "no control")
+    assert len(a.api.get("/nodes")) == 2
+    c.docker("swarm", "leave", "--force", timeout=WAIT)
+    s.join(c, "manager")
+    s.until_managers(a, b, c, seconds=LONG_WAIT)
+
+
+# --- roots and locks ---
+
+def test_the_root_is_rotated_while_a_machine_is_off(swarm):
+    s = swarm(2, 1)
+    a, b, c = s.machines
+    old, tokens = a.docker.out("swarm", "ca"), (s.token("worker"), s.token("manager"))
+    c.kill()
+    a.docker("swarm", "ca", "--rotate", "--detach", "-q")
+    s.until_down(c, seconds=LONG_WAIT)
+    assert a.api.get("/swarm")["RootRotationInProgress"]  # it waits for everybody
+    s.until_managers(a, b, seconds=LONG_WAIT)
+    c.start()
+    a.until(lambda: not a.api.get("/swarm")["RootRotationInProgress"], LONG_WAIT, "the end of the rotation")
+    new = a.docker.out("swarm", "ca")
+    assert new != old and (s.token("worker"), s.token("manager")) != tokens
+    a.until(lambda: all(n["Description"]["TLSInfo"]["TrustRoot"].strip() == new for n in a.api.get("/nodes")), LONG_WAIT, "the new root everywhere")
+    s.until_ready(seconds=LONG_WAIT)
+    c.docker("swarm", "leave")
+    said = c.docker("swarm", "join", "--token", tokens[0], f"{a.address}:2377", ok=False, timeout=90).err
+    assert said and info(c)["LocalNodeState"] == "inactive"
+    s.join(c)
+    s.until_ready(c)
+
+
+def test_every_manager_is_locked_and_follows_the_key(swarm):
+    s = swarm()
+    a, b, c = s.managers
+    a.docker("swarm", "update", "--autolock=true")
+    old = unlock_key(a)
+    c.kill()  # it has perhaps not heard of it, or has: either way it comes back
+    a.docker("swarm", "unlock-key", "--rotate", "-q")
+    new = unlock_key(b)
+    assert new != old
+    b.ssh("sleep 1")
+    b.kill()
+    b.start()
+    b.until(lambda: info(b)["LocalNodeState"] == "locked", WAIT, "locked")
+    assert b.docker("swarm", "unlock", input=old + "\n", ok=False).err
+    b.docker("swarm", "unlock", input=new + "\n", timeout=LONG_WAIT)
+    c.start()
+    c.until(lambda: info(c)["LocalNodeState"] in ("locked", "active"), WAIT, "there")
+    if info(c)["LocalNodeState"] == "locked":
+        c.docker("swarm", "unlock", input=old + "\n", timeout=LONG_WAIT)
+    s.until_managers(a, b, c, seconds=LONG_WAIT)
+    c.until(lambda: unlock_key(c) == new, WAIT, "the key")
+    c.ssh("sleep 1")
+    c.kill()
+    c.start()
+    c.until(lambda: info(c)["LocalNodeState"] == "locked", WAIT, "locked")
+    c.docker("swarm", "unlock", input=new + "\n", timeout=LONG_WAIT)  # it has taken the new one when it was back
+    s.until_managers(a, b, c, seconds=LONG_WAIT)

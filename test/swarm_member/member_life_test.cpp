@@ -1,0 +1,285 @@
+// Members over long times and after bad ones: certificates that ran out while nobody looked,
+// removal, a forced new cluster. On simulated machines, in virtual time.
+#include "world.h"
+
+#include "swarm/ca/authority.h"
+#include "swarm/manager/control/nodes.h"
+
+#include <gtest/gtest.h>
+
+namespace shoal::sim {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::seconds;
+
+constexpr hours day{24};
+
+struct MemberLife : testing::Test {
+    ~MemberLife() override {
+        if (!HasFailure() || !world) { return; }
+        for (const auto& line : world->lines) { std::puts(line.c_str()); }
+    }
+    void make(std::size_t machines) { world = std::make_unique<World>(7, machines); }
+    void pass(nanoseconds span) {
+        for (std::size_t i = 0; i < world->size(); ++i) { world->at(i).clock.skew += span; }
+    }
+    bool has_good_certificate(std::size_t index) const {
+        Machine& machine = world->at(index);
+        return machine.up() && machine.member->state() == MemberState::Active &&
+               !machine.member->certificate_has_expired();
+    }
+    /// Who leads says so of a node.
+    NodePtr node_of(std::size_t index) const {
+        Manager* const manager = world->leader();
+        if (manager == nullptr || !world->at(index).up()) { return nullptr; }
+        return manager->store().get<pb::Node>(world->at(index).member->node_id());
+    }
+    bool is_ready(std::size_t index) const {
+        const auto node = node_of(index);
+        return node && node->status().state() == pb::NodeStatus::READY;
+    }
+    /// All are here, with certificates that are good, and whose end the cluster knows.
+    bool is_whole() const {
+        for (std::size_t i = 0; i < world->size(); ++i) {
+            if (!has_good_certificate(i) || !is_ready(i)) { return false; }
+            const auto end = certificate_end(*node_of(i));
+            if (!end || *end < world->at(i).clock.now()) { return false; }
+        }
+        return true;
+    }
+    bool is_worker(std::size_t index) const {
+        const auto node = node_of(index);
+        Machine& machine = world->at(index);
+        return node && node->role() == pb::WORKER && !machine.member->is_manager() &&
+               !machine.log_host.has_data() && is_ready(index);
+    }
+    std::unique_ptr<World> world;
+};
+
+net::Task<bool> form(World* world, std::size_t managers) {
+    const auto formed = co_await world->form(managers);
+    EXPECT_TRUE(formed) << formed.error().message;
+    co_return formed.has_value();
+}
+
+net::Task<bool> submit(World* world, Mutation mutation) {
+    Manager* const manager = world->leader();
+    if (manager == nullptr) { co_return false; }
+    const net::Until limit(world->loop.in(seconds(10)));
+    const auto outcome = co_await manager->writer().submit(std::move(mutation), limit);
+    EXPECT_TRUE(outcome) << outcome.error().message;
+    co_return outcome.has_value();
+}
+
+/// Its wishes for a node, as an operator has them.
+Mutation wish(std::string id, pb::NodeRole role) {
+    return [id, role](Tx& tx) -> Result<void> {
+        const auto held = tx.store().get<pb::Node>(id);
+        auto spec = held->spec();
+        spec.set_desired_role(role);
+        TRY(update_node(tx, id, held->meta().version().index(), std::move(spec)));
+        return ok();
+    };
+}
+
+net::Task<void> worker_sleeps(MemberLife* test, bool* done) {
+    World* const world = test->world.get();
+    const bool formed = co_await form(world, 1);
+    if (!formed) { co_return; }
+    const auto whole = [test] { return test->is_whole(); };
+    const bool came_1 = co_await world->until(whole, seconds(60));
+    EXPECT_TRUE(came_1);
+    world->at(1).power_cut();
+    test->pass(100 * day);
+    // The manager was there all the time, and renews at the jump.
+    const auto first = [test] { return test->has_good_certificate(0); };
+    const bool came_2 = co_await world->until(first, seconds(60));
+    EXPECT_TRUE(came_2);
+    world->at(1).start();
+    const bool came_3 = co_await world->until(whole, seconds(90));
+    EXPECT_TRUE(came_3);
+    *done = true;
+}
+
+TEST_F(MemberLife, a_worker_whose_certificate_ran_out_while_it_was_off_comes_back) {
+    make(2);
+    bool done = false;
+    net::run_task(world->loop, worker_sleeps(this, &done));
+    EXPECT_TRUE(done);
+}
+
+net::Task<void> all_sleep(MemberLife* test, std::size_t managers, nanoseconds span, bool* done) {
+    World* const world = test->world.get();
+    const bool formed = co_await form(world, managers);
+    if (!formed) { co_return; }
+    const auto whole = [test] { return test->is_whole(); };
+    const bool came_1 = co_await world->until(whole, seconds(60));
+    EXPECT_TRUE(came_1);
+    for (std::size_t i = 0; i < world->size(); ++i) { world->at(i).power_cut(); }
+    test->pass(span);
+    for (std::size_t i = 0; i < world->size(); ++i) { world->at(i).start(); }
+    const bool came_2 = co_await world->until(whole, seconds(180));
+    EXPECT_TRUE(came_2);
+    *done = true;
+}
+
+TEST_F(MemberLife, the_only_manager_renews_itself) {
+    make(1);
+    bool done = false;
+    net::run_task(world->loop, all_sleep(this, 1, 400 * day, &done));
+    EXPECT_TRUE(done);
+}
+
+TEST_F(MemberLife, managers_heal_however_long_all_of_them_were_off) {
+    make(3);
+    bool done = false;
+    net::run_task(world->loop, all_sleep(this, 3, 400 * day, &done));
+    EXPECT_TRUE(done);
+}
+
+TEST_F(MemberLife, a_cluster_that_was_off_for_months_heals_with_its_workers) {
+    make(5);
+    bool done = false;
+    net::run_task(world->loop, all_sleep(this, 3, 100 * day, &done));
+    EXPECT_TRUE(done);
+}
+
+net::Task<void> demoted_while_off(MemberLife* test, bool* done) {
+    World* const world = test->world.get();
+    const bool formed = co_await form(world, 3);
+    if (!formed) { co_return; }
+    const auto whole = [test] { return test->is_whole(); };
+    const bool came_1 = co_await world->until(whole, seconds(60));
+    EXPECT_TRUE(came_1);
+    const std::string id = world->at(2).member->node_id();
+    world->at(2).power_cut();
+    const auto leads = [world] { return world->leader() != nullptr; };
+    const bool came_2 = co_await world->until(leads, seconds(60));
+    EXPECT_TRUE(came_2);
+    const Mutation demote = wish(id, pb::WORKER);
+    const bool came_3 = co_await submit(world, demote);
+    EXPECT_TRUE(came_3);
+    const auto demoted = [world, id] {
+        Manager* const manager = world->leader();
+        return manager != nullptr && manager->store().get<pb::Node>(id)->role() == pb::WORKER;
+    };
+    const bool came_4 = co_await world->until(demoted, seconds(60));
+    EXPECT_TRUE(came_4);
+    world->at(2).start();
+    const auto worker = [test] { return test->is_worker(2); };
+    const bool came_5 = co_await world->until(worker, seconds(90));
+    EXPECT_TRUE(came_5);
+    const Mutation promote = wish(id, pb::MANAGER);
+    const bool came_6 = co_await submit(world, promote);
+    EXPECT_TRUE(came_6);
+    const auto again = [world] {
+        return world->at(2).member->is_manager() &&
+               world->at(2).member->manager()->when_loaded().is_set();
+    };
+    const bool came_7 = co_await world->until(again, seconds(90));
+    EXPECT_TRUE(came_7);
+    *done = true;
+}
+
+TEST_F(MemberLife, a_manager_demoted_while_it_was_off_comes_back_as_a_worker) {
+    make(3);
+    bool done = false;
+    net::run_task(world->loop, demoted_while_off(this, &done));
+    EXPECT_TRUE(done);
+}
+
+net::Task<void> lost_its_member(MemberLife* test, bool* done) {
+    World* const world = test->world.get();
+    const bool formed = co_await form(world, 3);
+    if (!formed) { co_return; }
+    const auto whole = [test] { return test->is_whole(); };
+    const bool came_1 = co_await world->until(whole, seconds(60));
+    EXPECT_TRUE(came_1);
+    std::size_t victim = 0;
+    while (&world->at(victim) == world->leading_machine()) { ++victim; }
+    const std::string member = world->at(victim).log_host.member();
+    const std::string leading = world->leading_machine()->log_host.member();
+    const auto log = world->log->log(leading);
+    const net::Until limit(world->loop.in(seconds(10)));
+    const auto removed = co_await log->remove(member, limit);
+    EXPECT_TRUE(removed) << removed.error().message;
+    const auto back = [world, victim, member] {
+        Machine& machine = world->at(victim);
+        return machine.member->is_manager() && machine.log_host.member() != member &&
+               machine.member->manager()->when_loaded().is_set();
+    };
+    const bool came_2 = co_await world->until(back, seconds(90));
+    EXPECT_TRUE(came_2);
+    const bool came_3 = co_await world->until(whole, seconds(60));
+    EXPECT_TRUE(came_3);
+    *done = true;
+}
+
+TEST_F(MemberLife, a_manager_that_lost_its_member_of_the_log_joins_it_anew) {
+    make(3);
+    bool done = false;
+    net::run_task(world->loop, lost_its_member(this, &done));
+    EXPECT_TRUE(done);
+}
+
+net::Task<void> forced(MemberLife* test, bool* done) {
+    World* const world = test->world.get();
+    const bool formed = co_await form(world, 3);
+    if (!formed) { co_return; }
+    const auto whole = [test] { return test->is_whole(); };
+    const bool came_1 = co_await world->until(whole, seconds(60));
+    EXPECT_TRUE(came_1);
+    const auto before = world->leader()->store().cluster();
+    world->at(1).power_cut();
+    world->at(2).power_cut();
+    MemberInit request;
+    request.listen_address = "0.0.0.0:2377";
+    request.advertise_address = world->at(0).address();
+    request.force_new_cluster = true;
+    const net::Until limit(world->loop.in(seconds(60)));
+    const auto made = co_await world->at(0).member->init(std::move(request), limit);
+    EXPECT_TRUE(made) << made.error().message;
+    if (!made) { co_return; }
+    EXPECT_EQ(world->at(0).member->state(), MemberState::Active);
+    const auto after = world->at(0).member->manager()->store().cluster();
+    EXPECT_EQ(after->root_ca().ca_cert(), before->root_ca().ca_cert());
+    EXPECT_EQ(after->root_ca().join_tokens().worker(), before->root_ca().join_tokens().worker());
+    world->at(1).start();
+    world->at(2).start();
+    const auto workers = [test] { return test->is_worker(1) && test->is_worker(2); };
+    const bool came_2 = co_await world->until(workers, seconds(120));
+    EXPECT_TRUE(came_2);
+    *done = true;
+}
+
+TEST_F(MemberLife, after_a_forced_new_cluster_the_other_managers_come_as_workers) {
+    make(3);
+    bool done = false;
+    net::run_task(world->loop, forced(this, &done));
+    EXPECT_TRUE(done);
+}
+
+net::Task<void> force_a_worker(MemberLife* test, bool* done) {
+    World* const world = test->world.get();
+    const bool formed = co_await form(world, 1);
+    if (!formed) { co_return; }
+    MemberInit request;
+    request.advertise_address = world->at(1).address();
+    request.force_new_cluster = true;
+    const net::Until limit(world->loop.in(seconds(60)));
+    const auto made = co_await world->at(1).member->init(std::move(request), limit);
+    EXPECT_FALSE(made);
+    EXPECT_EQ(world->at(1).member->state(), MemberState::Active);
+    *done = true;
+}
+
+TEST_F(MemberLife, a_worker_cannot_force_a_new_cluster_and_stays_what_it_is) {
+    make(2);
+    bool done = false;
+    net::run_task(world->loop, force_a_worker(this, &done));
+    EXPECT_TRUE(done);
+}
+
+} // namespace
+} // namespace shoal::sim
