@@ -159,12 +159,18 @@ net::Task<Result<void>> list_networks(Call& call) {
 }
 
 /// The swarm's network that `ref` means on a manager; null when it means none, or rather one of
-/// this machine: a whole name or id wins over the beginning of one.
-swarm::NetworkPtr swarm_network(const Call& call, const std::string& ref) {
+/// this machine: a whole name or id wins over the beginning of one. Those that every node has are
+/// the swarm's only for who asks for just that: so clients find what a service is put on.
+enum class Predefined { Hidden, Shown };
+swarm::NetworkPtr swarm_network(const Call& call, const std::string& ref,
+                                Predefined predefined = Predefined::Hidden) {
     const auto* store = store_of(call);
     if (store == nullptr) { return nullptr; }
     auto found = swarm::find<pb::Network>(*store, ref);
-    if (!found || swarm::is_predefined(**found)) { return nullptr; }
+    if (!found) { return nullptr; }
+    if (swarm::is_predefined(**found)) {
+        return predefined == Predefined::Shown ? *found : nullptr;
+    }
     const bool whole = (*found)->id() == ref || (*found)->spec().annotations().name() == ref;
     const auto local = call.engine.networks.find(ref);
     if (!whole && local && local->scope != "swarm") { return nullptr; }
@@ -176,7 +182,8 @@ net::Task<Result<void>> inspect_network(Call& call) {
     if (ref.empty()) { co_return co_await list_networks(call); }
     const auto scope = call.query_text("scope");
     if (scope.empty() || scope == "swarm") {
-        if (const auto network = swarm_network(call, ref)) {
+        const auto predefined = scope.empty() ? Predefined::Hidden : Predefined::Shown;
+        if (const auto network = swarm_network(call, ref, predefined)) {
             co_return co_await call.json(200, shown_network(call, *network, Members::Shown));
         }
     }

@@ -238,10 +238,7 @@ ServiceCounts count_tasks(const swarm::Store& store, const pb::Service& service)
         counts.desired = service.spec().replicated().replicas();
     }
     if (service.spec().has_replicated_job()) {
-        const auto& wanted = service.spec().replicated_job();
-        const auto left =
-            wanted.total_completions() - std::min(wanted.total_completions(), counts.completed);
-        counts.desired = std::min(wanted.max_concurrent(), left);
+        counts.desired = service.spec().replicated_job().max_concurrent();
     }
     return counts;
 }

@@ -339,7 +339,7 @@ TEST_F(CountTest, a_job_counts_its_present_run) {
     add("4", "up", pb::COMPLETE, pb::REMOVE, 0);
     const auto counts = count_tasks(store, service);
     EXPECT_EQ(counts.completed, 3u);
-    EXPECT_EQ(counts.desired, 2u);
+    EXPECT_EQ(counts.desired, 3u); // as many as may run at once, whatever is left
 }
 
 } // namespace

@@ -68,9 +68,22 @@ Error explain_network(const Call& call, Error problem, const pb::ServiceSpec& sp
     return problem;
 }
 
+/// The id that this machine gives its own bridge or host stands for the swarm's network of that
+/// name.
+void name_predefined(const Call& call, pb::ServiceSpec& spec) {
+    const auto name = [&call](pb::NetworkAttachmentConfig& wanted) {
+        const auto local = call.engine.networks.find(wanted.target());
+        const bool predefined = local && (local->name == "bridge" || local->name == "host");
+        if (predefined) { wanted.set_target(local->name); }
+    };
+    for (auto& wanted : *spec.mutable_task()->mutable_networks()) { name(wanted); }
+    for (auto& wanted : *spec.mutable_networks()) { name(wanted); }
+}
+
 net::Task<Result<void>> create(Call& call) {
     CO_TRY_LET(body, co_await call.body<Json>());
     CO_TRY_LET(request, parse_service_request(body, call.version));
+    name_predefined(call, request.spec);
     set_auth(call, request.spec);
     const pb::ServiceSpec wish = request.spec;
     std::function<Result<std::string>(swarm::Tx&)> work =
@@ -124,6 +137,7 @@ net::Task<Result<void>> update(Call& call) {
     CO_TRY_LET(body, co_await call.body<Json>());
     if (change == Change::RollBack) { co_return co_await roll_back(call, version); }
     CO_TRY_LET(request, parse_service_request(body, call.version));
+    name_predefined(call, request.spec);
     CO_TRY_LET(options, update_options(call));
     set_auth(call, request.spec);
     const ServiceRequest wish = request;
