@@ -54,7 +54,7 @@ class Swarm:
         """hostname -> node; of several with one name the last that joined."""
         found = {}
         for n in sorted((by or self.first).api.get("/nodes"), key=lambda n: n["CreatedAt"]):
-            found[n["Description"]["Hostname"]] = n
+            found[n["Description"].get("Hostname")] = n  # a node that has just come has not said it yet
         return found
 
     def node(self, machine, by=None):
