@@ -130,7 +130,9 @@ net::Task<void> Dispatcher::watch_silence(net::Until until) {
     for (;;) {
         const auto next = liveness_.next();
         next_look_ = next;
-        co_await looks_earlier_.wait(next ? until.no_later_than(Deadline(*next)) : until);
+        net::Until limit = until;
+        if (next) { limit = until.no_later_than(Deadline(*next)); }
+        co_await looks_earlier_.wait(limit);
         if (until.cancelled()) { co_return; }
         const auto now = parts_.loop.now();
         if (next && now > *next + lateness_max) {
