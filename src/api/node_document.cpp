@@ -74,6 +74,13 @@ Json manager_document(const pb::ManagerStatus& status) {
 } // namespace
 
 Result<pb::NodeSpec> parse_node_spec(const Json& body) {
+    // What is left out would be a demotion, or the end of a drain.
+    for (const char* name : {"Role", "Availability"}) {
+        const auto found = body.is_object() ? body.find(name) : body.end();
+        const bool given = found != body.end() && found->is_string() &&
+                           !found->get_ref<const std::string&>().empty();
+        if (!given) { return invalid("invalid " + std::string(name) + ": \"\""); }
+    }
     return codec::read<pb::NodeSpec>(body, "", codec::Unknown::Refuse);
 }
 

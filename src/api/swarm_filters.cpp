@@ -228,6 +228,7 @@ bool is_network_used(const Store& store, const pb::Network& network) {
     }
     for (const auto& [id, task] : store.all<pb::Task>()) {
         if (swarm::is_terminal(task->status().state())) { continue; }
+        if (task->desired_state() > swarm::pb::COMPLETE) { continue; }
         for (const auto& attachment : task->networks()) {
             if (attachment.network().id() == network.id()) { return true; }
         }

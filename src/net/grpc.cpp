@@ -227,10 +227,10 @@ Task<Result<std::optional<std::string>>> GrpcCall::read(Until until) {
     const std::string_view prefix(received_.data() + taken_, prefix_bytes);
     if (prefix[0] != 0) { co_return unsupported("compressed messages are not supported"); }
     const std::size_t length = length_in(prefix);
-    if (length > grpc_message_bytes_max) {
+    if (length > message_bytes_max_) {
         co_return Error{Errc::Exhausted, "a message of " + std::to_string(length) +
                                              " bytes; at most " +
-                                             std::to_string(grpc_message_bytes_max) + " are taken"};
+                                             std::to_string(message_bytes_max_) + " are taken"};
     }
     CO_TRY_LET(whole, co_await fill(prefix_bytes + length, until));
     if (!whole) { co_return invalid("a message was cut off"); }

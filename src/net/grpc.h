@@ -63,6 +63,8 @@ class GrpcCall {
     Result<void> finish_writing(); ///< client only: no more messages
     /// Server only: what the call ended with; nothing may be written afterwards.
     Result<void> finish(const Result<void>& outcome);
+    /// Of one message of the peer; larger ones end the call.
+    void limit_messages(std::size_t bytes_max) { message_bytes_max_ = bytes_max; }
     bool finished() const { return finished_; }
     bool is_client() const { return role_ == Http2Role::Client; }
     /// Ends the call at once; operations that wait fail with Cancelled.
@@ -84,6 +86,7 @@ class GrpcCall {
     bool answered_ = false; ///< the server's head has been sent
     bool finished_ = false;
     bool head_checked_ = false;
+    std::size_t message_bytes_max_ = grpc_message_bytes_max;
 };
 using GrpcCallPtr = std::unique_ptr<GrpcCall>;
 

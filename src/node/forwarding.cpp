@@ -41,8 +41,12 @@ class Answer final : public swarm::ForwardedAnswer {
 net::Task<Result<std::unique_ptr<swarm::ForwardedAnswer>>>
 forward_request(net::Loop& loop, swarm::Manager& manager, swarm::ForwardedRequest request,
                 net::Until until) {
+    const swarm::Manager::Use use(manager);
+    net::Cancel cancel(manager.gone());
+    if (until.cancel != nullptr) { cancel.follow(*until.cancel); }
+    const net::Until limit(until.deadline, cancel);
     auto client = std::make_unique<net::HttpClient>(loop, net::Address{});
-    client->use_connector([&manager](net::Until limit) { return manager.open_tunnel(limit); });
+    client->use_connector([&manager](net::Until most) { return manager.open_tunnel(most); });
     net::ClientRequest out;
     out.method = std::move(request.method);
     out.target = std::move(request.target);
@@ -51,9 +55,9 @@ forward_request(net::Loop& loop, swarm::Manager& manager, swarm::ForwardedReques
         if (!is_about_the_connection(name)) { out.headers.add(name, value); }
     }
     const bool writes = out.method != "GET" && out.method != "HEAD";
-    CO_TRY_LET(exchange, co_await client->send(std::move(out), until));
-    CO_TRY_LET(head, co_await exchange->head(until));
-    if (writes) { CO_TRY(co_await manager.catch_up(until)); }
+    CO_TRY_LET(exchange, co_await client->send(std::move(out), limit));
+    CO_TRY_LET(head, co_await exchange->head(limit));
+    if (writes) { CO_TRY(co_await manager.catch_up(limit)); }
     auto answer = std::make_unique<Answer>(std::move(client), std::move(exchange));
     answer->status = head.status;
     for (const auto& [name, value] : head.headers) {

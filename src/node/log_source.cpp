@@ -31,10 +31,12 @@ net::Task<Result<void>> put(std::shared_ptr<Queue> queue, net::Cancel* cancel,
 
 class BrokerSource final : public swarm::LogSource {
   public:
-    BrokerSource(net::Loop& loop, swarm::LogBroker& broker, swarm::pb::LogSelector selector,
+    BrokerSource(net::Loop& loop, swarm::Manager& manager, swarm::pb::LogSelector selector,
                  swarm::pb::LogSubscriptionOptions options)
         : queue_(std::make_shared<Queue>(loop)), scope_(loop) {
-        scope_.spawn(subscribe(&broker, std::move(selector), std::move(options)));
+        scope_.cancel().follow(manager.gone());
+        scope_.spawn(subscribe(&manager, swarm::Manager::Use(manager), std::move(selector),
+                               std::move(options)));
     }
 
     net::Task<Result<Lines>> read(net::Until until) override {
@@ -55,15 +57,16 @@ class BrokerSource final : public swarm::LogSource {
     }
 
   private:
-    net::Task<void> subscribe(swarm::LogBroker* broker, swarm::pb::LogSelector selector,
+    net::Task<void> subscribe(swarm::Manager* manager, swarm::Manager::Use,
+                              swarm::pb::LogSelector selector,
                               swarm::pb::LogSubscriptionOptions options) {
         const auto queue = queue_;
         net::Cancel* const cancel = &scope_.cancel();
         swarm::LogBroker::Take take = [queue, cancel](swarm::pb::SubscribeLogsMessage message) {
             return put(queue, cancel, std::move(message));
         };
-        queue->end = co_await broker->subscribe(std::move(selector), std::move(options),
-                                                std::move(take), net::Until(*cancel));
+        queue->end = co_await manager->log_broker().subscribe(
+            std::move(selector), std::move(options), std::move(take), net::Until(*cancel));
         queue->added.raise();
     }
 
@@ -73,10 +76,10 @@ class BrokerSource final : public swarm::LogSource {
 
 } // namespace
 
-std::unique_ptr<swarm::LogSource> make_log_source(net::Loop& loop, swarm::LogBroker& broker,
+std::unique_ptr<swarm::LogSource> make_log_source(net::Loop& loop, swarm::Manager& manager,
                                                   swarm::pb::LogSelector selector,
                                                   swarm::pb::LogSubscriptionOptions options) {
-    return std::make_unique<BrokerSource>(loop, broker, std::move(selector), std::move(options));
+    return std::make_unique<BrokerSource>(loop, manager, std::move(selector), std::move(options));
 }
 
 } // namespace shoal::node

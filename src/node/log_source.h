@@ -2,12 +2,12 @@
 // short queue between.
 #pragma once
 
-#include "swarm/dispatcher/log_broker.h"
 #include "swarm/manager/control/face.h"
+#include "swarm/manager/manager.h"
 
 namespace shoal::node {
 
-std::unique_ptr<swarm::LogSource> make_log_source(net::Loop& loop, swarm::LogBroker& broker,
+std::unique_ptr<swarm::LogSource> make_log_source(net::Loop& loop, swarm::Manager& manager,
                                                   swarm::pb::LogSelector selector,
                                                   swarm::pb::LogSubscriptionOptions options);
 

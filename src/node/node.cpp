@@ -213,8 +213,8 @@ net::Task<Result<std::unique_ptr<swarm::LogSource>>>
 Node::open_logs(swarm::pb::LogSelector selector, swarm::pb::LogSubscriptionOptions options,
                 net::Until) {
     if (!leads()) { co_return no_manager(); }
-    co_return make_log_source(engine_.env.loop, member_->manager()->log_broker(),
-                              std::move(selector), std::move(options));
+    co_return make_log_source(engine_.env.loop, *member_->manager(), std::move(selector),
+                              std::move(options));
 }
 
 } // namespace shoal::node

@@ -234,7 +234,6 @@ container::Resources resources_of(const pb::Task& task, const pb::ContainerSpec&
     const auto& wanted = task.spec().resources();
     resources.nano_cpus = wanted.limits().nano_cpus();
     resources.memory = wanted.limits().memory_bytes();
-    resources.memory_reservation = wanted.reservations().memory_bytes();
     if (wanted.has_swap_bytes()) {
         const auto swap = wanted.swap_bytes().value();
         resources.memory_swap = swap < 0 ? -1 : resources.memory + swap;

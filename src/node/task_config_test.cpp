@@ -165,7 +165,7 @@ TEST_F(TaskConfig, limits_and_rights) {
     const auto& h = made.host_config;
     EXPECT_EQ(h.resources.nano_cpus, 500'000'000);
     EXPECT_EQ(h.resources.memory, 64 << 20);
-    EXPECT_EQ(h.resources.memory_reservation, 32 << 20);
+    EXPECT_EQ(h.resources.memory_reservation, 0); // the scheduler's business, as with Docker
     EXPECT_EQ(h.resources.memory_swap, 80 << 20);
     EXPECT_EQ(h.resources.memory_swappiness, 0);
     EXPECT_EQ(h.resources.pids_limit, 100);

@@ -79,8 +79,11 @@ net::Task<Result<void>> Agent::attempt(std::string address, net::Until until) {
                               *channel,    describe_now_,   hooks_.tls_info, {}};
     parts.told = [this](const pb::SessionMessage& message) { take_message(message); };
     AgentSession session(std::move(parts), settings_.session);
+    if (leaving_) { session.leaves(); }
+    session_ = &session;
     const auto begun = parts_.loop.now();
     auto outcome = co_await session.run(until);
+    session_ = nullptr;
     if (session.registration_sent()) { registrations_.push_back(begun); }
     state_.in_session = false;
     if (!session.registered()) { co_return outcome; }
@@ -129,6 +132,8 @@ void Agent::take_message(const pb::SessionMessage& message) {
 }
 
 net::Task<Result<void>> Agent::leave(net::Until until) {
+    leaving_ = true;
+    if (session_ != nullptr) { session_->leaves(); }
     CO_TRY(co_await worker_.leave(until));
     while (!pending_.empty()) {
         const auto wake = co_await pending_.idle.wait(until);

@@ -74,6 +74,8 @@ class Agent {
     net::Signal remotes_changed_;
     net::Signal describe_now_;
     State state_;
+    AgentSession* session_ = nullptr; ///< while there is one
+    bool leaving_ = false;
     std::string last_failed_;
     bool managers_are_shoal_ = false;
     std::chrono::nanoseconds backoff_{};

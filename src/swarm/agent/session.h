@@ -56,6 +56,8 @@ class AgentSession {
     bool registered() const { return !id_.empty(); }
     /// It ended because the node's description has changed: another one is due at once.
     bool description_changed() const { return description_changed_; }
+    /// It does not come back: its end is not announced as an absence.
+    void leaves() { settings_.absence = {}; }
 
   private:
     net::Task<Result<pb::NodeDescription>> describe(net::Until until);

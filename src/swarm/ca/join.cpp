@@ -247,6 +247,12 @@ Instant plan_renewal(const Identity& identity, Instant now, Random& random) {
 }
 
 Result<void> check_new_roots(const NodeCredentials& held, std::string_view roots, Instant now) {
+    // Under each of them, or somebody could slip his own in beside ours.
+    TRY_LET(chain, parse_chain(roots));
+    if (chain.size() != 1) {
+        return Error{Errc::Unauthorized, "new root certificates: one was expected, not " +
+                                             std::to_string(chain.size())};
+    }
     const auto info = tls_info_of(held.certificate, roots, now);
     if (info) { return ok(); }
     return Error{Errc::Unauthorized, "new root certificates: our own certificate is not theirs (" +

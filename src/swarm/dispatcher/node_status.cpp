@@ -26,14 +26,28 @@ std::string shortened(std::string text) {
 }
 
 /// What a node may say; the rest is the manager's.
+constexpr int reported_ports_max = 256;
+
 pb::TaskStatus cleaned(const pb::TaskStatus& reported) {
     pb::TaskStatus status;
     if (reported.has_timestamp()) { *status.mutable_timestamp() = reported.timestamp(); }
     status.set_state(reported.state());
     status.set_message(shortened(reported.message()));
     status.set_err(shortened(reported.err()));
-    if (reported.has_container()) { *status.mutable_container() = reported.container(); }
-    if (reported.has_port_status()) { *status.mutable_port_status() = reported.port_status(); }
+    if (reported.has_container()) {
+        auto& container = *status.mutable_container();
+        container.set_container_id(shortened(reported.container().container_id()));
+        container.set_pid(reported.container().pid());
+        container.set_exit_code(reported.container().exit_code());
+    }
+    if (reported.has_port_status()) {
+        for (const pb::PortConfig& port : reported.port_status().ports()) {
+            if (status.port_status().ports_size() == reported_ports_max) { break; }
+            auto& copy = *status.mutable_port_status()->add_ports();
+            copy = port;
+            copy.set_name(shortened(port.name()));
+        }
+    }
     return status;
 }
 

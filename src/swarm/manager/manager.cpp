@@ -17,7 +17,7 @@
 namespace shoal::swarm {
 namespace {
 
-constexpr std::chrono::seconds connect_limit(5);
+constexpr std::chrono::seconds connect_limit(1);   ///< then another may lead
 constexpr std::chrono::seconds leader_patience(5); ///< while there is none
 constexpr std::chrono::milliseconds leader_pause(100);
 
@@ -70,20 +70,33 @@ Manager::Manager(ManagerSeams seams, std::string node_id, std::string cluster_id
       dispatcher_({seams_.loop, seams_.clock, seams_.random, replica_.store(), writer_},
                   {node_id_, SHOAL_VERSION}),
       broker_(seams_.loop, seams_.random, replica_.store()), server_(seams_.loop, *this),
-      connecting_(seams_.loop) {
+      connecting_(seams_.loop), unused_(seams_.loop) {
     add_services();
 }
 
 Manager::~Manager() = default;
 
+Manager::Use::~Use() {
+    if (manager_ != nullptr && --manager_->users_ == 0) { manager_->unused_.wake_all(); }
+}
+
+net::Task<void> Manager::drain() {
+    gone_.cancel();
+    while (users_ > 0) { (void)co_await unused_.wait({}); }
+}
+
 net::Task<void> Manager::follow_log(net::Until until) {
     auto outcome = co_await replica_.run(until);
-    if (!outcome) { broken_ = std::move(outcome).error(); }
+    if (!outcome) {
+        broken_ = std::move(outcome).error();
+        gone_.cancel();
+    }
 }
 
 net::Task<Result<void>> Manager::run(net::Until until) {
     net::TaskScope scope(seams_.loop);
     if (until.cancel != nullptr) { scope.cancel().follow(*until.cancel); }
+    scope.cancel().follow(gone_);
     const net::Until running(scope.cancel());
     scope.spawn(follow_log(running));
     scope.spawn(follow_leadership(running));

@@ -30,6 +30,21 @@ class Manager final : public LeaderRoute, private LeaderDuties, private MemberGi
     Manager(ManagerSeams seams, std::string node_id, std::string cluster_id);
     ~Manager() override;
 
+    /// Whoever uses a manager across waits, and is not waited for by run(), holds one of these and
+    /// gives up when gone() fires; drain() waits for all of them.
+    class Use {
+      public:
+        explicit Use(Manager& manager) : manager_(&manager) { ++manager.users_; }
+        Use(Use&& other) noexcept : manager_(std::exchange(other.manager_, nullptr)) {}
+        Use& operator=(Use&&) = delete;
+        ~Use();
+
+      private:
+        Manager* manager_;
+    };
+    net::Cancel& gone() { return gone_; }
+    net::Task<void> drain();
+
     /// Until cancelled. Fails when the log's content cannot be read with our keys.
     net::Task<Result<void>> run(net::Until until);
 
@@ -99,6 +114,9 @@ class Manager final : public LeaderRoute, private LeaderDuties, private MemberGi
     std::function<void(net::StreamPtr)> tunnel_;
     std::unique_ptr<net::TaskScope> office_; ///< what runs while this manager leads
     std::optional<Error> broken_;
+    net::Cancel gone_;
+    std::size_t users_ = 0;
+    net::WaitQueue unused_;
 };
 
 } // namespace shoal::swarm

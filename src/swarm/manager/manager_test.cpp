@@ -46,10 +46,9 @@ struct ManagerTable : testing::Test {
     std::unique_ptr<Log> log = cluster.log(cluster.bootstrap("m1", "https://10.0.0.1:2378"));
     PlainSealer sealer;
     NoTransport transport;
-    Manager manager{
-        ManagerSeams{loop, clock, random, *log, sealer, [] { return std::vector<mpb::DataKey>(); },
-                     transport},
-        "m1", "c1"};
+    Manager manager{ManagerSeams{loop, clock, random, *log, sealer,
+                                 [] { return std::vector<mpb::DataKey>(); }, transport},
+                    "m1", "c1"};
 };
 
 std::string printed(const RpcServer::Row& row) {

@@ -9,6 +9,9 @@ constexpr std::chrono::seconds learner_patience(60);
 Result<void> note_member(Tx& tx, const std::string& node_id, const pb::ManagerStatus& status) {
     const auto held = tx.store().get<pb::Node>(node_id);
     if (!held) { return not_found("node", node_id); }
+    if (held->role() != pb::MANAGER || held->spec().desired_role() != pb::MANAGER) {
+        return Error{Errc::Forbidden, "node " + node_id + " is not a manager any more"};
+    }
     pb::Node node = *held;
     *node.mutable_manager_status() = status;
     tx.put(std::move(node));
@@ -86,6 +89,12 @@ net::Task<Result<mpb::JoinStoreResponse>> Membership::join(mpb::JoinStoreRequest
     CO_TRY_LET(node, manager_node(asked.node_id()));
     const std::string peer_address = with_host(asked.peer_address(), caller.address);
     const std::string peer_url = "https://" + peer_address;
+    for (const auto& [id, other] : store_.all<pb::Node>()) {
+        const bool taken = other->manager_status().store_peer_address() == peer_address;
+        if (id != node->id() && taken) {
+            co_return conflict("the address " + peer_address + " belongs to manager " + id);
+        }
+    }
     CO_TRY_LET(certificate, gifts_.sign(asked.csr(), node->id(), host_of(peer_address)));
     CO_TRY_LET(member, co_await add(peer_url, node, until));
 

@@ -10,6 +10,8 @@ namespace shoal::swarm {
 namespace {
 
 constexpr std::chrono::seconds step_limit(30);
+/// A daemon that is stopped in order comes back within this, or its tasks go elsewhere.
+constexpr std::chrono::seconds restart_patience(30);
 constexpr std::chrono::seconds retry_pause(1);
 constexpr std::chrono::seconds look_pause(30);
 /// Managers look whether they have been removed from the log.
@@ -102,6 +104,7 @@ void Member::start_agent() {
     Agent::Settings settings;
     settings.session.node_id = saved_.node_id;
     settings.session.shoal_version = SHOAL_VERSION;
+    settings.session.absence = restart_patience;
     Agent::Hooks hooks;
     hooks.tls_info = [this] {
         auto info = tls_info();
@@ -179,6 +182,7 @@ net::Task<void> Member::run_manager() {
 }
 
 net::Task<void> Member::stop_manager() {
+    if (manager_) { co_await manager_->drain(); }
     if (manager_scope_) { co_await manager_scope_->close(); }
     manager_.reset();
     manager_scope_.reset();

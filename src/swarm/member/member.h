@@ -161,6 +161,7 @@ class Member {
     std::unique_ptr<net::TaskScope> manager_scope_;
     std::unique_ptr<net::TaskScope> join_scope_;
     std::optional<Error> join_error_;
+    bool nobody_waits_ = false; ///< for the end of joining
     std::size_t calls_made_ = 0; ///< to other managers, for this node
     Instant renew_at_{};
     net::Signal look_;

@@ -225,6 +225,7 @@ net::Task<void> Member::join_in_background(MemberJoin request) {
     auto entered = co_await enter_cluster(std::move(request), until);
     if (entered) { entered = co_await take_up(); }
     if (!entered) { join_error_ = entered.error(); }
+    if (!entered && nobody_waits_) { set_state(MemberState::Error, entered.error().message); }
     moved_.wake_all();
 }
 
@@ -234,6 +235,7 @@ net::Task<Result<void>> Member::join(MemberJoin request, net::Until until) {
     if (state_ != MemberState::Inactive) { co_return Error{Errc::Unavailable, already_member}; }
     set_state(MemberState::Pending);
     join_error_.reset();
+    nobody_waits_ = false;
     join_scope_ = std::make_unique<net::TaskScope>(seams_.loop);
     join_scope_->spawn(join_in_background(std::move(request)));
     turn.release(); // the role's changes need it
@@ -241,6 +243,7 @@ net::Task<Result<void>> Member::join(MemberJoin request, net::Until until) {
         const net::Wake wake =
             co_await moved_.wait(until.no_later_than(seams_.loop.in(arrive_look)));
         if (wake == net::Wake::Cancelled || seams_.loop.now() >= until.deadline.at()) {
+            nobody_waits_ = true;
             co_return Error{Errc::Timeout,
                             "Timeout was reached before node joined. The attempt to join the swarm "
                             "will continue in the background. Use the \"docker info\" command to "

@@ -5,6 +5,7 @@
 #include "swarm/ca/join.h"
 #include "swarm/manager/methods.h"
 #include "swarm/member/member.h"
+#include "swarm/proto/ca.pb.h"
 
 #include "net/sleep.h"
 
@@ -13,6 +14,7 @@
 namespace shoal::swarm {
 namespace {
 
+constexpr auto method_unlock_key = "/docker.swarmkit.v1.CA/GetUnlockKey";
 constexpr std::chrono::seconds call_limit(10);
 constexpr std::chrono::milliseconds promotion_pause(100);
 constexpr std::chrono::seconds own_store_patience(10);
@@ -138,6 +140,14 @@ net::Task<Result<void>> Member::adjust_role(net::Until until) {
     const auto turn = co_await changing_.acquire(until);
     if (!turn) { co_return turn.error(); }
     if (wanted == Role::Manager && !manager_) { co_return co_await become_manager(until); }
+    if (manager_) {
+        CO_TRY(follow_autolock());
+        const auto status = manager_->log_status();
+        // It came back before it was promoted.
+        if (status && status->learner && wanted == Role::Manager) {
+            co_return co_await wait_for_promotion(status->member_id, until);
+        }
+    }
     const bool has_been_manager = manager_ || seams_.log_host.has_data();
     if (wanted == Role::Worker && has_been_manager) { co_return co_await become_worker(until); }
     co_return ok();
@@ -181,6 +191,15 @@ net::Task<Result<void>> Member::become_manager(net::Until until) {
     request.set_address(saved_.advertise_address);
     request.set_csr(own.request);
     CO_TRY_LET(answer, co_await ask_for_member(std::move(request), until));
+
+    // Nothing secret is written in the clear where managers are locked.
+    CO_TRY_LET(channel, co_await call_a_manager(until));
+    const pb::GetUnlockKeyRequest no_words;
+    CO_TRY_LET(
+        lock, co_await channel->call<pb::GetUnlockKeyResponse>(method_unlock_key, no_words, until));
+    if (!lock.unlock_key().empty()) {
+        CO_TRY(keys_->use_unlock_key(lock.unlock_key(), lock.version().index()));
+    }
 
     ManagerKeys keys;
     keys.data_keys.assign(answer.data_keys().begin(), answer.data_keys().end());

@@ -19,6 +19,11 @@ constexpr auto worker_unit = "swarm-worker";
 constexpr std::chrono::seconds shortage_pause(1);
 /// Calls that one manager passes on for its nodes at once; each node has a few.
 constexpr std::uint32_t passed_on_max = 64 * 1024;
+// Who shows no certificate may join, and nothing else.
+constexpr std::size_t strangers_max = 512;
+constexpr std::uint32_t stranger_streams_max = 8;
+constexpr std::size_t stranger_bytes_max = 64 * 1024;
+constexpr std::chrono::seconds stranger_time(60);
 
 Error denied(std::string_view why) {
     return Error{Errc::Forbidden, "permission denied: " + std::string(why)};
@@ -139,6 +144,7 @@ Result<Caller> RpcServer::judge(const Row& row, const net::GrpcCall& call,
 
 net::Task<Result<void>> RpcServer::answer(const Row* row, std::string method, net::GrpcCall* call,
                                           Caller caller, net::Until until) {
+    if (caller.role == Role::None) { call->limit_messages(stranger_bytes_max); }
     CO_TRY_LET(real, judge(*row, *call, caller));
     if (row->where == Where::Anywhere || route_.leads()) {
         co_return co_await row->handler(*call, real, until);
@@ -173,7 +179,18 @@ net::Task<Result<void>> RpcServer::serve_one(Incoming incoming, net::Until until
     const net::Until limit(until.deadline, connection.cancel);
     net::Http2Limits limits;
     if (caller.role == Role::Manager) { limits.streams_max = passed_on_max; }
-    co_return co_await server.serve(std::move(incoming.stream), limit, limits);
+    if (caller.role != Role::None) {
+        co_return co_await server.serve(std::move(incoming.stream), limit, limits);
+    }
+    if (strangers_ >= strangers_max) { co_return Error{Errc::Exhausted, "too many strangers"}; }
+    struct Counted {
+        std::size_t& count;
+        explicit Counted(std::size_t& of) : count(of) { ++count; }
+        ~Counted() { --count; }
+    } counted(strangers_);
+    limits.streams_max = stranger_streams_max;
+    const net::Until soon = limit.no_later_than(loop_.in(stranger_time));
+    co_return co_await server.serve(std::move(incoming.stream), soon, limits);
 }
 
 net::Task<void> RpcServer::serve_in_scope(Incoming incoming, net::Cancel* cancel) {

@@ -75,6 +75,7 @@ class RpcServer {
     LeaderRoute& route_;
     std::map<std::string, Row> rows_;
     std::set<Connection*> open_;
+    std::size_t strangers_ = 0; ///< connections without a certificate
 };
 
 /// Passes one call on over `channel`: messages both ways, then the status.

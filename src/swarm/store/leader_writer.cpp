@@ -9,6 +9,7 @@ constexpr std::chrono::milliseconds retry_pause(100);
 constexpr std::chrono::seconds full_pause(1); ///< the log has no space
 constexpr std::chrono::seconds commit_limit(5);
 constexpr std::size_t mutations_max = 1024; ///< of one transaction
+constexpr std::size_t waiting_max = 65'536; ///< mutations; one more is refused
 constexpr int rounds_max = 16;              ///< of reconcilers that give each other work
 constexpr std::size_t part_writes_max = log_writes_max - 1; // the fence is one
 constexpr std::size_t part_bytes_max = log_txn_bytes_max / 2;
@@ -16,7 +17,8 @@ constexpr std::size_t part_bytes_max = log_txn_bytes_max / 2;
 Error not_leading() { return Error{Errc::Unavailable, "this manager does not lead"}; }
 
 bool is_unsure(const Error& error) {
-    return error.code != Errc::Unavailable && error.code != Errc::Exhausted;
+    return error.code != Errc::Unavailable && error.code != Errc::Exhausted &&
+           error.code != Errc::Invalid;
 }
 
 /// The same change with the log's revision as the object's version.
@@ -45,11 +47,15 @@ LeaderWriter::LeaderWriter(net::Loop& loop, Log& log, Sealer& sealer, Replica& r
 
 net::Task<Result<std::int64_t>> LeaderWriter::submit(Mutation mutation, net::Until until) {
     if (!leads_) { co_return not_leading(); }
+    if (waiting_.size() >= waiting_max) {
+        co_return Error{Errc::Unavailable, "too many changes wait for the cluster's store"};
+    }
     const auto mine = std::make_shared<Waiting>(loop_, std::move(mutation));
     waiting_.push_back(mine);
     work_.raise();
     const net::Wake wake = co_await mine->done.wait(until);
     if (wake != net::Wake::Raised) {
+        mine->abandoned = true; // if it has not begun it never will
         co_return net::to_result(wake, "wait for the cluster's store").error();
     }
     co_return std::move(*mine->outcome);
@@ -188,6 +194,7 @@ net::Task<Result<void>> LeaderWriter::round(const std::vector<Reconciler*>& reco
     while (!waiting_.empty() && taken.size() < mutations_max) {
         const WaitingPtr next = waiting_.front();
         waiting_.pop_front();
+        if (next->abandoned) { continue; }
         const auto mark = tx.changes().size();
         const auto outcome = next->mutation(tx);
         if (outcome) {
@@ -208,7 +215,9 @@ net::Task<Result<void>> LeaderWriter::round(const std::vector<Reconciler*>& reco
     working_ = replica_.store();
     for (Reconciler* one : reconcilers) { one->rebuild(working_); }
     const bool lost = (deposed_ || until.cancelled()) && is_unsure(outcome.error());
-    if (lost || outcome.error().code == Errc::Exhausted) {
+    const bool hopeless = outcome.error().code == Errc::Exhausted || // now, or for ever
+                          outcome.error().code == Errc::Invalid;
+    if (lost || hopeless) {
         for (const WaitingPtr& one : taken) { one->finish(outcome.error()); }
     } else {
         waiting_.insert(waiting_.begin(), taken.begin(), taken.end());

@@ -36,6 +36,7 @@ class LeaderWriter final : public Writer {
     struct Waiting {
         Mutation mutation;
         net::Flag done;
+        bool abandoned = false; ///< nobody waits for it any more
         std::optional<Result<std::int64_t>> outcome;
         Waiting(net::Loop& loop, Mutation what) : mutation(std::move(what)), done(loop) {}
         void finish(Result<std::int64_t> with) {

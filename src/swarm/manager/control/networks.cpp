@@ -144,6 +144,11 @@ Result<void> check_ingress(const Store& store, const pb::NetworkSpec& spec) {
 
 Result<void> check_spec(const Store& store, const pb::NetworkSpec& spec) {
     TRY(check_dns_name(spec.annotations().name()));
+    if (spec.annotations().labels().contains(std::string(predefined_label))) {
+        return Error{Errc::Forbidden, "label " + std::string(predefined_label) +
+                                          " is for internally created predefined networks and "
+                                          "cannot be applied by users"};
+    }
     const auto& driver = spec.driver_config();
     if (!driver.name().empty() && driver.name() != "overlay") {
         return unsupported("driver " + go_quote(driver.name()) +
@@ -189,7 +194,8 @@ Result<void> check_unused(const Store& store, const pb::Network& network) {
         }
     }
     for (const auto& [id, task] : store.all<pb::Task>()) {
-        if (!is_terminal(task->status().state()) && is_on(*task, network.id())) {
+        const bool stopping = task->desired_state() > pb::COMPLETE;
+        if (!stopping && !is_terminal(task->status().state()) && is_on(*task, network.id())) {
             return invalid("network " + network.id() + " is in use by task " + id);
         }
     }

@@ -118,17 +118,20 @@ Result<ServicePtr> roll_back_service(Tx& tx, const std::string& id, std::uint64_
         return invalid("service " + old->spec().annotations().name() +
                        " does not have a previous spec");
     }
-    // What it refers to may have gone since.
-    TRY(check_references(tx.store(), old->previous_spec()));
-    TRY(check_port_conflicts(tx.store(), old->previous_spec(), id));
+    // What it refers to may have gone since, and the policy may have changed.
+    TRY(check_all(tx, old->previous_spec(), id));
     auto changed = *old;
     changed.mutable_spec()->Swap(changed.mutable_previous_spec());
-    changed.mutable_spec_version()->Swap(changed.mutable_previous_spec_version());
-    auto& status = *changed.mutable_update_status();
-    status.Clear();
-    status.set_state(pb::UpdateStatus::ROLLBACK_STARTED);
-    status.set_message("manually requested rollback");
-    *status.mutable_started_at() = to_timestamp(tx.now());
+    // A version is never given twice: dead tasks of the old one do not count for this one.
+    *changed.mutable_previous_spec_version() = old->spec_version();
+    changed.mutable_spec_version()->set_index(next_spec_version(tx.store(), *old));
+    changed.clear_update_status();
+    if (!is_job(changed.spec())) { // jobs begin anew, and have no updates
+        auto& status = *changed.mutable_update_status();
+        status.set_state(pb::UpdateStatus::ROLLBACK_STARTED);
+        status.set_message("manually requested rollback");
+        *status.mutable_started_at() = to_timestamp(tx.now());
+    }
     continue_job(changed, tx.now());
     return tx.put(std::move(changed));
 }
