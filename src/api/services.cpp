@@ -4,6 +4,7 @@
 #include "api/swarm_calls.h"
 #include "api/swarm_filters.h"
 #include "api/swarm_logs.h"
+#include "api/swarm_rebalance.h"
 #include "engine/engine.h"
 #include "engine/names.h"
 #include "swarm/manager/control/find.h"
@@ -126,8 +127,7 @@ net::Task<Result<void>> roll_back(Call& call, std::uint64_t version) {
         return ok();
     };
     CO_TRY(co_await write_cluster(call, std::move(work)));
-    Json answer = Json::object();
-    answer["Warnings"] = nullptr;
+    Json answer{{"Warnings", nullptr}};
     co_return co_await call.json(200, std::move(answer));
 }
 
@@ -152,8 +152,7 @@ net::Task<Result<void>> update(Call& call) {
     };
     auto done = co_await write_cluster(call, std::move(work));
     if (!done) { co_return explain_network(call, std::move(done).error(), wish.spec); }
-    Json answer = Json::object();
-    answer["Warnings"] = nullptr;
+    Json answer{{"Warnings", nullptr}};
     co_return co_await call.json(200, std::move(answer));
 }
 
@@ -176,6 +175,8 @@ void add_service_routes(Router& router) {
     router.add("DELETE", "/services/{id}", Right::Write, on_leader<remove>);
     router.add("POST", "/services/{id}/update", Right::Write, on_leader<update>);
     router.add("GET", "/services/{id}/logs", Right::Stream, on_leader<service_logs>);
+    router.add("POST", "/shoal/services/{id}/rebalance", Right::Write,
+               on_leader<rebalance_service>);
 }
 
 } // namespace shoal::api

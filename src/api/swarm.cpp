@@ -38,10 +38,11 @@ net::Task<Result<void>> inspect_swarm(Call& call) {
 }
 
 net::Task<Result<void>> init_swarm(Call& call) {
+    const bool possible = call.daemon.swarm != nullptr;
+    if (!possible) { CO_TRY(check_outside(call)); }
     CO_TRY_LET(body, co_await call.body<Json>());
     CO_TRY_LET(request, parse_init_request(body, call.version));
-    const bool again = request.force_new_cluster && call.daemon.swarm != nullptr;
-    if (!again) { CO_TRY(check_outside(call)); }
+    if (!request.force_new_cluster) { CO_TRY(check_outside(call)); }
     CO_TRY(swarm::check_cluster_spec(request.spec));
     const auto until = join_until(call);
     CO_TRY_LET(node, co_await call.daemon.swarm->init(std::move(request), until));
@@ -50,9 +51,9 @@ net::Task<Result<void>> init_swarm(Call& call) {
 }
 
 net::Task<Result<void>> join_swarm(Call& call) {
+    CO_TRY(check_outside(call));
     CO_TRY_LET(body, co_await call.body<Json>());
     CO_TRY_LET(request, parse_join_request(body));
-    CO_TRY(check_outside(call));
     const auto until = join_until(call);
     CO_TRY(co_await call.daemon.swarm->join(std::move(request), until));
     co_return co_await call.empty(200);
@@ -67,9 +68,9 @@ net::Task<Result<void>> leave_swarm(Call& call) {
 }
 
 net::Task<Result<void>> unlock_swarm(Call& call) {
+    CO_TRY(check_inside(call));
     CO_TRY_LET(body, co_await call.body<Json>());
     CO_TRY_LET(key, parse_unlock_request(body));
-    CO_TRY(check_inside(call));
     if (standing_of(call).state != LocalState::Locked) {
         co_return conflict("swarm is not locked");
     }
@@ -82,8 +83,7 @@ net::Task<Result<void>> show_unlock_key(Call& call) {
     CO_TRY(check_manager(standing_of(call)));
     const auto until = write_until(call);
     CO_TRY_LET(key, co_await call.daemon.swarm->unlock_key(until));
-    Json answer = Json::object();
-    answer["UnlockKey"] = key;
+    Json answer{{"UnlockKey", key}};
     co_return co_await call.json(200, std::move(answer));
 }
 

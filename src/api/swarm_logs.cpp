@@ -22,7 +22,8 @@ Result<void> set_since(const Call& call, Instant now, pb::LogSubscriptionOptions
 /// A failure after the answer has begun is a frame of its own, which clients print and end with.
 net::Task<Result<void>> say_error(Call& call, Error problem, bool framed) {
     const std::string text = "Error grabbing logs: " + problem.message + "\n";
-    CO_TRY(co_await call.write(framed ? frame(StreamKind::SystemError, text) : text));
+    std::string bytes = framed ? frame(StreamKind::SystemError, text) : text;
+    CO_TRY(co_await call.write(std::move(bytes)));
     co_return co_await call.end();
 }
 
