@@ -40,7 +40,7 @@ NS = 10**9
 
 # options, where in the container's document, what stands there
 CONTAINER = [
-    (["--cap-add", "NET_ADMIN"], "HostConfig.CapAdd", ["CAP_NET_ADMIN"]),
+    (["--cap-add", "NET_BIND_SERVICE"], "HostConfig.CapAdd", ["CAP_NET_BIND_SERVICE"]),
     (["--cap-drop", "CHOWN"], "HostConfig.CapDrop", ["CAP_CHOWN"]),
     (["--container-label", "a=b"], "Config.Labels", {"a": "b"}),
     (["--dns", "10.1.2.3"], "HostConfig.Dns", ["10.1.2.3"]),
@@ -146,6 +146,12 @@ def test_credentials_of_windows_are_refused_by_name(swarm):
     if made.code == 0:  # the node says it
         said = swarm.until_task("o", lambda t: t["Status"].get("Err"), "a refusal")["Status"]["Err"]
     assert "credential" in said.lower().replace(" ", ""), said
+
+
+@pytest.mark.shoal_only("the policy is ours")
+def test_what_the_policy_forbids_is_refused_by_name(swarm):
+    refused = swarm.first.docker("service", "create", "-d", "-q", "--no-resolve-image", "--cap-add", "NET_ADMIN", "busybox", ok=False)
+    assert "CAP_NET_ADMIN is not allowed for services by the policy" in refused.err
 
 
 # What the API takes and the command has no option for.

@@ -11,6 +11,8 @@ constexpr auto registrations_window = 8s;
 constexpr auto window_margin = 500ms;
 /// Soon after a session with our own managers: they are electing, and are back in a second.
 constexpr auto hopeful = 60s;
+constexpr auto long_session = 60s;
+constexpr int patience_max = 4;
 constexpr std::chrono::nanoseconds hopeful_backoff_max = 1s;
 
 } // namespace
@@ -78,7 +80,9 @@ net::Task<Result<void>> Agent::attempt(std::string address, net::Until until) {
     AgentSession::Parts parts{parts_.loop, parts_.executor, worker_,         pending_,
                               *channel,    describe_now_,   hooks_.tls_info, {}};
     parts.told = [this](const pb::SessionMessage& message) { take_message(message); };
-    AgentSession session(std::move(parts), settings_.session);
+    auto settings = settings_.session;
+    settings.patience = patience_;
+    AgentSession session(std::move(parts), std::move(settings));
     if (leaving_) { session.leaves(); }
     session_ = &session;
     const auto begun = parts_.loop.now();
@@ -88,6 +92,10 @@ net::Task<Result<void>> Agent::attempt(std::string address, net::Until until) {
     state_.in_session = false;
     if (!session.registered()) { co_return outcome; }
     last_session_ = parts_.loop.now();
+    // A manager that is only slow is not helped by another handshake.
+    const bool silent = !outcome && outcome.error().code == Errc::Timeout;
+    if (last_session_ - begun > long_session) { patience_ = 1; }
+    if (silent) { patience_ = std::min(2 * patience_, patience_max); }
     backoff_ = settings_.backoff_min;
     if (session.description_changed()) { co_return ok(); }
     co_return outcome;

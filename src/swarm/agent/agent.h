@@ -79,6 +79,7 @@ class Agent {
     std::string last_failed_;
     bool managers_are_shoal_ = false;
     std::chrono::nanoseconds backoff_{};
+    int patience_ = 1;      ///< grows when managers are found silent one after the other
     Steady last_session_{}; ///< when the last one ended
     std::deque<Steady> registrations_;
 };

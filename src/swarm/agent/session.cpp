@@ -24,8 +24,8 @@ constexpr nanoseconds report_pause = 1s;
 constexpr nanoseconds goodbye_limit = 1s;
 
 /// How long a manager may take to answer a heartbeat.
-nanoseconds silence_limit(nanoseconds period) {
-    return std::clamp(period, silence_min, silence_max);
+nanoseconds silence_limit(nanoseconds period, int patience) {
+    return std::min(patience * std::clamp(period, silence_min, silence_max), silence_max);
 }
 
 nanoseconds period_in(const pb::HeartbeatResponse& answer) {
@@ -150,13 +150,13 @@ void AgentSession::take_message(const pb::SessionMessage& message) {
 net::Task<Result<void>> AgentSession::beat(net::Until until) {
     pb::HeartbeatRequest request;
     request.set_session_id(id_);
-    auto patience = silence_limit(settings_.answer_timeout);
+    auto patience = silence_limit(settings_.answer_timeout, settings_.patience);
     for (;;) {
         const auto limit = until.no_later_than(with_.loop.in(patience));
         CO_TRY_LET(answer, co_await with_.channel.call<pb::HeartbeatResponse>(heartbeat_method,
                                                                               request, limit));
         const auto period = period_in(answer);
-        patience = silence_limit(period);
+        patience = silence_limit(period, settings_.patience);
         const auto wake =
             co_await net::sleep(with_.loop, until.no_later_than(with_.loop.in(period)));
         if (wake == net::Wake::Cancelled) { co_return net::to_result(wake, "heartbeat"); }

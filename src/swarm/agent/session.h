@@ -34,6 +34,7 @@ class AgentSession {
         std::string shoal_version; ///< "" passes for a stock engine
         std::chrono::nanoseconds answer_timeout = std::chrono::seconds(5);
         std::chrono::nanoseconds describe_every = std::chrono::seconds(20);
+        int patience = 1; ///< so many times as long as usual may a heartbeat's answer take
         /// Told to the manager when this agent stops on purpose; 0: not told.
         std::chrono::nanoseconds absence{};
     };

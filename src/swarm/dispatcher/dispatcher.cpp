@@ -112,6 +112,7 @@ void Dispatcher::end() {
     const auto all = sessions_;
     for (const auto& [id, session] : all) { end_session(session, not_leading()); }
     liveness_ = {};
+    patience_ = {};
     states_.clear();
     registrations_.clear();
     turns_.clear();
@@ -122,6 +123,10 @@ Pulse Dispatcher::pulse(AgentKind kind) const {
     nanoseconds heartbeat{};
     if (cluster) { heartbeat = from_duration(cluster->spec().dispatcher().heartbeat_period()); }
     return pulse_of(kind, heartbeat > 0s ? heartbeat : heartbeat_default);
+}
+
+Pulse Dispatcher::pulse_of_session(const Session& session) const {
+    return patience_.stretched(pulse(session.kind), session.node_id, parts_.loop.now());
 }
 
 /// Declares down who was not heard of in time. When this process itself stood still, nobody can
@@ -143,6 +148,7 @@ net::Task<void> Dispatcher::watch_silence(net::Until until) {
             const auto found = sessions_.find(node_id);
             if (found != sessions_.end()) { end_session(found->second, not_registered()); }
             set_state(node_id, pb::NodeStatus::DOWN, "heartbeat failure");
+            patience_.given_up(node_id, now);
         }
     }
 }
@@ -256,6 +262,7 @@ Dispatcher::SessionPtr Dispatcher::begin_session(const Caller& caller, AgentKind
     session->kind = kind;
     sessions_[caller.node_id] = session;
     ++turns_[caller.node_id];
+    patience_.is_back(caller.node_id, pulse(kind).silence_max, parts_.loop.now());
     // It cannot send heartbeats before it has heard its session's id, which waits for the writer.
     expect(caller.node_id,
            parts_.loop.now() + std::max(registration_patience, pulse(kind).silence));
@@ -275,7 +282,7 @@ bool Dispatcher::is_current(const SessionPtr& session) const {
 }
 
 void Dispatcher::heard_of(const SessionPtr& session) {
-    expect(session->node_id, parts_.loop.now() + pulse(session->kind).silence);
+    expect(session->node_id, parts_.loop.now() + pulse_of_session(*session).silence);
 }
 
 net::Task<Result<void>> Dispatcher::session(net::GrpcCall& call, const Caller& caller,
@@ -362,7 +369,7 @@ void Dispatcher::connection_lost(const SessionPtr& session) {
     if (session->absent_until) {
         by = *session->absent_until;
     } else {
-        by = std::min(by, now + pulse(session->kind).lost);
+        by = std::min(by, now + pulse_of_session(*session).lost);
     }
     expect(session->node_id, by);
     const bool away = session->absent_until.has_value();
@@ -554,6 +561,7 @@ void Dispatcher::forget_node(const std::string& node_id) {
         end_session(found->second, Error{Errc::Forbidden, "the node was removed from the swarm"});
     }
     liveness_.forget(node_id);
+    patience_.forget(node_id);
     registrations_.erase(node_id);
     states_.erase(node_id);
     turns_.erase(node_id);

@@ -91,6 +91,7 @@ class Dispatcher {
     void set_state(const std::string& node_id, pb::NodeStatus::State state, std::string message);
     std::map<std::string, NodeState> current(const std::map<std::string, StateChange>& all) const;
     Pulse pulse(AgentKind kind) const;
+    Pulse pulse_of_session(const Session& session) const;
     void observe_task(const Change& change);
     void observe_dependency(const Change& change);
     void observe_node(const Change& change);
@@ -111,6 +112,7 @@ class Dispatcher {
     std::set<std::string> assignments_touched_;
     std::vector<pb::WeightedPeer> managers_;
     Liveness liveness_;
+    Patience patience_;
     std::optional<Steady> next_look_; ///< at who is overdue
     net::Signal looks_earlier_;
     std::map<std::string, StateChange> states_; ///< to be written

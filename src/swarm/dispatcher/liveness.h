@@ -16,6 +16,7 @@ struct Pulse {
     std::chrono::nanoseconds silence;      ///< then it is down
     std::chrono::nanoseconds after_change; ///< the same for nodes whose leader is new
     std::chrono::nanoseconds lost;         ///< after its connection broke
+    std::chrono::nanoseconds silence_max;  ///< for nodes that were given up too soon
 };
 enum class AgentKind { Shoal, Stock };
 /// `heartbeat` is what the cluster's specification says. Our own agents are asked five times as
@@ -36,6 +37,29 @@ class Liveness {
   private:
     std::map<std::string, Steady, std::less<>> by_node_;
     std::set<std::pair<Steady, std::string>> by_time_;
+};
+
+/// How patient to be with each node: twice as patient after each time it was given up and was back
+/// so soon that it can only have been slow, as on an overloaded machine, whose load would grow by
+/// all that is moved away from it and back. What was learnt is forgotten step by step.
+class Patience {
+  public:
+    void given_up(const std::string& node_id, Steady now);
+    /// It is there again. `alive_within`: so soon that it was never gone.
+    void is_back(const std::string& node_id, std::chrono::nanoseconds alive_within, Steady now);
+    void forget(const std::string& node_id) { by_node_.erase(node_id); }
+    /// `pulse` for this node.
+    Pulse stretched(Pulse pulse, const std::string& node_id, Steady now) const;
+
+  private:
+    struct Known {
+        std::optional<Steady> given_up;
+        int doublings = 0;
+        Steady learnt;
+    };
+    int doublings_left(const Known& known, Steady now) const;
+
+    std::map<std::string, Known, std::less<>> by_node_;
 };
 
 } // namespace shoal::swarm

@@ -153,5 +153,28 @@ TEST(Pulse, our_agents_are_missed_within_three_seconds_and_stock_ones_after_thre
     EXPECT_EQ(stock.after_change, 30s);
 }
 
+TEST(Patience, grows_with_every_node_that_was_given_up_too_soon_and_shrinks_again) {
+    Patience patience;
+    const auto pulse = pulse_of(AgentKind::Shoal, 5s);
+    Steady now{};
+    const auto silence = [&] { return patience.stretched(pulse, "n", now).silence; };
+    const auto alarm = [&](std::chrono::nanoseconds away) {
+        patience.given_up("n", now);
+        now += away;
+        patience.is_back("n", pulse.silence_max, now);
+    };
+    patience.is_back("n", pulse.silence_max, now);
+    EXPECT_EQ(silence(), pulse.silence);
+    alarm(1min); // it was gone
+    EXPECT_EQ(silence(), pulse.silence);
+    alarm(3s);
+    EXPECT_EQ(silence(), 2 * pulse.silence);
+    EXPECT_EQ(patience.stretched(pulse, "other", now).silence, pulse.silence);
+    for (int i = 0; i < 9; ++i) { alarm(3s); }
+    EXPECT_EQ(silence(), 15s); // as for a stock engine, and never more
+    now += 1h;
+    EXPECT_EQ(silence(), pulse.silence);
+}
+
 } // namespace
 } // namespace shoal::swarm
