@@ -22,6 +22,13 @@ test: build ## run every test; the last line says how many passed and failed
 test-long: build ## the same with the tests that take minutes
 	@tools/test --long
 
+SOAK_SECONDS ?= 3600
+soak: build ## simulated clusters from new seeds for an hour (SOAK_SECONDS=...), on two cores; fails with the seed
+	@from=$$(date +%s); bin=build/$(PRESET)/bin/shoal_sim; \
+	$$bin --from $${from}000000 --seeds 1000000 --seconds $(SOAK_SECONDS) --steps 20 --want-probes & \
+	$$bin --from $${from}500000 --seeds 1000000 --seconds $(SOAK_SECONDS) --steps 12; \
+	first=$$?; wait $$!; second=$$?; [ $$first = 0 ] && [ $$second = 0 ]
+
 bench: build ## measure against Debian's docker.io and bare crun; writes docs/benchmarks.md
 	@test/bench/run
 
@@ -44,5 +51,5 @@ install: build ## install to PREFIX (default /usr/local)
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: help setup build demo test test-long bench check fuzz install clean
+.PHONY: help setup build demo test test-long soak bench check fuzz install clean
 .DEFAULT_GOAL := help

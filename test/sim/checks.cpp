@@ -28,6 +28,24 @@ std::uint64_t digest_of(std::string_view text) {
     return digest.value();
 }
 
+template <class T> void add_table(Digest& digest, const Store& store) {
+    for (const auto& [id, held] : store.all<T>()) {
+        digest.add(id);
+        digest.add(stable_bytes(*held));
+    }
+}
+std::uint64_t digest_of_store(const Store& store) {
+    Digest digest;
+    add_table<pb::Cluster>(digest, store);
+    add_table<pb::Node>(digest, store);
+    add_table<pb::Network>(digest, store);
+    add_table<pb::Secret>(digest, store);
+    add_table<pb::Config>(digest, store);
+    add_table<pb::Service>(digest, store);
+    add_table<pb::Task>(digest, store);
+    return digest.value();
+}
+
 bool may_run(const pb::Node& node) {
     return node.spec().availability() == pb::NodeSpec::ACTIVE &&
            node.status().state() == pb::NodeStatus::READY;
@@ -236,6 +254,20 @@ void Checks::look() {
     if (manager != nullptr) { check_unique(manager->store()); }
 }
 
+void Checks::look_at_all_managers() {
+    std::optional<std::uint64_t> first;
+    for (std::size_t i = 0; i < world_.size(); ++i) {
+        Machine& machine = world_.at(i);
+        Manager* const manager = machine.up() ? machine.member->manager() : nullptr;
+        if (manager == nullptr) { continue; }
+        const auto digest = digest_of_store(manager->store());
+        if (first && *first != digest) {
+            fail(machine.host + " has another store than the managers before it");
+        }
+        if (!first) { first = digest; }
+    }
+}
+
 // Liveness.
 
 std::string Checks::unsettled_containers(Machine& machine, const Store& store) {
@@ -255,6 +287,7 @@ std::string Checks::unsettled_containers(Machine& machine, const Store& store) {
 std::string Checks::unsettled_machine(Machine& machine, const Store& store) {
     const Member& member = *machine.member;
     if (member.state() == MemberState::Inactive) { return ""; }
+    if (removed_nodes.contains(member.node_id())) { return ""; }
     if (member.state() != MemberState::Active) {
         return fmt::format("{} is {}: {}", machine.host, name_of(member.state()), member.error());
     }

@@ -28,6 +28,8 @@ class Checks final : public Observer {
     /// What does not show in single changes: the log's fence, addresses and ports of the leader's
     /// store. To be called now and then, and before the log is compacted.
     void look();
+    /// When all is settled: every manager has the same objects, byte for byte.
+    void look_at_all_managers();
     /// What is not yet as it should be when all is well; "" when it is.
     std::string unsettled();
 
@@ -36,6 +38,8 @@ class Checks final : public Observer {
     std::uint64_t changes_seen() const { return changes_seen_; }
     /// Lines of the transcript, kept when asked for.
     bool keeps_lines = false;
+    /// Their machines need not be part of the cluster any more.
+    std::set<std::string> removed_nodes;
 
   private:
     struct TaskPast {

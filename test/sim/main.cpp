@@ -1,5 +1,6 @@
 // shoal_sim: simulated clusters from seeds, until one of them breaks a promise.
 #include "probes.h"
+#include "scale.h"
 #include "scenario.h"
 
 #include "base/text.h"
@@ -17,11 +18,15 @@ struct Arguments {
     std::uint64_t steps = 12;
     bool verbose = false;
     bool want_probes = false; ///< a probe that was never reached is a failure
+    std::uint64_t scale = 0;  ///< nodes of one large cluster, instead of scenarios
 };
 
 constexpr auto usage =
     "usage: shoal_sim [--seeds N] [--from M] [--seconds S] [--steps K] [--want-probes]\n"
-    "       shoal_sim --seed M [--verbose]\n";
+    "       shoal_sim --seed M [--verbose]\n"
+    "       shoal_sim --scale [NODES]     one large cluster, with a hundred tasks on every node\n";
+constexpr std::uint64_t scale_nodes = 1000;
+constexpr std::uint64_t scale_tasks_each = 100;
 
 bool parse(int count, char** words, Arguments& out) {
     for (int i = 1; i < count; ++i) {
@@ -42,6 +47,8 @@ bool parse(int count, char** words, Arguments& out) {
             out.seconds = *number;
         } else if (word == "--steps") {
             out.steps = *number;
+        } else if (word == "--scale") {
+            out.scale = *number;
         } else if (word == "--seed") {
             out.from = *number;
             out.seeds = 1;
@@ -107,6 +114,10 @@ int main(int count, char** words) {
     if (!shoal::sim::parse(count, words, arguments)) {
         std::fputs(shoal::sim::usage, stderr);
         return 2;
+    }
+    if (arguments.scale > 0) {
+        const auto tasks = arguments.scale * shoal::sim::scale_tasks_each;
+        return shoal::sim::run_scale(arguments.scale, tasks) ? 0 : 1;
     }
     return shoal::sim::run(arguments);
 }

@@ -37,7 +37,8 @@ constexpr const char* all_lost_power = "all machines lost power";
 constexpr const char* update_in_failover = "the leader changed during an update";
 constexpr const char* task_rejected = "a task was rejected";
 constexpr const char* task_failed = "a task failed";
-constexpr const char* task_orphaned = "a task was orphaned";
+constexpr const char* node_removed = "a node was removed";
+constexpr const char* node_returned = "a machine came back as another node";
 constexpr const char* job_done = "a job completed a task";
 constexpr const char* roots_rotated = "a rotation of roots was begun";
 constexpr const char* clock_jumped = "a clock jumped";
@@ -45,7 +46,7 @@ constexpr const char* secret_used = "a task had a secret";
 
 constexpr seconds change_limit(20);
 constexpr seconds settle_limit(400);
-constexpr seconds lead_limit(60);
+constexpr seconds leave_limit(40);
 
 /// A service as the user believes it to be.
 struct Known {
@@ -96,6 +97,7 @@ class Scenario {
         co_await settle();
         check_promises();
         checks_.look();
+        if (problem_.empty()) { checks_.look_at_all_managers(); }
         count_probes();
     }
 
@@ -189,7 +191,6 @@ class Scenario {
             const auto state = task->status().state();
             sometimes(task_rejected, state == pb::REJECTED);
             sometimes(task_failed, state == pb::FAILED);
-            sometimes(task_orphaned, state == pb::ORPHANED);
             sometimes(job_done, state == pb::COMPLETE);
             sometimes(secret_used, !task->spec().container().secrets().empty());
         }
@@ -215,7 +216,9 @@ class Scenario {
             co_await set_availability();
         } else if (what < 92) {
             co_await set_role();
-        } else if (what < 96) {
+        } else if (what < 94) {
+            co_await leave_and_return();
+        } else if (what < 97) {
             co_await rotate_roots();
         } else {
             co_await rotate_tokens();
@@ -224,9 +227,7 @@ class Scenario {
 
     net::Task<Asked> ask(std::string what, Mutation mutation) {
         Machine* const before = world_.leading_machine();
-        asking_ = true;
         const Asked asked = co_await world_.change(std::move(mutation), change_limit);
-        asking_ = false;
         static const char* const words[] = {"done", "refused", "unknown"};
         world_.say(fmt::format("user: {}: {} {}", what, words[static_cast<int>(asked.answer)],
                                asked.error));
@@ -429,6 +430,32 @@ class Scenario {
         const std::string id = machine->member->node_id();
         co_await change_node(manages ? "demote" : "promote", id, change);
     }
+    /// A worker leaves, its node is removed, and it may come back as another.
+    net::Task<void> leave_and_return() {
+        Machine& machine = any_machine();
+        const bool fit = machine.up() && machine.member->state() == MemberState::Active &&
+                         !machine.member->is_manager();
+        if (!fit) { co_return; }
+        const std::string id = machine.member->node_id();
+        const net::Until limit(world_.loop.in(leave_limit));
+        auto leaving = machine.member->leave(true, limit);
+        const auto left = co_await world_.run_on<void>(machine, std::move(leaving), leave_limit);
+        world_.say(
+            fmt::format("user: {} leaves: {}", machine.host, left ? "done" : left.error().message));
+        const Mutation write = [id](Tx& tx) {
+            RemoveNode options;
+            options.force = true;
+            return remove_node(tx, id, options);
+        };
+        const Asked asked = co_await ask("remove node " + id, write);
+        if (asked.answer != Answer::Refused) { checks_.removed_nodes.insert(id); }
+        sometimes(node_removed, asked.answer == Answer::Done);
+        if (!machine.up() || happens(30)) { co_return; }
+        const auto joined = co_await world_.join(machine, pb::WORKER);
+        world_.say(fmt::format("user: {} joins: {}", machine.host,
+                               joined ? "done" : joined.error().message));
+        sometimes(node_returned, joined.has_value());
+    }
     net::Task<void> rotate_roots() {
         sometimes(roots_rotated);
         const Mutation write = [](Tx& tx) -> Result<void> {
@@ -583,7 +610,6 @@ class Scenario {
     std::vector<std::pair<std::string, std::string>> named_secrets_;
     std::size_t named_ = 0;
     bool log_full_ = false;
-    bool asking_ = false;
 };
 
 } // namespace
@@ -592,8 +618,8 @@ void declare_probes() {
     for (const char* what :
          {leader_lost_in_write, write_unknown, leader_demoted, node_went_down, killed_and_back,
           leader_cut_off, one_way, watch_compacted, log_was_full, all_lost_power,
-          update_in_failover, task_rejected, task_failed, task_orphaned, job_done, roots_rotated,
-          clock_jumped, secret_used}) {
+          update_in_failover, task_rejected, task_failed, node_removed, node_returned, job_done,
+          roots_rotated, clock_jumped, secret_used}) {
         sometimes(what, false);
     }
 }

@@ -153,7 +153,8 @@ World::World(std::uint64_t seed, std::size_t machines)
     ASSERT(folder.has_value());
     folder_ = std::move(*folder);
     for (std::size_t i = 0; i < machines; ++i) {
-        machines_.push_back(std::make_unique<Machine>(*this, fmt::format("10.0.0.{}", i + 1)));
+        machines_.push_back(
+            std::make_unique<Machine>(*this, fmt::format("10.0.{}.{}", i / 250, i % 250 + 1)));
         machines_.back()->directory = folder_.path() + "/" + std::to_string(i + 1);
         const auto made = os::ensure_directory(machines_.back()->directory, 0700);
         ASSERT(made.has_value());
