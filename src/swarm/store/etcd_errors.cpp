@@ -16,6 +16,8 @@ enum class Meaning {
     Already,  ///< NotModified
     Broken,   ///< Internal
 };
+constexpr std::string_view full_store =
+    "the cluster's store is full: nothing can be changed until it has room";
 struct Sentence {
     std::string_view part;
     Meaning meaning;
@@ -75,6 +77,9 @@ Error translate_etcd_error(Error error, CallKind kind, bool gave_up) {
     for (const auto& [part, meaning] : sentences) {
         if (error.message.find(part) != std::string::npos) {
             error.code = code_of(meaning, kind);
+            if (meaning == Meaning::NoSpace) {
+                error.message = std::string(full_store) + " (" + error.message + ")";
+            }
             return error;
         }
     }

@@ -82,6 +82,7 @@ LogStatus status_of(const etcd::StatusResponse& answer) {
     status.leader_id = hex_of(answer.leader());
     status.term = answer.raftterm();
     status.database_bytes = answer.dbsize();
+    status.in_use_bytes = answer.dbsizeinuse();
     status.learner = answer.islearner();
     for (const char* alarm : {"NOSPACE", "CORRUPT"}) {
         const bool on =

@@ -26,6 +26,7 @@ constexpr auto kill_patience = seconds(10);
 constexpr auto stable_after = seconds(60); ///< then the failures before count no more
 constexpr int damages_max = 3;             ///< in a row, until it is believed
 constexpr std::int64_t log_tail_bytes = 128 << 10;
+constexpr std::int64_t room_bytes_min = 80 << 20; ///< a piece of its log is 64 MiB from the start
 
 std::string link_of(const std::string& path) {
     std::error_code error;
@@ -117,6 +118,17 @@ Result<void> empty_log(const EtcdSettings& settings) {
         return os_error("empty " + settings.log_path(), errno);
     }
     return ok();
+}
+
+/// Its last words need room too. Without them, too little of it is the likely reason.
+void blame_full_disk(EtcdEnd& end, const EtcdSettings& settings) {
+    const auto disk = os::stat_file_system(settings.folder);
+    if (end.kind != EtcdEnd::Kind::Other || !disk || disk->free_bytes >= room_bytes_min) { return; }
+    end.kind = EtcdEnd::Kind::NoSpace;
+    end.error = Error{Errc::Exhausted,
+                      "there is no space for the cluster's state in " + settings.data_folder() +
+                          ": " + std::to_string(disk->free_bytes >> 20) +
+                          " MiB are free, it needs " + std::to_string(room_bytes_min >> 20)};
 }
 
 bool has_wal(const EtcdSettings& settings) {
@@ -315,6 +327,7 @@ void EtcdProcess::note_end(Steady began) {
     ++failures_;
     forget_process();
     auto end = diagnose_etcd(log_tail(settings_, log_begin_), settings_);
+    blame_full_disk(end, settings_);
     if (!was_ready_ && os::exists(settings_.marker_path()) && !has_wal(settings_)) {
         end = {EtcdEnd::Kind::Damaged, etcd_damaged("it is gone", settings_)};
     }

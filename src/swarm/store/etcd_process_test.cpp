@@ -50,6 +50,8 @@ TEST(EtcdSettings, only_the_first_of_a_cluster_may_begin_one) {
     const auto first = etcd_arguments(settings, {EtcdStart::Kind::Bootstrap, {}});
     EXPECT_TRUE(has(first, "--initial-cluster-state=new"));
     EXPECT_TRUE(has(first, "--initial-cluster=node1=https://10.0.0.1:2378"));
+    EXPECT_TRUE(has(first, "--initial-cluster-token=node1"))
+        << "no ids of one that was here before";
     for (const auto kind : {EtcdStart::Kind::Resume, EtcdStart::Kind::Join}) {
         EXPECT_TRUE(has(etcd_arguments(settings, {kind, {}}), "--initial-cluster-state=existing"));
     }

@@ -58,7 +58,8 @@ struct LogStatus {
     std::string member_id; ///< this process's own
     std::string leader_id; ///< "" when there is none
     std::uint64_t term = 0;
-    std::int64_t database_bytes = 0;
+    std::int64_t database_bytes = 0; ///< of its file
+    std::int64_t in_use_bytes = 0;   ///< of those; the rest is free for what comes
     bool learner = false;
     std::vector<std::string> alarms; ///< "NOSPACE", "CORRUPT", of any member
     bool leads() const { return !leader_id.empty() && leader_id == member_id; }
