@@ -290,6 +290,36 @@ std::optional<Move> plan_rebalance(const Store& store, const std::string& servic
     return Plan(store, *service, fits).make();
 }
 
+std::vector<Move> plan_whole_rebalance(const Store& store, const std::string& service_id,
+                                       const FitsNode& fits) {
+    Store later; // what counts for the plan, as it would be after each move
+    for (const auto& [id, node] : store.all<pb::Node>()) { later.apply(Kind::Node, id, node); }
+    for (const auto& [id, task] : store.tasks_of_service(service_id)) {
+        later.apply(Kind::Task, id, task);
+    }
+    if (auto service = store.get<pb::Service>(service_id)) {
+        later.apply(Kind::Service, service_id, service);
+    }
+    std::vector<Move> moves;
+    const auto steps_max = 2 * later.all<pb::Task>().size(); // over branches, then within them
+    for (std::size_t step = 0; step < steps_max; ++step) {
+        const auto move = plan_rebalance(later, service_id, fits);
+        if (!move) { break; }
+        auto moved = std::make_shared<pb::Task>(*later.get<pb::Task>(move->task_id));
+        moved->set_node_id(move->to);
+        later.apply(Kind::Task, move->task_id, TaskPtr(std::move(moved)));
+        const auto known = std::find_if(moves.begin(), moves.end(), [&move](const Move& one) {
+            return one.task_id == move->task_id;
+        });
+        if (known == moves.end()) {
+            moves.push_back(*move);
+        } else {
+            known->to = move->to;
+        }
+    }
+    return moves;
+}
+
 void request_rebalance(Tx& tx, const pb::Service& service) {
     if (service.rebalance().state() == pb::Rebalance::REQUESTED) { return; }
     pb::Service changed = service;

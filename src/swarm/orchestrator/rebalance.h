@@ -30,6 +30,11 @@ struct Move {
 std::optional<Move> plan_rebalance(const Store& store, const std::string& service_id,
                                    const FitsNode& fits);
 
+/// All of them, one after the other, were they carried out now and everything went well; each task
+/// at most once. Empty: the service is even.
+std::vector<Move> plan_whole_rebalance(const Store& store, const std::string& service_id,
+                                       const FitsNode& fits);
+
 /// Asks for it, or for the rest of it; harmless while one goes on.
 void request_rebalance(Tx& tx, const pb::Service& service);
 

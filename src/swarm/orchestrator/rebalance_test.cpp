@@ -66,6 +66,23 @@ TEST_F(Rebalance, plans_a_move_from_the_most_to_the_fewest) {
     EXPECT_EQ(move->to, "n2");
 }
 
+TEST_F(Rebalance, shows_all_moves_that_would_follow_each_other) {
+    uneven(6);
+    const auto moves = plan_whole_rebalance(store, "web", {});
+    ASSERT_EQ(moves.size(), 4u);
+    std::map<std::string, int> to;
+    std::set<std::string> moved;
+    for (const auto& move : moves) {
+        EXPECT_EQ(move.from, "n1");
+        ++to[move.to];
+        moved.insert(move.task_id);
+    }
+    EXPECT_EQ(moved.size(), 4u);
+    EXPECT_EQ(to, (std::map<std::string, int>{{"n2", 2}, {"n3", 2}}));
+    EXPECT_EQ(on("n1"), 6u) << "it is only a plan";
+    EXPECT_TRUE(plan_whole_rebalance(store, "other", {}).empty());
+}
+
 TEST_F(Rebalance, plans_only_what_is_allowed) {
     uneven(4,
            [](auto& s) { s.mutable_task()->mutable_placement()->add_constraints("node.id!=n2"); });
