@@ -1,8 +1,12 @@
 #include "node/node.h"
 
+#include "net/pool.h"
+#include "net/sleep.h"
 #include "node/addresses.h"
 #include "node/forwarding.h"
 #include "node/log_source.h"
+#include "node/snapshots.h"
+#include "os/clock.h"
 #include "os/file.h"
 #include "swarm/ca/authority.h"
 #include "swarm/ca/rotation.h"
@@ -17,6 +21,8 @@ using swarm::pb::Cluster;
 
 constexpr std::chrono::seconds begin_limit(60);
 constexpr std::chrono::seconds join_limit(20);
+constexpr std::chrono::minutes restore_limit(5);
+constexpr std::chrono::seconds look_pause(10);
 
 swarm::ClusterActions cluster_actions_with(Random& random) {
     swarm::ClusterActions actions;
@@ -47,6 +53,19 @@ swarm::LocalState local_state(swarm::MemberState state) {
         return swarm::LocalState::Locked;
     }
     return swarm::LocalState::Error;
+}
+
+/// Takes its time: not on the loop.
+Result<std::string> write_whole(swarm::Backup backup, std::string passphrase) {
+    os::SystemRandom random;
+    std::string bytes;
+    const auto take = [&bytes](std::string_view piece) {
+        bytes += piece;
+        return ok();
+    };
+    TRY(swarm::write_backup(std::move(backup), swarm::BackupLock(std::move(passphrase)), random,
+                            take));
+    return bytes;
 }
 
 Error no_manager() {
@@ -108,11 +127,42 @@ net::Task<void> Node::start() {
     const auto swept = co_await executor_.sweep();
     if (!swept) { spdlog::warn("swarm: {}", swept.error().message); }
     co_await member_->start();
+    upkeep_ = std::make_unique<net::TaskScope>(engine_.env.loop);
+    upkeep_->spawn(keep_snapshots(net::Until(upkeep_->cancel())));
 }
 
 net::Task<void> Node::stop() {
+    if (upkeep_) { co_await upkeep_->close(); }
     co_await member_->stop();
     co_await executor_.close();
+}
+
+net::Task<Result<void>> Node::snapshot_if_due(net::Until until) {
+    if (store() == nullptr) { co_return ok(); }
+    const auto now = engine_.env.clock.now();
+    auto look = [folder = snapshot_folder()] { return snapshot_names(folder); };
+    CO_TRY_LET(names, co_await engine_.env.pool.run_until(std::move(look), until));
+    if (!is_snapshot_due(names, now) || store() == nullptr) { co_return ok(); }
+    const net::Until limit = until.no_later_than(engine_.env.loop.in(begin_limit));
+    const auto key = member_->manager()->snapshot_key();
+    CO_TRY_LET(taken, co_await member_->manager()->take_backup(limit));
+    auto write = [folder = snapshot_folder(), taken = std::move(taken), key]() mutable {
+        return write_snapshot(folder, std::move(taken), key);
+    };
+    co_return co_await engine_.env.pool.run(std::move(write));
+}
+
+net::Task<void> Node::keep_snapshots(net::Until until) {
+    std::string said; // each reason once
+    while (!until.cancelled()) {
+        const auto outcome = co_await snapshot_if_due(until);
+        const std::string problem = outcome ? "" : outcome.error().message;
+        if (!problem.empty() && problem != said && !until.cancelled()) {
+            spdlog::warn("swarm: {}", problem);
+        }
+        said = problem;
+        co_await net::sleep(engine_.env.loop, until.no_later_than(engine_.env.loop.in(look_pause)));
+    }
 }
 
 swarm::Standing Node::standing() const {
@@ -129,12 +179,27 @@ swarm::Standing Node::standing() const {
         out.managers.push_back(std::move(peer));
     }
     out.manager = store() != nullptr;
+    out.trouble = trouble();
     out.certificates_expired = member_->certificate_has_expired();
     if (out.certificates_expired && out.error.empty()) {
         out.error = "the certificate of this node has run out; it asks the managers for a new one";
     }
     if (auto info = member_->tls_info()) { out.tls = std::move(*info); }
     return out;
+}
+
+std::string Node::trouble() const {
+    swarm::Manager* const manager = member_->manager();
+    if (manager == nullptr) { return ""; }
+    const std::string of_etcd = etcd_.trouble();
+    return of_etcd.empty() ? manager->trouble() : of_etcd;
+}
+
+/// An answer that nobody leads says why, when this manager is the reason.
+Error Node::explain(Error problem) const {
+    const std::string why = trouble();
+    if (problem.code == Errc::Unavailable && !why.empty()) { problem.message += " (" + why + ")"; }
+    return problem;
 }
 
 const swarm::Store* Node::store() const {
@@ -148,7 +213,9 @@ bool Node::leads() const { return member_->is_manager() && member_->manager()->l
 
 net::Task<Result<std::int64_t>> Node::submit(swarm::Mutation mutation, net::Until until) {
     if (!member_->is_manager()) { co_return no_manager(); }
-    co_return co_await member_->manager()->writer().submit(std::move(mutation), until);
+    auto written = co_await member_->manager()->writer().submit(std::move(mutation), until);
+    if (!written) { co_return explain(std::move(written).error()); }
+    co_return written;
 }
 
 std::optional<Instant> Node::certificate_ends(const swarm::pb::Node& node) const {
@@ -188,7 +255,11 @@ net::Task<Result<void>> Node::join(swarm::JoinRequest request, net::Until until)
 }
 
 net::Task<Result<void>> Node::leave(bool force, net::Until until) {
-    co_return co_await member_->leave(force, until);
+    CO_TRY(co_await member_->leave(force, until));
+    auto job = [folder = snapshot_folder()] { return os::remove_tree(folder); };
+    auto removed = co_await engine_.env.pool.run(std::move(job)); // nobody can read them any more
+    if (!removed) { spdlog::warn("swarm: {}", removed.error().message); }
+    co_return ok();
 }
 
 net::Task<Result<void>> Node::unlock(std::string key, net::Until until) {
@@ -202,11 +273,38 @@ net::Task<Result<std::string>> Node::unlock_key(net::Until) {
     co_return key.empty() ? std::string() : swarm::print_unlock_key(key);
 }
 
+net::Task<Result<std::string>> Node::backup(std::string passphrase, net::Until until) {
+    if (!member_->is_manager()) { co_return no_manager(); }
+    CO_TRY_LET(taken, co_await member_->manager()->take_backup(until));
+    auto job = [taken = std::move(taken), key = std::move(passphrase)]() mutable {
+        return write_whole(std::move(taken), std::move(key));
+    };
+    co_return co_await engine_.env.pool.run_until(std::move(job), until);
+}
+
+net::Task<Result<std::string>> Node::restore(swarm::RestoreRequest request, net::Until until) {
+    swarm::MemberRestore wish;
+    CO_TRY_LET(places, resolve_addresses(request.listen_addr, request.advertise_addr,
+                                         request.data_path_addr));
+    wish.listen_address = places.listen;
+    wish.advertise_address = places.advertise;
+    wish.data_path_address = places.data_path;
+    auto job = [bytes = std::move(request.backup), key = std::move(request.passphrase)] {
+        return swarm::read_backup(bytes, swarm::BackupLock(key));
+    };
+    CO_TRY_LET(backup, co_await engine_.env.pool.run_until(std::move(job), until));
+    wish.backup = std::move(backup);
+    const net::Until limit = until.no_later_than(engine_.env.loop.in(restore_limit));
+    co_return co_await member_->restore(std::move(wish), limit);
+}
+
 net::Task<Result<std::unique_ptr<swarm::ForwardedAnswer>>>
 Node::forward(swarm::ForwardedRequest request, net::Until until) {
     if (!member_->is_manager()) { co_return no_manager(); }
-    co_return co_await forward_request(engine_.env.loop, *member_->manager(), std::move(request),
-                                       until);
+    auto answer =
+        co_await forward_request(engine_.env.loop, *member_->manager(), std::move(request), until);
+    if (!answer) { co_return explain(std::move(answer).error()); }
+    co_return answer;
 }
 
 net::Task<Result<std::unique_ptr<swarm::LogSource>>>

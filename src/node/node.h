@@ -10,6 +10,7 @@
 #include "swarm/member/member.h"
 
 #include "net/http_client.h"
+#include "net/scope.h"
 
 namespace shoal::node {
 
@@ -45,6 +46,9 @@ class Node final : public swarm::Face {
     net::Task<Result<void>> leave(bool force, net::Until until) override;
     net::Task<Result<void>> unlock(std::string key, net::Until until) override;
     net::Task<Result<std::string>> unlock_key(net::Until until) override;
+    net::Task<Result<std::string>> backup(std::string passphrase, net::Until until) override;
+    net::Task<Result<std::string>> restore(swarm::RestoreRequest request,
+                                           net::Until until) override;
     net::Task<Result<std::unique_ptr<swarm::ForwardedAnswer>>>
     forward(swarm::ForwardedRequest request, net::Until until) override;
     net::Task<Result<std::unique_ptr<swarm::LogSource>>>
@@ -55,6 +59,11 @@ class Node final : public swarm::Face {
     Node(engine::Engine& engine, NodeSettings settings, std::unique_ptr<swarm::TaskMemory> memory);
     std::unique_ptr<swarm::Transport> make_transport(swarm::CredentialsPtr credentials);
     void follow_manager();
+    std::string trouble() const;
+    std::string snapshot_folder() const { return settings_.directory + "/snapshots"; }
+    net::Task<void> keep_snapshots(net::Until until);
+    net::Task<Result<void>> snapshot_if_due(net::Until until);
+    Error explain(Error problem) const;
 
     engine::Engine& engine_;
     NodeSettings settings_;
@@ -66,6 +75,7 @@ class Node final : public swarm::Face {
     swarm::Manager* followed_ = nullptr;
     swarm::Manager::Told told_;
     std::function<void(net::StreamPtr)> tunnel_;
+    std::unique_ptr<net::TaskScope> upkeep_;
 };
 
 } // namespace shoal::node

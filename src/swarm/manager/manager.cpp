@@ -160,6 +160,27 @@ net::Task<Result<void>> Manager::catch_up(net::Until until) {
     co_return co_await replica_.wait_for(fence->revision, until);
 }
 
+/// After the listing it touches nothing of ours: the node may have left meanwhile.
+net::Task<Result<Backup>> Manager::take_backup(net::Until until) {
+    Backup made;
+    made.info.cluster_id = cluster_id_;
+    made.info.made_by = std::string("shoal ") + SHOAL_VERSION;
+    made.info.created = seams_.clock.now();
+    mpb::KeptKeys secrets; // the data keys alone
+    for (auto& key : data_keys()) { *secrets.add_data_keys() = std::move(key); }
+    made.secrets = secrets.SerializeAsString();
+    CO_TRY_LET(listing, co_await seams_.log.list(RestoreOptions().prefix, until));
+    made.info.revision = listing.revision;
+    made.entries = std::move(listing.entries);
+    co_return made;
+}
+
+SecretKey Manager::snapshot_key() const {
+    const auto keys = data_keys();
+    ASSERT(!keys.empty());
+    return SecretKey::of(sha256("shoal: local snapshots\n" + keys.back().key()));
+}
+
 bool Manager::is_removed(const std::string& node_id) const {
     const auto cluster = store().cluster();
     return cluster && cluster->blacklisted_certificates().contains(node_id);
@@ -175,10 +196,14 @@ std::string Manager::trouble() const {
     if (broken_) { return broken_->message; }
     const auto& status = leadership_.status();
     if (!status) { return "the store does not answer"; }
-    std::string all = writer_.trouble();
+    if (status->leader_id.empty()) {
+        return "the managers have no leader: more than half of them have to be online";
+    }
+    std::string all = writer_.leads() ? writer_.trouble() : "";
     for (const std::string& alarm : status->alarms) {
         if (!all.empty()) { all += "; "; }
-        all += "alarm of the store: " + alarm;
+        all += alarm == "NOSPACE" ? "the store is full, nothing can be changed until it has room"
+                                  : "alarm of the store: " + alarm;
     }
     return all;
 }

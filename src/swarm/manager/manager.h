@@ -12,6 +12,7 @@
 #include "swarm/manager/roles.h"
 #include "swarm/rpc/channel.h"
 #include "swarm/rpc/server.h"
+#include "swarm/store/backup.h"
 
 namespace shoal::swarm {
 
@@ -54,6 +55,10 @@ class Manager final : public LeaderRoute, private LeaderDuties, private MemberGi
     LogBroker& log_broker() { return broker_; }
     /// After the log shows everything that is written now, by whomever.
     net::Task<Result<void>> catch_up(net::Until until);
+    /// Everything in the log at this moment and the keys to read it. Unavailable without a quorum.
+    net::Task<Result<Backup>> take_backup(net::Until until);
+    /// For copies that only this cluster's managers can read.
+    SecretKey snapshot_key() const;
     /// Node id of the leader; "" when there is none.
     std::string leader_id() const;
     /// Why writes do not get through, alarms of the log: for people; "" when all is well.

@@ -1,12 +1,15 @@
 #include "swarm/member/etcd_host.h"
 
+#include "net/sleep.h"
 #include "os/file.h"
+#include "swarm/store/etcd_upkeep.h"
 
 namespace shoal::swarm {
 namespace {
 
 constexpr mode_t secret_mode = 0600;
 constexpr mode_t folder_mode = 0700;
+constexpr std::chrono::seconds status_limit(5);
 constexpr std::chrono::seconds ready_limit(20); ///< without a quorum it answers nothing: go on
 
 EtcdStart::Kind kind_of(LogStart::How how) {
@@ -81,6 +84,20 @@ net::Task<void> EtcdHost::stop() {
     log_.reset();
     if (process_) { co_await process_->stop(); }
     process_.reset();
+}
+
+net::Task<void> EtcdHost::tend(net::Until until) {
+    while (!until.cancelled()) {
+        const net::Until limit = until.no_later_than(loop_.in(status_limit));
+        const auto status = co_await log_->status(limit);
+        if (status) {
+            const std::int64_t quota_bytes = process_->settings().quota_bytes;
+            const auto tended = co_await tend_etcd(loop_, *log_, quota_bytes, until);
+            (void)tended; // due again the next time
+        }
+        const auto pause = status ? care_pause(*status) : std::chrono::seconds(status_limit);
+        co_await net::sleep(loop_, until.no_later_than(loop_.in(pause)));
+    }
 }
 
 Result<void> EtcdHost::erase() {

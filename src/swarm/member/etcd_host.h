@@ -15,6 +15,7 @@ class EtcdHost final : public LogHost {
 
     net::Task<Result<Log*>> start(LogStart how, net::Until until) override;
     net::Task<void> stop() override;
+    net::Task<void> tend(net::Until until) override;
     Result<void> erase() override;
     bool has_data() const override;
     bool was_removed() const override;

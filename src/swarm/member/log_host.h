@@ -32,6 +32,9 @@ class LogHost {
     /// Fails: Forbidden when the others have removed this member.
     virtual net::Task<Result<Log*>> start(LogStart how, net::Until until) = 0;
     virtual net::Task<void> stop() = 0;
+    /// Keeps what runs fit, until cancelled; what does not go well is tried again. Not every log
+    /// needs it.
+    virtual net::Task<void> tend(net::Until) { co_return; }
     /// Nothing is left of it on this node. It must not run.
     virtual Result<void> erase() = 0;
     /// There is something to start Again from.

@@ -154,12 +154,27 @@ LogStart Member::log_start(LogStart::How how) const {
 }
 
 net::Task<Result<void>> Member::start_manager(LogStart how, net::Until until) {
-    const auto& data_keys = keys_->manager_keys().data_keys;
-    if (data_keys.empty()) { co_return internal("the keys of the cluster's store are missing"); }
-    CO_TRY_LET(keys, DataKeys::decode(data_keys.back().key()));
     auto transport = seams_.make_transport(credentials_);
     CO_TRY(transport->listen(saved_.listen_address).with("listen on " + saved_.listen_address));
     CO_TRY_LET(log, co_await seams_.log_host.start(std::move(how), until));
+    co_return serve_as_manager(log, std::move(transport));
+}
+
+/// The content is whole before anybody writes or reads.
+net::Task<Result<void>> Member::start_restored(LogStart how, Backup content, net::Until until) {
+    auto transport = seams_.make_transport(credentials_);
+    CO_TRY(transport->listen(saved_.listen_address).with("listen on " + saved_.listen_address));
+    CO_TRY_LET(log, co_await seams_.log_host.start(std::move(how), until));
+    RestoreOptions options;
+    options.leave_out.emplace_back(fence_key); // of a leader that is no more
+    CO_TRY(co_await restore_backup(*log, std::move(content), std::move(options), until));
+    co_return serve_as_manager(log, std::move(transport));
+}
+
+Result<void> Member::serve_as_manager(Log* log, std::unique_ptr<Transport> transport) {
+    const auto& data_keys = keys_->manager_keys().data_keys;
+    if (data_keys.empty()) { return internal("the keys of the cluster's store are missing"); }
+    TRY_LET(keys, DataKeys::decode(data_keys.back().key()));
     server_transport_ = std::move(transport);
     sealer_ = std::make_unique<KeysSealer>(std::move(keys), seams_.random);
     const auto held_keys = [this] { return keys_->manager_keys().data_keys; };
@@ -169,9 +184,10 @@ net::Task<Result<void>> Member::start_manager(LogStart how, net::Until until) {
     manager_->subscribe([this](const std::vector<Change>& all) { heard_of_changes(all); });
     manager_scope_ = std::make_unique<net::TaskScope>(seams_.loop);
     manager_scope_->spawn(run_manager());
+    manager_scope_->spawn(seams_.log_host.tend(net::Until(manager_scope_->cancel())));
     moved_.wake_all();
     if (changed_) { changed_(); }
-    co_return ok();
+    return ok();
 }
 
 net::Task<void> Member::run_manager() {
@@ -221,6 +237,7 @@ net::Task<void> Member::start() {
     auto keys = KeyFile::load(seams_.directory + "/certificates", seams_.random);
     if (!keys) { co_return set_state(MemberState::Error, keys.error().message); }
     keys_ = std::move(*keys);
+    if (saved_.restoring) { co_return co_await abandon_restoration(); }
     if (saved_.empty() || keys_->empty()) { co_return; }
     if (keys_->locked()) { co_return set_state(MemberState::Locked); }
     const auto outcome = co_await take_up();

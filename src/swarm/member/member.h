@@ -6,11 +6,13 @@
 
 #include "swarm/agent/agent.h"
 #include "swarm/agent/task_memory.h"
+#include "swarm/ca/founding.h"
 #include "swarm/ca/key_file.h"
 #include "swarm/manager/manager.h"
 #include "swarm/member/keys_sealer.h"
 #include "swarm/member/log_host.h"
 #include "swarm/member/member_state.h"
+#include "swarm/store/backup.h"
 
 namespace shoal::swarm {
 
@@ -52,6 +54,14 @@ struct MemberInit {
     bool force_new_cluster = false;
 };
 
+/// A cluster that was lost, begun again on this node.
+struct MemberRestore {
+    Backup backup;
+    std::string listen_address;    ///< host:port
+    std::string advertise_address; ///< host:port, resolved
+    std::string data_path_address;
+};
+
 struct MemberJoin {
     std::vector<std::string> remote_addresses;
     std::string token;
@@ -76,6 +86,10 @@ class Member {
 
     /// The node's id. Unavailable "This node is already part of a swarm ..." when it is.
     net::Task<Result<std::string>> init(MemberInit request, net::Until until);
+    /// The same for the cluster of a back-up, with its roots, tokens and objects: this node, under
+    /// a new id, is its only manager, and those that were are workers from now on. A crash
+    /// meanwhile leaves the node in no cluster.
+    net::Task<Result<std::string>> restore(MemberRestore request, net::Until until);
     /// Timeout: it goes on in the background.
     net::Task<Result<void>> join(MemberJoin request, net::Until until);
     net::Task<Result<void>> leave(bool force, net::Until until);
@@ -100,6 +114,8 @@ class Member {
     net::Task<Result<void>> take_up();
     void start_agent();
     net::Task<Result<void>> start_manager(LogStart how, net::Until until);
+    net::Task<Result<void>> start_restored(LogStart how, Backup content, net::Until until);
+    Result<void> serve_as_manager(Log* log, std::unique_ptr<Transport> transport);
     net::Task<void> stop_agent();
     net::Task<void> stop_manager();
     net::Task<void> run_agent();
@@ -107,8 +123,13 @@ class Member {
     LogStart log_start(LogStart::How how) const;
 
     // Beginning.
+    struct Founding;
     net::Task<Result<void>> found_cluster(MemberInit request, net::Until until);
     bool may_be_forced() const;
+    net::Task<Result<void>> found_again(MemberRestore request, net::Until until);
+    net::Task<Result<void>> begin_alone(Founding founding, net::Until until);
+    Result<void> keep_first_keys(const Founding& founding, const FirstManager& first);
+    net::Task<void> abandon_restoration();
     net::Task<Result<void>> force_new_cluster(MemberInit request, net::Until until);
     net::Task<Result<std::string>> own_member_id(net::Until until);
     net::Task<Result<void>> submit_when_leading(Mutation mutation, net::Until until);

@@ -48,6 +48,34 @@ Result<void> stay_alone(Tx& tx, const pb::Node& self) {
     return ok();
 }
 
+Result<void> put_again(Tx& tx, const pb::Node& node) {
+    tx.put(node);
+    return stay_alone(tx, node);
+}
+
+Result<std::vector<mpb::DataKey>> keys_in_backup(const Backup& backup) {
+    mpb::KeptKeys secrets;
+    const bool parsed = secrets.ParseFromString(backup.secrets);
+    if (!parsed || secrets.data_keys().empty()) {
+        return invalid("back-up: it has no keys of the cluster's store");
+    }
+    return std::vector<mpb::DataKey>(secrets.data_keys().begin(), secrets.data_keys().end());
+}
+
+Result<pb::Cluster> cluster_in_backup(const Backup& backup,
+                                      const std::vector<mpb::DataKey>& data_keys) {
+    TRY_LET(keys, DataKeys::decode(data_keys.back().key()));
+    for (const LogEntry& entry : backup.entries) {
+        const auto name = parse_object_key(entry.key);
+        if (!name || name->kind != Kind::Cluster) { continue; }
+        TRY_LET(plain, keys.open(entry.key, entry.value));
+        TRY_LET(object, decode_object(Kind::Cluster, plain, 0));
+        const auto* cluster = std::get_if<ClusterPtr>(&object);
+        if (cluster != nullptr && *cluster) { return **cluster; }
+    }
+    return invalid("back-up: there is no cluster in it");
+}
+
 } // namespace
 
 net::Task<Result<void>> Member::submit_when_leading(Mutation mutation, net::Until until) {
@@ -65,58 +93,115 @@ net::Task<Result<void>> Member::submit_when_leading(Mutation mutation, net::Unti
     co_return ok();
 }
 
-net::Task<Result<void>> Member::found_cluster(MemberInit request, net::Until until) {
-    const Instant now = seams_.clock.now();
-    NewCluster wanted{make_id(seams_.random), std::move(request.spec),
-                      std::move(request.default_address_pools), request.subnet_size,
-                      request.data_path_port};
-    CO_TRY_LET(cluster, make_cluster(std::move(wanted), now, seams_.random));
-    saved_ = {};
+/// A cluster with this node as its only manager: a new one, or one that was lost.
+struct Member::Founding {
+    pb::Cluster cluster;
+    std::vector<mpb::DataKey> data_keys;
+    std::optional<Backup> content; ///< what the log holds from the beginning
+    pb::NodeSpec::Availability availability = pb::NodeSpec::ACTIVE;
+};
+
+Result<void> Member::keep_first_keys(const Founding& founding, const FirstManager& first) {
+    ManagerKeys secrets;
+    secrets.data_keys = founding.data_keys;
+    secrets.store_ca_cert = first.store_ca_cert;
+    secrets.store_cert = first.store_cert;
+    secrets.store_key = first.store_key;
+    TRY(keys_->save(first.credentials));
+    TRY(keys_->save(std::move(secrets)));
+    return keys_->use_unlock_key(unlock_key_of(founding.cluster), 1);
+}
+
+/// Where this node is has been saved_ already.
+net::Task<Result<void>> Member::begin_alone(Founding founding, net::Until until) {
+    const pb::Cluster& cluster = founding.cluster;
     saved_.node_id = make_id(seams_.random);
     saved_.cluster_id = cluster.id();
-    saved_.listen_address = request.listen_address;
-    saved_.advertise_address = request.advertise_address;
-    saved_.data_path_address = request.data_path_address;
-    saved_.data_path_port = request.data_path_port;
     saved_.peer_listen_address = peer_address_of(saved_.listen_address);
     saved_.peer_url = "https://" + peer_address_of(saved_.advertise_address);
     saved_.heartbeat_ms = cluster.spec().store_timing().heartbeat_ms();
     saved_.election_ms = cluster.spec().store_timing().election_ms();
     saved_.snapshot_interval = cluster.spec().raft().snapshot_interval();
     saved_.managers = {{saved_.node_id, saved_.advertise_address}};
+    saved_.restoring = founding.content.has_value();
     const std::vector<std::string> hosts{host_of(saved_.advertise_address)};
+    const Instant now = seams_.clock.now();
     CO_TRY_LET(first, make_first_manager(cluster, saved_.node_id, hosts, now));
-    first.node.mutable_spec()->set_availability(request.availability);
+    first.node.mutable_spec()->set_availability(founding.availability);
 
-    ManagerKeys secrets;
-    mpb::DataKey data_key;
-    data_key.set_key(DataKeys::make(seams_.random).encode());
-    secrets.data_keys.push_back(std::move(data_key));
-    secrets.store_ca_cert = first.store_ca_cert;
-    secrets.store_cert = first.store_cert;
-    secrets.store_key = first.store_key;
-    CO_TRY(keys_->save(first.credentials));
-    CO_TRY(keys_->save(std::move(secrets)));
-    CO_TRY(keys_->use_unlock_key(unlock_key_of(cluster), 1));
+    CO_TRY(keep_first_keys(founding, first));
     CO_TRY(save());
     CO_TRY_LET(credentials, Credentials::create(first.credentials));
     credentials_ = std::move(credentials);
 
     CO_TRY(seams_.log_host.erase());
-    CO_TRY(co_await start_manager(log_start(LogStart::How::New), until));
+    LogStart how = log_start(LogStart::How::New);
+    const bool again = founding.content.has_value();
+    if (again) {
+        Backup content = std::move(*founding.content);
+        CO_TRY(co_await start_restored(std::move(how), std::move(content), until));
+    } else {
+        CO_TRY(co_await start_manager(std::move(how), until));
+    }
     CO_TRY_LET(member_id, co_await own_member_id(until));
     auto& status = *first.node.mutable_manager_status();
     status.set_addr(saved_.advertise_address);
     status.set_store_member_id(member_id);
     status.set_store_peer_address(peer_address_of(saved_.advertise_address));
-    const Mutation begin = [cluster, node = first.node](Tx& tx) {
-        return put_first(tx, cluster, node);
+    const Mutation begin = [cluster, again, node = first.node](Tx& tx) {
+        return again ? put_again(tx, node) : put_first(tx, cluster, node);
     };
     CO_TRY(co_await submit_when_leading(begin, until));
+    saved_.restoring = false; // from here on a restart takes it up
+    CO_TRY(save());
     plan_next_renewal();
     start_agent();
     set_state(MemberState::Active);
     co_return ok();
+}
+
+net::Task<Result<void>> Member::found_cluster(MemberInit request, net::Until until) {
+    NewCluster wanted{make_id(seams_.random), std::move(request.spec),
+                      std::move(request.default_address_pools), request.subnet_size,
+                      request.data_path_port};
+    Founding founding;
+    CO_TRY_LET(cluster, make_cluster(std::move(wanted), seams_.clock.now(), seams_.random));
+    founding.cluster = std::move(cluster);
+    mpb::DataKey data_key;
+    data_key.set_key(DataKeys::make(seams_.random).encode());
+    founding.data_keys.push_back(std::move(data_key));
+    founding.availability = request.availability;
+    saved_ = {};
+    saved_.listen_address = request.listen_address;
+    saved_.advertise_address = request.advertise_address;
+    saved_.data_path_address = request.data_path_address;
+    saved_.data_path_port = request.data_path_port;
+    co_return co_await begin_alone(std::move(founding), until);
+}
+
+net::Task<Result<void>> Member::found_again(MemberRestore request, net::Until until) {
+    Founding founding;
+    CO_TRY_LET(data_keys, keys_in_backup(request.backup));
+    founding.data_keys = std::move(data_keys);
+    CO_TRY_LET(cluster, cluster_in_backup(request.backup, founding.data_keys));
+    founding.cluster = std::move(cluster);
+    founding.content = std::move(request.backup);
+    saved_ = {};
+    saved_.listen_address = request.listen_address;
+    saved_.advertise_address = request.advertise_address;
+    saved_.data_path_address = request.data_path_address;
+    saved_.data_path_port = founding.cluster.vxlanudpport();
+    co_return co_await begin_alone(std::move(founding), until);
+}
+
+/// What a crash left of a restoration: nothing of it can be used.
+net::Task<void> Member::abandon_restoration() {
+    seams_.log("swarm: the restoration of a back-up was interrupted; restore it again");
+    const net::Until until(seams_.loop.in(lead_limit));
+    const auto taken_over = co_await seams_.log_host.start(log_start(LogStart::How::Again), until);
+    (void)taken_over; // what still runs is ended with the rest
+    const auto forgotten = co_await forget();
+    if (!forgotten) { seams_.log("swarm: " + forgotten.error().message); }
 }
 
 net::Task<Result<std::string>> Member::own_member_id(net::Until until) {
@@ -186,6 +271,19 @@ net::Task<Result<std::string>> Member::init(MemberInit request, net::Until until
     }
     set_state(MemberState::Pending);
     auto founded = co_await found_cluster(std::move(request), until);
+    if (founded) { co_return saved_.node_id; }
+    const auto forgotten = co_await forget();
+    (void)forgotten; // what went wrong first says more
+    co_return founded.error();
+}
+
+net::Task<Result<std::string>> Member::restore(MemberRestore request, net::Until until) {
+    CO_TRY_LET(turn, co_await changing_.acquire(until));
+    (void)turn;
+    if (state_ == MemberState::Locked) { co_return Error{Errc::Unavailable, swarm_locked}; }
+    if (state_ != MemberState::Inactive) { co_return Error{Errc::Unavailable, already_member}; }
+    set_state(MemberState::Pending);
+    auto founded = co_await found_again(std::move(request), until);
     if (founded) { co_return saved_.node_id; }
     const auto forgotten = co_await forget();
     (void)forgotten; // what went wrong first says more

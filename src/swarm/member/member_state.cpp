@@ -34,6 +34,7 @@ template <class V> void describe(V& v, Document& document) {
     v("ElectionMilliseconds", member.election_ms);
     v("SnapshotInterval", member.snapshot_interval);
     v("Managers", document.managers);
+    v("Restoring", member.restoring, codec::omit);
 }
 
 std::string file_in(const std::string& directory) { return directory + "/state.json"; }

@@ -24,6 +24,7 @@ struct SavedMember {
     std::uint32_t election_ms = 0;
     std::uint64_t snapshot_interval = 0;
     std::vector<std::pair<std::string, std::string>> managers; ///< node id, host:port
+    bool restoring = false; ///< a back-up is being written into the log, and is not whole yet
     bool empty() const { return node_id.empty(); }
 };
 

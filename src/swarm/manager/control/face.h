@@ -26,6 +26,7 @@ struct Standing {
     bool manager = false;              ///< the control of the cluster is possible here
     bool certificates_expired = false; ///< why the state is Error
     std::string error;                 ///< for people
+    std::string trouble; ///< why this manager cannot change anything at present, for people
     std::string node_id;
     std::string node_addr;          ///< without a port
     std::vector<pb::Peer> managers; ///< all that are known, this one among them
@@ -52,6 +53,15 @@ struct JoinRequest {
     std::vector<std::string> remote_addrs; ///< at least one
     std::string join_token;
     pb::NodeSpec::Availability availability = pb::NodeSpec::ACTIVE;
+};
+
+/// Addresses as of InitRequest.
+struct RestoreRequest {
+    std::string backup; ///< the bytes of the file
+    std::string passphrase;
+    std::string listen_addr;
+    std::string advertise_addr;
+    std::string data_path_addr;
 };
 
 /// Lines of tasks as they arrive. An empty list is the end.
@@ -105,6 +115,14 @@ class Face {
     virtual net::Task<Result<void>> unlock(std::string key, net::Until until) = 0;
     /// In the form that people keep, "SWMKEY-1-..."; "" when managers are not locked.
     virtual net::Task<Result<std::string>> unlock_key(net::Until until) = 0;
+
+    /// Everything the managers know at this moment, under a passphrase: a file's bytes; on every
+    /// manager. Fails: Invalid for a short passphrase; Unavailable without a quorum.
+    virtual net::Task<Result<std::string>> backup(std::string passphrase, net::Until until) = 0;
+    /// Begins the cluster of a back-up again; the id of this node in it. The caller has checked
+    /// that it is in no swarm. Fails: Unauthorized for a wrong passphrase; Invalid for a damaged
+    /// file.
+    virtual net::Task<Result<std::string>> restore(RestoreRequest request, net::Until until) = 0;
 
     /// Returns with the head of the answer. When the request has written something, this manager's
     /// store shows it by then.
