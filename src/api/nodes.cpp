@@ -12,19 +12,29 @@ namespace {
 
 namespace pb = swarm::pb;
 
+/// What troubles this manager's store can be written into no store: it is said here.
+Json document_of(const Call& call, const pb::Node& node) {
+    Json document = node_document(node);
+    const auto standing = standing_of(call);
+    if (node.id() == standing.node_id && !standing.trouble.empty()) {
+        document["Status"]["Message"] = standing.trouble;
+    }
+    return document;
+}
+
 net::Task<Result<void>> list(Call& call) {
     CO_TRY_LET(store, cluster_store(call));
     CO_TRY_LET(filters, call.filters());
     CO_TRY_LET(nodes, list_nodes(*store, filters));
     Json all = Json::array();
-    for (const auto& node : nodes) { all.push_back(node_document(*node)); }
+    for (const auto& node : nodes) { all.push_back(document_of(call, *node)); }
     co_return co_await call.json(200, std::move(all));
 }
 
 net::Task<Result<void>> inspect(Call& call) {
     CO_TRY_LET(store, cluster_store(call));
     CO_TRY_LET(node, swarm::find<pb::Node>(*store, call.param("id")));
-    co_return co_await call.json(200, node_document(*node));
+    co_return co_await call.json(200, document_of(call, *node));
 }
 
 net::Task<Result<void>> update(Call& call) {

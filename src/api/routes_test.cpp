@@ -163,6 +163,9 @@ TEST(Routes, ping_needs_no_more_than_ping) {
     const auto router = own_routes();
     EXPECT_EQ(route_of(router, "GET", "/_ping")->right, Right::Ping);
     EXPECT_EQ(route_of(router, "POST", "/swarm/init")->right, Right::Admin);
+    EXPECT_EQ(route_of(router, "POST", "/shoal/swarm/backup")->right, Right::Admin);
+    EXPECT_EQ(route_of(router, "POST", "/shoal/services/x/rebalance")->right, Right::Write);
+    EXPECT_EQ(route_of(router, "POST", "/shoal/swarm/restore")->right, Right::Admin);
     EXPECT_EQ(route_of(router, "GET", "/volumes")->right, Right::Read);
     EXPECT_EQ(route_of(router, "DELETE", "/volumes/x")->right, Right::Write);
 }

@@ -4,10 +4,10 @@
 #include "api/swarm_calls.h"
 #include "api/swarm_filters.h"
 #include "api/swarm_logs.h"
-#include "api/swarm_rebalance.h"
 #include "engine/engine.h"
 #include "engine/names.h"
 #include "swarm/manager/control/find.h"
+#include "swarm/orchestrator/rebalance.h"
 
 namespace shoal::api {
 namespace {
@@ -156,6 +156,40 @@ net::Task<Result<void>> update(Call& call) {
     co_return co_await call.json(200, std::move(answer));
 }
 
+Json moves_document(const std::vector<swarm::Move>& moves) {
+    Json all = Json::array();
+    for (const auto& move : moves) {
+        all.push_back(Json{{"Task", move.task_id}, {"From", move.from}, {"To", move.to}});
+    }
+    return Json{{"Moves", std::move(all)}};
+}
+
+enum class Rebalance { Show, Begin };
+
+/// What would move now; with Begin it is asked for.
+Result<std::vector<swarm::Move>> rebalance_in(swarm::Tx& tx, const std::string& ref,
+                                              Rebalance how) {
+    TRY_LET(service, swarm::find<pb::Service>(tx.store(), ref));
+    if (!service->spec().has_replicated()) {
+        return invalid("only replicated services can be rebalanced, and " +
+                       service->spec().annotations().name() + " is none");
+    }
+    auto moves = swarm::plan_whole_rebalance(tx.store(), service->id(), {});
+    if (how == Rebalance::Begin && !moves.empty()) { swarm::request_rebalance(tx, *service); }
+    return moves;
+}
+
+net::Task<Result<void>> rebalance(Call& call) {
+    const std::string ref = call.param("id");
+    const auto how = call.query_bool("dry-run") ? Rebalance::Show : Rebalance::Begin;
+    std::function<Result<std::vector<swarm::Move>>(swarm::Tx&)> work = [ref, how](swarm::Tx& tx) {
+        return rebalance_in(tx, ref, how);
+    };
+    CO_TRY_LET(moves, co_await write_cluster(call, std::move(work)));
+    Json answer = moves_document(moves);
+    co_return co_await call.json(200, std::move(answer));
+}
+
 net::Task<Result<void>> remove(Call& call) {
     const std::string ref = call.param("id");
     swarm::Mutation work = [ref](swarm::Tx& tx) -> Result<void> {
@@ -174,9 +208,8 @@ void add_service_routes(Router& router) {
     router.add("GET", "/services/{id}", Right::Read, inspect);
     router.add("DELETE", "/services/{id}", Right::Write, on_leader<remove>);
     router.add("POST", "/services/{id}/update", Right::Write, on_leader<update>);
+    router.add("POST", "/shoal/services/{id}/rebalance", Right::Write, on_leader<rebalance>);
     router.add("GET", "/services/{id}/logs", Right::Stream, on_leader<service_logs>);
-    router.add("POST", "/shoal/services/{id}/rebalance", Right::Write,
-               on_leader<rebalance_service>);
 }
 
 } // namespace shoal::api

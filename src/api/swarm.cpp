@@ -15,8 +15,9 @@ constexpr auto already_in_a_swarm =
 
 net::Until join_until(Call& call) { return {Deadline::in(std::chrono::seconds(60)), call.gone()}; }
 
-/// A daemon without the cluster part says so; with it, the node must be in no swarm yet.
-Result<void> check_outside(const Call& call) {
+} // namespace
+
+Result<void> check_outside_swarm(const Call& call) {
     if (call.daemon.swarm == nullptr) {
         return unsupported(
             "swarm mode is not part of this release: this daemon runs containers on one machine");
@@ -24,6 +25,8 @@ Result<void> check_outside(const Call& call) {
     if (standing_of(call).state == LocalState::Inactive) { return ok(); }
     return Error{Errc::Unavailable, already_in_a_swarm};
 }
+
+namespace {
 
 Result<void> check_inside(const Call& call) {
     if (standing_of(call).state != LocalState::Inactive) { return ok(); }
@@ -39,10 +42,10 @@ net::Task<Result<void>> inspect_swarm(Call& call) {
 
 net::Task<Result<void>> init_swarm(Call& call) {
     const bool possible = call.daemon.swarm != nullptr;
-    if (!possible) { CO_TRY(check_outside(call)); }
+    if (!possible) { CO_TRY(check_outside_swarm(call)); }
     CO_TRY_LET(body, co_await call.body<Json>());
     CO_TRY_LET(request, parse_init_request(body, call.version));
-    if (!request.force_new_cluster) { CO_TRY(check_outside(call)); }
+    if (!request.force_new_cluster) { CO_TRY(check_outside_swarm(call)); }
     CO_TRY(swarm::check_cluster_spec(request.spec));
     const auto until = join_until(call);
     CO_TRY_LET(node, co_await call.daemon.swarm->init(std::move(request), until));
@@ -51,7 +54,7 @@ net::Task<Result<void>> init_swarm(Call& call) {
 }
 
 net::Task<Result<void>> join_swarm(Call& call) {
-    CO_TRY(check_outside(call));
+    CO_TRY(check_outside_swarm(call));
     CO_TRY_LET(body, co_await call.body<Json>());
     CO_TRY_LET(request, parse_join_request(body));
     const auto until = join_until(call);
@@ -118,6 +121,7 @@ void add_swarm_routes(Router& router) {
     add_service_routes(router);
     add_task_routes(router);
     add_secret_routes(router);
+    add_swarm_backup_routes(router);
 }
 
 } // namespace shoal::api

@@ -20,6 +20,10 @@ Result<void> check_manager(const swarm::Standing& standing);
 /// The machine's standing; that of one outside any swarm where there is no cluster part.
 swarm::Standing standing_of(const Call& call);
 
+/// Where a node may begin or join. Fails: Unavailable in a swarm; Unsupported in a daemon without
+/// the cluster part.
+Result<void> check_outside_swarm(const Call& call);
+
 /// The state to read. Fails: as check_manager, and Internal while a manager has none yet.
 Result<const swarm::Store*> cluster_store(const Call& call);
 
@@ -65,5 +69,6 @@ void add_node_routes(Router& router);
 void add_service_routes(Router& router);
 void add_task_routes(Router& router);
 void add_secret_routes(Router& router);
+void add_swarm_backup_routes(Router& router);
 
 } // namespace shoal::api

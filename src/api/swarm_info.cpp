@@ -1,7 +1,6 @@
 #include "api/swarm_info.h"
 
 #include "api/swarm_document.h"
-#include "swarm/manager/control/find.h"
 
 namespace shoal::api {
 namespace {
@@ -53,12 +52,8 @@ std::vector<std::string> swarm_warnings(const Standing& standing, const Store* s
             "WARNING: Running Swarm in a two-manager configuration. This configuration provides no "
             "fault tolerance: when one of them is lost, the swarm cannot be managed any more.");
     }
-    for (const auto& [id, node] : store->all<pb::Node>()) {
-        for (const auto& alarm : node->manager_status().alarms()) {
-            all.push_back("WARNING: the store of manager " + swarm::node_name(*node) + " reports " +
-                          alarm +
-                          (alarm == "NOSPACE" ? ": nothing can be changed until it has room" : ""));
-        }
+    if (!standing.trouble.empty()) {
+        all.push_back("WARNING: this manager's store: " + standing.trouble);
     }
     return all;
 }

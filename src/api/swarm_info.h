@@ -11,7 +11,7 @@ namespace shoal::api {
 
 /// The member Swarm of /info; `store` is null unless this machine is a manager that has one.
 Json swarm_info_document(const swarm::Standing& standing, const swarm::Store* store);
-/// Two managers, and stores that have no room: lines for Warnings of /info.
+/// Two managers, and why nothing can be changed at present: lines for Warnings of /info.
 std::vector<std::string> swarm_warnings(const swarm::Standing& standing, const swarm::Store* store);
 /// The header Swarm of /_ping: "inactive", "active/manager".
 std::string swarm_header(const swarm::Standing& standing);

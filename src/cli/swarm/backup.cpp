@@ -27,6 +27,15 @@ constexpr Flag passphrase_flags[] = {
      "File with the passphrase in its first line; \"-\" is standard input"},
 };
 
+constexpr Flag restore_flags[] = {
+    {"advertise-addr", 0, Kind::Text,
+     "Address where the other nodes reach this one (host or interface, with or without a port)"},
+    {"data-path-addr", 0, Kind::Text, "Address or interface for the traffic of services"},
+    {"listen-addr", 0, Kind::Text, "Address to listen on (default 0.0.0.0:2377)"},
+    {"passphrase-file", 0, Kind::Text,
+     "File with the passphrase in its first line; \"-\" is standard input"},
+};
+
 /// Twice on a terminal when it is a new one: a wrong letter would make the backup worthless.
 enum class Passphrase { New, Known };
 Result<std::string> passphrase_of(App& app, const Parsed& parsed, Passphrase kind) {
@@ -82,7 +91,11 @@ Result<int> restore(App& app, const Parsed& parsed) {
     if (!file && path != "-") { return go_error("open " + path, os_error("open", errno)); }
     TRY_LET(passphrase, passphrase_of(app, parsed, Passphrase::Known));
     TRY_LET(client, app.client());
-    client::Request request = client::post("/shoal/swarm/restore");
+    net::Query places;
+    for (const char* name : {"advertise-addr", "data-path-addr", "listen-addr"}) {
+        if (auto text = parsed.text(name); !text.empty()) { places.emplace_back(name, text); }
+    }
+    client::Request request = client::post("/shoal/swarm/restore", places);
     request.content_type = octets;
     request.headers.set("X-Shoal-Passphrase", base64url(passphrase));
     TRY(upload(*client, request, path == "-" ? STDIN_FILENO : file.raw(),
@@ -100,7 +113,7 @@ const Command backup_command{"[OPTIONS] FILE|-",
                              {1, 1}};
 const Command restore_command{"[OPTIONS] FILE|-",
                               "Make the swarm of a backup again on this node",
-                              passphrase_flags,
+                              restore_flags,
                               restore,
                               {1, 1}};
 
