@@ -92,6 +92,12 @@ class FakeFace final : public swarm::Face, public TestCluster {
         unlocked = std::move(key);
         co_return ok();
     }
+    net::Task<Result<std::string>> backup(std::string, net::Until) override {
+        co_return std::string("a back-up");
+    }
+    net::Task<Result<std::string>> restore(swarm::RestoreRequest, net::Until) override {
+        co_return std::string("n1");
+    }
     net::Task<Result<std::string>> unlock_key(net::Until) override {
         co_return std::string("SWMKEY-1-x");
     }

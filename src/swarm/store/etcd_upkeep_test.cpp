@@ -116,7 +116,7 @@ TEST(EtcdUpkeep, lets_a_store_that_history_has_filled_take_writes_again) {
     settings.quota_bytes = 32 * mib;
     net::Loop loop;
     EtcdProcess etcd(loop, std::move(settings));
-    loop.run(fill_and_tend(&loop, &etcd));
+    net::run_task(loop, fill_and_tend(&loop, &etcd));
 }
 
 } // namespace
