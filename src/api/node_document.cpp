@@ -74,6 +74,7 @@ Json manager_document(const pb::ManagerStatus& status) {
 } // namespace
 
 Result<pb::NodeSpec> parse_node_spec(const Json& body) {
+    TRY_LET(spec, codec::read<pb::NodeSpec>(body, "", codec::Unknown::Refuse));
     // What is left out would be a demotion, or the end of a drain.
     for (const char* name : {"Role", "Availability"}) {
         const auto found = body.is_object() ? body.find(name) : body.end();
@@ -81,7 +82,7 @@ Result<pb::NodeSpec> parse_node_spec(const Json& body) {
                            !found->get_ref<const std::string&>().empty();
         if (!given) { return invalid("invalid " + std::string(name) + ": \"\""); }
     }
-    return codec::read<pb::NodeSpec>(body, "", codec::Unknown::Refuse);
+    return std::move(spec);
 }
 
 Json tls_document(const pb::NodeTLSInfo& tls) { return json_of(tls); }

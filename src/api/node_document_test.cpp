@@ -19,6 +19,11 @@ TEST(NodeDocument, what_a_client_says_is_understood) {
               "Role: invalid value \"king\"");
     EXPECT_EQ(parse_node_spec(*parse_json(R"({"Colour":"red"})")).error().message,
               "Colour: unknown field");
+    // Left out, it would be a demotion, or the end of a drain.
+    EXPECT_EQ(parse_node_spec(*parse_json(R"({"Availability":"drain"})")).error().message,
+              "invalid Role: \"\"");
+    EXPECT_EQ(parse_node_spec(*parse_json(R"({"Role":"worker"})")).error().message,
+              "invalid Availability: \"\"");
 }
 
 TEST(NodeDocument, has_the_members_of_dockers) {

@@ -284,8 +284,10 @@ TEST_F(SwarmRoutesTest, nodes_are_changed_and_removed) {
     EXPECT_EQ(ask("DELETE", "/nodes/beta").status, 400);
     EXPECT_EQ(ask("DELETE", "/nodes/beta?force=true").status, 200);
     EXPECT_EQ(ask("GET", "/nodes/beta").message(), "node beta not found");
-    EXPECT_EQ(ask("POST", "/nodes/n1/update?version=0", R"({"Role":"worker"})").message(),
-              "attempting to demote the last manager of the swarm");
+    EXPECT_EQ(
+        ask("POST", "/nodes/n1/update?version=0", R"({"Role":"worker","Availability":"active"})")
+            .message(),
+        "attempting to demote the last manager of the swarm");
 }
 
 TEST_F(SwarmRoutesTest, tasks_are_listed_and_found_by_name) {
