@@ -43,7 +43,10 @@ void add_beginning(std::vector<std::string>& all, const EtcdSettings& settings,
     all.push_back(std::string("--initial-cluster-state=") + (first ? "new" : "existing"));
     // Its ids are made from addresses and this: a cluster that is made anew where another was must
     // not be taken for that one by members which still run.
-    if (first) { all.push_back("--initial-cluster-token=" + settings.name); }
+    if (first) {
+        all.push_back("--initial-cluster-token=" +
+                      (settings.cluster_token.empty() ? settings.name : settings.cluster_token));
+    }
     if (start.kind == EtcdStart::Kind::ForceNew) { all.push_back("--force-new-cluster=true"); }
 }
 

@@ -19,6 +19,7 @@ struct EtcdSettings {
     std::string program = "etcd"; ///< looked up in PATH when it has no slash
     std::string folder;           ///< all of it, 0700: data/, run/, etcd.log, etcd.pid
     std::string name;             ///< of this member, unique: the node's id
+    std::string cluster_token;    ///< of a cluster that begins; "": the first member's name
     std::string peer_listen_url;  ///< "https://10.0.0.1:2378"
     std::string peer_url;         ///< how the others reach it
     std::optional<EtcdPeerTls> peer_tls;

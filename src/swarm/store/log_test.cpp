@@ -177,6 +177,7 @@ class EtcdMembers final : public Members {
         while (members_.size() <= i) {
             Member one;
             one.settings.name = "m" + std::to_string(members_.size());
+            one.settings.cluster_token = "contract"; // they begin together
             one.settings.folder = folder_.path() + "/" + one.settings.name;
             one.settings.peer_url = "http://127.0.0.1:" + std::to_string(free_port());
             one.settings.peer_listen_url = one.settings.peer_url;
