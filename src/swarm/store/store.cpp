@@ -5,7 +5,28 @@
 namespace shoal::swarm {
 namespace {
 const Store::Table<pb::Task> no_tasks;
+
+/// Calls `as` with a null pointer of the type that objects of this kind have.
+template <class As> auto with_kind(Kind kind, const As& as) {
+    switch (kind) {
+    case Kind::Cluster:
+        return as(static_cast<pb::Cluster*>(nullptr));
+    case Kind::Node:
+        return as(static_cast<pb::Node*>(nullptr));
+    case Kind::Network:
+        return as(static_cast<pb::Network*>(nullptr));
+    case Kind::Secret:
+        return as(static_cast<pb::Secret*>(nullptr));
+    case Kind::Config:
+        return as(static_cast<pb::Config*>(nullptr));
+    case Kind::Service:
+        return as(static_cast<pb::Service*>(nullptr));
+    case Kind::Task:
+        return as(static_cast<pb::Task*>(nullptr));
+    }
+    return as(static_cast<pb::Task*>(nullptr)); // there is no other kind
 }
+} // namespace
 
 ClusterPtr Store::cluster() const {
     const auto& clusters = all<pb::Cluster>();
@@ -72,22 +93,7 @@ void Store::apply(Kind kind, const std::string& id, const ObjectPtr& after) {
         const auto* held = std::get_if<Ptr<T>>(&after);
         apply_as<T>(id, held ? *held : nullptr);
     };
-    switch (kind) {
-    case Kind::Cluster:
-        return as(static_cast<pb::Cluster*>(nullptr));
-    case Kind::Node:
-        return as(static_cast<pb::Node*>(nullptr));
-    case Kind::Network:
-        return as(static_cast<pb::Network*>(nullptr));
-    case Kind::Secret:
-        return as(static_cast<pb::Secret*>(nullptr));
-    case Kind::Config:
-        return as(static_cast<pb::Config*>(nullptr));
-    case Kind::Service:
-        return as(static_cast<pb::Service*>(nullptr));
-    case Kind::Task:
-        return as(static_cast<pb::Task*>(nullptr));
-    }
+    with_kind(kind, as);
 }
 
 ObjectPtr Store::object(Kind kind, std::string_view id) const {
@@ -95,23 +101,7 @@ ObjectPtr Store::object(Kind kind, std::string_view id) const {
         const auto held = get<T>(id);
         return held ? ObjectPtr(held) : ObjectPtr();
     };
-    switch (kind) {
-    case Kind::Cluster:
-        return as(static_cast<pb::Cluster*>(nullptr));
-    case Kind::Node:
-        return as(static_cast<pb::Node*>(nullptr));
-    case Kind::Network:
-        return as(static_cast<pb::Network*>(nullptr));
-    case Kind::Secret:
-        return as(static_cast<pb::Secret*>(nullptr));
-    case Kind::Config:
-        return as(static_cast<pb::Config*>(nullptr));
-    case Kind::Service:
-        return as(static_cast<pb::Service*>(nullptr));
-    case Kind::Task:
-        return as(static_cast<pb::Task*>(nullptr));
-    }
-    return {};
+    return with_kind(kind, as);
 }
 
 void Store::clear() { *this = Store(); }
