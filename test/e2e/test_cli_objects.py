@@ -484,7 +484,7 @@ def test_a_damaged_config_file_is_not_written_over(shoal):
         assert f.read() == '{"auths": '
 
 
-@pytest.mark.parametrize("command", [["bake", "-f", "x"], ["trust", "inspect", "x"], ["plugin", "ls"], ["swarm", "init"]])
+@pytest.mark.parametrize("command", [["bake", "-f", "x"], ["trust", "inspect", "x"], ["plugin", "ls"], ["stack", "ls"]])
 def test_commands_of_later_releases_are_refused_by_name(shoal, command):
     assert " ".join(command[:1]) in shoal(*command, ok=1).err
 
