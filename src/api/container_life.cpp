@@ -29,7 +29,7 @@ Result<void> check_platform(Call& call, const std::string& image_name) {
 
 struct StopWish {
     std::string signal;
-    std::optional<int> timeout_s;
+    std::optional<std::chrono::milliseconds> grace;
 };
 Result<StopWish> stop_wish(const Call& call) {
     StopWish wish;
@@ -37,7 +37,7 @@ Result<StopWish> stop_wish(const Call& call) {
     if (!call.query_text("t").empty()) {
         TRY_LET(seconds, call.query_int("t"));
         if (!std::in_range<int>(seconds)) { return invalid("t: out of range"); }
-        wish.timeout_s = static_cast<int>(seconds);
+        wish.grace = std::chrono::seconds(seconds);
     }
     return wish;
 }
@@ -86,14 +86,14 @@ net::Task<Result<void>> start_container(Call& call) {
 net::Task<Result<void>> stop_container(Call& call) {
     CO_TRY_LET(container, named_container(call));
     CO_TRY_LET(wish, stop_wish(call));
-    CO_TRY(co_await call.engine.containers.stop(container->id, wish.signal, wish.timeout_s));
+    CO_TRY(co_await call.engine.containers.stop(container->id, wish.signal, wish.grace));
     co_return co_await call.empty(204);
 }
 
 net::Task<Result<void>> restart_container(Call& call) {
     CO_TRY_LET(container, named_container(call));
     CO_TRY_LET(wish, stop_wish(call));
-    CO_TRY(co_await call.engine.containers.restart(container->id, wish.signal, wish.timeout_s));
+    CO_TRY(co_await call.engine.containers.restart(container->id, wish.signal, wish.grace));
     co_return co_await call.empty(204);
 }
 

@@ -72,7 +72,7 @@ net::Task<Result<void>> Containers::Impl::kill_hard(EntryPtr entry) {
 }
 
 net::Task<Result<void>> Containers::Impl::stop(EntryPtr entry, std::string signal,
-                                               std::optional<int> timeout_s) {
+                                               std::optional<std::chrono::milliseconds> grace) {
     Container& container = *entry->record;
     if (signal.empty()) {
         signal = container.config.stop_signal.empty() ? "SIGTERM" : container.config.stop_signal;
@@ -98,12 +98,12 @@ net::Task<Result<void>> Containers::Impl::stop(EntryPtr entry, std::string signa
     container.manually_stopped = true;
     (void)save(*entry);
     const std::uint64_t exits = entry->exits;
-    const int seconds =
-        timeout_s.value_or(container.config.stop_timeout.value_or(stop_timeout_default_s));
+    const std::chrono::seconds own(container.config.stop_timeout.value_or(stop_timeout_default_s));
+    const std::chrono::milliseconds patience = grace.value_or(own);
     auto sent = send_signal(*entry, number);
     if (!sent && sent.error().code != Errc::NotFound) { co_return sent; }
     const Deadline deadline =
-        seconds < 0 ? Deadline::never() : Deadline::in(std::chrono::seconds(seconds));
+        patience < std::chrono::milliseconds(0) ? Deadline::never() : Deadline::in(patience);
     const bool ended = co_await wait_exit(entry, exits, net::Until(deadline));
     if (!ended) { CO_TRY(co_await kill_hard(entry)); }
     publish(container, "stop");
@@ -111,9 +111,9 @@ net::Task<Result<void>> Containers::Impl::stop(EntryPtr entry, std::string signa
 }
 
 net::Task<Result<void>> Containers::Impl::restart(EntryPtr entry, std::string signal,
-                                                  std::optional<int> timeout_s) {
+                                                  std::optional<std::chrono::milliseconds> grace) {
     entry->kept = true;
-    auto stopped = co_await stop(entry, std::move(signal), timeout_s);
+    auto stopped = co_await stop(entry, std::move(signal), grace);
     if (stopped) {
         // The exit is recorded before it is cleaned up; only then may `kept` go.
         auto guard = co_await entry->lock.acquire();

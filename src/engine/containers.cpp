@@ -206,14 +206,14 @@ net::Task<Result<void>> Containers::start(ContainerId id) {
     co_return co_await impl_->start(entry);
 }
 net::Task<Result<void>> Containers::stop(ContainerId id, std::string signal,
-                                         std::optional<int> timeout_s) {
+                                         std::optional<std::chrono::milliseconds> grace) {
     CO_TRY_LET(entry, impl_->entry(id));
-    co_return co_await impl_->stop(entry, signal, timeout_s);
+    co_return co_await impl_->stop(entry, signal, grace);
 }
 net::Task<Result<void>> Containers::restart(ContainerId id, std::string signal,
-                                            std::optional<int> timeout_s) {
+                                            std::optional<std::chrono::milliseconds> grace) {
     CO_TRY_LET(entry, impl_->entry(id));
-    co_return co_await impl_->restart(entry, signal, timeout_s);
+    co_return co_await impl_->restart(entry, signal, grace);
 }
 net::Task<Result<void>> Containers::kill(ContainerId id, std::string signal) {
     CO_TRY_LET(entry, impl_->entry(id));

@@ -182,11 +182,12 @@ class Containers final : public ImageUsers, public VolumeUsers, public NetworkUs
     /// From now on it is an ordinary container, for the user to look at.
     Result<void> keep_step(const ContainerId& id);
     net::Task<Result<void>> start(ContainerId id);
-    /// `signal` "" is the container's own; `timeout_s` nothing is the container's own, -1 waits for
-    /// ever.
-    net::Task<Result<void>> stop(ContainerId id, std::string signal, std::optional<int> timeout_s);
+    /// `signal` "" is the container's own; `grace` nothing is the container's own, less
+    /// than 0 waits for ever.
+    net::Task<Result<void>> stop(ContainerId id, std::string signal,
+                                 std::optional<std::chrono::milliseconds> grace);
     net::Task<Result<void>> restart(ContainerId id, std::string signal,
-                                    std::optional<int> timeout_s);
+                                    std::optional<std::chrono::milliseconds> grace);
     net::Task<Result<void>> kill(ContainerId id, std::string signal);
     net::Task<Result<void>> pause(ContainerId id);
     net::Task<Result<void>> unpause(ContainerId id);

@@ -127,9 +127,9 @@ struct Containers::Impl {
     container::ShimExit exit_of_lost_monitor(const Entry& entry) const;
 
     // container_stop.cpp
-    net::Task<Result<void>> stop(EntryPtr entry, std::string signal, std::optional<int> timeout_s);
+    net::Task<Result<void>> stop(EntryPtr entry, std::string signal, std::optional<std::chrono::milliseconds> grace);
     net::Task<Result<void>> restart(EntryPtr entry, std::string signal,
-                                    std::optional<int> timeout_s);
+                                    std::optional<std::chrono::milliseconds> grace);
     net::Task<Result<void>> kill(EntryPtr entry, std::string signal);
     net::Task<Result<void>> pause(EntryPtr entry, bool frozen);
     Result<void> send_signal(Entry& entry, int signal);

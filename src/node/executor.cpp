@@ -316,10 +316,18 @@ net::Task<Result<void>> start_step(WorkPtr work, net::Until) {
     co_return ok();
 }
 
+/// More exact than the whole seconds of a container's configuration.
+std::optional<std::chrono::milliseconds> stop_grace(const pb::Task& task) {
+    const auto& spec = task.spec().container();
+    if (!spec.has_stop_grace_period()) { return std::nullopt; }
+    return std::chrono::ceil<std::chrono::milliseconds>(
+        swarm::from_duration(spec.stop_grace_period()));
+}
+
 net::Task<Result<void>> stop_step(WorkPtr work, net::Until) {
     const auto container = find_container(*work);
     if (container) {
-        auto stopped = co_await work->containers().stop(container->id, "", std::nullopt);
+        auto stopped = co_await work->containers().stop(container->id, "", stop_grace(*work->task));
         const bool fine = stopped || stopped.error().code == Errc::NotModified ||
                           stopped.error().code == Errc::NotFound;
         if (!fine) { co_return stopped; }

@@ -36,34 +36,57 @@ class Answer final : public swarm::ForwardedAnswer {
     std::unique_ptr<net::ClientExchange> exchange_;
 };
 
-} // namespace
-
-net::Task<Result<std::unique_ptr<swarm::ForwardedAnswer>>>
-forward_request(net::Loop& loop, swarm::Manager& manager, swarm::ForwardedRequest request,
-                net::Until until) {
-    const swarm::Manager::Use use(manager);
-    net::Cancel cancel(manager.gone());
-    if (until.cancel != nullptr) { cancel.follow(*until.cancel); }
-    const net::Until limit(until.deadline, cancel);
-    auto client = std::make_unique<net::HttpClient>(loop, net::Address{});
-    client->use_connector([&manager](net::Until most) { return manager.open_tunnel(most); });
+net::ClientRequest outgoing(const swarm::ForwardedRequest& request) {
     net::ClientRequest out;
-    out.method = std::move(request.method);
-    out.target = std::move(request.target);
-    out.body = std::move(request.body);
+    out.method = request.method;
+    out.target = request.target;
+    out.body = request.body;
     for (const auto& [name, value] : request.headers) {
         if (!is_about_the_connection(name)) { out.headers.add(name, value); }
     }
-    const bool writes = out.method != "GET" && out.method != "HEAD";
-    CO_TRY_LET(exchange, co_await client->send(std::move(out), limit));
-    CO_TRY_LET(head, co_await exchange->head(limit));
-    if (writes) { CO_TRY(co_await manager.catch_up(limit)); }
+    return out;
+}
+
+using AnswerPtr = std::unique_ptr<swarm::ForwardedAnswer>;
+
+/// Once, on a connection of its own.
+net::Task<Result<AnswerPtr>> ask(net::Loop& loop, swarm::Manager& manager,
+                                 net::ClientRequest request, net::Until until) {
+    auto client = std::make_unique<net::HttpClient>(loop, net::Address{});
+    client->use_connector([&manager](net::Until most) { return manager.open_tunnel(most); });
+    CO_TRY_LET(exchange, co_await client->send(std::move(request), until));
+    CO_TRY_LET(head, co_await exchange->head(until));
     auto answer = std::make_unique<Answer>(std::move(client), std::move(exchange));
     answer->status = head.status;
     for (const auto& [name, value] : head.headers) {
         if (!is_about_the_connection(name)) { answer->headers.add(name, value); }
     }
-    co_return std::unique_ptr<swarm::ForwardedAnswer>(std::move(answer));
+    co_return AnswerPtr(std::move(answer));
+}
+
+} // namespace
+
+net::Task<Result<AnswerPtr>> forward_request(net::Loop& loop, swarm::Manager& manager,
+                                             swarm::ForwardedRequest request, net::Until until) {
+    const swarm::Manager::Use use(manager);
+    net::Cancel cancel(manager.gone());
+    if (until.cancel != nullptr) { cancel.follow(*until.cancel); }
+    const net::Until limit(until.deadline, cancel);
+    const bool writes = request.method != "GET" && request.method != "HEAD";
+    auto answer = co_await ask(loop, manager, outgoing(request), limit);
+    // Of a connection that broke, not of a leader that is missing or slow.
+    const auto is_lost = [&] {
+        return !answer && answer.error().code == Errc::Cancelled && !limit.cancelled();
+    };
+    if (is_lost() && !writes) { answer = co_await ask(loop, manager, outgoing(request), limit); }
+    if (is_lost()) {
+        co_return Error{Errc::Unavailable,
+                        writes ? "the leader was lost on the way: it is not known whether this was "
+                                 "carried out"
+                               : "the leader was lost on the way"};
+    }
+    if (answer && writes) { CO_TRY(co_await manager.catch_up(limit)); }
+    co_return answer;
 }
 
 } // namespace shoal::node

@@ -29,7 +29,9 @@ Agent::Agent(Parts parts, Hooks hooks, Settings settings)
           parts.loop, parts.clock, parts.executor, parts.memory,
           [this](const std::string& id, const pb::TaskStatus& status) { pending_.add(id, status); },
           settings_.tasks),
-      remotes_changed_(parts.loop), describe_now_(parts.loop), backoff_(settings_.backoff_min) {}
+      remotes_changed_(parts.loop), describe_now_(parts.loop), backoff_(settings_.backoff_min) {
+    settings_.session.run = parts.random.hex(16);
+}
 
 void Agent::add_manager(const std::string& address) {
     remotes_.add(address);

@@ -98,6 +98,7 @@ net::Task<Result<void>> AgentSession::open(net::Until until) {
     CO_TRY_LET(description, co_await describe(until));
     description_ = stable_bytes(description);
     *request.mutable_description() = std::move(description);
+    request.set_run(settings_.run);
     CO_TRY_LET(call, with_.channel.open(session_method));
     messages_ = std::move(call);
     registration_sent_ = true;

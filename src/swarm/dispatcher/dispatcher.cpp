@@ -253,7 +253,8 @@ Result<void> Dispatcher::admit(const Caller& caller, AgentKind kind) {
     return ok();
 }
 
-Dispatcher::SessionPtr Dispatcher::begin_session(const Caller& caller, AgentKind kind) {
+Dispatcher::SessionPtr Dispatcher::begin_session(const Caller& caller, AgentKind kind,
+                                                 const std::string& run) {
     const auto old = sessions_.find(caller.node_id);
     if (old != sessions_.end()) { end_session(old->second, session_invalid()); }
     auto session = std::make_shared<Session>(parts_.loop);
@@ -262,7 +263,7 @@ Dispatcher::SessionPtr Dispatcher::begin_session(const Caller& caller, AgentKind
     session->kind = kind;
     sessions_[caller.node_id] = session;
     ++turns_[caller.node_id];
-    patience_.is_back(caller.node_id, pulse(kind).silence_max, parts_.loop.now());
+    patience_.is_here(caller.node_id, run, pulse(kind).silence_max, parts_.loop.now());
     // It cannot send heartbeats before it has heard its session's id, which waits for the writer.
     expect(caller.node_id,
            parts_.loop.now() + std::max(registration_patience, pulse(kind).silence));
@@ -296,7 +297,7 @@ net::Task<Result<void>> Dispatcher::session(net::GrpcCall& call, const Caller& c
     }
     const auto kind = kind_of_agent(request.description());
     CO_TRY(admit(who, kind));
-    const auto session = begin_session(who, kind);
+    const auto session = begin_session(who, kind, request.run());
     const auto registered = co_await register_in_store(
         session, std::move(*request.mutable_description()), host_of(who.address), until);
     if (!registered) {

@@ -70,7 +70,7 @@ class Dispatcher {
     Result<void> check(const Caller& caller) const;
     Result<SessionPtr> find(const Caller& caller, const std::string& session_id) const;
     Result<void> admit(const Caller& caller, AgentKind kind);
-    SessionPtr begin_session(const Caller& caller, AgentKind kind);
+    SessionPtr begin_session(const Caller& caller, AgentKind kind, const std::string& run);
     void end_session(const SessionPtr& session, Error why);
     bool is_current(const SessionPtr& session) const;
     net::Task<Result<void>> register_in_store(SessionPtr session, pb::NodeDescription description,

@@ -67,13 +67,12 @@ void Patience::given_up(const std::string& node_id, Steady now) {
     by_node_[node_id].given_up = now;
 }
 
-void Patience::is_back(const std::string& node_id, std::chrono::nanoseconds alive_within,
-                       Steady now) {
-    const auto found = by_node_.find(node_id);
-    if (found == by_node_.end()) { return; }
-    auto& known = found->second;
+void Patience::is_here(const std::string& node_id, const std::string& run,
+                       std::chrono::nanoseconds alive_within, Steady now) {
+    auto& known = by_node_[node_id];
     const auto since = std::exchange(known.given_up, std::nullopt);
-    if (!since || now - *since > alive_within) { return; }
+    const bool same = std::exchange(known.run, run) == run;
+    if (!same || !since || now - *since > alive_within) { return; }
     known.doublings = std::min(doublings_left(known, now) + 1, doublings_max);
     known.learnt = now;
 }

@@ -45,14 +45,17 @@ class Liveness {
 class Patience {
   public:
     void given_up(const std::string& node_id, Steady now);
-    /// It is there again. `alive_within`: so soon that it was never gone.
-    void is_back(const std::string& node_id, std::chrono::nanoseconds alive_within, Steady now);
+    /// It is there (again), in this `run` of its shoald; "" for stock engines. `alive_within`: so
+    /// soon that it was never gone, if the run is still the same.
+    void is_here(const std::string& node_id, const std::string& run,
+                 std::chrono::nanoseconds alive_within, Steady now);
     void forget(const std::string& node_id) { by_node_.erase(node_id); }
     /// `pulse` for this node.
     Pulse stretched(Pulse pulse, const std::string& node_id, Steady now) const;
 
   private:
     struct Known {
+        std::string run;
         std::optional<Steady> given_up;
         int doublings = 0;
         Steady learnt;

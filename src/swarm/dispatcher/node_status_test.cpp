@@ -158,19 +158,21 @@ TEST(Patience, grows_with_every_node_that_was_given_up_too_soon_and_shrinks_agai
     const auto pulse = pulse_of(AgentKind::Shoal, 5s);
     Steady now{};
     const auto silence = [&] { return patience.stretched(pulse, "n", now).silence; };
-    const auto alarm = [&](std::chrono::nanoseconds away) {
+    const auto alarm = [&](std::chrono::nanoseconds away, const char* run = "1") {
         patience.given_up("n", now);
         now += away;
-        patience.is_back("n", pulse.silence_max, now);
+        patience.is_here("n", run, pulse.silence_max, now);
     };
-    patience.is_back("n", pulse.silence_max, now);
+    patience.is_here("n", "1", pulse.silence_max, now);
     EXPECT_EQ(silence(), pulse.silence);
     alarm(1min); // it was gone
     EXPECT_EQ(silence(), pulse.silence);
-    alarm(3s);
+    alarm(3s, "2"); // it had been started anew
+    EXPECT_EQ(silence(), pulse.silence);
+    alarm(3s, "2");
     EXPECT_EQ(silence(), 2 * pulse.silence);
     EXPECT_EQ(patience.stretched(pulse, "other", now).silence, pulse.silence);
-    for (int i = 0; i < 9; ++i) { alarm(3s); }
+    for (int i = 0; i < 9; ++i) { alarm(3s, "2"); }
     EXPECT_EQ(silence(), 15s); // as for a stock engine, and never more
     now += 1h;
     EXPECT_EQ(silence(), pulse.silence);

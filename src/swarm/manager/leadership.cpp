@@ -5,6 +5,7 @@
 namespace shoal::swarm {
 namespace {
 constexpr std::chrono::milliseconds beat(100);
+constexpr std::chrono::milliseconds leaderless_beat(20); ///< an election takes tenths of a second
 constexpr std::chrono::seconds status_limit(2);
 /// So long without an answer of our own member, and we no longer count as leader.
 constexpr std::chrono::seconds silence_max(3);
@@ -13,7 +14,7 @@ constexpr std::chrono::seconds silence_max(3);
 Leadership::Leadership(net::Loop& loop, Log& log, LeaderWriter& writer, LeaderDuties& duties,
                        std::string node_id)
     : loop_(loop), log_(log), writer_(writer), duties_(duties), node_id_(std::move(node_id)),
-      look_(loop), changed_(loop) {}
+      look_(loop) {}
 
 net::Task<void> Leadership::lead(net::Cancel* cancel) {
     bool began = false;
@@ -34,7 +35,7 @@ void Leadership::take(Result<LogStatus> status) {
     const std::string before = status_ ? status_->leader_id : "";
     status_.reset();
     if (status) { status_ = std::move(*status); }
-    if ((status_ ? status_->leader_id : "") != before) { changed_.raise(); }
+    if ((status_ ? status_->leader_id : "") != before) { duties_.leader_changed(); }
 }
 
 net::Task<Result<void>> Leadership::run(net::Until until) {
@@ -56,7 +57,9 @@ net::Task<Result<void>> Leadership::run(net::Until until) {
             leading_ = true;
             office->spawn(lead(&office->cancel()));
         }
-        (void)co_await look_.wait(until.no_later_than(loop_.in(beat)));
+        const bool leaderless = status_ && status_->leader_id.empty();
+        const auto pause = leaderless ? leaderless_beat : beat;
+        (void)co_await look_.wait(until.no_later_than(loop_.in(pause)));
     }
     if (office) { co_await office->close(); }
     co_return ok();

@@ -16,6 +16,7 @@ class LeaderDuties {
     virtual std::vector<Reconciler*> reconcilers() = 0;
     virtual void began() = 0;            ///< the store is up to date, the writer writes
     virtual net::Task<void> ended() = 0; ///< nothing may be promised any more
+    virtual void leader_changed() = 0;   ///< another member leads the log, or none does
 };
 
 class Leadership {
@@ -30,8 +31,6 @@ class Leadership {
     const std::optional<LogStatus>& status() const { return status_; }
     /// Looks at once instead of at the next beat.
     void look() { look_.raise(); }
-    /// Raised whenever status() changes in who leads.
-    net::Signal& changed() { return changed_; }
 
   private:
     net::Task<void> lead(net::Cancel* cancel);
@@ -44,7 +43,6 @@ class Leadership {
     std::string node_id_;
     std::optional<LogStatus> status_;
     net::Signal look_;
-    net::Signal changed_;
     bool leading_ = false; ///< lead() runs
 };
 

@@ -123,30 +123,41 @@ std::string Manager::leader_id() const {
     return "";
 }
 
+/// A connection to whoever leads now; nothing, after a pause, when there is none.
+net::Task<std::shared_ptr<Channel>> Manager::reach_leader(net::Until until) {
+    const auto id = leader_id();
+    // This manager itself may have come to lead while somebody waited.
+    const bool serves = !id.empty() && (id != node_id_ || leads());
+    const auto node = serves ? store().get<pb::Node>(id) : nullptr;
+    if (node) {
+        const std::string& address = node->manager_status().addr();
+        const bool usable = leader_channel_ && !leader_channel_->ended() &&
+                            leader_channel_->address() == address;
+        if (usable) { co_return leader_channel_; }
+        const net::Until limit = until.no_later_than(seams_.loop.in(connect_limit));
+        auto made = co_await Channel::connect(seams_.loop, seams_.transport, address,
+                                              Trust::Managers, limit);
+        if (made && !until.cancelled()) {
+            leader_channel_ = std::move(*made);
+            co_return leader_channel_;
+        }
+    }
+    co_await net::sleep(seams_.loop, until.no_later_than(seams_.loop.in(leader_pause)));
+    co_return nullptr;
+}
+
 net::Task<Result<std::shared_ptr<Channel>>> Manager::leader(net::Until until) {
     const net::Until patience = until.no_later_than(seams_.loop.in(leader_patience));
     const auto turn = co_await connecting_.acquire(patience);
     if (!turn) { co_return turn.error(); }
     for (;;) {
-        const auto id = leader_id();
-        const auto node = id.empty() || id == node_id_ ? nullptr : store().get<pb::Node>(id);
-        if (node) {
-            const std::string& address = node->manager_status().addr();
-            const bool usable = leader_channel_ && !leader_channel_->ended() &&
-                                leader_channel_->address() == address;
-            if (usable) { co_return leader_channel_; }
-            const net::Until limit = patience.no_later_than(seams_.loop.in(connect_limit));
-            auto made = co_await Channel::connect(seams_.loop, seams_.transport, address,
-                                                  Trust::Managers, limit);
-            if (made) {
-                leader_channel_ = std::move(*made);
-                co_return leader_channel_;
-            }
-        }
-        const net::Wake wake =
-            co_await net::sleep(seams_.loop, patience.no_later_than(seams_.loop.in(leader_pause)));
-        const bool over = seams_.loop.now() >= patience.deadline.at();
-        if (wake == net::Wake::Cancelled || over) {
+        net::Cancel attempt;
+        if (until.cancel != nullptr) { attempt.follow(*until.cancel); }
+        attempt_ = &attempt;
+        auto channel = co_await reach_leader(net::Until(patience.deadline, attempt));
+        attempt_ = nullptr;
+        if (channel) { co_return channel; }
+        if (until.cancelled() || seams_.loop.now() >= patience.deadline.at()) {
             co_return Error{Errc::Unavailable,
                             "The swarm does not have a leader. It's possible that too few managers "
                             "are online. Make sure more than half of the managers are online."};
@@ -232,6 +243,13 @@ net::Task<void> Manager::ended() {
     broker_.end();
     co_await office_->close();
     office_.reset();
+}
+
+/// Whoever waits for the old leader need not wait for its silence to be noticed.
+void Manager::leader_changed() {
+    if (attempt_ != nullptr) { attempt_->cancel(); }
+    if (leader_channel_) { leader_channel_->close(); }
+    leader_channel_.reset();
 }
 
 Result<std::string> Manager::sign(const std::string& csr, const std::string& node_id,

@@ -87,11 +87,13 @@ class Manager final : public LeaderRoute, private LeaderDuties, private MemberGi
     std::vector<Reconciler*> reconcilers() override;
     void began() override;
     net::Task<void> ended() override;
+    void leader_changed() override;
     // MemberGifts.
     Result<std::string> sign(const std::string& csr, const std::string& node_id,
                              const std::string& host) override;
     std::vector<mpb::DataKey> data_keys() const override;
 
+    net::Task<std::shared_ptr<Channel>> reach_leader(net::Until until);
     void hear(const std::vector<Change>& changes);
     void add_services();
     net::Task<Result<void>> take_tunnel(net::GrpcCall* call, Caller caller, net::Until until);
@@ -114,6 +116,7 @@ class Manager final : public LeaderRoute, private LeaderDuties, private MemberGi
     LogBroker broker_;
     RpcServer server_;
     std::shared_ptr<Channel> leader_channel_;
+    net::Cancel* attempt_ = nullptr; ///< ends reach_leader() when somebody else leads
     net::Lock connecting_;
     std::vector<Told> told_;
     std::function<void(net::StreamPtr)> tunnel_;
