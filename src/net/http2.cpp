@@ -6,7 +6,9 @@ namespace shoal::net {
 
 namespace {
 
-constexpr std::size_t read_buffer_bytes = 256 * 1024;
+// There are as many buffers as connections, and most of those are idle.
+constexpr std::size_t read_bytes_min = 16 * 1024;
+constexpr std::size_t read_bytes_max = 256 * 1024;
 constexpr std::size_t write_bytes = 256 * 1024;
 constexpr auto farewell_limit = std::chrono::seconds(2);
 constexpr double refill_seconds = 10;
@@ -73,10 +75,17 @@ Task<void> send_frames(ImplPtr self, Until until) {
     self->stream->close();
 }
 
+/// More for a peer that fills what there is, little for one that does not.
+std::size_t next_read_size(std::size_t size, std::size_t got) {
+    if (got == size) { return std::min(4 * size, read_bytes_max); }
+    return got <= read_bytes_min ? read_bytes_min : size;
+}
+
 Task<Result<void>> receive_frames(ImplPtr self, Until until) {
-    const auto buffer = std::make_unique_for_overwrite<char[]>(read_buffer_bytes);
+    std::size_t size = read_bytes_min;
+    auto buffer = std::make_unique_for_overwrite<char[]>(size);
     while (has_work(*self)) {
-        const std::span<char> into(buffer.get(), read_buffer_bytes);
+        const std::span<char> into(buffer.get(), size);
         const auto got = co_await self->stream->read_some(into, until);
         if (!got && (self->closing || !has_work(*self))) { co_return ok(); }
         if (!got) { co_return got.error(); }
@@ -84,6 +93,9 @@ Task<Result<void>> receive_frames(ImplPtr self, Until until) {
         const auto taken = self->receive(std::string_view(buffer.get(), *got));
         self->to_send.raise();
         CO_TRY(taken);
+        const std::size_t next = next_read_size(size, *got);
+        if (next != size) { buffer = std::make_unique_for_overwrite<char[]>(next); }
+        size = next;
     }
     co_return ok();
 }

@@ -13,6 +13,7 @@ ServicePtr ServiceLoop::service(const Store& store, std::string_view id) const {
 void ServiceLoop::rebuild(const Store& store) {
     index_.clear();
     services_.clear();
+    unfinished_.clear();
     slots_.clear();
     service_agenda_.clear();
     slot_agenda_.clear();
@@ -48,8 +49,9 @@ void ServiceLoop::note_task(const Store& store, const Change& change) {
     const auto after = change.new_as<pb::Task>();
     const auto owner = service(store, after ? after->service_id() : before->service_id());
     if (!owner) { return; }
-    if (before) { index_.remove(*owner, *before); }
-    if (after) { index_.add(*owner, *after); }
+    const bool stays = before && after && slot_of(*owner, *before) == slot_of(*owner, *after);
+    if (before && !stays) { index_.remove(*owner, *before); }
+    if (after && !stays) { index_.add(*owner, *after); }
     if (is_updating(*owner)) {
         services_.insert(owner->id());
     } else {
@@ -72,6 +74,7 @@ void ServiceLoop::note_node(const Store& store, const Change& change) {
 
 void ServiceLoop::forget(const std::string& service_id) {
     services_.erase(service_id);
+    unfinished_.erase(service_id);
     service_agenda_.erase(service_id);
     for (const auto& key : index_.keys(service_id)) { slot_agenda_.erase({service_id, key}); }
     index_.remove(service_id);
@@ -90,8 +93,10 @@ void ServiceLoop::take_due_as_of(Instant now) {
 std::optional<Instant> ServiceLoop::run(Tx& tx) {
     take_due(tx.now());
     last_run_ = tx.now();
-    for (int round = 0; round < rounds_max && !(services_.empty() && slots_.empty()); ++round) {
+    const auto is_done = [&] { return services_.empty() && unfinished_.empty() && slots_.empty(); };
+    for (int round = 0; round < rounds_max && !is_done(); ++round) {
         const auto mark = tx.changes().size();
+        go_on_with_services(tx);
         look_at_noted_services(tx);
         look_at_noted_slots(tx);
         for (auto at = mark; at < tx.changes().size(); ++at) {
@@ -100,7 +105,7 @@ std::optional<Instant> ServiceLoop::run(Tx& tx) {
         }
         if (!has_room(tx)) { break; }
     }
-    if (!services_.empty() || !slots_.empty()) { return tx.now(); }
+    if (!is_done()) { return tx.now(); }
     return earlier(service_agenda_.next(), slot_agenda_.next());
 }
 
@@ -142,7 +147,29 @@ void ServiceLoop::look_at_one_service(Tx& tx, const std::string& id) {
         return;
     }
     if (tx.changes().size() != judged) { slots = slots_of(tx.store(), *found); }
-    if (const auto next = look_at_service(tx, *found, slots)) { service_agenda_.set(id, *next); }
+    look_at_whole(tx, *found, slots);
+}
+
+void ServiceLoop::look_at_whole(Tx& tx, const pb::Service& service, const Slots& slots) {
+    const auto next = look_at_service(tx, service, slots);
+    if (!has_room(tx)) {
+        unfinished_.insert(service.id());
+    } else if (next) {
+        service_agenda_.set(service.id(), *next);
+    }
+}
+
+/// A service of very many tasks is made in many transactions.
+void ServiceLoop::go_on_with_services(Tx& tx) {
+    for (const auto& id : std::exchange(unfinished_, {})) {
+        const auto found = service(tx.store(), id);
+        if (!found || services_.contains(id)) { continue; } // all of it is looked at anyhow
+        if (has_room(tx)) {
+            look_at_whole(tx, *found, slots_of(tx.store(), *found));
+        } else {
+            unfinished_.insert(id);
+        }
+    }
 }
 
 bool ServiceLoop::look_at_each_slot(Tx& tx, const pb::Service& service, const Slots& slots) {

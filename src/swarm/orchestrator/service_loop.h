@@ -51,6 +51,8 @@ class ServiceLoop : public Reconciler {
     void look_at_noted_services(Tx& tx);
     void look_at_noted_slots(Tx& tx);
     void look_at_one_service(Tx& tx, const std::string& id);
+    void go_on_with_services(Tx& tx);
+    void look_at_whole(Tx& tx, const pb::Service& service, const Slots& slots);
     /// False when there was no room for all of them.
     bool look_at_each_slot(Tx& tx, const pb::Service& service, const Slots& slots);
     void look_at_one_slot(Tx& tx, const SlotName& name);
@@ -58,6 +60,7 @@ class ServiceLoop : public Reconciler {
 
     SlotIndex index_;
     std::set<std::string> services_;
+    std::set<std::string> unfinished_; ///< each of their slots was looked at, the whole had no room
     std::set<SlotName> slots_;
     Agenda<std::string> service_agenda_;
     Agenda<SlotName> slot_agenda_;

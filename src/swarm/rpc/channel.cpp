@@ -2,9 +2,16 @@
 
 namespace shoal::swarm {
 
+net::Http2Limits connection_limits() {
+    net::Http2Limits limits;
+    limits.frame_bytes_max = 16 * 1024; // RFC 9113, section 6.5.2
+    return limits;
+}
+
 Channel::Channel(net::Loop& loop, net::StreamPtr stream, std::string address)
-    : address_(std::move(address)), connection_(loop, std::move(stream), net::Http2Role::Client),
-      end_(loop), scope_(loop) {}
+    : address_(std::move(address)),
+      connection_(loop, std::move(stream), net::Http2Role::Client, connection_limits()), end_(loop),
+      scope_(loop) {}
 
 Channel::~Channel() = default;
 

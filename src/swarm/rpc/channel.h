@@ -10,6 +10,10 @@
 
 namespace shoal::swarm {
 
+/// Managers hold a connection for each node: frames as small as the protocol has them, since each
+/// connection keeps the room of its largest one.
+net::Http2Limits connection_limits();
+
 class Channel {
   public:
     static net::Task<Result<std::unique_ptr<Channel>>> connect(net::Loop& loop,

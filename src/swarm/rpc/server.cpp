@@ -177,7 +177,7 @@ net::Task<Result<void>> RpcServer::serve_one(Incoming incoming, net::Until until
                    });
     }
     const net::Until limit(until.deadline, connection.cancel);
-    net::Http2Limits limits;
+    net::Http2Limits limits = connection_limits();
     if (caller.role == Role::Manager) { limits.streams_max = passed_on_max; }
     if (caller.role != Role::None) {
         co_return co_await server.serve(std::move(incoming.stream), limit, limits);
