@@ -21,21 +21,19 @@ bool is_unsure(const Error& error) {
            error.code != Errc::Invalid;
 }
 
-/// The same change with the log's revision as the object's version.
-Change stamped(const Change& change, std::int64_t revision) {
-    Change out = change;
+/// Makes the log's revision the object's version, in the object itself: Tx has made it, and until
+/// now none but this writer and its reconcilers have it.
+void stamp(const ObjectPtr& object, std::int64_t revision) {
     std::visit(
         [&](const auto& held) {
             if constexpr (!std::is_same_v<std::decay_t<decltype(held)>, std::monostate>) {
                 using T = std::remove_const_t<typename std::decay_t<decltype(held)>::element_type>;
-                auto copy = std::make_shared<T>(*held);
-                copy->mutable_meta()->mutable_version()->set_index(
+                auto& made = const_cast<T&>(*held);
+                made.mutable_meta()->mutable_version()->set_index(
                     static_cast<std::uint64_t>(revision));
-                out.after = Ptr<T>(std::move(copy));
             }
         },
-        change.after);
-    return out;
+        object);
 }
 
 } // namespace
@@ -130,13 +128,9 @@ net::Task<Result<void>> LeaderWriter::commit_part(std::vector<Change> part, net:
     for (const Change& change : part) { txn.writes.push_back(encode(change)); }
     auto fence = node_id_ + " " + random_.hex(16);
     CO_TRY_LET(revision, co_await write(std::move(txn), std::move(fence), until));
-    std::vector<Change> done;
-    for (const Change& change : part) {
-        done.push_back(stamped(change, revision));
-        working_.apply(done.back().kind, done.back().id, done.back().after);
-    }
+    for (const Change& change : part) { stamp(change.after, revision); }
     working_.revision = revision;
-    replica_.apply(done, revision);
+    replica_.apply(part, revision);
     co_return ok();
 }
 

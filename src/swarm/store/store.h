@@ -121,7 +121,7 @@ template <class T> Ptr<T> Tx::put(T object) {
         *meta.mutable_created_at() = to_timestamp(now_);
     }
     *meta.mutable_updated_at() = to_timestamp(now_);
-    auto held = std::make_shared<const T>(std::move(object));
+    const auto held = std::make_shared<T>(std::move(object)); // the writer stamps it
     change(KindOf<T>::value, held->id(), ObjectPtr(Ptr<T>(held)));
     return held;
 }
