@@ -18,6 +18,7 @@ from swarm.proto import ca_pb2, dispatcher_pb2, manager_pb2  # noqa: E402
 
 SWARM = "/docker.swarmkit.v1."
 PATIENCE = 5
+ATTEMPTS = 10
 
 
 def read(folder, name):
@@ -85,7 +86,15 @@ class Session:
 
 
 def assignments(client):
-    """What the manager sends to this node, raw and by ids."""
+    """What the manager sends to this node, raw and by ids. The node itself comes back meanwhile and ends the session: again then."""
+    for _ in range(ATTEMPTS):
+        found = one_session_of_assignments(client)
+        if found["raw"]:
+            break
+    return found
+
+
+def one_session_of_assignments(client):
     session, raw = Session(client), b""
     found = {"node": session.node_id, "tasks": [], "secrets": [], "configs": [], "nodes": []}
     stream = client.open(SWARM + "Dispatcher/Assignments", dispatcher_pb2.AssignmentsRequest(session_id=session.id), timeout=3)
