@@ -37,6 +37,8 @@ net::LinkWeather SimNet::weather(std::string from, std::string to) {
 }
 
 Result<void> SimTransport::listen(const std::string& address) {
+    ++net_.listens_[host_];
+    if (net_.deaf_.contains(host_)) { return Error{Errc::Unavailable, "cannot assign address"}; }
     listening_at_ = host_ + port_of(address);
     mine_ = std::make_shared<SimNet::Listening>(net_.loop_);
     mine_->credentials = credentials_;

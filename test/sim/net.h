@@ -40,6 +40,11 @@ class SimNet {
     void set_dead(const std::string& host, bool dead) {
         dead ? void(dead_.insert(host)) : void(dead_.erase(host));
     }
+    /// A machine that cannot listen: its address is missing, or another has the port.
+    void set_deaf(const std::string& host, bool deaf) {
+        deaf ? void(deaf_.insert(host)) : void(deaf_.erase(host));
+    }
+    std::size_t listens(const std::string& host) { return listens_[host]; } ///< how often it tried
     net::LinkWeather weather(std::string from, std::string to);
 
     NetWeather pace;
@@ -58,6 +63,8 @@ class SimNet {
     Random& random_;
     std::set<std::pair<std::string, std::string>> cuts_;
     std::set<std::string> dead_;
+    std::set<std::string> deaf_;
+    std::map<std::string, std::size_t> listens_;
     std::map<std::string, std::shared_ptr<Listening>> listening_; ///< by "host:port"
 };
 

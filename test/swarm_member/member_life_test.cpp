@@ -281,5 +281,117 @@ TEST_F(MemberLife, a_worker_cannot_force_a_new_cluster_and_stays_what_it_is) {
     EXPECT_TRUE(done);
 }
 
+TEST(MemberRetry, pauses_double_up_to_half_a_minute) {
+    std::vector<std::chrono::seconds> all;
+    for (int failures = 1; failures <= 7; ++failures) {
+        all.push_back(retry_pause_after(failures));
+    }
+    const std::vector<std::chrono::seconds> wanted{seconds(1),  seconds(2),  seconds(4), seconds(8),
+                                                   seconds(16), seconds(30), seconds(30)};
+    EXPECT_EQ(all, wanted);
+    EXPECT_EQ(retry_pause_after(1000), seconds(30));
+}
+
+net::Task<void> pass_time(World* world, nanoseconds span) {
+    const auto never = [] { return false; };
+    (void)co_await world->until(never, span);
+}
+
+constexpr std::size_t deaf_one = 2;
+
+/// A manager that starts before its address is there.
+net::Task<bool> start_deaf(MemberLife* test) {
+    World* const world = test->world.get();
+    const bool formed = co_await form(world, 3);
+    if (!formed) { co_return false; }
+    const auto whole = [test] { return test->is_whole(); };
+    const bool came = co_await world->until(whole, seconds(60));
+    EXPECT_TRUE(came);
+    Machine& machine = world->at(deaf_one);
+    machine.power_cut();
+    world->net.set_deaf(machine.host, true);
+    machine.start();
+    const auto wrong = [&machine] { return machine.member->state() == MemberState::Error; };
+    const bool failed = co_await world->until(wrong, seconds(10));
+    EXPECT_TRUE(failed);
+    EXPECT_EQ(machine.member->error(), "listen on 0.0.0.0:2377: cannot assign address");
+    co_return came&& failed;
+}
+
+net::Task<void> address_comes_later(MemberLife* test, bool* done) {
+    World* const world = test->world.get();
+    const bool begun = co_await start_deaf(test);
+    if (!begun) { co_return; }
+    Machine& machine = world->at(deaf_one);
+    const std::size_t tried = world->net.listens(machine.host);
+    const auto said = world->lines.size();
+    co_await pass_time(world, seconds(180));
+    const std::size_t more = world->net.listens(machine.host) - tried;
+    EXPECT_GE(more, 8U); // after 1, 2, 4, 8, 16, 30, 30 ... seconds
+    EXPECT_LE(more, 10U);
+    EXPECT_EQ(world->lines.size(), said); // the same reason is not said again
+    EXPECT_EQ(machine.member->state(), MemberState::Error);
+    world->net.set_deaf(machine.host, false);
+    const auto whole = [test] { return test->is_whole(); };
+    const bool came = co_await world->until(whole, seconds(45));
+    EXPECT_TRUE(came);
+    EXPECT_EQ(machine.member->error(), "");
+    EXPECT_TRUE(machine.member->is_manager());
+    *done = true;
+}
+
+TEST_F(MemberLife, a_manager_whose_address_comes_later_takes_part_then) {
+    make(3);
+    bool done = false;
+    net::run_task(world->loop, address_comes_later(this, &done));
+    EXPECT_TRUE(done);
+}
+
+net::Task<void> leaves_deaf(MemberLife* test, bool* done) {
+    World* const world = test->world.get();
+    const bool begun = co_await start_deaf(test);
+    if (!begun) { co_return; }
+    Machine& machine = world->at(deaf_one);
+    co_await pass_time(world, seconds(5));
+    const net::Until limit(world->loop.in(seconds(60)));
+    const auto left = co_await machine.member->leave(true, limit);
+    EXPECT_TRUE(left);
+    const std::size_t tried = world->net.listens(machine.host);
+    world->net.set_deaf(machine.host, false);
+    co_await pass_time(world, seconds(120));
+    EXPECT_EQ(world->net.listens(machine.host), tried);
+    EXPECT_EQ(machine.member->state(), MemberState::Inactive);
+    *done = true;
+}
+
+TEST_F(MemberLife, who_leaves_does_not_try_again) {
+    make(3);
+    bool done = false;
+    net::run_task(world->loop, leaves_deaf(this, &done));
+    EXPECT_TRUE(done);
+}
+
+net::Task<void> stops_deaf(MemberLife* test, bool* done) {
+    World* const world = test->world.get();
+    const bool begun = co_await start_deaf(test);
+    if (!begun) { co_return; }
+    Machine& machine = world->at(deaf_one);
+    co_await machine.member->stop();
+    machine.power_cut();
+    world->net.set_deaf(machine.host, false);
+    machine.start();
+    const auto whole = [test] { return test->is_whole(); };
+    const bool came = co_await world->until(whole, seconds(60));
+    EXPECT_TRUE(came);
+    *done = true;
+}
+
+TEST_F(MemberLife, a_daemon_that_is_stopped_while_it_tries_ends) {
+    make(3);
+    bool done = false;
+    net::run_task(world->loop, stops_deaf(this, &done));
+    EXPECT_TRUE(done);
+}
+
 } // namespace
 } // namespace shoal::sim

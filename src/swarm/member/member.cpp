@@ -13,6 +13,9 @@ constexpr std::chrono::seconds step_limit(30);
 /// A daemon that is stopped in order comes back within this, or its tasks go elsewhere.
 constexpr std::chrono::seconds restart_patience(30);
 constexpr std::chrono::seconds retry_pause(1);
+constexpr std::chrono::seconds retry_pause_max(30);
+/// A role that was kept so long had been taken up well.
+constexpr std::chrono::seconds good_while(60);
 constexpr std::chrono::seconds look_pause(30);
 /// Managers look whether they have been removed from the log.
 constexpr std::chrono::seconds manager_look_pause(2);
@@ -42,6 +45,12 @@ std::string peer_address_of(const std::string& address) {
     const auto colon = address.rfind(':');
     const auto port = parse_number<std::uint16_t>(address.substr(colon + 1));
     return address.substr(0, colon + 1) + std::to_string(port ? *port + 1 : peer_port_default);
+}
+
+std::chrono::seconds retry_pause_after(int failures) {
+    constexpr int doublings_max = 5; // more than enough
+    return std::min(retry_pause_max,
+                    retry_pause * (1 << std::clamp(failures - 1, 0, doublings_max)));
 }
 
 std::string leave_warning(const Manager& manager) {
@@ -125,9 +134,7 @@ void Member::start_agent() {
 
 net::Task<void> Member::run_agent() {
     const auto outcome = co_await agent_->run(net::Until(agent_scope_->cancel()));
-    if (!outcome && !agent_scope_->cancel().cancelled()) {
-        set_state(MemberState::Error, outcome.error().message);
-    }
+    if (!outcome && !agent_scope_->cancel().cancelled()) { try_again_later(outcome.error()); }
 }
 
 net::Task<void> Member::stop_agent() {
@@ -192,9 +199,7 @@ Result<void> Member::serve_as_manager(Log* log, std::unique_ptr<Transport> trans
 
 net::Task<void> Member::run_manager() {
     const auto outcome = co_await manager_->run(net::Until(manager_scope_->cancel()));
-    if (!outcome && !manager_scope_->cancel().cancelled()) {
-        set_state(MemberState::Error, outcome.error().message);
-    }
+    if (!outcome && !manager_scope_->cancel().cancelled()) { try_again_later(outcome.error()); }
 }
 
 net::Task<void> Member::stop_manager() {
@@ -211,13 +216,13 @@ net::Task<void> Member::stop_manager() {
 
 // Life.
 
-net::Task<Result<void>> Member::take_up() {
+net::Task<Result<void>> Member::take_up(net::Until until) {
     CO_TRY_LET(credentials, Credentials::create(keys_->credentials()));
     credentials_ = std::move(credentials);
-    const net::Until until(seams_.loop.in(step_limit));
     const bool was_manager = certificate_role() == Role::Manager && seams_.log_host.has_data();
     if (was_manager) {
-        const auto begun = co_await start_manager(log_start(LogStart::How::Again), until);
+        const net::Until limit = until.no_later_than(seams_.loop.in(step_limit));
+        const auto begun = co_await start_manager(log_start(LogStart::How::Again), limit);
         // The managers that are left say what this node is now (adjust_role()).
         const bool removed = !begun && begun.error().code == Errc::Forbidden;
         if (!begun && !removed) { co_return begun; }
@@ -225,8 +230,46 @@ net::Task<Result<void>> Member::take_up() {
     }
     plan_next_renewal();
     start_agent();
+    taken_up_ = seams_.loop.now();
     set_state(MemberState::Active);
     co_return ok();
+}
+
+/// Whoever stops or begins anew ends it with stop_trying().
+void Member::try_again_later(const Error& why) {
+    set_state(MemberState::Error, why.message);
+    if (retry_scope_ && retry_scope_->size() > 0) { return; }
+    if (seams_.loop.now() - taken_up_ > good_while) { failures_ = 0; }
+    retry_scope_ = std::make_unique<net::TaskScope>(seams_.loop);
+    retry_scope_->spawn(keep_trying(net::Until(retry_scope_->cancel())));
+}
+
+net::Task<void> Member::keep_trying(net::Until until) {
+    for (;;) {
+        const auto pause = retry_pause_after(++failures_);
+        (void)co_await net::sleep(seams_.loop, until.no_later_than(seams_.loop.in(pause)));
+        if (until.cancelled()) { co_return; }
+        const auto outcome = co_await try_again(until);
+        if (outcome || until.cancelled()) { co_return; }
+        const std::string why = outcome.error().message;
+        if (why != error_) { set_state(MemberState::Error, why); } // each is logged once
+    }
+}
+
+net::Task<Result<void>> Member::try_again(net::Until until) {
+    const auto turn = co_await changing_.acquire(until);
+    if (!turn) { co_return turn.error(); }
+    if (state_ != MemberState::Error) { co_return ok(); }
+    co_await stop_agent();
+    co_await stop_manager(); // what had begun before it failed
+    CO_TRY(co_await take_up(until));
+    seams_.log("swarm: this node takes part again");
+    co_return ok();
+}
+
+net::Task<void> Member::stop_trying() {
+    const auto scope = std::move(retry_scope_); // meanwhile there may be a new one
+    if (scope) { co_await scope->close(); }
 }
 
 net::Task<void> Member::start() {
@@ -240,12 +283,14 @@ net::Task<void> Member::start() {
     if (saved_.restoring) { co_return co_await abandon_restoration(); }
     if (saved_.empty() || keys_->empty()) { co_return; }
     if (keys_->locked()) { co_return set_state(MemberState::Locked); }
-    const auto outcome = co_await take_up();
-    if (!outcome) { set_state(MemberState::Error, outcome.error().message); }
+    const net::Until never;
+    const auto outcome = co_await take_up(never);
+    if (!outcome) { try_again_later(outcome.error()); }
 }
 
 net::Task<void> Member::stop() {
     if (join_scope_) { co_await join_scope_->close(); }
+    co_await stop_trying();
     const auto turn = co_await changing_.acquire();
     co_await stop_agent();
     co_await stop_manager();
@@ -257,8 +302,9 @@ net::Task<Result<void>> Member::unlock(std::string key, net::Until until) {
     if (!keys_ || keys_->empty()) { co_return Error{Errc::Unavailable, not_a_member}; }
     CO_TRY_LET(raw, parse_unlock_key(key));
     CO_TRY(keys_->unlock(raw));
-    auto outcome = co_await take_up();
-    if (!outcome) { set_state(MemberState::Error, outcome.error().message); }
+    const net::Until never; // whoever asks may go
+    auto outcome = co_await take_up(never);
+    if (!outcome) { try_again_later(outcome.error()); }
     co_return outcome;
 }
 
@@ -293,6 +339,7 @@ net::Task<Result<void>> Member::leave(bool force, net::Until until) {
         co_return Error{Errc::Unavailable, swarm_locked};
     }
     if (manager_ && !force) { co_return Error{Errc::Unavailable, leave_warning(*manager_)}; }
+    co_await stop_trying();
     if (agent_) {
         const net::Until limit = until.no_later_than(seams_.loop.in(step_limit));
         const auto told = co_await agent_->leave(limit);

@@ -24,6 +24,9 @@ std::string leave_warning(const Manager& manager);
 /// Where a node's member in the log is reached: the port behind the node's own.
 std::string peer_address_of(const std::string& address);
 
+/// How long after the n-th failure in a row a node's role is taken up again, n from 1.
+std::chrono::seconds retry_pause_after(int failures);
+
 enum class MemberState { Inactive, Pending, Active, Error, Locked };
 std::string_view name_of(MemberState state); ///< "inactive"
 
@@ -79,7 +82,7 @@ class Member {
     Member& operator=(const Member&) = delete;
 
     /// Takes up what was here before the restart. Never fails: what is wrong shows in state() and
-    /// error().
+    /// error(), and is tried again when it may pass (an address that comes later, a port in use).
     net::Task<void> start();
     /// The daemon stops; the node stays a member.
     net::Task<void> stop();
@@ -111,7 +114,11 @@ class Member {
 
   private:
     // What a role asks for.
-    net::Task<Result<void>> take_up();
+    net::Task<Result<void>> take_up(net::Until until);
+    void try_again_later(const Error& why);
+    net::Task<void> keep_trying(net::Until until);
+    net::Task<Result<void>> try_again(net::Until until);
+    net::Task<void> stop_trying();
     void start_agent();
     net::Task<Result<void>> start_manager(LogStart how, net::Until until);
     net::Task<Result<void>> start_restored(LogStart how, Backup content, net::Until until);
@@ -167,6 +174,10 @@ class Member {
     Role certificate_role() const;
 
     MemberSeams seams_;
+    // Before the scopes: their tasks hold and wait for these.
+    net::Signal look_;
+    net::WaitQueue moved_; ///< woken when state or roles change
+    net::Lock changing_;
     MemberState state_ = MemberState::Inactive;
     std::string error_;
     SavedMember saved_;
@@ -181,13 +192,13 @@ class Member {
     std::unique_ptr<net::TaskScope> agent_scope_;
     std::unique_ptr<net::TaskScope> manager_scope_;
     std::unique_ptr<net::TaskScope> join_scope_;
+    std::unique_ptr<net::TaskScope> retry_scope_; ///< after take_up() or what it started failed
+    int failures_ = 0;                            ///< to take up the role, in a row
+    Steady taken_up_{};                           ///< the last time
     std::optional<Error> join_error_;
-    bool nobody_waits_ = false; ///< for the end of joining
+    bool nobody_waits_ = false;  ///< for the end of joining
     std::size_t calls_made_ = 0; ///< to other managers, for this node
     Instant renew_at_{};
-    net::Signal look_;
-    net::WaitQueue moved_; ///< woken when state or roles change
-    net::Lock changing_;
     std::function<void()> changed_;
 };
 

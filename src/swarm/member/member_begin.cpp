@@ -222,6 +222,7 @@ bool Member::may_be_forced() const {
 
 net::Task<Result<void>> Member::force_new_cluster(MemberInit request, net::Until until) {
     if (join_scope_) { co_await join_scope_->close(); }
+    co_await stop_trying();
     set_state(MemberState::Pending);
     co_await stop_agent();
     co_await stop_manager();
@@ -321,9 +322,13 @@ bool Member::has_arrived() const {
 net::Task<void> Member::join_in_background(MemberJoin request) {
     const net::Until until(join_scope_->cancel());
     auto entered = co_await enter_cluster(std::move(request), until);
-    if (entered) { entered = co_await take_up(); }
+    const bool admitted = entered.has_value();
+    if (entered) { entered = co_await take_up(until); }
     if (!entered) { join_error_ = entered.error(); }
-    if (!entered && nobody_waits_) { set_state(MemberState::Error, entered.error().message); }
+    if (!entered && nobody_waits_ && !until.cancelled()) {
+        admitted ? try_again_later(entered.error())
+                 : set_state(MemberState::Error, entered.error().message);
+    }
     moved_.wake_all();
 }
 
