@@ -17,6 +17,12 @@ constexpr std::chrono::nanoseconds hopeful_backoff_max = 1s;
 
 } // namespace
 
+std::chrono::nanoseconds connect_time(const Agent::Settings& settings, int too_slow) {
+    constexpr int doublings_max = 16;
+    const auto grown = settings.connect_timeout * (1 << std::min(too_slow, doublings_max));
+    return std::min(grown, std::max(settings.connect_timeout, settings.connect_timeout_max));
+}
+
 Steady next_registration(const std::deque<Steady>& past, Steady now) {
     if (past.size() < registrations_max) { return now; }
     return std::max(now,
@@ -74,11 +80,21 @@ net::Task<void> Agent::wait_for_rate(net::Until until) {
     if (at > now) { co_await net::sleep(parts_.loop, until.no_later_than(Deadline(at))); }
 }
 
+net::Task<Result<std::unique_ptr<Channel>>> Agent::connect(std::string address, net::Until until) {
+    const auto begun = parts_.loop.now();
+    const auto limit =
+        until.no_later_than(parts_.loop.in(connect_time(settings_, slow_connections_)));
+    auto made =
+        co_await Channel::connect(parts_.loop, parts_.transport, address, Trust::Managers, limit);
+    const bool in_time = parts_.loop.now() - begun <= settings_.connect_timeout;
+    if (made && in_time) { slow_connections_ = 0; }
+    if (!made && made.error().code == Errc::Timeout) { ++slow_connections_; }
+    co_return made;
+}
+
 net::Task<Result<void>> Agent::attempt(std::string address, net::Until until) {
     state_.manager = address;
-    const auto limit = until.no_later_than(parts_.loop.in(settings_.connect_timeout));
-    CO_TRY_LET(channel, co_await Channel::connect(parts_.loop, parts_.transport, address,
-                                                  Trust::Managers, limit));
+    CO_TRY_LET(channel, co_await connect(address, until));
     AgentSession::Parts parts{parts_.loop, parts_.executor, worker_,         pending_,
                               *channel,    describe_now_,   hooks_.tls_info, {}};
     parts.told = [this](const pb::SessionMessage& message) { take_message(message); };

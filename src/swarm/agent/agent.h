@@ -17,6 +17,8 @@ class Agent {
         std::chrono::nanoseconds backoff_min = std::chrono::milliseconds(100);
         std::chrono::nanoseconds backoff_max = std::chrono::seconds(8);
         std::chrono::nanoseconds connect_timeout = std::chrono::seconds(2);
+        /// It doubles with each connection that took too long, until one is made as fast as usual.
+        std::chrono::nanoseconds connect_timeout_max = std::chrono::seconds(10);
         TaskRunner::Settings tasks;
     };
     struct Parts {
@@ -62,6 +64,7 @@ class Agent {
     net::Task<void> pause(net::Until until);
     net::Task<std::optional<std::string>> next_manager(net::Until until);
     net::Task<void> wait_for_rate(net::Until until);
+    net::Task<Result<std::unique_ptr<Channel>>> connect(std::string address, net::Until until);
     void take_message(const pb::SessionMessage& message);
     std::chrono::nanoseconds backoff_limit() const;
 
@@ -79,11 +82,15 @@ class Agent {
     std::string last_failed_;
     bool managers_are_shoal_ = false;
     std::chrono::nanoseconds backoff_{};
-    int patience_ = 1;      ///< grows when managers are found silent one after the other
-    Steady last_session_{}; ///< when the last one ended
+    int slow_connections_ = 0; ///< that took too long; none was fast since
+    int patience_ = 1;         ///< grows when managers are found silent one after the other
+    Steady last_session_{};    ///< when the last one ended
     std::deque<Steady> registrations_;
 };
 
+/// How long a connection may take after so many in a row that took too long: where everything is
+/// slow, who gives up early makes it slower.
+std::chrono::nanoseconds connect_time(const Agent::Settings& settings, int too_slow);
 /// When another registration may be sent; stock managers refuse nodes that come too often.
 Steady next_registration(const std::deque<Steady>& past, Steady now);
 
