@@ -103,8 +103,9 @@ Node::Node(engine::Engine& engine, NodeSettings settings, std::unique_ptr<swarm:
 
 std::unique_ptr<swarm::Transport> Node::make_transport(swarm::CredentialsPtr credentials) {
     swarm::TlsTransportSettings settings;
-    settings.on_refused = [](const std::string& address, const Error& why) {
-        spdlog::warn("swarm: refused {}: {}", address, why.message);
+    settings.on_refused = [this](const std::string& address, const Error& why) {
+        const auto now = engine_.env.loop.now();
+        for (const auto& line : refusals_.refused(address, why, now)) { spdlog::warn("{}", line); }
     };
     return std::make_unique<swarm::TlsTransport>(engine_.env.loop, engine_.env.clock,
                                                  std::move(credentials), std::move(settings));
@@ -129,6 +130,7 @@ net::Task<void> Node::start() {
     co_await member_->start();
     upkeep_ = std::make_unique<net::TaskScope>(engine_.env.loop);
     upkeep_->spawn(keep_snapshots(net::Until(upkeep_->cancel())));
+    upkeep_->spawn(tell_refusals(net::Until(upkeep_->cancel())));
 }
 
 net::Task<void> Node::stop() {
@@ -162,6 +164,15 @@ net::Task<void> Node::keep_snapshots(net::Until until) {
         }
         said = problem;
         co_await net::sleep(engine_.env.loop, until.no_later_than(engine_.env.loop.in(look_pause)));
+    }
+}
+
+/// The counts of floods that have ended.
+net::Task<void> Node::tell_refusals(net::Until until) {
+    while (!until.cancelled()) {
+        co_await net::sleep(engine_.env.loop, until.no_later_than(engine_.env.loop.in(look_pause)));
+        const auto now = engine_.env.loop.now();
+        for (const auto& line : refusals_.due(now)) { spdlog::warn("{}", line); }
     }
 }
 
@@ -242,15 +253,19 @@ net::Task<Result<std::string>> Node::init(swarm::InitRequest request, net::Until
 net::Task<Result<void>> Node::join(swarm::JoinRequest request, net::Until until) {
     swarm::MemberJoin wish;
     CO_TRY_LET(remotes, with_default_port(request.remote_addrs));
-    CO_TRY_LET(places, resolve_joiner(request.listen_addr, request.advertise_addr,
-                                      request.data_path_addr, remotes.front()));
+    const net::Until limit = until.no_later_than(engine_.env.loop.in(join_limit));
+    // A manager may be given by name: that can take the resolver's time.
+    auto resolve = [listen = request.listen_addr, advertise = request.advertise_addr,
+                    data_path = request.data_path_addr, remote = remotes.front()] {
+        return resolve_joiner(listen, advertise, data_path, remote);
+    };
+    CO_TRY_LET(places, co_await engine_.env.pool.run_until(std::move(resolve), limit));
     wish.remote_addresses = std::move(remotes);
     wish.token = std::move(request.join_token);
     wish.listen_address = places.listen;
     wish.advertise_address = places.advertise;
     wish.data_path_address = places.data_path;
     wish.availability = request.availability;
-    const net::Until limit = until.no_later_than(engine_.env.loop.in(join_limit));
     co_return co_await member_->join(std::move(wish), limit);
 }
 

@@ -8,6 +8,7 @@
 #include "swarm/manager/control/face.h"
 #include "swarm/member/etcd_host.h"
 #include "swarm/member/member.h"
+#include "swarm/rpc/refusal_log.h"
 
 #include "net/http_client.h"
 #include "net/scope.h"
@@ -63,6 +64,7 @@ class Node final : public swarm::Face {
     std::string snapshot_folder() const { return settings_.directory + "/snapshots"; }
     net::Task<void> keep_snapshots(net::Until until);
     net::Task<Result<void>> snapshot_if_due(net::Until until);
+    net::Task<void> tell_refusals(net::Until until);
     Error explain(Error problem) const;
 
     engine::Engine& engine_;
@@ -70,6 +72,7 @@ class Node final : public swarm::Face {
     EngineExecutor executor_;
     std::unique_ptr<swarm::TaskMemory> memory_;
     swarm::EtcdHost etcd_;
+    swarm::RefusalLog refusals_; ///< of callers of the cluster's port
     std::unique_ptr<swarm::Member> member_;
     swarm::ClusterActions actions_;
     swarm::Manager* followed_ = nullptr;
