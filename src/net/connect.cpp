@@ -83,6 +83,13 @@ struct Resolving {
 
 Task<Result<tcp::resolver::results_type>> resolve(Loop& loop, std::string host, std::uint16_t port,
                                                   Until until) {
+    // Names are resolved one after the other: an address must not wait for a name that hangs.
+    boost::system::error_code no_address;
+    const auto numeric = boost::asio::ip::make_address(host, no_address);
+    if (!no_address) {
+        const tcp::endpoint endpoint(numeric, port);
+        co_return tcp::resolver::results_type::create(endpoint, host, std::to_string(port));
+    }
     auto work = std::make_shared<Resolving>(loop);
     const auto flags = tcp::resolver::numeric_service;
     auto on_end = [work](boost::system::error_code error, tcp::resolver::results_type results) {
