@@ -1,6 +1,7 @@
 // The operations on the cluster itself: begin, join, leave, lock, settings and tokens.
 #include "api/swarm_calls.h"
 #include "api/swarm_document.h"
+#include "swarm/manager/control/cluster_addresses.h"
 
 namespace shoal::api {
 namespace {
@@ -47,6 +48,8 @@ net::Task<Result<void>> init_swarm(Call& call) {
     CO_TRY_LET(request, parse_init_request(body, call.version));
     if (!request.force_new_cluster) { CO_TRY(check_outside_swarm(call)); }
     CO_TRY(swarm::check_cluster_spec(request.spec));
+    CO_TRY(swarm::check_cluster_addresses(request.address_pools, request.subnet_size,
+                                          request.data_path_port));
     const auto until = join_until(call);
     CO_TRY_LET(node, co_await call.daemon.swarm->init(std::move(request), until));
     call.note(node);

@@ -163,6 +163,15 @@ TEST_F(SwarmRoutesTest, wrong_settings_begin_nothing) {
     const auto refused =
         ask("POST", "/swarm/init", R"({"Spec":{"CAConfig":{"NodeCertExpiry":1000}}})");
     EXPECT_EQ(refused.status, 400);
+    const auto overlapping =
+        ask("POST", "/swarm/init", R"({"DefaultAddrPool":["10.0.0.0/8","10.1.0.0/16"]})");
+    EXPECT_EQ(overlapping.status, 400);
+    EXPECT_EQ(overlapping.message(),
+              "invalid base pool \"10.1.0.0/16\": it overlaps with 10.0.0.0/8");
+    EXPECT_EQ(ask("POST", "/swarm/init", R"({"SubnetSize":30})").message(),
+              "subnet size is out of range: 30");
+    EXPECT_EQ(ask("POST", "/swarm/init", R"({"DataPathPort":80})").message(),
+              "Datapath port number is not in valid range (1024-49151) : 80");
     EXPECT_FALSE(face.inited);
 }
 
