@@ -1,6 +1,7 @@
 #include "swarm/manager/control/networks.h"
 
 #include "base/text.h"
+#include "swarm/allocator/allocator.h"
 #include "swarm/manager/control/names.h"
 #include "swarm/model/constraints.h"
 
@@ -10,11 +11,9 @@ namespace shoal::swarm {
 namespace {
 
 constexpr std::string_view mtu_option = "com.docker.network.driver.mtu";
-constexpr std::string_view vni_option = "com.docker.network.driver.overlay.vxlanid_list";
 constexpr std::string_view encrypted_option = "encrypted";
 constexpr int mtu_min = 576;
 constexpr int mtu_max = 65535;
-constexpr std::uint32_t vni_max = (1u << 24) - 1;
 
 Result<void> check_mtu(const std::string& text) {
     const auto mtu = parse_number<int>(text);
@@ -25,7 +24,7 @@ Result<void> check_mtu(const std::string& text) {
 Result<void> check_vnis(const std::string& text) {
     for (const auto& part : split(text, ',')) {
         const auto vni = parse_number<std::uint32_t>(trim(part));
-        if (!vni || *vni == 0 || *vni > vni_max) {
+        if (!vni || *vni == 0 || *vni > vni_last) {
             return invalid("invalid vxlan id value " + go_quote(text) + " passed");
         }
     }
@@ -214,6 +213,7 @@ Result<NetworkPtr> create_network(Tx& tx, pb::NetworkSpec spec) {
     if (tx.store().by_name<pb::Network>(name)) {
         return conflict("network with name " + name + " already exists");
     }
+    TRY(check_network(tx.store(), spec)); // what the allocator could not give is said at once
     pb::Network network;
     network.set_id(tx.make_id());
     spec.mutable_driver_config()->set_name("overlay");

@@ -4,6 +4,8 @@
 namespace shoal::swarm {
 namespace {
 
+constexpr std::string_view vni = "com.docker.network.driver.overlay.vxlanid_list";
+
 struct SwarmNetworksTest : ControlTest {
     static pb::NetworkSpec overlay(const std::string& name, const std::string& subnet = "") {
         pb::NetworkSpec spec;
@@ -83,6 +85,25 @@ TEST_F(SwarmNetworksTest, gateways_ranges_and_addresses_lie_in_their_subnet) {
     EXPECT_NE(refused(spec), "");
     (*config.mutable_reserved())["router"] = "10.1.0.9";
     EXPECT_EQ(refused(spec), "");
+}
+
+TEST_F(SwarmNetworksTest, what_the_allocator_cannot_give_is_refused_at_once) {
+    pb::Cluster cluster;
+    cluster.set_id("c");
+    cluster.add_defaultaddresspool("10.5.0.0/24");
+    tx.put(cluster);
+    pb::Network other; // as the allocator leaves it
+    other.set_id("other");
+    other.mutable_spec()->mutable_annotations()->set_name("other");
+    other.mutable_driver_state()->set_name("overlay");
+    (*other.mutable_driver_state()->mutable_options())[std::string(vni)] = "5000";
+    other.mutable_ipam()->add_configs()->set_subnet("10.5.0.0/24");
+    tx.put(other);
+    EXPECT_EQ(refused(overlay("auto")), "no subnet is left in the cluster's address pools");
+    auto same = overlay("same", "10.6.0.0/24");
+    (*same.mutable_driver_config()->mutable_options())[std::string(vni)] = "5000";
+    EXPECT_EQ(refused(same), "vxlan id 5000 is already in use");
+    EXPECT_EQ(refused(overlay("free", "10.6.0.0/24")), "");
 }
 
 TEST_F(SwarmNetworksTest, there_is_one_ingress_network) {
