@@ -2,9 +2,12 @@
 #include "swarm/manager/control/service_checks.h"
 
 #include "base/text.h"
+#include "network/address.h"
 #include "oci/reference.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <map>
 #include <set>
 
 namespace shoal::swarm {
@@ -135,6 +138,60 @@ Result<void> check_config_references(const pb::ContainerSpec& container) {
     return ok();
 }
 
+/// Where a file or mount is in the container; "" when only a node can say.
+std::string place_of(std::string_view base, const std::string& target) {
+    if (has_placeholder(target)) { return ""; }
+    const std::string whole = target.starts_with('/') ? target : std::string(base) + target;
+    auto place = std::filesystem::path(whole).lexically_normal().string();
+    if (place.size() > 1 && place.ends_with('/')) { place.pop_back(); }
+    return place;
+}
+
+/// Secrets, configs and mounts have the container's one tree of files between them.
+Result<void> check_targets(const pb::ContainerSpec& container) {
+    std::map<std::string, std::string> taken;
+    const auto add = [&taken](const std::string& place, const std::string& who) -> Result<void> {
+        if (place.empty()) { return ok(); }
+        const auto [held, added] = taken.emplace(place, who);
+        if (added) { return ok(); }
+        return invalid("ContainerSpec: " + held->second + " and " + who +
+                       " have a conflicting target: '" + place + "'");
+    };
+    for (const auto& mount : container.mounts()) {
+        TRY(add(place_of("", mount.target()), "the mount at '" + mount.target() + "'"));
+    }
+    for (const auto& one : container.secrets()) {
+        TRY(add(place_of("/run/secrets/", one.file().name()),
+                "secret '" + one.secret_name() + "'"));
+    }
+    for (const auto& one : container.configs()) {
+        TRY(add(place_of("/", one.file().name()), "config '" + one.config_name() + "'"));
+    }
+    return ok();
+}
+
+/// "192.0.2.7 db db.example"; the node puts its own address in the place of host-gateway.
+Result<void> check_hosts(const pb::ContainerSpec& container) {
+    for (const auto& entry : container.hosts()) {
+        std::vector<std::string> words;
+        for (auto& word : split(replace_all(entry, "\t", " "), ' ')) {
+            if (!word.empty()) { words.push_back(std::move(word)); }
+        }
+        if (words.size() < 2) {
+            return invalid("ContainerSpec: Hosts: " + go_quote(entry) +
+                           " is not an address with names");
+        }
+        if (words[0] != "host-gateway" && !network::Ip::parse(words[0])) {
+            return invalid("ContainerSpec: Hosts: invalid IP address in " + go_quote(entry));
+        }
+        for (std::size_t i = 1; i < words.size(); ++i) {
+            if (words[i].find(':') == std::string::npos) { continue; }
+            return invalid("ContainerSpec: Hosts: invalid host name in " + go_quote(entry));
+        }
+    }
+    return ok();
+}
+
 bool is_capability_word(std::string_view name) {
     return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
@@ -223,7 +280,8 @@ Result<void> check_container_spec(const pb::ContainerSpec& container) {
     if (container.oom_score_adj() < -1000 || container.oom_score_adj() > 1000) {
         return invalid("ContainerSpec: oom-score-adj must be between -1000 and 1000");
     }
-    return check_templates(container);
+    TRY(check_targets(container));
+    return check_hosts(container);
 }
 
 } // namespace shoal::swarm

@@ -3,19 +3,33 @@
 #include "swarm/manager/control/service_checks.h"
 
 #include "base/template.h"
+#include "base/text.h"
+
+#include <algorithm>
+#include <optional>
 
 namespace shoal::swarm {
 namespace {
 
 constexpr std::size_t placeholder_bytes_max = 64 * 1024;
 
-Json example() {
-    return Json{{"Service", {{"ID", "id"}, {"Name", "name"}, {"Labels", Json::object()}}},
-                {"Node",
-                 {{"ID", "id"},
-                  {"Hostname", "host"},
-                  {"Platform", {{"Architecture", "x86_64"}, {"OS", "linux"}}}}},
-                {"Task", {{"ID", "id"}, {"Name", "name"}, {"Slot", "1"}}}};
+/// As long as real ones are; of a node only its name can be longer than here.
+const std::string example_id(25, '0');
+
+Json example(const pb::ServiceSpec& spec) {
+    const auto& name = spec.annotations().name();
+    const bool numbered = spec.has_replicated() || spec.has_replicated_job();
+    const std::string slot = numbered ? "1" : example_id;
+    Json labels = Json::object();
+    for (const auto& [key, value] : spec.annotations().labels()) { labels[key] = value; }
+    return Json{
+        {"Service", {{"ID", example_id}, {"Name", name}, {"Labels", std::move(labels)}}},
+        {"Node",
+         {{"ID", example_id},
+          {"Hostname", "host"},
+          {"Platform", {{"Architecture", "x86_64"}, {"OS", "linux"}}}}},
+        {"Task",
+         {{"ID", example_id}, {"Name", name + "." + slot + "." + example_id}, {"Slot", slot}}}};
 }
 
 TemplateOptions options() {
@@ -36,39 +50,69 @@ bool may_be_long(std::string_view text) {
     return false;
 }
 
-Result<void> check_text(const char* place, std::string_view text) {
-    if (text.find("{{") == std::string_view::npos) { return ok(); }
-    if (text.size() > placeholder_bytes_max) {
-        return invalid(std::string(place) + ": a text with placeholders is larger than " +
-                       std::to_string(placeholder_bytes_max) + " bytes");
-    }
-    TRY_LET(parsed, Template::parse(text).with(place));
-    if (may_be_long(text)) { return ok(); }
-    auto tried = parsed.execute(example(), options());
-    if (!tried) { return std::move(tried).error().with(place); }
-    return ok();
+bool is_host_name(std::string_view name) {
+    return std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '.' || c == '_';
+    });
 }
 
-Result<void> check_mount(const pb::Mount& mount) {
-    TRY(check_text("ContainerSpec: mount source", mount.source()));
-    TRY(check_text("ContainerSpec: mount target", mount.target()));
-    for (const auto& [key, value] : mount.volume_options().labels()) {
-        TRY(check_text("ContainerSpec: volume label", value));
+class TextCheck {
+  public:
+    explicit TextCheck(const pb::ServiceSpec& spec) : example_(example(spec)) {}
+
+    /// What it becomes on a node; nothing when that is not tried out.
+    Result<std::optional<std::string>> expand(const char* place, const std::string& text) const {
+        if (text.find("{{") == std::string::npos) { return std::optional(text); }
+        if (text.size() > placeholder_bytes_max) {
+            return invalid(std::string(place) + ": a text with placeholders is larger than " +
+                           std::to_string(placeholder_bytes_max) + " bytes");
+        }
+        TRY_LET(parsed, Template::parse(text).with(place));
+        if (may_be_long(text)) { return std::optional<std::string>(); }
+        TRY_LET(expanded, parsed.execute(example_, options()).with(place));
+        return std::optional(std::move(expanded));
     }
-    for (const auto& [key, value] : mount.volume_options().driver_config().options()) {
-        TRY(check_text("ContainerSpec: volume driver option", value));
+    Result<void> check(const char* place, const std::string& text) const {
+        TRY(expand(place, text));
+        return ok();
     }
-    return ok();
-}
+    Result<void> check_hostname(const std::string& text) const {
+        TRY_LET(name, expand("ContainerSpec: hostname", text));
+        if (!name) { return ok(); }
+        if (!is_host_name(*name)) {
+            return invalid("ContainerSpec: invalid hostname format: " + *name);
+        }
+        if (name->size() <= hostname_bytes_max) { return ok(); }
+        return invalid("ContainerSpec: hostname " + go_quote(text) + " becomes longer than " +
+                       std::to_string(hostname_bytes_max) + " bytes: " + *name);
+    }
+    Result<void> check_mount(const pb::Mount& mount) const {
+        TRY(check("ContainerSpec: mount source", mount.source()));
+        TRY(check("ContainerSpec: mount target", mount.target()));
+        for (const auto& [key, value] : mount.volume_options().labels()) {
+            TRY(check("ContainerSpec: volume label", value));
+        }
+        for (const auto& [key, value] : mount.volume_options().driver_config().options()) {
+            TRY(check("ContainerSpec: volume driver option", value));
+        }
+        return ok();
+    }
+
+  private:
+    Json example_;
+};
 
 } // namespace
 
-Result<void> check_templates(const pb::ContainerSpec& container) {
-    TRY(check_text("ContainerSpec: hostname", container.hostname()));
+Result<void> check_templates(const pb::ServiceSpec& spec) {
+    const auto& container = spec.task().container();
+    const TextCheck text(spec);
+    TRY(text.check_hostname(container.hostname()));
     for (const auto& variable : container.env()) {
-        TRY(check_text("ContainerSpec: environment", variable));
+        TRY(text.check("ContainerSpec: environment", variable));
     }
-    for (const auto& mount : container.mounts()) { TRY(check_mount(mount)); }
+    for (const auto& mount : container.mounts()) { TRY(text.check_mount(mount)); }
     return ok();
 }
 

@@ -183,12 +183,50 @@ bool is_default_capability(std::string_view name) {
            default_capabilities.end();
 }
 
+/// What is less confined than by default. A profile of the user's own may allow anything.
+std::string_view loosened(const pb::Privileges& privileges) {
+    using Seccomp = pb::Privileges::SeccompOpts;
+    if (privileges.seccomp().mode() == Seccomp::UNCONFINED) { return "seccomp=unconfined is"; }
+    if (privileges.seccomp().mode() == Seccomp::CUSTOM) { return "custom seccomp profiles are"; }
+    if (privileges.apparmor().mode() == pb::Privileges::AppArmorOpts::DISABLED) {
+        return "apparmor=disabled is";
+    }
+    const auto& selinux = privileges.selinux_context();
+    if (selinux.disable()) { return "disabling SELinux is"; }
+    if (!selinux.type().empty() || !selinux.role().empty() || !selinux.user().empty()) {
+        return "SELinux users, roles and types are";
+    }
+    return "";
+}
+
 Error forbidden(const std::string& what) {
     return {Errc::Forbidden,
             what + " not allowed for services by the policy of this swarm (AllowPrivileged)"};
 }
 
+/// How many tasks there will be of it in the end.
+std::uint64_t tasks_of(const pb::ServiceSpec& spec, std::size_t nodes) {
+    if (spec.has_replicated()) { return spec.replicated().replicas(); }
+    if (spec.has_replicated_job()) {
+        return std::max(spec.replicated_job().max_concurrent(),
+                        spec.replicated_job().total_completions());
+    }
+    return nodes;
+}
+
+/// A task has more of its own than the specification: addresses, states, names.
+constexpr std::uint64_t task_own_bytes = 1024;
+
 } // namespace
+
+Result<void> check_room(const pb::ServiceSpec& spec, std::size_t nodes) {
+    const std::uint64_t each = spec.task().ByteSizeLong() + task_own_bytes;
+    const auto count = tasks_of(spec, nodes);
+    if (count <= service_tasks_bytes_max / each) { return ok(); }
+    return invalid(fmt::format("service {}: {} tasks of {} bytes each are more than the {} bytes "
+                               "that the tasks of one service may take in the store",
+                               spec.annotations().name(), count, each, service_tasks_bytes_max));
+}
 
 Result<void> check_service_spec(const pb::ServiceSpec& spec) {
     TRY(check_dns_name(spec.annotations().name()));
@@ -204,7 +242,7 @@ Result<void> check_service_spec(const pb::ServiceSpec& spec) {
     if (spec.rollback().failure_action() == pb::UpdateConfig::ROLLBACK) {
         return invalid("a failing rollback is not rolled back: use \"pause\" or \"continue\"");
     }
-    return ok();
+    return check_templates(spec);
 }
 
 Result<void> check_policy(const pb::ServiceSpec& spec, const pb::ClusterPolicy& policy) {
@@ -215,6 +253,8 @@ Result<void> check_policy(const pb::ServiceSpec& spec, const pb::ClusterPolicy& 
     for (const auto& name : container.capability_add()) {
         if (!is_default_capability(name)) { return forbidden("capability " + name + " is"); }
     }
+    const auto loose = loosened(container.privileges());
+    if (!loose.empty()) { return forbidden(std::string(loose)); }
     return ok();
 }
 

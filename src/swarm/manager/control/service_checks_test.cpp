@@ -260,5 +260,94 @@ TEST_F(ServiceChecksTest, devices_capabilities_and_limits_have_a_form) {
     EXPECT_NE(refused(), "");
 }
 
+TEST_F(ServiceChecksTest, secrets_configs_and_mounts_have_targets_of_their_own) {
+    auto& secret = *container.add_secrets();
+    secret.set_secret_id("s");
+    secret.set_secret_name("s");
+    secret.mutable_file()->set_name("key");
+    auto& config = *container.add_configs();
+    config.set_config_id("c");
+    config.set_config_name("c");
+    config.mutable_file()->set_name("/etc/app.conf");
+    EXPECT_EQ(refused(), "");
+    config.mutable_file()->set_name("/run/secrets/./key");
+    EXPECT_EQ(refused(), "ContainerSpec: secret 's' and config 'c' have a conflicting target: "
+                         "'/run/secrets/key'");
+    config.mutable_file()->set_name("data");
+    auto& one = mount(pb::Mount::VOLUME, "data", "/data/");
+    EXPECT_EQ(refused(), "ContainerSpec: the mount at '/data/' and config 'c' have a conflicting "
+                         "target: '/data'");
+    one.set_target("/data-{{.Task.Slot}}"); // a node's to say
+    EXPECT_EQ(refused(), "");
+}
+
+TEST_F(ServiceChecksTest, hosts_are_addresses_with_names) {
+    container.add_hosts("192.0.2.7 db\tdb.example");
+    container.add_hosts("fd00::1 six");
+    container.add_hosts("host-gateway gate");
+    EXPECT_EQ(refused(), "");
+    for (const char* bad : {"192.0.2.7", "", "db 192.0.2.7", "192.0.2.256 db", "192.0.2.7 a:b"}) {
+        container.set_hosts(0, bad);
+        EXPECT_NE(refused().find("ContainerSpec: Hosts: "), std::string::npos) << bad;
+    }
+}
+
+TEST_F(ServiceChecksTest, a_hostname_is_not_too_long_with_real_ids) {
+    container.set_hostname("{{.Service.Name}}-{{.Task.ID}}");
+    EXPECT_EQ(refused(), "");
+    container.set_hostname("{{.Service.ID}}-{{.Node.ID}}-{{.Task.ID}}");
+    EXPECT_NE(refused().find("becomes longer than 64 bytes"), std::string::npos);
+    container.set_hostname("{{.Task.Name}}"); // web.1.<25>
+    EXPECT_EQ(refused(), "");
+    spec.mutable_annotations()->set_name(std::string(40, 'w'));
+    EXPECT_NE(refused(), "");
+    container.set_hostname("{{.Service.Labels.role}}");
+    (*spec.mutable_annotations()->mutable_labels())["role"] = "no host";
+    EXPECT_EQ(refused(), "ContainerSpec: invalid hostname format: no host");
+}
+
+TEST_F(ServiceChecksTest, the_tasks_of_one_service_do_not_fill_the_store) {
+    spec.mutable_replicated()->set_replicas(replicas_max);
+    EXPECT_TRUE(check_room(spec, 1));
+    container.add_env("A=" + std::string(10'000, 'x'));
+    EXPECT_NE(error_of(check_room(spec, 1)).find("service web: 100000 tasks of 11"),
+              std::string::npos);
+    spec.mutable_replicated()->set_replicas(10'000);
+    EXPECT_TRUE(check_room(spec, 1));
+    spec.mutable_global();
+    EXPECT_TRUE(check_room(spec, 1000));
+    EXPECT_FALSE(check_room(spec, 100'000));
+    spec.mutable_replicated_job()->set_total_completions(100'000);
+    EXPECT_FALSE(check_room(spec, 1));
+}
+
+TEST_F(ServiceChecksTest, less_confinement_is_a_matter_of_policy) {
+    pb::ClusterPolicy policy;
+    auto& privileges = *container.mutable_privileges();
+    const auto refusal = [&] {
+        const auto checked = check_policy(spec, policy);
+        if (!checked) { EXPECT_EQ(checked.error().code, Errc::Forbidden); }
+        return error_of(checked);
+    };
+    const std::string why = " not allowed for services by the policy of this swarm "
+                            "(AllowPrivileged)";
+    privileges.set_no_new_privileges(true); // gives nothing
+    privileges.mutable_seccomp();
+    privileges.mutable_apparmor();
+    EXPECT_EQ(refusal(), "");
+    privileges.mutable_seccomp()->set_mode(pb::Privileges::SeccompOpts::UNCONFINED);
+    EXPECT_EQ(refusal(), "seccomp=unconfined is" + why);
+    privileges.mutable_seccomp()->set_mode(pb::Privileges::SeccompOpts::CUSTOM);
+    EXPECT_EQ(refusal(), "custom seccomp profiles are" + why);
+    privileges.clear_seccomp();
+    privileges.mutable_apparmor()->set_mode(pb::Privileges::AppArmorOpts::DISABLED);
+    EXPECT_EQ(refusal(), "apparmor=disabled is" + why);
+    privileges.clear_apparmor();
+    privileges.mutable_selinux_context()->set_disable(true);
+    EXPECT_EQ(refusal(), "disabling SELinux is" + why);
+    policy.set_allow_privileged(true);
+    EXPECT_EQ(refusal(), "");
+}
+
 } // namespace
 } // namespace shoal::swarm

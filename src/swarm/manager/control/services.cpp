@@ -19,6 +19,7 @@ Result<ServicePtr> held(const Tx& tx, const std::string& id) {
 /// service it is for, "" for a new one.
 Result<void> check_all(const Tx& tx, const pb::ServiceSpec& spec, const std::string& own) {
     TRY(check_service_spec(spec));
+    TRY(check_room(spec, tx.store().all<pb::Node>().size()));
     const auto cluster = tx.store().cluster();
     TRY(check_policy(spec, cluster ? cluster->spec().policy() : pb::ClusterPolicy()));
     TRY(check_references(tx.store(), spec));
