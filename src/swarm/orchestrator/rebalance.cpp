@@ -1,34 +1,16 @@
 #include "swarm/orchestrator/rebalance.h"
 
 #include "swarm/model/constraints.h"
+#include "swarm/model/spread_value.h"
 #include "swarm/orchestrator/restart.h"
 #include "swarm/orchestrator/update.h"
 
 namespace shoal::swarm {
 namespace {
 
-constexpr std::string_view node_labels = "node.labels.";
-constexpr std::string_view engine_labels = "engine.labels.";
-
 bool is_open(const pb::Node& node) {
     return node.status().state() == pb::NodeStatus::READY &&
            node.spec().availability() == pb::NodeSpec::ACTIVE;
-}
-
-template <class Labels> std::string label(const Labels& labels, std::string_view key) {
-    const auto found = labels.find(std::string(key));
-    return found == labels.end() ? std::string() : found->second;
-}
-
-/// The branch of a preference ("node.labels.zone") that the node is in.
-std::string branch_of(const pb::Node& node, std::string_view descriptor) {
-    if (descriptor.starts_with(node_labels)) {
-        return label(node.spec().annotations().labels(), descriptor.substr(node_labels.size()));
-    }
-    if (descriptor.starts_with(engine_labels)) {
-        return label(node.description().engine().labels(), descriptor.substr(engine_labels.size()));
-    }
-    return {};
 }
 
 /// A node and the service's tasks on it.
@@ -79,15 +61,14 @@ class Plan {
 
     int levels() const { return service_.spec().task().placement().preferences_size(); }
 
+    const std::string& descriptor(int level) const {
+        return service_.spec().task().placement().preferences(level).spread().spread_descriptor();
+    }
+
     std::vector<Branch> split(const Branch& branch, int level) const {
         std::map<std::string, Branch> parts;
         for (const auto* place : branch.places) {
-            const auto name = level < levels() ? branch_of(*place->node, service_.spec()
-                                                                             .task()
-                                                                             .placement()
-                                                                             .preferences(level)
-                                                                             .spread()
-                                                                             .spread_descriptor())
+            const auto name = level < levels() ? spread_value(descriptor(level), *place->node)
                                                : place->node->id();
             auto& part = parts[name];
             part.places.push_back(place);

@@ -132,6 +132,29 @@ TEST_F(Rebalance, evens_out_the_branches_of_a_preference_before_their_nodes) {
     EXPECT_EQ(plan()->to, "a1");
 }
 
+TEST_F(Rebalance, a_preference_is_read_as_the_scheduler_reads_it) {
+    const auto in_zone = [](const std::string& zone) {
+        return [zone](pb::Node& n) {
+            (*n.mutable_spec()->mutable_annotations()->mutable_labels())["zone"] = zone;
+        };
+    };
+    node("a1", in_zone("a"));
+    service("web", [](auto& s) {
+        s.mutable_replicated()->set_replicas(4);
+        s.mutable_task()
+            ->mutable_placement()
+            ->add_preferences()
+            ->mutable_spread()
+            ->set_spread_descriptor("Node.Labels.zone");
+    });
+    work();
+    ASSERT_EQ(on("a1"), 4u);
+    node("a2", in_zone("a"));
+    node("b1", in_zone("b"));
+    ASSERT_TRUE(plan());
+    EXPECT_EQ(plan()->to, "b1") << "the other zone comes before the other node";
+}
+
 TEST_F(Rebalance, moves_one_task_after_another_when_asked) {
     uneven(6);
     live(10);

@@ -136,9 +136,21 @@ std::optional<Instant> Scheduler::run(Tx& tx) {
     all_dirty_ = false;
     const auto preassigned = std::exchange(dirty_preassigned_, {});
     for (const auto& id : preassigned) { place_preassigned(tx, id); }
-    const auto groups = std::exchange(dirty_groups_, {});
-    for (const auto& key : groups) { place_group(tx, key); }
+    failures_.forget_old(tx.now());
+    place_groups(tx);
     return std::nullopt;
+}
+
+/// In turn: where there is room for some of them only, it goes to another service every time, and
+/// one that fits nowhere is in nobody's way.
+void Scheduler::place_groups(Tx& tx) {
+    const auto groups = std::exchange(dirty_groups_, {});
+    const auto first = groups.upper_bound(served_);
+    std::vector<GroupKey> order(first, groups.end());
+    order.insert(order.end(), groups.begin(), first);
+    for (const auto& key : order) {
+        if (place_group(tx, key) > 0) { served_ = key; }
+    }
 }
 
 void Scheduler::place_preassigned(Tx& tx, const std::string& task_id) {
@@ -159,14 +171,14 @@ void Scheduler::place_preassigned(Tx& tx, const std::string& task_id) {
     assign(tx, *task, node, needs);
 }
 
-void Scheduler::place_group(Tx& tx, const GroupKey& key) {
+std::size_t Scheduler::place_group(Tx& tx, const GroupKey& key) {
     const auto group = groups_.find(key);
-    if (group == groups_.end()) { return; }
+    if (group == groups_.end()) { return 0; }
     std::vector<TaskPtr> tasks;
     for (const auto& id : group->second) {
         if (auto task = tx.store().get<pb::Task>(id)) { tasks.push_back(std::move(task)); }
     }
-    if (tasks.empty()) { return; }
+    if (tasks.empty()) { return 0; }
     std::stable_sort(tasks.begin(), tasks.end(),
                      [](const TaskPtr& a, const TaskPtr& b) { return a->slot() < b->slot(); });
     const TaskNeeds needs = read_needs(*tasks.front());
@@ -186,6 +198,7 @@ void Scheduler::place_group(Tx& tx, const GroupKey& key) {
     }
     tasks.erase(tasks.begin(), tasks.begin() + static_cast<std::ptrdiff_t>(placed));
     if (!tasks.empty()) { explain(tx, tasks, explain_group(needs)); }
+    return placed;
 }
 
 void Scheduler::order_nodes(Branch& root, const pb::Task& task, const NodeFailures& failures) {

@@ -33,7 +33,9 @@ class Scheduler final : public Reconciler {
     void see_held(const std::string& id, const TaskPtr& task);
 
     void place_preassigned(Tx& tx, const std::string& task_id);
-    void place_group(Tx& tx, const GroupKey& key);
+    void place_groups(Tx& tx);
+    /// How many got a node.
+    std::size_t place_group(Tx& tx, const GroupKey& key);
     using NodeFailures = std::map<std::string, std::size_t>;
     void count_service(NodeInfo& node, const std::string& service_id);
     void order_nodes(Branch& root, const pb::Task& task, const NodeFailures& failures);
@@ -51,6 +53,7 @@ class Scheduler final : public Reconciler {
     std::map<GroupKey, std::set<std::string>> groups_;        ///< waiting tasks without a node
     std::unordered_map<std::string, GroupKey> group_of_task_; ///< only looked up
     std::set<GroupKey> dirty_groups_;
+    GroupKey served_; ///< the last that got something: the next ones come before it
     std::set<std::string> dirty_preassigned_;
     bool all_dirty_ = false; ///< some node has changed, or has more room
     std::uint64_t nodes_asked_ = 0;

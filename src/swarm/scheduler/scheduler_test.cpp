@@ -228,6 +228,52 @@ TEST_F(SchedulerTest, preassigned_tasks_take_their_room_first) {
     EXPECT_EQ(node_of("alpha-000001"), "");
 }
 
+TEST_F(SchedulerTest, scarce_room_goes_to_another_service_every_time) {
+    add_node("a", [](pb::Node& n) { give_memory(n, 100); });
+    const auto large = [](pb::Task& t) { reserve_memory(t, 60); };
+    for (const char* service : {"alpha", "beta", "gamma"}) { add_tasks(service, 4, large); }
+    add_tasks("aardvark", 1, [](pb::Task& t) { reserve_memory(t, 1000); }); // fits nowhere
+    std::vector<std::string> served;
+    for (int i = 0; i < 6; ++i) {
+        run();
+        for (const auto& [id, task] : store.tasks_of_node("a")) {
+            if (is_terminal(task->status().state())) { continue; }
+            served.push_back(task->service_id());
+            change_task(id, [](pb::Task& t) { t.mutable_status()->set_state(pb::COMPLETE); });
+            break;
+        }
+    }
+    const std::vector<std::string> wanted{"alpha", "beta", "gamma", "alpha", "beta", "gamma"};
+    EXPECT_EQ(served, wanted);
+}
+
+TEST_F(SchedulerTest, failures_count_for_their_time_however_short_the_history_is) {
+    add_node("a");
+    add_node("b");
+    for (int i = 1; i <= 5; ++i) {
+        put(task("web", i, [this](pb::Task& t) {
+            t.set_node_id("a");
+            t.mutable_status()->set_state(pb::FAILED);
+            *t.mutable_status()->mutable_applied_at() = to_timestamp(now);
+        }));
+        Tx tx(store, now, random); // the reaper keeps nothing
+        tx.erase<pb::Task>(numbered("web-", i));
+        commit(tx);
+    }
+    put(task("web", 6));
+    run();
+    EXPECT_EQ(node_of("web-000006"), "b");
+    put(task("web", 7));
+    put(task("web", 8, [](pb::Task& t) { t.mutable_spec_version()->set_index(2); }));
+    run();
+    EXPECT_EQ(node_of("web-000007"), "b");
+    EXPECT_EQ(node_of("web-000008"), "a") << "another version has not failed";
+    now += failures_window + 1s;
+    put(task("web", 9));
+    run();
+    EXPECT_EQ(node_of("web-000009"), "a");
+}
+
 TEST_F(SchedulerTest, constraints_and_platforms_choose_nodes) {
     add_node("a", [](pb::Node& n) {
         label(n, "disk", "hdd");

@@ -66,7 +66,4 @@ class Branch {
     Candidates leaf_;
 };
 
-/// The value that a node has for "node.labels.x" or "engine.labels.x"; "" when it has none.
-std::string spread_value(std::string_view descriptor, const pb::Node& node);
-
 } // namespace shoal::swarm
