@@ -55,7 +55,40 @@ void finish(Tx& tx, const pb::Cluster& before) {
     tx.put(std::move(cluster));
 }
 
+/// What is signed during a rotation has the cross-signed root behind it.
+bool has_been_given(const pb::Node& node, const pb::RootRotation& rotation) {
+    return node.certificate().certificate().ends_with(rotation.cross_signed_ca_cert());
+}
+
+/// It shows a certificate of the new root; one that has never come has what it was given.
+bool has_arrived(const pb::Node& node, const pb::RootRotation& rotation,
+                 const pb::NodeTLSInfo& wanted) {
+    const auto& told = node.description().tls_info();
+    const bool never_came = told.cert_issuer_public_key().empty();
+    return never_came ? has_been_given(node, rotation) : same_issuer(told, wanted);
+}
+
+pb::NodeTLSInfo wanted_of(const pb::RootRotation& rotation) {
+    const auto wanted = tls_info_of_root(rotation.ca_cert());
+    return wanted ? *wanted : pb::NodeTLSInfo();
+}
+
 } // namespace
+
+std::vector<std::string> silent_in_rotation(const Store& store) {
+    std::vector<std::string> names;
+    const auto cluster = store.cluster();
+    if (!cluster || !is_rotating(*cluster)) { return names; }
+    const auto& rotation = cluster->root_ca().root_rotation();
+    const auto wanted = wanted_of(rotation);
+    for (const auto& [id, node] : store.all<pb::Node>()) {
+        const bool heard = node->status().state() == pb::NodeStatus::READY;
+        if (heard || has_arrived(*node, rotation, wanted)) { continue; }
+        const auto& name = node->description().hostname();
+        names.push_back(name.empty() ? id : name);
+    }
+    return names;
+}
 
 Result<void> begin_rotation(const pb::Cluster& before, pb::Cluster& after, Instant now) {
     const auto& wish = after.spec().ca_config();
@@ -92,17 +125,9 @@ void RootRotation::observe(const Store&, const Change& change) {
     }
 }
 
-/// What is signed during a rotation has the cross-signed root behind it.
-bool RootRotation::has_given(const pb::Node& node) const {
-    return node.certificate().certificate().ends_with(rotation_.cross_signed_ca_cert());
-}
-
 void RootRotation::look_at(const pb::Node& node) {
-    const auto& told = node.description().tls_info();
-    const bool given = has_given(node);
-    // One that has never come has what it was given.
-    const bool never_came = told.cert_issuer_public_key().empty();
-    if (never_came ? given : same_issuer(told, wanted_)) {
+    const bool given = has_been_given(node, rotation_);
+    if (has_arrived(node, rotation_, wanted_)) {
         old_.erase(node.id());
         return;
     }
@@ -116,8 +141,7 @@ void RootRotation::begin(const pb::Cluster& cluster) {
     rotation_ = cluster.root_ca().root_rotation();
     old_.clear();
     next_ = {};
-    const auto wanted = tls_info_of_root(rotation_.ca_cert());
-    wanted_ = wanted ? *wanted : pb::NodeTLSInfo();
+    wanted_ = wanted_of(rotation_);
 }
 
 bool RootRotation::is_due(Old& node, Instant now) const {

@@ -7,6 +7,8 @@
 #include "swarm/store/reconciler.h"
 
 #include <map>
+#include <string>
+#include <vector>
 
 namespace shoal::swarm {
 
@@ -25,6 +27,10 @@ inline bool is_rotating(const pb::Cluster& cluster) {
     return cluster.root_ca().has_root_rotation();
 }
 
+/// Nodes whose certificate is not the new root's yet, and that nobody hears of: only their return
+/// or their removal ends the rotation. By name, or id where there is none. Empty when none goes on.
+std::vector<std::string> silent_in_rotation(const Store& store);
+
 class RootRotation final : public Reconciler {
   public:
     void rebuild(const Store& store) override;
@@ -40,7 +46,6 @@ class RootRotation final : public Reconciler {
     };
     void begin(const pb::Cluster& cluster);
     void look_at(const pb::Node& node);
-    bool has_given(const pb::Node& node) const;
     bool is_due(Old& node, Instant now) const;
 
     pb::RootRotation rotation_; ///< of which the rest speaks; empty: none

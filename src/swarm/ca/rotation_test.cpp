@@ -184,6 +184,32 @@ TEST_F(RotationTest, waits_for_removed_nodes_no_more_and_for_those_that_never_ca
     (void)joining;
 }
 
+TEST_F(RotationTest, names_the_nodes_that_it_waits_for_and_that_do_not_answer) {
+    const auto here = add_node();
+    const auto lost = add_node();
+    const auto nameless = add_node();
+    const auto hear = [&](const std::string& id, pb::NodeStatus::State state,
+                          const std::string& name) {
+        change([&](Tx& tx) {
+            auto node = *store.get<pb::Node>(id);
+            node.mutable_status()->set_state(state);
+            node.mutable_description()->set_hostname(name);
+            tx.put(node);
+        });
+    };
+    hear(here, pb::NodeStatus::READY, "here");
+    hear(lost, pb::NodeStatus::DOWN, "lost");
+    hear(nameless, pb::NodeStatus::DISCONNECTED, "");
+    EXPECT_TRUE(silent_in_rotation(store).empty()) << "none goes on";
+    ASSERT_TRUE(force());
+    EXPECT_EQ(silent_in_rotation(store).size(), 2u);
+    ask_for(nameless);
+    show(nameless);
+    EXPECT_EQ(silent_in_rotation(store), std::vector<std::string>{"lost"});
+    change([&](Tx& tx) { tx.erase<pb::Node>(lost); });
+    EXPECT_TRUE(silent_in_rotation(store).empty());
+}
+
 TEST_F(RotationTest, without_nodes_it_is_over_at_once) {
     const auto before = root().ca_cert();
     ASSERT_TRUE(force());
