@@ -348,6 +348,17 @@ net::Task<Result<void>> EtcdLog::promote(std::string member_id, Until until) {
     co_return ok();
 }
 
+net::Task<Result<void>> EtcdLog::set_peer_url(std::string member_id, std::string peer_url,
+                                              Until until) {
+    CO_TRY_LET(number, member_number(member_id));
+    etcd::MemberUpdateRequest request;
+    request.set_id(number);
+    request.add_peerurls(std::move(peer_url));
+    CO_TRY(
+        co_await call("Cluster/MemberUpdate", request.SerializeAsString(), CallKind::Write, until));
+    co_return ok();
+}
+
 net::Task<Result<void>> EtcdLog::remove(std::string member_id, Until until) {
     CO_TRY_LET(number, member_number(member_id));
     etcd::MemberRemoveRequest request;

@@ -27,6 +27,8 @@ class EtcdLog final : public Log {
     net::Task<Result<std::vector<LogMember>>> members(net::Until until) override;
     net::Task<Result<LogMember>> add_learner(std::string peer_url, net::Until until) override;
     net::Task<Result<void>> promote(std::string member_id, net::Until until) override;
+    net::Task<Result<void>> set_peer_url(std::string member_id, std::string peer_url,
+                                         net::Until until) override;
     net::Task<Result<void>> remove(std::string member_id, net::Until until) override;
     net::Task<Result<void>> move_leader(std::string member_id, net::Until until) override;
     net::Task<Result<void>> snapshot(std::function<Result<void>(std::string_view)> take,

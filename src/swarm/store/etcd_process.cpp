@@ -215,16 +215,27 @@ net::Task<Result<void>> EtcdProcess::take_over_or_launch() {
     co_return ok();
 }
 
-/// False when there is none, or it was another's and has been ended.
-net::Task<Result<bool>> EtcdProcess::take_over() {
+/// Whether there is one.
+bool EtcdProcess::find_running() {
     auto found = noted_process(settings_);
     if (!found) { found = search_process(settings_); }
-    if (!found) { co_return false; }
+    if (!found) { return false; }
     auto pidfd = os::open_pidfd(*found);
-    if (!pidfd) { co_return false; }
+    if (!pidfd) { return false; }
     identity_ = *found;
     pidfd_ = std::move(*pidfd);
     child_ = os::Process();
+    return true;
+}
+
+net::Task<void> EtcdProcess::end_left_over() {
+    ASSERT(!scope_);
+    if (find_running()) { co_await terminate(); }
+}
+
+/// False when there is none, or it was another's and has been ended.
+net::Task<Result<bool>> EtcdProcess::take_over() {
+    if (!find_running()) { co_return false; }
     log_begin_ = size_of(settings_.log_path());
     const auto wanted = etcd_arguments(settings_, start_);
     if (!same_etcd(arguments_of(identity_.pid), wanted)) {

@@ -37,6 +37,8 @@ class EtcdProcess {
     net::Task<Result<void>> wait_ready(net::Until until);
     /// Ends it in order, by force after a while.
     net::Task<void> stop();
+    /// Ends the one that runs in the folder, whoever started it. Before start() only.
+    net::Task<void> end_left_over();
     /// Restarts it with other settings (folder and name stay) if they make a difference.
     net::Task<Result<void>> apply(EtcdSettings settings);
 
@@ -57,6 +59,7 @@ class EtcdProcess {
     Result<void> prepare_folders() const;
     Result<EtcdStart> plan(EtcdStart start) const;
     net::Task<Result<void>> take_over_or_launch();
+    bool find_running();
     net::Task<Result<bool>> take_over();
     Result<void> launch();
     net::Task<void> supervise();

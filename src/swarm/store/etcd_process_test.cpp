@@ -77,6 +77,7 @@ TEST(EtcdSettings, peers_are_checked_by_certificate_and_clients_have_no_tcp_port
     for (const auto* one :
          {"--peer-cert-file=/c", "--peer-key-file=/k", "--peer-trusted-ca-file=/t",
           "--peer-client-cert-auth=true", "--peer-cert-allowed-hostname=managers",
+          "--experimental-peer-skip-client-san-verification=true",
           "--listen-client-urls=unix://client:1"}) {
         EXPECT_TRUE(has(all, one)) << one;
     }
@@ -556,7 +557,7 @@ TEST_F(EtcdProcessTest, a_watch_fails_when_its_log_is_gone) { run(orphaned_watch
 
 // --- peers ---
 
-/// An authority for a test, and certificates by it for 127.0.0.1.
+/// An authority for a test, and certificates by it.
 class Authority {
   public:
     explicit Authority(const std::string& folder)
@@ -571,9 +572,9 @@ class Authority {
     Authority(const Authority&) = delete;
     Authority& operator=(const Authority&) = delete;
 
-    EtcdPeerTls issue(const std::string& name) {
+    EtcdPeerTls issue(const std::string& name, const char* address = "IP:127.0.0.1") {
         EVP_PKEY* key = new_key();
-        X509* certificate = make(key, name, certificate_);
+        X509* certificate = make(key, name, certificate_, address);
         save_certificate(name + ".crt", certificate);
         BIO* out = BIO_new_file((folder_ + "/" + name + ".key").c_str(), "w");
         EXPECT_EQ(PEM_write_bio_PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr), 1);
@@ -594,7 +595,7 @@ class Authority {
         EXPECT_EQ(X509_add_ext(certificate, one, -1), 1);
         X509_EXTENSION_free(one);
     }
-    X509* make(EVP_PKEY* key, const std::string& name, X509* issuer) {
+    X509* make(EVP_PKEY* key, const std::string& name, X509* issuer, const char* address = "") {
         X509* made = X509_new();
         X509_set_version(made, 2);
         ASN1_INTEGER_set(X509_get_serialNumber(made), ++serial_);
@@ -610,7 +611,7 @@ class Authority {
             extend(made, made, NID_key_usage, "critical,keyCertSign");
         } else {
             extend(made, by, NID_ext_key_usage, "serverAuth,clientAuth");
-            extend(made, by, NID_subject_alt_name, "IP:127.0.0.1");
+            extend(made, by, NID_subject_alt_name, address);
         }
         EXPECT_GT(X509_sign(made, key_, EVP_sha256()), 0);
         return made;
@@ -679,6 +680,35 @@ net::Task<void> only_managers(EtcdProcessTest& test) {
 }
 TEST_F(EtcdProcessTest, peers_are_those_that_the_managers_authority_has_signed) {
     run(only_managers);
+}
+
+/// The second is reached at one address and calls from another: that of the kernel's choice.
+net::Task<void> several_addresses(EtcdProcessTest& test) {
+    Authority managers(test.folder.path() + "/managers");
+    test.settings = peer(test, "m0", managers.issue("first"));
+    test.anew();
+    const auto begun = co_await test.begin(EtcdStart::Kind::Bootstrap);
+    CO_ASSERT(begun);
+    EtcdLog log(test.loop, test.settings.socket_path());
+    auto elsewhere = peer(test, "m1", managers.issue("second", "IP:127.0.0.2"));
+    elsewhere.peer_url = "https://127.0.0.2:" + std::to_string(free_port());
+    elsewhere.peer_listen_url = elsewhere.peer_url;
+    const auto added = co_await log.add_learner(elsewhere.peer_url, test.soon());
+    CO_ASSERT(added);
+    const auto members = co_await log.members(test.soon());
+    CO_ASSERT(members);
+    EtcdProcess second(test.loop, elsewhere);
+    EtcdStart join{EtcdStart::Kind::Join, *members};
+    const auto started = co_await second.start(join);
+    CO_ASSERT(started);
+    const Until a_while(test.loop.in(seconds(10)));
+    const auto ready = co_await second.wait_ready(a_while);
+    EXPECT_TRUE(ready) << ready.error().message;
+    co_await second.stop();
+    co_await log.disconnect();
+}
+TEST_F(EtcdProcessTest, a_peer_may_call_from_another_address_than_it_is_called_at) {
+    run(several_addresses);
 }
 
 } // namespace

@@ -563,6 +563,20 @@ void FakeCluster::promote(Call& call, const std::string& id) {
     member->learner = false;
 }
 
+void FakeCluster::set_peer_url(Call& call, const std::string& id, const std::string& peer_url) {
+    Member* member = find(id);
+    if (member == nullptr || member->out) {
+        call.error = Error{Errc::NotFound, "etcdserver: member not found"};
+        return;
+    }
+    for (const auto& [other_id, other] : members_) {
+        if (other_id == id || other.out || other.peer_url != peer_url) { continue; }
+        call.error = Error{Errc::Conflict, "etcdserver: Peer URLs already exists"};
+        return;
+    }
+    member->peer_url = peer_url;
+}
+
 void FakeCluster::remove(Call& call, const std::string& id) {
     Member* member = find(id);
     if (member == nullptr || member->out) {

@@ -151,6 +151,17 @@ class FakeLog final : public Log {
         co_return co_await wait(call, until);
     }
 
+    net::Task<Result<void>> set_peer_url(std::string member_id, std::string peer_url,
+                                         Until until) override {
+        CO_TRY(co_await reach_voter(until));
+        FakeCluster::Effect effect = [&cluster = cluster_, member_id,
+                                      peer_url](FakeCluster::Call& call) {
+            cluster.set_peer_url(call, member_id, peer_url);
+        };
+        const auto call = cluster_.begin_write(id_, std::move(effect));
+        co_return co_await wait(call, until);
+    }
+
     net::Task<Result<void>> remove(std::string member_id, Until until) override {
         CO_TRY(co_await reach_voter(until));
         FakeCluster::Effect effect = [&cluster = cluster_, member_id](FakeCluster::Call& call) {

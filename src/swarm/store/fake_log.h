@@ -183,6 +183,7 @@ class FakeCluster {
     std::optional<Error> may_change(const Member& asked) const;
     void add_learner(Call& call, const std::string& peer_url);
     void promote(Call& call, const std::string& id);
+    void set_peer_url(Call& call, const std::string& id, const std::string& peer_url);
     void remove(Call& call, const std::string& id);
     std::optional<Error> move_leader(const std::string& from, const std::string& to);
 

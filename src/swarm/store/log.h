@@ -115,6 +115,10 @@ class Log {
     virtual net::Task<Result<LogMember>> add_learner(std::string peer_url, net::Until until) = 0;
     /// Success when it has a vote already.
     virtual net::Task<Result<void>> promote(std::string member_id, net::Until until) = 0;
+    /// Where the others reach that member from now on. NotFound: there is none; Conflict: that
+    /// address is another's.
+    virtual net::Task<Result<void>> set_peer_url(std::string member_id, std::string peer_url,
+                                                 net::Until until) = 0;
     /// NotFound: no such member (any more).
     virtual net::Task<Result<void>> remove(std::string member_id, net::Until until) = 0;
     /// Only the leader may give it away: Conflict elsewhere. Invalid: no voter has that id.

@@ -566,6 +566,26 @@ net::Task<void> watch_lost(Members& members) {
 }
 TEST_P(LogContract, a_watch_whose_member_dies_can_be_taken_up_again) { run(3, watch_lost); }
 
+// --- members that move ---
+
+net::Task<void> moved(Members& members) {
+    const auto answers = co_await leader(members, 1);
+    EXPECT_EQ(answers, 0u);
+    const auto status = co_await members.log(0).status(members.soon());
+    CO_ASSERT(status);
+    const std::string place = members.peer_url(0) + "0";
+    const auto told =
+        co_await members.log(0).set_peer_url(status->member_id, place, members.soon());
+    EXPECT_TRUE(told) << why(told);
+    const auto all = co_await members.log(0).members(members.soon());
+    CO_ASSERT(all && all->size() == 1);
+    EXPECT_EQ(all->front().peer_url, place);
+    const auto nobody = co_await members.log(0).set_peer_url("abc", place, members.soon());
+    CO_ASSERT(!nobody);
+    EXPECT_EQ(nobody.error().code, Errc::NotFound) << nobody.error().message;
+}
+TEST_P(LogContract, a_member_that_moved_is_known_at_its_new_place) { run(1, moved); }
+
 // --- failures ---
 
 net::Task<void> failover(Members& members) {
