@@ -6,7 +6,8 @@
 
 namespace shoal::swarm {
 
-/// SERVING for every service that the server has, and for ""; NotFound for others.
-void register_health(RpcServer& server);
+/// SERVING for every service that the server has, and for ""; "Raft": while `in_log` says that this
+/// manager takes part in the log. NotFound for others.
+void register_health(RpcServer& server, std::function<bool()> in_log);
 
 } // namespace shoal::swarm

@@ -66,6 +66,7 @@ Manager::Manager(ManagerSeams seams, std::string node_id, std::string cluster_id
       leadership_(seams_.loop, seams_.log, writer_, *this, node_id_),
       membership_(seams_.loop, replica_.store(), seams_.log, writer_, *this),
       roles_(seams_.loop, replica_.store(), seams_.log, writer_, node_id_),
+      reach_(seams_.loop, replica_.store(), seams_.transport, writer_, node_id_),
       authority_(seams_.loop, replica_.store(), writer_),
       dispatcher_({seams_.loop, seams_.clock, seams_.random, replica_.store(), writer_},
                   {node_id_, SHOAL_VERSION}),
@@ -219,6 +220,12 @@ std::string Manager::trouble() const {
     return all;
 }
 
+/// Its own member of the log has a vote and follows somebody.
+bool Manager::is_in_log() const {
+    const auto& status = leadership_.status();
+    return status && !status->learner && !status->leader_id.empty();
+}
+
 void Manager::hear(const std::vector<Change>& changes) {
     for (const Change& change : changes) {
         authority_.observe(change);
@@ -236,6 +243,7 @@ void Manager::began() {
     dispatcher_.begin();
     broker_.begin();
     office_->spawn(roles_.run(net::Until(office_->cancel())));
+    office_->spawn(reach_.run(net::Until(office_->cancel())));
 }
 
 net::Task<void> Manager::ended() {

@@ -9,6 +9,7 @@
 #include "swarm/dispatcher/log_broker.h"
 #include "swarm/manager/leadership.h"
 #include "swarm/manager/membership.h"
+#include "swarm/manager/reach.h"
 #include "swarm/manager/roles.h"
 #include "swarm/rpc/channel.h"
 #include "swarm/rpc/server.h"
@@ -95,6 +96,7 @@ class Manager final : public LeaderRoute, private LeaderDuties, private MemberGi
 
     net::Task<std::shared_ptr<Channel>> reach_leader(net::Until until);
     void hear(const std::vector<Change>& changes);
+    bool is_in_log() const;
     void add_services();
     net::Task<Result<void>> take_tunnel(net::GrpcCall* call, Caller caller, net::Until until);
     net::Task<void> follow_log(net::Until until);
@@ -111,6 +113,7 @@ class Manager final : public LeaderRoute, private LeaderDuties, private MemberGi
     Leadership leadership_;
     Membership membership_;
     RoleKeeper roles_;
+    ManagerReach reach_;
     Authority authority_;
     Dispatcher dispatcher_;
     LogBroker broker_;

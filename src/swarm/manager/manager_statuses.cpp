@@ -19,10 +19,8 @@ std::optional<Instant> ManagerStatuses::run(Tx& tx) {
         const auto held = tx.store().get<pb::Node>(id);
         if (!held || !held->has_manager_status()) { continue; }
         const bool leads = id == node_id_;
-        const bool here = leads || held->status().state() == pb::NodeStatus::READY;
-        const auto reachability =
-            here ? pb::RaftMemberStatus::REACHABLE : pb::RaftMemberStatus::UNREACHABLE;
         const pb::ManagerStatus& status = held->manager_status();
+        const auto reachability = leads ? pb::RaftMemberStatus::REACHABLE : status.reachability();
         if (status.leader() == leads && status.reachability() == reachability) { continue; }
         pb::Node node = *held;
         node.mutable_manager_status()->set_leader(leads);

@@ -1,5 +1,5 @@
-// ManagerStatuses: who leads and which managers can be reached, written into the node objects, so
-// that every manager gives the same answer. A manager counts as reachable when its agent does.
+// ManagerStatuses: who leads, written into the node objects, so that every manager gives the same
+// answer. Which of the others can be reached is manager/reach.h's.
 #pragma once
 
 #include "swarm/store/reconciler.h"

@@ -123,6 +123,7 @@ net::Task<Result<mpb::JoinStoreResponse>> Membership::join(mpb::JoinStoreRequest
     for (auto& key : gifts_.data_keys()) { *answer.add_data_keys() = std::move(key); }
     answer.set_heartbeat_ms(cluster->spec().store_timing().heartbeat_ms());
     answer.set_election_ms(cluster->spec().store_timing().election_ms());
+    answer.set_snapshot_interval(cluster->spec().raft().snapshot_interval());
     co_return answer;
 }
 
@@ -132,7 +133,14 @@ net::Task<Result<mpb::MemberResponse>> Membership::promote(mpb::MemberRequest as
     if (node->manager_status().store_member_id() != asked.member_id()) {
         co_return Error{Errc::Forbidden, "that member belongs to another manager"};
     }
-    CO_TRY(co_await log_.promote(asked.member_id(), until));
+    auto promoted = co_await log_.promote(asked.member_id(), until);
+    if (!promoted) {
+        // It lives and catches up: nobody takes its place, however long that takes.
+        if (promoted.error().code == Errc::Unavailable) {
+            learners_[asked.member_id()] = loop_.now() + learner_patience;
+        }
+        co_return promoted.error();
+    }
     learners_.erase(asked.member_id());
     co_return mpb::MemberResponse();
 }
