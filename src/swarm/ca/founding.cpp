@@ -69,6 +69,10 @@ void fill_defaults(pb::ClusterSpec& spec) {
 }
 
 Result<pb::Cluster> make_cluster(NewCluster wanted, Instant now, Random& random) {
+    const auto port = wanted.data_path_port;
+    if (port != 0 && (port < data_path_port_min || port > data_path_port_max)) {
+        return invalid("Datapath port number is not in valid range (1024-49151)");
+    }
     pb::Cluster cluster;
     cluster.set_id(std::move(wanted.id));
     *cluster.mutable_spec() = std::move(wanted.spec);

@@ -36,6 +36,8 @@ inline constexpr std::int64_t task_history_default = 5;
 inline constexpr std::chrono::seconds heartbeat_period_default{5};
 inline constexpr std::uint32_t subnet_size_default = 24;
 inline constexpr std::uint32_t data_path_port_default = 4789;
+inline constexpr std::uint32_t data_path_port_min = 1024;
+inline constexpr std::uint32_t data_path_port_max = 49151;
 inline constexpr std::string_view address_pool_default = "10.0.0.0/8";
 /// Sets what is not given.
 void fill_defaults(pb::ClusterSpec& spec);

@@ -54,6 +54,18 @@ TEST_F(FoundingTest, what_is_given_stays) {
     EXPECT_EQ(cluster->spec().ca_config().node_cert_expiry().seconds(), 7200);
 }
 
+TEST_F(FoundingTest, the_data_path_has_a_port_that_is_nobodys) {
+    const auto with = [this](std::uint32_t port) {
+        NewCluster wanted;
+        wanted.id = "c1";
+        wanted.data_path_port = port;
+        return make_cluster(std::move(wanted), noon, random);
+    };
+    EXPECT_EQ(with(0)->vxlanudpport(), 4789u);
+    EXPECT_EQ(with(7777)->vxlanudpport(), 7777u);
+    for (const std::uint32_t port : {1u, 1023u, 49152u, 70'000u}) { EXPECT_FALSE(with(port)); }
+}
+
 TEST_F(FoundingTest, its_tokens_differ_and_pin_its_root) {
     const auto cluster = make();
     const auto& tokens = cluster->root_ca().join_tokens();
