@@ -70,6 +70,16 @@ net::Task<Result<Log*>> SimLogHost::start(LogStart how, net::Until) {
     co_return log_.get();
 }
 
+net::Task<Result<void>> SimLogHost::apply(LogStart how, net::Until until) {
+    restarting = true;
+    cluster_->crash(member_);
+    co_await net::sleep(loop_, until.no_later_than(loop_.in(std::chrono::seconds(2))));
+    cluster_->restart(member_);
+    restarting = false;
+    applied.push_back(std::move(how));
+    co_return ok();
+}
+
 bool SimLogHost::is_out() const {
     if (member_.empty() || !cluster_) { return false; }
     const auto all = cluster_->member_ids();

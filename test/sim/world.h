@@ -46,6 +46,8 @@ class SimLogHost final : public LogHost {
         : cluster_(cluster), settings_(settings), loop_(loop), random_(random) {}
     net::Task<Result<Log*>> start(LogStart how, net::Until until) override;
     net::Task<void> stop() override;
+    /// As a process that takes two seconds to come back.
+    net::Task<Result<void>> apply(LogStart how, net::Until until) override;
     Result<void> erase() override;
     bool has_data() const override { return !member_.empty(); }
     bool was_removed() const override;
@@ -54,6 +56,8 @@ class SimLogHost final : public LogHost {
     /// SIGKILL of its process.
     void crash();
     const std::string& member() const { return member_; }
+    bool restarting = false;       ///< in apply()
+    std::vector<LogStart> applied; ///< what apply() was told
 
   private:
     std::unique_ptr<FakeCluster>& cluster_;

@@ -2,6 +2,8 @@
 // removal, a forced new cluster. On simulated machines, in virtual time.
 #include "world.h"
 
+#include "net/sleep.h"
+#include "os/file.h"
 #include "swarm/ca/authority.h"
 #include "swarm/manager/control/nodes.h"
 
@@ -257,6 +259,194 @@ TEST_F(MemberLife, after_a_forced_new_cluster_the_other_managers_come_as_workers
     make(3);
     bool done = false;
     net::run_task(world->loop, forced(this, &done));
+    EXPECT_TRUE(done);
+}
+
+net::Task<void> log_cut_off(MemberLife* test, bool* done) {
+    World* const world = test->world.get();
+    const bool formed = co_await form(world, 3);
+    if (!formed) { co_return; }
+    const auto reach = [test](std::size_t index) {
+        const auto node = test->node_of(index);
+        return node ? node->manager_status().reachability() : pb::RaftMemberStatus::UNKNOWN;
+    };
+    const auto all_reached = [reach] {
+        for (std::size_t i = 0; i < 3; ++i) {
+            if (reach(i) != pb::RaftMemberStatus::REACHABLE) { return false; }
+        }
+        return true;
+    };
+    const bool came_1 = co_await world->until(all_reached, seconds(30));
+    EXPECT_TRUE(came_1);
+    std::size_t away = 0;
+    while (world->leading_machine() == &world->at(away)) { ++away; }
+    for (std::size_t i = 0; i < 3; ++i) {
+        if (i == away) { continue; }
+        world->cut(world->at(i), world->at(away), false, true);
+        world->cut(world->at(away), world->at(i), false, true);
+    }
+    const auto seen = [test, reach, away] {
+        return reach(away) == pb::RaftMemberStatus::UNREACHABLE && test->is_ready(away);
+    };
+    const bool came_2 = co_await world->until(seen, seconds(30));
+    EXPECT_TRUE(came_2);
+    world->heal();
+    const bool came_3 = co_await world->until(all_reached, seconds(30));
+    EXPECT_TRUE(came_3);
+    *done = true;
+}
+
+TEST_F(MemberLife, a_manager_whose_log_is_cut_off_is_unreachable_though_its_agent_lives) {
+    make(3);
+    bool done = false;
+    net::run_task(world->loop, log_cut_off(this, &done));
+    EXPECT_TRUE(done);
+}
+
+net::Task<void> data_paths(MemberLife* test, bool* done) {
+    World* const world = test->world.get();
+    co_await net::yield(world->loop); // members look for what was there before
+    const net::Until limit(world->loop.in(seconds(60)));
+    MemberInit first;
+    first.listen_address = "0.0.0.0:2377";
+    first.advertise_address = world->at(0).address();
+    first.data_path_address = "10.9.0.1";
+    first.data_path_port = 7777;
+    const auto made = co_await world->at(0).member->init(std::move(first), limit);
+    EXPECT_TRUE(made) << made.error().message;
+    if (!made) { co_return; }
+    const auto cluster = world->leader()->store().cluster();
+    MemberJoin second;
+    second.remote_addresses = {world->at(0).address()};
+    second.token = cluster->root_ca().join_tokens().worker();
+    second.listen_address = "0.0.0.0:2377";
+    second.advertise_address = world->at(1).address();
+    second.data_path_address = "10.9.0.2";
+    const auto joined = co_await world->at(1).member->join(std::move(second), limit);
+    EXPECT_TRUE(joined) << joined.error().message;
+    const auto known = [test](std::size_t index) {
+        const auto node = test->node_of(index);
+        return node ? node->description().data_path_address() : "";
+    };
+    const auto told = [known] { return known(0) == "10.9.0.1" && known(1) == "10.9.0.2"; };
+    const bool came_1 = co_await world->until(told, seconds(30));
+    EXPECT_TRUE(came_1);
+    EXPECT_EQ(cluster->vxlanudpport(), 7777u);
+    world->at(1).kill_daemon();
+    world->at(1).start();
+    const auto back = [test, told] { return test->is_ready(1) && told(); };
+    const bool came_2 = co_await world->until(back, seconds(60));
+    EXPECT_TRUE(came_2);
+    *done = true;
+}
+
+TEST_F(MemberLife, the_cluster_knows_where_the_data_path_of_each_node_is) {
+    make(2);
+    for (std::size_t i = 0; i < 2; ++i) { world->at(i).start(); }
+    bool done = false;
+    net::run_task(world->loop, data_paths(this, &done));
+    EXPECT_TRUE(done);
+}
+
+net::Task<void> pace_changes(MemberLife* test, std::size_t managers, bool* done) {
+    World* const world = test->world.get();
+    const bool formed = co_await form(world, managers);
+    if (!formed) { co_return; }
+    const auto whole = [test] { return test->is_whole(); };
+    const bool came_1 = co_await world->until(whole, seconds(60));
+    EXPECT_TRUE(came_1);
+    for (std::size_t i = 0; i < managers; ++i) {
+        EXPECT_TRUE(world->at(i).log_host.applied.empty());
+    }
+    const std::size_t led = world->leading_machine() == &world->at(0) ? 0 : 1;
+    const bool asked = co_await submit(world, [](Tx& tx) -> Result<void> {
+        pb::Cluster cluster = *tx.store().cluster();
+        cluster.mutable_spec()->mutable_raft()->set_snapshot_interval(777);
+        cluster.mutable_spec()->mutable_store_timing()->set_heartbeat_ms(200);
+        cluster.mutable_spec()->mutable_store_timing()->set_election_ms(2000);
+        tx.put(std::move(cluster));
+        return ok();
+    });
+    EXPECT_TRUE(asked);
+    std::size_t at_once = 0;
+    bool leader_was_last = true;
+    const auto applied = [&] {
+        std::size_t now = 0;
+        std::size_t through = 0;
+        for (std::size_t i = 0; i < managers; ++i) {
+            now += world->at(i).log_host.restarting ? 1 : 0;
+            through += world->at(i).log_host.applied.empty() ? 0 : 1;
+        }
+        if (world->at(led).log_host.restarting) { leader_was_last = through + 1 == managers; }
+        at_once = std::max(at_once, now);
+        return through == managers && now == 0;
+    };
+    const bool came_2 = co_await world->until(applied, seconds(180));
+    EXPECT_TRUE(came_2);
+    EXPECT_EQ(at_once, 1u);
+    EXPECT_TRUE(leader_was_last);
+    const bool came_3 = co_await world->until(whole, seconds(60));
+    EXPECT_TRUE(came_3);
+    const bool quiet = co_await world->until([] { return false; }, seconds(30));
+    EXPECT_FALSE(quiet);
+    for (std::size_t i = 0; i < managers; ++i) {
+        const auto& told = world->at(i).log_host.applied;
+        EXPECT_EQ(told.size(), 1u); // and not again
+        if (told.empty()) { continue; }
+        EXPECT_EQ(told[0].snapshot_interval, 777u);
+        EXPECT_EQ(told[0].heartbeat_ms, 200u);
+        EXPECT_EQ(told[0].election_ms, 2000u);
+    }
+    *done = true;
+}
+
+TEST_F(MemberLife, managers_restart_their_logs_one_by_one_for_another_pace) {
+    make(3);
+    bool done = false;
+    net::run_task(world->loop, pace_changes(this, 3, &done));
+    EXPECT_TRUE(done);
+}
+
+TEST_F(MemberLife, the_only_manager_takes_another_pace_too) {
+    make(1);
+    bool done = false;
+    net::run_task(world->loop, pace_changes(this, 1, &done));
+    EXPECT_TRUE(done);
+}
+
+net::Task<void> state_is_damaged(MemberLife* test, bool* done) {
+    World* const world = test->world.get();
+    const bool formed = co_await form(world, 2);
+    if (!formed) { co_return; }
+    const auto whole = [test] { return test->is_whole(); };
+    const bool came_1 = co_await world->until(whole, seconds(60));
+    EXPECT_TRUE(came_1);
+    Machine& machine = world->at(1);
+    machine.power_cut();
+    EXPECT_TRUE(os::write_file_atomic(machine.directory + "/state.json", "{"));
+    machine.start();
+    const auto wrong = [&machine] { return machine.member->state() == MemberState::Error; };
+    const bool came_2 = co_await world->until(wrong, seconds(10));
+    EXPECT_TRUE(came_2);
+    EXPECT_NE(machine.member->error().find("leave --force"), std::string::npos);
+    const net::Until limit(world->loop.in(seconds(60)));
+    const auto left = co_await machine.member->leave(true, limit);
+    EXPECT_TRUE(left) << left.error().message;
+    EXPECT_EQ(machine.member->state(), MemberState::Inactive);
+    EXPECT_FALSE(machine.log_host.has_data());
+    EXPECT_FALSE(os::exists(machine.directory + "/certificates/swarm-node.key"));
+    machine.power_cut();
+    machine.start();
+    const auto out = [&machine] { return machine.member->state() == MemberState::Inactive; };
+    const bool came_3 = co_await world->until(out, seconds(10));
+    EXPECT_TRUE(came_3);
+    *done = true;
+}
+
+TEST_F(MemberLife, a_node_whose_state_is_damaged_can_leave) {
+    make(2);
+    bool done = false;
+    net::run_task(world->loop, state_is_damaged(this, &done));
     EXPECT_TRUE(done);
 }
 

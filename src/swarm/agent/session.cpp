@@ -90,6 +90,7 @@ net::Task<Result<pb::NodeDescription>> AgentSession::describe(net::Until until) 
     CO_TRY_LET(description, co_await with_.executor.describe(until));
     if (with_.tls_info) { *description.mutable_tls_info() = with_.tls_info(); }
     description.set_shoal_version(settings_.shoal_version);
+    description.set_data_path_address(settings_.data_path_address);
     co_return std::move(description);
 }
 

@@ -33,6 +33,7 @@ class AgentSession {
         std::string node_id;
         std::string shoal_version; ///< "" passes for a stock engine
         std::string run;           ///< another one for each agent
+        std::string data_path_address;
         std::chrono::nanoseconds answer_timeout = std::chrono::seconds(5);
         std::chrono::nanoseconds describe_every = std::chrono::seconds(20);
         int patience = 1; ///< so many times as long as usual may a heartbeat's answer take

@@ -86,6 +86,25 @@ net::Task<void> EtcdHost::stop() {
     process_.reset();
 }
 
+net::Task<void> EtcdHost::end_left_over() {
+    if (process_) { co_return; }
+    EtcdSettings settings;
+    settings.program = program_;
+    settings.folder = folder_;
+    EtcdProcess left_over(loop_, std::move(settings));
+    co_await left_over.end_left_over();
+}
+
+net::Task<Result<void>> EtcdHost::apply(LogStart how, net::Until until) {
+    if (!process_) { co_return Error{Errc::Unavailable, "etcd is not running"}; }
+    CO_TRY(co_await process_->apply(settings_for(how)));
+    if (process_->state() == EtcdProcess::State::Stopped) { // it could not be started the last time
+        EtcdStart again;
+        CO_TRY(co_await process_->start(std::move(again)));
+    }
+    co_return co_await process_->wait_ready(until);
+}
+
 net::Task<void> EtcdHost::tend(net::Until until) {
     while (!until.cancelled()) {
         const net::Until limit = until.no_later_than(loop_.in(status_limit));

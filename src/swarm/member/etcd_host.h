@@ -15,6 +15,9 @@ class EtcdHost final : public LogHost {
 
     net::Task<Result<Log*>> start(LogStart how, net::Until until) override;
     net::Task<void> stop() override;
+    net::Task<void> end_left_over() override;
+    Result<void> use_certificates(const LogStart& how) override { return write_certificates(how); }
+    net::Task<Result<void>> apply(LogStart how, net::Until until) override;
     net::Task<void> tend(net::Until until) override;
     Result<void> erase() override;
     bool has_data() const override;

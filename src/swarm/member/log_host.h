@@ -32,6 +32,12 @@ class LogHost {
     /// Fails: Forbidden when the others have removed this member.
     virtual net::Task<Result<Log*>> start(LogStart how, net::Until until) = 0;
     virtual net::Task<void> stop() = 0;
+    /// Ends what an earlier daemon has left running, where stop() knows of none.
+    virtual net::Task<void> end_left_over() { co_return; }
+    /// What runs shows the others these certificates from now on.
+    virtual Result<void> use_certificates(const LogStart&) { return ok(); }
+    /// What runs goes on at this pace; restarted for it if need be.
+    virtual net::Task<Result<void>> apply(LogStart, net::Until) { co_return ok(); }
     /// Keeps what runs fit, until cancelled; what does not go well is tried again. Not every log
     /// needs it.
     virtual net::Task<void> tend(net::Until) { co_return; }

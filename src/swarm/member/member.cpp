@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "net/sleep.h"
+#include "os/file.h"
 
 namespace shoal::swarm {
 namespace {
@@ -22,6 +23,8 @@ constexpr std::chrono::seconds manager_look_pause(2);
 constexpr int peer_port_default = 2378;
 
 constexpr auto not_a_member = "This node is not part of a swarm";
+constexpr auto way_out = " - what this node knew of its swarm cannot be read. Run \"docker swarm "
+                         "leave --force\" here and let it join again";
 
 } // namespace
 
@@ -113,6 +116,7 @@ void Member::start_agent() {
     Agent::Settings settings;
     settings.session.node_id = saved_.node_id;
     settings.session.shoal_version = SHOAL_VERSION;
+    settings.session.data_path_address = saved_.data_path_address;
     settings.session.absence = restart_patience;
     Agent::Hooks hooks;
     hooks.tls_info = [this] {
@@ -183,6 +187,10 @@ Result<void> Member::serve_as_manager(Log* log, std::unique_ptr<Transport> trans
     if (data_keys.empty()) { return internal("the keys of the cluster's store are missing"); }
     TRY_LET(keys, DataKeys::decode(data_keys.back().key()));
     server_transport_ = std::move(transport);
+    log_ = log;
+    has_turn_ = true; // from before a crash; the first look clears that up
+    log_is_due_ = false;
+    quiet_looks_ = 0;
     sealer_ = std::make_unique<KeysSealer>(std::move(keys), seams_.random);
     const auto held_keys = [this] { return keys_->manager_keys().data_keys; };
     ManagerSeams seams{seams_.loop, seams_.clock, seams_.random,     *log,
@@ -206,6 +214,7 @@ net::Task<void> Member::stop_manager() {
     if (manager_) { co_await manager_->drain(); }
     if (manager_scope_) { co_await manager_scope_->close(); }
     manager_.reset();
+    log_ = nullptr;
     manager_scope_.reset();
     if (server_transport_) { server_transport_->close(); }
     server_transport_.reset();
@@ -275,11 +284,11 @@ net::Task<void> Member::stop_trying() {
 net::Task<void> Member::start() {
     const auto turn = co_await changing_.acquire();
     auto saved = load_member(seams_.directory);
-    if (!saved) { co_return set_state(MemberState::Error, saved.error().message); }
-    saved_ = std::move(*saved);
     auto keys = KeyFile::load(seams_.directory + "/certificates", seams_.random);
-    if (!keys) { co_return set_state(MemberState::Error, keys.error().message); }
-    keys_ = std::move(*keys);
+    if (keys) { keys_ = std::move(*keys); }
+    if (!saved) { co_return set_state(MemberState::Error, saved.error().message + way_out); }
+    saved_ = std::move(*saved);
+    if (!keys) { co_return set_state(MemberState::Error, keys.error().message + way_out); }
     if (saved_.restoring) { co_return co_await abandon_restoration(); }
     if (saved_.empty() || keys_->empty()) { co_return; }
     if (keys_->locked()) { co_return set_state(MemberState::Locked); }
@@ -311,9 +320,11 @@ net::Task<Result<void>> Member::unlock(std::string key, net::Until until) {
 net::Task<Result<void>> Member::forget() {
     co_await stop_agent();
     co_await stop_manager();
+    co_await seams_.log_host.end_left_over();
     ErrorList errors;
     errors.add(seams_.log_host.erase());
     if (keys_) { errors.add(keys_->erase()); }
+    if (!keys_) { errors.add(os::remove_tree(seams_.directory + "/certificates")); } // unreadable
     errors.add(forget_member(seams_.directory));
     auto tasks = seams_.memory.load();
     if (tasks) {

@@ -139,6 +139,7 @@ class Member {
     net::Task<void> abandon_restoration();
     net::Task<Result<void>> force_new_cluster(MemberInit request, net::Until until);
     net::Task<Result<std::string>> own_member_id(net::Until until);
+    net::Task<Result<void>> move_own_member(std::string member_id, net::Until until);
     net::Task<Result<void>> submit_when_leading(Mutation mutation, net::Until until);
     net::Task<Result<void>> enter_cluster(MemberJoin request, net::Until until);
     net::Task<void> join_in_background(MemberJoin request);
@@ -149,6 +150,7 @@ class Member {
     net::Task<void> keep_role();
     net::Task<Result<void>> adjust_role(net::Until until);
     net::Task<Result<void>> become_manager(net::Until until);
+    net::Task<Result<void>> be_promoted(std::string member_id, net::Until until);
     net::Task<Result<void>> become_worker(net::Until until);
     net::Task<Result<mpb::JoinStoreResponse>> ask_for_member(mpb::JoinStoreRequest request,
                                                              net::Until until);
@@ -161,6 +163,11 @@ class Member {
     Result<void> use_credentials(NodeCredentials next);
     bool certificate_is_in_time() const;
     net::Task<Result<void>> follow_removal(net::Until until);
+    net::Task<Result<void>> follow_pace(net::Until until);
+    bool may_restart_log();
+    net::Task<Result<bool>> take_restart_turn(net::Until until);
+    net::Task<Result<void>> give_restart_turn(net::Until until);
+    net::Task<Result<void>> hand_over_log(net::Until until);
     void plan_next_renewal();
     bool certificate_is_due() const;
 
@@ -187,6 +194,7 @@ class Member {
     std::unique_ptr<Transport> transport_;
     std::unique_ptr<Agent> agent_;
     std::unique_ptr<Transport> server_transport_;
+    Log* log_ = nullptr; ///< while there is a manager_
     std::unique_ptr<KeysSealer> sealer_;
     std::unique_ptr<Manager> manager_;
     std::unique_ptr<net::TaskScope> agent_scope_;
@@ -196,8 +204,13 @@ class Member {
     int failures_ = 0;                            ///< to take up the role, in a row
     Steady taken_up_{};                           ///< the last time
     std::optional<Error> join_error_;
-    bool nobody_waits_ = false;  ///< for the end of joining
-    std::size_t calls_made_ = 0; ///< to other managers, for this node
+    bool nobody_waits_ = false;      ///< for the end of joining
+    bool has_turn_ = false;          ///< to restart its member of the log, or may have it
+    bool log_is_due_ = false;        ///< for a restart, in its turn
+    int quiet_looks_ = 0;            ///< in a row, in which nobody had that turn
+    std::int64_t turn_revision_ = 0; ///< of somebody else's turn
+    Steady turn_since_{};            ///< when it was seen first
+    std::size_t calls_made_ = 0;     ///< to other managers, for this node
     Instant renew_at_{};
     std::function<void()> changed_;
 };

@@ -1,5 +1,6 @@
 // The part of Member that begins: a new cluster, a forced one, a place in one that exists.
 #include "swarm/allocator/predefined.h"
+#include "swarm/ca/certificate.h"
 #include "swarm/ca/founding.h"
 #include "swarm/ca/join.h"
 #include "swarm/member/member.h"
@@ -220,6 +221,23 @@ bool Member::may_be_forced() const {
     return credentials_ && certificate_role() == Role::Manager && seams_.log_host.has_data();
 }
 
+/// The address may be another than before: who joins is told where its member is, and believes only
+/// a certificate for that.
+net::Task<Result<void>> Member::move_own_member(std::string member_id, net::Until until) {
+    CO_TRY(co_await log_->set_peer_url(std::move(member_id), saved_.peer_url, until));
+    const auto cluster = manager_->store().cluster();
+    if (!cluster) { co_return internal("the cluster's object is missing"); }
+    CO_TRY_LET(own, make_request());
+    const std::vector<std::string> hosts{host_of(saved_.advertise_address)};
+    CO_TRY_LET(certificate, issue_store_certificate(store_signer_of(*cluster), own.request,
+                                                    saved_.node_id, hosts, seams_.clock.now()));
+    ManagerKeys keys = keys_->manager_keys();
+    keys.store_cert = std::move(certificate);
+    keys.store_key = std::move(own.key);
+    CO_TRY(keys_->save(std::move(keys)));
+    co_return seams_.log_host.use_certificates(log_start(LogStart::How::Again));
+}
+
 net::Task<Result<void>> Member::force_new_cluster(MemberInit request, net::Until until) {
     if (join_scope_) { co_await join_scope_->close(); }
     co_await stop_trying();
@@ -246,6 +264,7 @@ net::Task<Result<void>> Member::force_new_cluster(MemberInit request, net::Until
         peer_address_of(saved_.advertise_address));
     const Mutation alone = [self](Tx& tx) { return stay_alone(tx, self); };
     CO_TRY(co_await submit_when_leading(alone, until));
+    CO_TRY(co_await move_own_member(member_id, until));
     plan_next_renewal();
     start_agent();
     set_state(MemberState::Active);

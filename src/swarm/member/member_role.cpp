@@ -17,6 +17,7 @@ namespace {
 constexpr auto method_unlock_key = "/docker.swarmkit.v1.CA/GetUnlockKey";
 constexpr std::chrono::seconds call_limit(10);
 constexpr std::chrono::milliseconds promotion_pause(100);
+constexpr std::chrono::seconds promotion_turn(5);
 constexpr std::chrono::seconds own_store_patience(10);
 
 } // namespace
@@ -143,12 +144,14 @@ net::Task<Result<void>> Member::adjust_role(net::Until until) {
     if (manager_) {
         CO_TRY(follow_autolock());
         const auto status = manager_->log_status();
-        // It came back before it was promoted.
+        // It came back before it was promoted, or catches up slowly.
         if (status && status->learner && wanted == Role::Manager) {
-            co_return co_await wait_for_promotion(status->member_id, until);
+            co_return co_await be_promoted(status->member_id, until);
         }
+        if (wanted == Role::Manager) { CO_TRY(co_await follow_pace(until)); }
     }
-    const bool has_been_manager = manager_ || seams_.log_host.has_data();
+    const bool has_been_manager =
+        manager_ || seams_.log_host.has_data() || !keys_->manager_keys().empty();
     if (wanted == Role::Worker && has_been_manager) { co_return co_await become_worker(until); }
     co_return ok();
 }
@@ -171,6 +174,8 @@ net::Task<Result<void>> Member::wait_for_promotion(std::string member_id, net::U
                 co_await (*channel)->call<mpb::MemberResponse>(method_promote, request, once);
             if (answer) { co_return ok(); }
             outcome = answer.error();
+            const Errc code = outcome.error().code;
+            if (code == Errc::Forbidden || code == Errc::NotFound) { co_return outcome; }
         } else {
             outcome = channel.error();
         }
@@ -183,6 +188,7 @@ net::Task<Result<void>> Member::wait_for_promotion(std::string member_id, net::U
 }
 
 net::Task<Result<void>> Member::become_manager(net::Until until) {
+    co_await seams_.log_host.end_left_over();
     CO_TRY(seams_.log_host.erase());
     CO_TRY_LET(own, make_request());
     mpb::JoinStoreRequest request;
@@ -211,6 +217,7 @@ net::Task<Result<void>> Member::become_manager(net::Until until) {
     saved_.peer_listen_address = peer_address_of(saved_.listen_address);
     saved_.heartbeat_ms = answer.heartbeat_ms();
     saved_.election_ms = answer.election_ms();
+    saved_.snapshot_interval = answer.snapshot_interval();
     CO_TRY(save());
 
     LogStart how = log_start(LogStart::How::Join);
@@ -218,13 +225,25 @@ net::Task<Result<void>> Member::become_manager(net::Until until) {
         how.members.push_back({member.id(), member.name(), member.peer_url(), member.learner()});
     }
     CO_TRY(co_await start_manager(std::move(how), until));
-    auto promoted = co_await wait_for_promotion(answer.member_id(), until);
-    if (!promoted) { co_await stop_manager(); }
+    co_return co_await be_promoted(answer.member_id(), until);
+}
+
+/// A while, since others want their turn too; adjust_role() goes on with it however long the member
+/// takes to catch up. Only one that has no place any more is given up.
+net::Task<Result<void>> Member::be_promoted(std::string member_id, net::Until until) {
+    const net::Until limit = until.no_later_than(seams_.loop.in(promotion_turn));
+    auto promoted = co_await wait_for_promotion(std::move(member_id), limit);
+    const bool refused = !promoted && (promoted.error().code == Errc::Forbidden ||
+                                       promoted.error().code == Errc::NotFound);
+    if (refused) { co_await stop_manager(); }
     co_return promoted;
 }
 
+/// Its member has left the log before its role changed (RoleKeeper), so that nothing which it
+/// writes now counts. The keys go last: while they are here, this is begun again after a crash.
 net::Task<Result<void>> Member::become_worker(net::Until) {
     co_await stop_manager();
+    co_await seams_.log_host.end_left_over();
     CO_TRY(seams_.log_host.erase());
     saved_.peer_url.clear();
     CO_TRY(save());
@@ -256,6 +275,7 @@ Result<void> Member::follow_autolock() {
 void Member::heard_of_changes(const std::vector<Change>& changes) {
     for (const Change& change : changes) {
         if (change.kind != Kind::Cluster || !manager_) { continue; }
+        look_.raise();
         const auto outcome = follow_autolock();
         if (!outcome) { seams_.log("swarm: autolock: " + outcome.error().message); }
     }
