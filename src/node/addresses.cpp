@@ -6,11 +6,18 @@
 #include "os/netlink.h"
 
 #include <map>
+#include <optional>
 
 namespace shoal::node {
 namespace {
 
 constexpr auto listen_default = "0.0.0.0:2377";
+constexpr auto bad_listen =
+    "listen address must be an IP address or network interface (with optional port number)";
+constexpr auto bad_advertise = "advertise address must be a non-zero IP address or network "
+                               "interface (with optional port number)";
+constexpr auto bad_data_path = "data path address must be a non-zero IP address or network "
+                               "interface (without a port number)";
 
 struct HostPort {
     std::string host; ///< without brackets
@@ -51,31 +58,58 @@ Result<HostPort> split(const std::string& text) {
 
 bool is_any(const std::string& host) { return host.empty() || host == "0.0.0.0" || host == "::"; }
 
-/// An interface's name becomes its address.
-Result<std::string> resolve_host(const std::string& host, const std::vector<LocalAddress>& here) {
-    std::vector<std::string> of_interface;
+bool is_six(const std::string& address) { return address.find(':') != std::string::npos; }
+bool is_link_local(const std::string& address) { return address.starts_with("fe80:"); }
+
+/// Its only IPv4 address, else its only IPv6 address that others can use. Nothing: there is no such
+/// interface.
+Result<std::optional<std::string>> address_of_interface(const std::string& name,
+                                                        const std::vector<LocalAddress>& here) {
+    std::vector<std::string> four;
+    std::vector<std::string> six;
+    bool exists = false;
     for (const LocalAddress& one : here) {
-        const bool four = one.address.find(':') == std::string::npos;
-        if (one.interface == host && four) { of_interface.push_back(one.address); }
+        if (one.interface != name) { continue; }
+        exists = true;
+        if (one.address.empty() || is_link_local(one.address)) { continue; }
+        (is_six(one.address) ? six : four).push_back(one.address);
     }
-    if (of_interface.size() > 1) {
-        return invalid("interface " + host + " has more than one IPv4 address (" +
-                       join(of_interface, " and ") + ")");
+    if (!exists) { return std::nullopt; }
+    const std::string kind = four.empty() ? "IPv6" : "IPv4";
+    const auto& found = four.empty() ? six : four;
+    if (found.empty()) {
+        return invalid("interface " + name + " has no usable IPv4 or IPv6 address");
     }
-    if (of_interface.size() == 1) { return of_interface.front(); }
-    if (!is_any(host) && !network::Ip::parse(host)) {
-        return invalid("must specify an IP address or network interface: " + host);
+    if (found.size() > 1) {
+        return invalid("interface " + name + " has more than one " + kind + " address (" +
+                       join(found, " and ") + ")");
     }
+    return found.front();
+}
+
+/// An interface's name becomes its address; what is neither is refused with these words.
+Result<std::string> resolve_host(const std::string& host, const std::vector<LocalAddress>& here,
+                                 const char* refusal) {
+    TRY_LET(address, address_of_interface(host, here));
+    if (address) { return *address; }
+    if (!is_any(host) && !network::Ip::parse(host)) { return invalid(refusal); }
     return host;
 }
 
-Result<std::string> only_address(const std::vector<LocalAddress>& here) {
+/// By their interfaces; of one version only.
+std::map<std::string, std::string> usable_addresses(const std::vector<LocalAddress>& here,
+                                                    bool six) {
     std::map<std::string, std::string> usable; // address -> interface
     for (const LocalAddress& one : here) {
-        if (one.usable && one.address.find(':') == std::string::npos) {
-            usable.emplace(one.address, one.interface);
-        }
+        if (!one.usable || one.address.empty() || is_six(one.address) != six) { continue; }
+        usable.emplace(one.address, one.interface);
     }
+    return usable;
+}
+
+Result<std::string> only_address(const std::vector<LocalAddress>& here) {
+    auto usable = usable_addresses(here, false);
+    if (usable.empty()) { usable = usable_addresses(here, true); }
     if (usable.size() == 1) { return usable.begin()->first; }
     if (usable.empty()) {
         return invalid("could not find the system's IP address - specify one with "
@@ -90,29 +124,35 @@ Result<std::string> only_address(const std::vector<LocalAddress>& here) {
                    join(words, " and ") + ") - specify one with --advertise-addr");
 }
 
+/// A bridge of an engine, or a port of any. Other bridges may well be how the machine is reached.
+bool is_of_containers(const os::Link& link) {
+    if (link.kind == "veth") { return link.master != 0; }
+    const bool named = link.name == "shoal0" || link.name == "docker0" ||
+                       link.name == "docker_gwbridge" || link.name.starts_with("br-");
+    return link.kind == "bridge" && named;
+}
+
 } // namespace
 
 Result<std::vector<LocalAddress>> local_addresses() {
     TRY_LET(netlink, os::Netlink::open());
     TRY_LET(links, netlink.links());
     TRY_LET(addresses, netlink.addresses());
-    std::map<int, std::string> names;
-    for (const os::Link& link : links) {
-        // Bridges and their ports are the containers'.
-        if (link.kind != "bridge" && link.kind != "veth") { names[link.index] = link.name; }
-        if (link.kind == "veth" && link.master == 0) { names[link.index] = link.name; }
-    }
+    std::map<int, os::Link> by_index;
     std::vector<LocalAddress> all;
+    for (os::Link& link : links) {
+        all.push_back({link.name, "", false});
+        by_index[link.index] = std::move(link);
+    }
     for (const os::InterfaceAddress& one : addresses) {
-        const auto name = names.find(one.link);
-        if (name == names.end()) { continue; }
+        const auto link = by_index.find(one.link);
+        if (link == by_index.end()) { continue; }
         const auto ip = network::Ip::from_bytes(one.bytes);
         if (!ip) { continue; }
-        LocalAddress out{name->second, ip.text(), true};
-        const bool link_local =
-            out.address.starts_with("169.254.") || out.address.starts_with("fe80:");
+        LocalAddress out{link->second.name, ip.text(), true};
+        const bool link_local = out.address.starts_with("169.254.") || is_link_local(out.address);
         const bool loopback = out.address.starts_with("127.") || out.address == "::1";
-        out.usable = !link_local && !loopback;
+        out.usable = !link_local && !loopback && !is_of_containers(link->second);
         all.push_back(std::move(out));
     }
     return all;
@@ -121,7 +161,7 @@ Result<std::vector<LocalAddress>> local_addresses() {
 Result<Places> plan_addresses(const std::string& listen, const std::string& advertise,
                               const std::string& data_path, const std::vector<LocalAddress>& here) {
     TRY_LET(at, split(listen.empty() ? listen_default : listen));
-    TRY_LET(listen_host, resolve_host(at.host.empty() ? "0.0.0.0" : at.host, here));
+    TRY_LET(listen_host, resolve_host(at.host.empty() ? "0.0.0.0" : at.host, here, bad_listen));
     const std::uint16_t port = at.has_port ? at.port : swarm_port;
     Places places;
     places.listen = print(listen_host, port);
@@ -135,19 +175,14 @@ Result<Places> plan_addresses(const std::string& listen, const std::string& adve
         places.data_path = host;
     } else {
         TRY_LET(told, split(advertise));
-        TRY_LET(host, resolve_host(told.host, here));
-        if (is_any(host)) {
-            return invalid(
-                "advertise address must be a non-zero IP address or network interface (with optional port number)");
-        }
+        TRY_LET(host, resolve_host(told.host, here, bad_advertise));
+        if (is_any(host)) { return invalid(bad_advertise); }
         places.advertise = print(host, told.has_port ? told.port : port);
         places.data_path = host;
     }
     if (!data_path.empty()) {
-        TRY_LET(host, resolve_host(data_path, here));
-        if (is_any(host)) {
-            return invalid("data path address must be a non-zero IP address or network interface");
-        }
+        TRY_LET(host, resolve_host(data_path, here, bad_data_path));
+        if (is_any(host)) { return invalid(bad_data_path); }
         places.data_path = host;
     }
     return places;

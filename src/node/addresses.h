@@ -14,8 +14,8 @@ inline constexpr std::uint16_t swarm_port = 2377;
 /// One of this machine's addresses, with the name of its interface.
 struct LocalAddress {
     std::string interface;
-    std::string address; ///< without brackets
-    bool usable = true;  ///< false: loopback, link-local
+    std::string address; ///< without brackets; "": the interface has none
+    bool usable = true; ///< false: not to be chosen for the user: loopback, link-local, containers'
 };
 Result<std::vector<LocalAddress>> local_addresses();
 
