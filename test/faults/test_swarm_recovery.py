@@ -109,6 +109,112 @@ def test_a_worker_cannot_force_a_new_cluster(swarm):
     s.until_ready(b)
 
 
+# --- addresses ---
+
+def card_of(machine):
+    """Name of the interface, length of its prefix."""
+    line = next(x for x in machine.ssh("ip -o -4 addr show").out.splitlines() if f" {machine.address}/" in x).split()
+    return line[1], line[3].split("/")[1]
+
+
+def other_address(machine):
+    """Free on the cluster's network."""
+    head, last = machine.address.rsplit(".", 1)
+    return f"{head}.{int(last) + 100}"
+
+
+def test_a_new_cluster_is_forced_at_another_address_and_others_join_it(swarm):
+    s = swarm()
+    a, b, c = s.managers
+    before = kept(a)
+    power_off(b, c)
+    (card, length), old, new = card_of(a), a.address, other_address(a)
+    a.ssh(f"ip addr add {new}/{length} dev {card}")
+    a.docker("swarm", "init", "--force-new-cluster", "--advertise-addr", new, timeout=LONG_WAIT)
+    assert kept(a) == before
+    assert info(a)["NodeAddr"] == new
+    a.ssh(f"ip addr del {old}/{length} dev {card}; ip addr show {card} | grep -q {new} || ip addr add {new}/{length} dev {card}")
+    d = s.cluster.create("n9")[0]
+    d.docker("swarm", "join", "--token", s.token("manager"), f"{new}:2377", timeout=90)
+    s.until_managers(a, d, seconds=LONG_WAIT)
+    assert s.nodes()[a.name]["ManagerStatus"]["Addr"] == f"{new}:2377"
+    # The new member is good for a quorum of two, and outlives a restart of each.
+    a.docker("secret", "create", "x", "-", input="y")
+    d.kill_daemon()
+    d.start()
+    s.until_managers(a, d, seconds=LONG_WAIT)
+    assert d.docker.out("secret", "ls", "--format", "{{.Name}}") == "x"
+
+
+def test_a_manager_may_call_from_another_address_than_it_is_called_at(swarm):
+    s = swarm(1)
+    (a,) = s.managers
+    b = s.cluster.create("n9")[0]
+    second = other_address(b)
+    b.ssh(f"ip addr add {second}/32 dev {card_of(b)[0]}")  # calls go out from the first
+    b.docker("swarm", "join", "--token", s.token("manager"), "--advertise-addr", second, f"{a.address}:2377", timeout=90)
+    s.until_managers(a, b, seconds=LONG_WAIT)
+    assert s.nodes()[b.name]["ManagerStatus"]["Addr"] == f"{second}:2377"
+    log = b.ssh("cat /var/lib/shoal/swarm/store/etcd.log").out + a.ssh("cat /var/lib/shoal/swarm/store/etcd.log").out
+    assert "does not match any of DNSNames" not in log and "x509" not in log
+    a.docker("secret", "create", "x", "-", input="y")
+    assert b.docker.out("secret", "ls", "--format", "{{.Name}}") == "x"
+
+
+# --- what a manager is, beside its agent ---
+
+def test_a_manager_without_its_store_is_unreachable_though_its_agent_lives(swarm):
+    s = swarm()
+    a, b, c = s.managers
+    away = next(m for m in (b, c) if not s.node(m)["ManagerStatus"].get("Leader"))
+    away.ssh("kill -STOP $(pgrep -x etcd)")
+    s.until_node(away, lambda n: n["ManagerStatus"]["Reachability"] == "unreachable" and n["Status"]["State"] == "ready", "unreachable")
+    assert "Unreachable" in a.docker("node", "ls").out
+    away.ssh("kill -CONT $(pgrep -x etcd)")
+    s.until_managers(a, b, c)
+
+
+def test_the_stores_settings_reach_the_managers_that_run(swarm):
+    s = swarm()
+    a, b, c = s.managers
+
+    def told(m):
+        return m.ssh("tr '\\0' ' ' < /proc/$(pgrep -x etcd)/cmdline").out
+    assert all("--snapshot-count=10000 " in told(m) for m in s.managers)
+    before = {m.name: m.ssh("pgrep -x etcd").out for m in s.managers}
+    a.docker("swarm", "update", "--snapshot-interval", "555")
+    least = []
+
+    def all_told():
+        running = [m.ssh("pgrep -x etcd", ok=None).out for m in s.managers]
+        least.append(sum(bool(r) for r in running))
+        return all("--snapshot-count=555 " in told(m) for m in s.managers)
+    a.until(all_told, LONG_WAIT, "the settings everywhere")
+    assert min(least) >= 2, least  # one at a time
+    s.until_managers(a, b, c, seconds=LONG_WAIT)
+    assert all(m.ssh("pgrep -x etcd").out != before[m.name] for m in s.managers)
+    a.docker("secret", "create", "x", "-", input="y")
+    d = s.cluster.create("n9")[0]
+    s.join(d, "manager")
+    s.until_managers(a, b, c, d, seconds=LONG_WAIT)
+    assert "--snapshot-count=555 " in told(d)
+
+
+def test_a_manager_whose_state_is_damaged_can_leave_and_come_again(swarm):
+    s = swarm(2)
+    a, b = s.managers
+    b.kill_daemon()
+    b.ssh("echo '{\"NodeID' > /var/lib/shoal/swarm/state.json")
+    b.start()
+    b.until(lambda: info(b)["LocalNodeState"] == "error", WAIT, "an error")
+    assert "leave --force" in info(b)["Error"]
+    b.docker("swarm", "leave", "--force", timeout=WAIT)
+    assert info(b)["LocalNodeState"] == "inactive" and not b.pids("etcd")
+    assert b.ssh("find /var/lib/shoal/swarm -type f").out.strip() == ""
+    b.docker("swarm", "init", "--advertise-addr", b.address, timeout=WAIT)  # and nothing is in the way
+    b.docker("swarm", "leave", "--force", timeout=WAIT)
+
+
 # --- managers that are dead ---
 
 def test_a_dead_manager_is_demoted_and_comes_back_as_a_worker(swarm):
