@@ -5,6 +5,7 @@
 #include "net/sleep.h"
 #include "os/file.h"
 #include "swarm/ca/authority.h"
+#include "swarm/ca/token.h"
 #include "swarm/manager/control/nodes.h"
 
 #include <gtest/gtest.h>
@@ -411,6 +412,86 @@ TEST_F(MemberLife, the_only_manager_takes_another_pace_too) {
     make(1);
     bool done = false;
     net::run_task(world->loop, pace_changes(this, 1, &done));
+    EXPECT_TRUE(done);
+}
+
+net::Task<void> slow_promotion(MemberLife* test, bool* done) {
+    World* const world = test->world.get();
+    const bool formed = co_await form(world, 1);
+    if (!formed) { co_return; }
+    const auto whole = [test] { return test->is_whole(); };
+    const bool came_1 = co_await world->until(whole, seconds(60));
+    EXPECT_TRUE(came_1);
+    Machine& slow = world->at(1);
+    world->cut(world->at(0), slow, false, true); // so its log never catches up
+    world->cut(slow, world->at(0), false, true);
+    const bool asked = co_await submit(world, wish(slow.member->node_id(), pb::MANAGER));
+    EXPECT_TRUE(asked);
+    const auto begun = [&slow] { return slow.log_host.has_data(); };
+    const bool came_2 = co_await world->until(begun, seconds(30));
+    EXPECT_TRUE(came_2);
+    const std::string id = slow.log_host.member();
+    const bool ended =
+        co_await world->until([&] { return slow.log_host.member() != id; }, seconds(300));
+    EXPECT_FALSE(ended); // it goes on with what it has
+    world->heal();
+    const auto manages = [&slow] {
+        return slow.member->is_manager() && slow.member->manager()->when_loaded().is_set();
+    };
+    const bool came_3 = co_await world->until(manages, seconds(60));
+    EXPECT_TRUE(came_3);
+    EXPECT_EQ(slow.log_host.member(), id);
+    *done = true;
+}
+
+TEST_F(MemberLife, a_promotion_is_waited_for_however_long_it_takes) {
+    make(2);
+    bool done = false;
+    net::run_task(world->loop, slow_promotion(this, &done));
+    EXPECT_TRUE(done);
+}
+
+/// A demotion, whose last step a crash has left out.
+net::Task<void> half_demoted(MemberLife* test, bool* done) {
+    World* const world = test->world.get();
+    const bool formed = co_await form(world, 1);
+    if (!formed) { co_return; }
+    const auto whole = [test] { return test->is_whole(); };
+    const bool came_1 = co_await world->until(whole, seconds(60));
+    EXPECT_TRUE(came_1);
+    Machine& machine = world->at(1);
+    machine.power_cut();
+    const std::string raw(32, 'k');
+    {
+        auto keys = KeyFile::load(machine.directory + "/certificates", world->random);
+        EXPECT_TRUE(keys);
+        ManagerKeys secrets;
+        secrets.store_key = "left over";
+        EXPECT_TRUE(keys->save(std::move(secrets)));
+        EXPECT_TRUE(keys->use_unlock_key(raw, 1));
+    }
+    machine.start();
+    const auto locked = [&machine] { return machine.member->state() == MemberState::Locked; };
+    const bool came_2 = co_await world->until(locked, seconds(10));
+    EXPECT_TRUE(came_2);
+    const net::Until limit(world->loop.in(seconds(60)));
+    const auto unlocked = co_await machine.member->unlock(print_unlock_key(raw), limit);
+    EXPECT_TRUE(unlocked) << unlocked.error().message;
+    const bool came_3 = co_await world->until(whole, seconds(60));
+    EXPECT_TRUE(came_3);
+    const bool later = co_await world->until([] { return false; }, seconds(40));
+    EXPECT_FALSE(later);
+    machine.power_cut();
+    machine.start();
+    const bool came_4 = co_await world->until(whole, seconds(60)); // nobody has to unlock it
+    EXPECT_TRUE(came_4);
+    *done = true;
+}
+
+TEST_F(MemberLife, a_worker_that_was_demoted_by_half_is_not_locked_for_ever) {
+    make(2);
+    bool done = false;
+    net::run_task(world->loop, half_demoted(this, &done));
     EXPECT_TRUE(done);
 }
 
