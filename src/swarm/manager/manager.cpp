@@ -167,9 +167,17 @@ net::Task<Result<std::shared_ptr<Channel>>> Manager::leader(net::Until until) {
 }
 
 net::Task<Result<void>> Manager::catch_up(net::Until until) {
-    CO_TRY_LET(fence, co_await seams_.log.get(std::string(fence_key), until));
-    if (!fence) { co_return ok(); }
-    co_return co_await replica_.wait_for(fence->revision, until);
+    const net::Until patience = until.no_later_than(seams_.loop.in(leader_patience));
+    for (;;) {
+        const auto fence = co_await seams_.log.get(std::string(fence_key), patience);
+        if (fence && !*fence) { co_return ok(); }
+        if (fence) { co_return co_await replica_.wait_for((*fence)->revision, until); }
+        // Another has just begun to lead: a read may be asked again.
+        const net::Wake wake =
+            co_await net::sleep(seams_.loop, patience.no_later_than(seams_.loop.in(leader_pause)));
+        const bool over = seams_.loop.now() >= patience.deadline.at();
+        if (wake == net::Wake::Cancelled || over) { co_return fence.error(); }
+    }
 }
 
 /// After the listing it touches nothing of ours: the node may have left meanwhile.

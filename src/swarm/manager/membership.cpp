@@ -18,6 +18,16 @@ Result<void> note_member(Tx& tx, const std::string& node_id, const pb::ManagerSt
     return ok();
 }
 
+/// It has just asked, and follows the log: nobody has to find that out (manager/reach.h).
+Result<void> note_arrival(Tx& tx, const std::string& node_id) {
+    const auto held = tx.store().get<pb::Node>(node_id);
+    if (!held || !held->has_manager_status()) { return ok(); }
+    pb::Node node = *held;
+    node.mutable_manager_status()->set_reachability(pb::RaftMemberStatus::REACHABLE);
+    tx.put(std::move(node));
+    return ok();
+}
+
 } // namespace
 
 std::string host_of(const std::string& address) {
@@ -142,6 +152,8 @@ net::Task<Result<mpb::MemberResponse>> Membership::promote(mpb::MemberRequest as
         co_return promoted.error();
     }
     learners_.erase(asked.member_id());
+    const Mutation arrive = [id = node->id()](Tx& tx) { return note_arrival(tx, id); };
+    CO_TRY(co_await writer_.submit(arrive, until));
     co_return mpb::MemberResponse();
 }
 

@@ -10,6 +10,7 @@ constexpr std::chrono::seconds round_pause(1);
 constexpr std::chrono::seconds answer_limit(2);
 constexpr std::chrono::seconds note_limit(5);
 constexpr int misses_max = 2; ///< in a row, then it counts as away
+constexpr int not_yet = -1;   ///< it has just got its place in the log, and catches up
 
 using Reachability = pb::RaftMemberStatus::Reachability;
 using Found = std::map<std::string, Reachability>;
@@ -84,7 +85,14 @@ net::Task<void> ManagerReach::ask(std::string node_id, net::Until until) {
     const auto outcome = co_await ask_once(node_id, limit);
     if (until.cancelled()) { co_return; }
     Peer& peer = peers_.at(node_id);
-    peer.misses = outcome ? 0 : peer.misses + 1;
+    const auto node = store_.get<pb::Node>(node_id);
+    const bool has_come =
+        node && node->manager_status().reachability() != pb::RaftMemberStatus::UNKNOWN;
+    if (outcome) {
+        peer.misses = 0;
+    } else {
+        peer.misses = has_come ? std::max(peer.misses, 0) + 1 : not_yet;
+    }
     if (!outcome) { peer.channel.reset(); }
 }
 

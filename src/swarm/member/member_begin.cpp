@@ -331,11 +331,14 @@ net::Task<Result<void>> Member::enter_cluster(MemberJoin request, net::Until unt
     co_return ok();
 }
 
-/// A worker is in when it has a session; a manager when its store is there too.
+/// A worker is in when it has a session; a manager when its store is there too, and the others
+/// count on it.
 bool Member::has_arrived() const {
     if (!agent_ || !agent_->state().in_session) { return false; }
     if (certificate_role() != Role::Manager) { return true; }
-    return manager_ && manager_->when_loaded().is_set();
+    if (!manager_ || !manager_->when_loaded().is_set()) { return false; }
+    const auto node = manager_->store().get<pb::Node>(saved_.node_id);
+    return node && node->manager_status().reachability() == pb::RaftMemberStatus::REACHABLE;
 }
 
 net::Task<void> Member::join_in_background(MemberJoin request) {
