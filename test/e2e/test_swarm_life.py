@@ -1,5 +1,9 @@
 """A swarm's life as clients see it: begin, join, roles, tokens, leave, removal, locks. Services are in test_services.py."""
+import contextlib
 import re
+import subprocess
+import threading
+import time
 
 import pytest
 
@@ -388,3 +392,131 @@ def test_events_tell_of_nodes_and_the_swarm(swarm):
             if e["Type"] == "node" and e["Action"] == "create":
                 assert e["scope"] == "swarm" and e["Actor"]["ID"] == s.node_id(b)
                 break
+
+
+# --- what is missing when the daemon starts ---
+
+HOLD = {"tcp": "s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind((sys.argv[1], int(sys.argv[2]))); s.listen()",
+        "udp": "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind((sys.argv[1], int(sys.argv[2])))"}
+
+
+@contextlib.contextmanager
+def port_taken(machine, kind, address, port):
+    """By a program that never answers."""
+    code = f"import socket, sys, time\n{HOLD[kind]}\nprint('here', flush=True)\ntime.sleep(600)"
+    p = subprocess.Popen(["nsenter", f"--net=/proc/{machine.first_pid}/ns/net", "/usr/bin/python3", "-c", code, address, str(port)], stdout=subprocess.PIPE)
+    try:
+        assert p.stdout.readline() == b"here\n"
+        yield
+    finally:
+        p.kill()
+        p.wait()
+
+
+def in_error(machine, *words):
+    """The node says what is wrong, and its manager is away."""
+    info = swarm_info(machine)
+    return info["LocalNodeState"] == "error" and all(w in info["Error"] for w in words) and not info["ControlAvailable"]
+
+
+@pytest.mark.skipif(not IS_SHOAL, reason="Docker's daemon does not try again")
+def test_a_manager_whose_address_comes_later(machines):
+    (a,) = machines("a")
+    place = "10.77.0.1"
+    a.ssh(f"ip address add {place}/32 dev lo")
+    a.docker("swarm", "init", "--listen-addr", f"{place}:2377", "--advertise-addr", place)
+    node = swarm_info(a)["NodeID"]
+    a.kill()
+    a.start()
+    a.until(lambda: in_error(a, place, "assign"), WAIT, "the error")
+    assert "Error: listen on" in a.docker("info", ok=None).out
+    a.ssh("sleep 5")
+    assert in_error(a, place)
+    a.ssh(f"ip address add {place}/32 dev lo")
+    a.until(lambda: swarm_info(a)["LocalNodeState"] == "active" and swarm_info(a)["ControlAvailable"], WAIT, "the manager")
+    assert swarm_info(a)["NodeID"] == node and not swarm_info(a)["Error"]
+    a.until(lambda: len(lines(a.docker, "Ready")) == 1, WAIT, "the node")
+
+
+@pytest.mark.skipif(not IS_SHOAL, reason="Docker's daemon does not try again")
+def test_a_manager_whose_port_is_taken_waits_for_it_or_leaves(swarm):
+    s = swarm(1, 0)
+    (a,) = s.machines
+    a.kill_daemon()
+    with port_taken(a, "tcp", "0.0.0.0", 2377):
+        a.start()
+        a.until(lambda: in_error(a, "2377", "in use"), WAIT, "the error")
+    a.until(lambda: swarm_info(a)["LocalNodeState"] == "active" and swarm_info(a)["ControlAvailable"], WAIT, "the manager")
+    s.until_ready(a)
+    a.kill_daemon()
+    with port_taken(a, "tcp", "0.0.0.0", 2377):
+        a.start()
+        a.until(lambda: in_error(a, "2377"), WAIT, "the error")
+        a.docker("swarm", "leave", "--force", timeout=WAIT)
+        assert swarm_info(a)["LocalNodeState"] == "inactive"
+    a.ssh("sleep 5")
+    assert swarm_info(a)["LocalNodeState"] == "inactive"
+    assert not a.pids("etcd")  # the one that the killed daemon had left
+    a.docker("swarm", "init", "--advertise-addr", a.address)
+
+
+@pytest.mark.skipif(not IS_SHOAL, reason="etcd is ours")
+def test_a_locked_manager_that_leaves_after_a_crash_leaves_nothing_running(machines):
+    (a,) = machines("a")
+    a.docker("swarm", "init", "--autolock", "--advertise-addr", a.address)
+    a.kill_daemon()
+    a.start()
+    a.until(lambda: swarm_info(a)["LocalNodeState"] == "locked", WAIT, "the lock")
+    a.docker("swarm", "leave", "--force", timeout=WAIT)
+    assert not a.pids("etcd")
+    a.docker("swarm", "init", "--advertise-addr", a.address)
+
+
+@pytest.mark.skipif(not IS_SHOAL, reason="our daemon has one loop")
+def test_names_that_nobody_resolves_hold_up_nobody(swarm, machines):
+    s = swarm(1, 0)
+    (b,) = machines("b")
+    token, took = s.token("worker"), {}
+
+    def timed(*words):
+        began = time.monotonic()
+        b.docker(*words, ok=False, timeout=120)
+        took[words[0]] = time.monotonic() - began
+
+    with port_taken(b, "udp", "127.0.0.1", 53):
+        b.ssh("printf 'nameserver 127.0.0.1\\noptions timeout:5 attempts:1\\n' > /etc/resolv.conf")
+        slow = [threading.Thread(target=timed, args=words) for words in (("swarm", "join", "--token", token, "manager.example:2377"),
+                                                                         ("pull", "registry.example/x"))]
+        for t in slow:
+            t.start()
+        time.sleep(0.5)
+        began = time.monotonic()
+        b.docker("pull", "127.0.0.1:1/x", ok=False)  # refused, not waiting for a name
+        assert time.monotonic() - began < 3
+        longest = 0
+        while any(t.is_alive() for t in slow):
+            asked = time.monotonic()
+            assert b.api.raw("GET", "/_ping").status == 200
+            longest = max(longest, time.monotonic() - asked)
+            time.sleep(0.05)
+    assert min(took.values()) > 3 > 2 > longest, took  # the two have waited for the resolver, and nobody else
+
+
+# --- strangers ---
+
+@pytest.mark.skipif(not IS_SHOAL, reason="the log is ours")
+def test_strangers_at_the_clusters_port_do_not_fill_the_log(swarm):
+    s = swarm(1, 0)
+    (a,) = s.machines
+    code = """import socket, sys
+for _ in range(300):
+    with socket.create_connection((sys.argv[1], 2377)) as c:
+        c.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+        try:
+            while c.recv(1000): pass
+        except OSError: pass"""
+    subprocess.run(["nsenter", f"--net=/proc/{a.first_pid}/ns/net", "/usr/bin/python3", "-c", code, a.address], check=True, timeout=120)
+    with open(a.log, errors="replace") as f:
+        said = [x for x in f if "refused" in x]
+    assert 1 <= len(said) <= 3, said[:5]
+    a.until(lambda: "more times, the last one" in a.log_tail(), 90, "the count")
