@@ -1,6 +1,7 @@
 #include "api/swarm_calls.h"
 
 #include "base/text.h"
+#include "net/http_status.h"
 
 namespace shoal::api {
 namespace {
@@ -80,33 +81,13 @@ net::Task<Result<void>> pass_answer(Call& call, swarm::ForwardedAnswer& answer) 
     co_return co_await call.text(answer.status, std::move(body));
 }
 
-Errc code_of(int status) {
-    switch (status) {
-    case 400:
-        return Errc::Invalid;
-    case 401:
-        return Errc::Unauthorized;
-    case 403:
-        return Errc::Forbidden;
-    case 404:
-        return Errc::NotFound;
-    case 409:
-        return Errc::Conflict;
-    case 501:
-        return Errc::Unsupported;
-    case 503:
-        return Errc::Unavailable;
-    default:
-        return Errc::Internal;
-    }
-}
-
 Error error_of(int status, const std::string& body) {
     const auto json = parse_json(body);
     if (json && json->is_object() && json->contains("message") && (*json)["message"].is_string()) {
-        return {code_of(status), (*json)["message"].get<std::string>()};
+        return {net::code_of_status(status), (*json)["message"].get<std::string>()};
     }
-    return {code_of(status), "the leader answered with status " + std::to_string(status)};
+    return {net::code_of_status(status),
+            "the leader answered with status " + std::to_string(status)};
 }
 
 } // namespace

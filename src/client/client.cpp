@@ -1,6 +1,7 @@
 #include "client/client.h"
 
 #include "base/text.h"
+#include "net/http_status.h"
 
 #include <fmt/format.h>
 
@@ -12,27 +13,6 @@ namespace {
 constexpr std::string_view cannot_connect = "Cannot connect to the Docker daemon at ";
 constexpr std::size_t error_bytes_max = 1024 * 1024;
 constexpr std::size_t ping_bytes_max = 64 * 1024;
-
-Errc code_of(int status) {
-    switch (status) {
-    case 400:
-        return Errc::Invalid;
-    case 401:
-        return Errc::Unauthorized;
-    case 403:
-        return Errc::Forbidden;
-    case 404:
-        return Errc::NotFound;
-    case 409:
-        return Errc::Conflict;
-    case 501:
-        return Errc::Unsupported;
-    case 503:
-        return Errc::Unavailable;
-    default:
-        return Errc::Internal;
-    }
-}
 
 /// A path with an empty name would mean something else to the daemon.
 Result<void> check_path(std::string_view path) {
@@ -93,7 +73,7 @@ Error error_of(int status, std::string_view body) {
         message = trim((*parsed)["message"].get<std::string>());
     }
     if (message.empty()) { message = fmt::format("{} {}", status, net::reason_phrase(status)); }
-    return Error{code_of(status), "Error response from daemon: " + message};
+    return Error{net::code_of_status(status), "Error response from daemon: " + message};
 }
 
 bool is_unreachable(const Error& error) { return error.message.starts_with(cannot_connect); }

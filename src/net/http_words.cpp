@@ -1,6 +1,7 @@
 #include "net/http.h"
 
 #include "base/text.h"
+#include "net/http_status.h"
 
 namespace shoal::net {
 
@@ -135,6 +136,27 @@ std::string_view reason_phrase(int status) {
         return "Insufficient Storage";
     default:
         return "Status";
+    }
+}
+
+Errc code_of_status(int status) {
+    switch (status) {
+    case 400:
+        return Errc::Invalid;
+    case 401:
+        return Errc::Unauthorized;
+    case 403:
+        return Errc::Forbidden;
+    case 404:
+        return Errc::NotFound;
+    case 409:
+        return Errc::Conflict;
+    case 501:
+        return Errc::Unsupported;
+    case 503:
+        return Errc::Unavailable;
+    default:
+        return Errc::Internal;
     }
 }
 
