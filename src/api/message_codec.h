@@ -84,15 +84,24 @@ void bytes(V& v, const char* name, std::string& field, codec::Empty empty = code
     }
 }
 
+/// Docker reads some words in any case, with '_' for '-', and others letter by letter.
+enum class Case { Exact, Any };
+
+inline bool same_word(std::string_view known, const std::string& text, Case how) {
+    return known == text ||
+           (how == Case::Any && equals_ignore_case(known, replace_all(text, "_", "-")));
+}
+
 /// "" reads as `absent`.
 template <class V, class E, class Set> void word(V& v, const char* name, const Words<E>& words,
-                                                 E current, E absent, codec::Empty empty, Set set) {
+                                                 E current, E absent, codec::Empty empty, Case how,
+                                                 Set set) {
     if constexpr (V::reading) {
         std::string text;
         v(name, text, empty);
         if (text.empty()) { return set(absent); }
         for (const auto& known : words) {
-            if (known.text == text) { return set(known.value); }
+            if (same_word(known.text, text, how)) { return set(known.value); }
         }
         v.fail(name, "invalid value " + go_quote(text));
     } else {
@@ -196,6 +205,11 @@ template <class T> Json json_of(T message) { return member::write_from(message);
                                 [&](auto given) { (m).set_##field(std::move(given)); })
 #define MESSAGE_WORD(v, m, name, field, words, absent, empty)                                      \
     ::shoal::api::member::word(v, name, words, (m).field(), absent, ::shoal::codec::empty,         \
+                               ::shoal::api::member::Case::Exact,                                  \
+                               [&](auto given) { (m).set_##field(given); })
+#define MESSAGE_WORD_ANY_CASE(v, m, name, field, words, absent, empty)                             \
+    ::shoal::api::member::word(v, name, words, (m).field(), absent, ::shoal::codec::empty,         \
+                               ::shoal::api::member::Case::Any,                                    \
                                [&](auto given) { (m).set_##field(given); })
 #define MESSAGE_PART(v, m, name, field)                                                            \
     ::shoal::api::member::message(v, name, (m).has_##field(), [&] { return (m).mutable_##field(); })

@@ -16,8 +16,9 @@ const Words<NodeSpec::Availability> availabilities{
 
 template <class V> void describe(V& v, NodeSpec& n) {
     describe(v, *n.mutable_annotations());
-    MESSAGE_WORD(v, n, "Role", desired_role, node_roles, WORKER, omit);
-    MESSAGE_WORD(v, n, "Availability", availability, availabilities, NodeSpec::ACTIVE, omit);
+    MESSAGE_WORD_ANY_CASE(v, n, "Role", desired_role, node_roles, WORKER, omit);
+    MESSAGE_WORD_ANY_CASE(v, n, "Availability", availability, availabilities, NodeSpec::ACTIVE,
+                          omit);
 }
 template <class V> void describe(V& v, PluginDescription& p) {
     MESSAGE_VALUE(v, p, "Type", type, omit);

@@ -40,8 +40,8 @@ template <class V> void describe(V& v, Platform& p) {
 
 // Mounts.
 template <class V> void describe(V& v, Mount::BindOptions& o) {
-    MESSAGE_WORD(v, o, "Propagation", propagation, propagations, Mount::BindOptions::RPRIVATE,
-                 omit);
+    MESSAGE_WORD_ANY_CASE(v, o, "Propagation", propagation, propagations,
+                          Mount::BindOptions::RPRIVATE, omit);
     MESSAGE_VALUE(v, o, "NonRecursive", nonrecursive, omit);
     MESSAGE_VALUE(v, o, "CreateMountpoint", createmountpoint, omit);
     MESSAGE_VALUE(v, o, "ReadOnlyNonRecursive", readonlynonrecursive, omit);
@@ -74,14 +74,16 @@ template <class V> void describe(V& v, Mount::TmpfsOptions& o) {
     describe_tmpfs_options(v, o);
 }
 template <class V> void describe(V& v, Mount& m) {
-    MESSAGE_WORD(v, m, "Type", type, mount_types, Mount::BIND, omit);
+    MESSAGE_WORD_ANY_CASE(v, m, "Type", type, mount_types, Mount::BIND, omit);
     MESSAGE_VALUE(v, m, "Source", source, omit);
     MESSAGE_VALUE(v, m, "Target", target, omit);
     MESSAGE_VALUE(v, m, "ReadOnly", readonly, omit);
     if constexpr (V::reading) {
-        MESSAGE_WORD(v, m, "Consistency", consistency, mount_consistencies, Mount::DEFAULT, omit);
+        MESSAGE_WORD_ANY_CASE(v, m, "Consistency", consistency, mount_consistencies, Mount::DEFAULT,
+                              omit);
     } else if (m.consistency() != Mount::DEFAULT) {
-        MESSAGE_WORD(v, m, "Consistency", consistency, mount_consistencies, Mount::DEFAULT, omit);
+        MESSAGE_WORD_ANY_CASE(v, m, "Consistency", consistency, mount_consistencies, Mount::DEFAULT,
+                              omit);
     }
     MESSAGE_PART(v, m, "BindOptions", bind_options);
     MESSAGE_PART(v, m, "VolumeOptions", volume_options);
@@ -178,7 +180,8 @@ template <class V> void describe(V& v, ContainerSpec& c) {
     MESSAGE_PART(v, c, "DNSConfig", dns_config);
     member::list(v, "Secrets", *c.mutable_secrets());
     member::list(v, "Configs", *c.mutable_configs());
-    MESSAGE_WORD(v, c, "Isolation", isolation, isolations, ContainerSpec::ISOLATION_DEFAULT, omit);
+    MESSAGE_WORD_ANY_CASE(v, c, "Isolation", isolation, isolations,
+                          ContainerSpec::ISOLATION_DEFAULT, omit);
     member::labels(v, "Sysctls", *c.mutable_sysctls());
     member::texts(v, "CapabilityAdd", *c.mutable_capability_add());
     member::texts(v, "CapabilityDrop", *c.mutable_capability_drop());
@@ -234,7 +237,8 @@ template <class V> void describe(V& v, TaskResources& r) {
 
 // Tasks.
 template <class V> void describe(V& v, RestartPolicy& p) {
-    MESSAGE_WORD(v, p, "Condition", condition, restart_conditions, RestartPolicy::ANY, omit);
+    MESSAGE_WORD_ANY_CASE(v, p, "Condition", condition, restart_conditions, RestartPolicy::ANY,
+                          omit);
     MESSAGE_DURATION(v, p, "Delay", delay, keep);
     MESSAGE_VALUE(v, p, "MaxAttempts", max_attempts, keep);
     MESSAGE_DURATION(v, p, "Window", window, keep);
@@ -308,13 +312,14 @@ template <class V> void describe(V& v, UpdateConfig& u) {
 }
 template <class V> void describe(V& v, PortConfig& p) {
     MESSAGE_VALUE(v, p, "Name", name, omit);
-    MESSAGE_WORD(v, p, "Protocol", protocol, port_protocols, PortConfig::TCP, omit);
+    MESSAGE_WORD_ANY_CASE(v, p, "Protocol", protocol, port_protocols, PortConfig::TCP, omit);
     MESSAGE_VALUE(v, p, "TargetPort", target_port, omit);
     MESSAGE_VALUE(v, p, "PublishedPort", published_port, omit);
-    MESSAGE_WORD(v, p, "PublishMode", publish_mode, publish_modes, PortConfig::INGRESS, omit);
+    MESSAGE_WORD_ANY_CASE(v, p, "PublishMode", publish_mode, publish_modes, PortConfig::INGRESS,
+                          omit);
 }
 template <class V> void describe(V& v, EndpointSpec& e) {
-    MESSAGE_WORD(v, e, "Mode", mode, resolution_modes, EndpointSpec::VIP, omit);
+    MESSAGE_WORD_ANY_CASE(v, e, "Mode", mode, resolution_modes, EndpointSpec::VIP, omit);
     member::list(v, "Ports", *e.mutable_ports());
 }
 

@@ -314,6 +314,49 @@ struct CountTest : testing::Test {
     }
 };
 
+/// The specification with one member of the task, or the error.
+Result<pb::ServiceSpec> spec_with(const std::string& task, const std::string& rest = "") {
+    const auto text = R"({"Name":"a","TaskTemplate":{)" + task + "}" + rest + "}";
+    auto parsed = parse_service_request(*parse_json(text), 151);
+    if (!parsed) { return std::move(parsed).error(); }
+    return parsed->spec;
+}
+
+TEST(ServiceWords, some_are_read_in_any_case_as_docker_does) {
+    for (const char* word : {"on-failure", "On-Failure", "ON_FAILURE"}) {
+        const auto spec =
+            spec_with(R"("RestartPolicy":{"Condition":")" + std::string(word) + R"("})");
+        ASSERT_TRUE(spec) << word << ": " << spec.error().message;
+        EXPECT_EQ(spec->task().restart().condition(), pb::RestartPolicy::ON_FAILURE);
+    }
+    const auto mounted =
+        spec_with(R"("ContainerSpec":{"Image":"a","Mounts":[{"Type":"VOLUME","Target":"/d"}]})");
+    ASSERT_TRUE(mounted);
+    EXPECT_EQ(mounted->task().container().mounts(0).type(), pb::Mount::VOLUME);
+    const auto ports = spec_with(
+        "",
+        R"(,"EndpointSpec":{"Mode":"DNSRR","Ports":[{"Protocol":"UDP","PublishMode":"Host"}]})");
+    ASSERT_TRUE(ports);
+    EXPECT_EQ(ports->endpoint().mode(), pb::EndpointSpec::DNSRR);
+    EXPECT_EQ(ports->endpoint().ports(0).protocol(), pb::PortConfig::UDP);
+    EXPECT_EQ(ports->endpoint().ports(0).publish_mode(), pb::PortConfig::HOST);
+}
+
+TEST(ServiceWords, others_are_read_letter_by_letter_and_unknown_ones_named) {
+    const auto refused = [](const std::string& task, const std::string& rest = "") {
+        const auto spec = spec_with(task, rest);
+        return spec ? std::string() : spec.error().message;
+    };
+    EXPECT_NE(refused("", R"(,"UpdateConfig":{"FailureAction":"Pause"})").find("\"Pause\""),
+              std::string::npos);
+    EXPECT_NE(refused("", R"(,"UpdateConfig":{"Order":"START-FIRST"})").find("\"START-FIRST\""),
+              std::string::npos);
+    EXPECT_NE(refused(R"("RestartPolicy":{"Condition":"sometimes"})").find("\"sometimes\""),
+              std::string::npos);
+    EXPECT_NE(refused("", R"(,"EndpointSpec":{"Mode":"vips"})").find("\"vips\""),
+              std::string::npos);
+}
+
 TEST_F(CountTest, replicas_are_what_is_asked_for_and_what_runs) {
     service.mutable_spec()->mutable_replicated()->set_replicas(4);
     add("1", "up", pb::RUNNING, pb::RUNNING);

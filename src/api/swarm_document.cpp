@@ -121,7 +121,7 @@ Result<void> read_object(const Json& body, auto describe_members) {
 
 void read_availability(codec::Reader& v, pb::NodeSpec::Availability& availability) {
     member::word(v, "Availability", availabilities, availability, pb::NodeSpec::ACTIVE, codec::omit,
-                 [&](auto given) { availability = given; });
+                 member::Case::Any, [&](auto given) { availability = given; });
 }
 
 pb::ClusterSpec with_defaults(const pb::ClusterSpec& base) {
