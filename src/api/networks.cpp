@@ -237,8 +237,10 @@ Result<pb::NetworkSpec> swarm_network_spec(const CreateRequest& body) {
 net::Task<Result<void>> create_swarm_network(Call& call, Json body, CreateRequest wish) {
     auto manager = check_manager(standing_of(call));
     if (!manager) { co_return Error{Errc::Forbidden, manager.error().message}; }
+    // Names of this machine's own networks are its users' business, not that of whoever passes a
+    // request on to the leader; names in the swarm are looked at in the transaction.
     const auto local = call.engine.networks.find(wish.name);
-    if (local && local->name == wish.name) {
+    if (!is_forwarded(call) && local && local->name == wish.name) {
         co_return conflict("network with name " + wish.name + " already exists");
     }
     CO_TRY_LET(spec, swarm_network_spec(wish));

@@ -8,6 +8,7 @@
 #include "engine/names.h"
 #include "swarm/manager/control/find.h"
 #include "swarm/orchestrator/rebalance.h"
+#include "swarm/scheduler/scheduler.h"
 
 namespace shoal::api {
 namespace {
@@ -174,7 +175,12 @@ Result<std::vector<swarm::Move>> rebalance_in(swarm::Tx& tx, const std::string& 
         return invalid("only replicated services can be rebalanced, and " +
                        service->spec().annotations().name() + " is none");
     }
-    auto moves = swarm::plan_whole_rebalance(tx.store(), service->id(), {});
+    swarm::Scheduler scheduler; // the filters that the moves will be asked when they are made
+    scheduler.rebuild(tx.store());
+    const swarm::FitsNode fits = [&scheduler](const pb::Task& task, const pb::Node& node) {
+        return scheduler.fits(task, node);
+    };
+    auto moves = swarm::plan_whole_rebalance(tx.store(), service->id(), fits);
     if (how == Rebalance::Begin && !moves.empty()) { swarm::request_rebalance(tx, *service); }
     return moves;
 }

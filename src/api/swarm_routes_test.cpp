@@ -419,6 +419,16 @@ TEST_F(SwarmRoutesTest, a_follower_removes_networks_through_the_leader) {
     EXPECT_EQ(face.forwarded.back().target, "/networks/create");
 }
 
+TEST_F(SwarmRoutesTest, networks_of_the_leaders_own_are_no_matter_to_a_request_that_was_passed_on) {
+    face.become_manager();
+    ASSERT_EQ(ask("POST", "/networks/create", R"({"Name":"mine","ConfigOnly":true})").status, 201);
+    const std::string wish = R"({"Name":"mine","Driver":"overlay"})";
+    EXPECT_EQ(ask("POST", "/networks/create", wish).status, 409);
+    EXPECT_EQ(ask("POST", "/networks/create", wish, {{"X-Shoal-Forwarded", "1"}}).status, 201);
+    const auto again = ask("POST", "/networks/create", wish, {{"X-Shoal-Forwarded", "1"}});
+    EXPECT_EQ(again.message(), "network with name mine already exists");
+}
+
 TEST_F(SwarmRoutesTest, a_service_is_rebalanced_or_only_said_how) {
     face.become_manager();
     face.node("n1", "alpha");
@@ -440,6 +450,25 @@ TEST_F(SwarmRoutesTest, a_service_is_rebalanced_or_only_said_how) {
     EXPECT_EQ(ask("POST", "/shoal/services/web/rebalance").json()["Moves"].size(), 2u);
     EXPECT_EQ(requested(), pb::Rebalance::REQUESTED);
     EXPECT_EQ(ask("POST", "/shoal/services/none/rebalance").status, 404);
+}
+
+TEST_F(SwarmRoutesTest, a_rebalance_plans_only_what_the_scheduler_would_do) {
+    face.become_manager();
+    auto small = face.node("n2", "beta");
+    small.mutable_description()->mutable_resources()->set_memory_bytes(10);
+    face.put(small);
+    face.node("n1", "alpha");
+    auto service = face.service("s1", "web");
+    service.mutable_spec()->mutable_replicated()->set_replicas(4);
+    face.put(service);
+    for (int slot = 1; slot <= 4; ++slot) {
+        auto task = face.task("t" + std::to_string(slot), service, slot, "n1");
+        auto& wanted = *task.mutable_spec()->mutable_resources()->mutable_reservations();
+        wanted.set_memory_bytes(1000);
+        face.put(task);
+    }
+    const auto moves = ask("POST", "/shoal/services/web/rebalance").json()["Moves"];
+    EXPECT_TRUE(moves.empty()) << moves.dump();
 }
 
 TEST_F(SwarmRoutesTest, info_shows_the_cluster) {
