@@ -1,6 +1,8 @@
 #include "api/swarm_info.h"
 
 #include "api/swarm_document.h"
+#include "base/text.h"
+#include "swarm/ca/rotation.h"
 
 namespace shoal::api {
 namespace {
@@ -54,6 +56,12 @@ std::vector<std::string> swarm_warnings(const Standing& standing, const Store* s
     }
     if (!standing.trouble.empty()) {
         all.push_back("WARNING: this manager's store: " + standing.trouble);
+    }
+    if (const auto silent = swarm::silent_in_rotation(*store); !silent.empty()) {
+        all.push_back("WARNING: the rotation of the root certificate waits for nodes that do not "
+                      "answer: " +
+                      join(silent, ", ") +
+                      ". They have to come back, or be removed (docker node rm --force).");
     }
     return all;
 }

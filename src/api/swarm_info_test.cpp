@@ -69,5 +69,21 @@ TEST_F(SwarmInfoTest, two_managers_and_a_full_store_are_warned_of) {
     EXPECT_EQ(swarm_warnings(standing, &store).size(), 1u);
 }
 
+TEST_F(SwarmInfoTest, nodes_that_a_rotation_of_the_root_waits_for_are_named) {
+    cluster();
+    node("n1", "alpha", pb::MANAGER);
+    auto lost = node("n2", "beta", pb::WORKER);
+    lost.mutable_status()->set_state(pb::NodeStatus::DOWN);
+    put(lost);
+    EXPECT_TRUE(swarm_warnings(manager(), &store).empty());
+    auto rotating = *store.cluster();
+    rotating.mutable_root_ca()->mutable_root_rotation()->set_ca_cert("next");
+    rotating.mutable_root_ca()->mutable_root_rotation()->set_cross_signed_ca_cert("crossed");
+    put(rotating);
+    const auto warnings = swarm_warnings(manager(), &store);
+    ASSERT_EQ(warnings.size(), 1u);
+    EXPECT_NE(warnings[0].find("waits for nodes that do not answer: beta."), std::string::npos);
+}
+
 } // namespace
 } // namespace shoal::api
