@@ -163,8 +163,31 @@ PRIVILEGES = [
 ]
 
 
+@pytest.fixture
+def lenient(swarm):
+    """The policy lets services be less confined than usual."""
+    api = swarm.first.api
+
+    def allow(privileged):
+        now = api.get("/swarm")
+        api.post("/swarm/update", {**now["Spec"], "Policy": {"AllowPrivileged": privileged}}, version=now["Version"]["Index"])
+
+    allow(True)
+    yield swarm
+    allow(False)
+
+
+@pytest.mark.shoal_only("the policy is ours")
+@pytest.mark.parametrize("privileges", [{"Seccomp": {"Mode": "unconfined"}}, {"AppArmor": {"Mode": "disabled"}}], ids=["Seccomp", "AppArmor"])
+def test_less_confinement_is_a_matter_of_policy(swarm, privileges):
+    spec = {"Name": "o", "TaskTemplate": {"ContainerSpec": {"Image": "busybox", "Privileges": privileges}}}
+    refused = swarm.first.api.raw("POST", "/services/create", spec)
+    assert refused.status == 403 and "by the policy of this swarm" in refused.message
+
+
 @pytest.mark.parametrize("privileges, check", PRIVILEGES, ids=[next(iter(row[0])) for row in PRIVILEGES])
-def test_privileges_reach_the_container(swarm, privileges, check):
+def test_privileges_reach_the_container(lenient, privileges, check):
+    swarm = lenient
     container = {"Image": "busybox", "Command": ["sleep", "100000"], "StopGracePeriod": NS // 2, "Privileges": privileges}
     swarm.first.api.post("/services/create", {"Name": "o", "TaskTemplate": {"ContainerSpec": container}})
     task = swarm.until_running("o", 1)[0]
