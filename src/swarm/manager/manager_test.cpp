@@ -82,7 +82,6 @@ TEST_F(ManagerTable, says_who_may_call_what) {
         {"/docker.swarmkit.v1.Health/Check", "managers, anywhere"},
         {"/shoal.swarm.v1.Managers/JoinStore", "managers, leader"},
         {"/shoal.swarm.v1.Managers/PromoteMember", "managers, leader"},
-        {"/shoal.swarm.v1.Managers/LeaveStore", "managers, leader"},
         {"/shoal.swarm.v1.Managers/Tunnel", "managers, leader"},
     };
     std::map<std::string, std::string> found;

@@ -157,14 +157,4 @@ net::Task<Result<mpb::MemberResponse>> Membership::promote(mpb::MemberRequest as
     co_return mpb::MemberResponse();
 }
 
-net::Task<Result<mpb::MemberResponse>> Membership::leave(mpb::MemberRequest asked, Caller caller,
-                                                         net::Until until) {
-    const auto node = store_.get<pb::Node>(caller.node_id);
-    if (!node || node->manager_status().store_member_id() != asked.member_id()) {
-        co_return Error{Errc::Forbidden, "that member belongs to another manager"};
-    }
-    CO_TRY(co_await log_.remove(asked.member_id(), until));
-    co_return mpb::MemberResponse();
-}
-
 } // namespace shoal::swarm

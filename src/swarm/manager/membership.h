@@ -34,9 +34,6 @@ class Membership {
     /// Unavailable: not caught up yet, ask again.
     net::Task<Result<mpb::MemberResponse>> promote(mpb::MemberRequest asked, Caller caller,
                                                    net::Until until);
-    /// The caller's own member only.
-    net::Task<Result<mpb::MemberResponse>> leave(mpb::MemberRequest asked, Caller caller,
-                                                 net::Until until);
 
   private:
     Result<NodePtr> manager_node(const std::string& node_id) const;

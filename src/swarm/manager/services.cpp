@@ -27,10 +27,6 @@ void Manager::add_services() {
         return membership_.promote(std::move(asked), std::move(caller), until);
     };
     server_.add_unary(method_promote, Allowed::Managers, Where::Leader, std::move(promote));
-    MemberHandler leave = [this](mpb::MemberRequest asked, Caller caller, net::Until until) {
-        return membership_.leave(std::move(asked), std::move(caller), until);
-    };
-    server_.add_unary(method_leave, Allowed::Managers, Where::Leader, std::move(leave));
     server_.add(method_tunnel, Allowed::Managers, Where::Leader,
                 [this](net::GrpcCall& call, const Caller& caller, net::Until until) {
                     return take_tunnel(&call, caller, until);

@@ -13,7 +13,7 @@ namespace pb = docker::swarmkit::v1;
 constexpr auto beat = "/docker.swarmkit.v1.Dispatcher/Heartbeat";
 constexpr auto tasks = "/docker.swarmkit.v1.Dispatcher/Tasks";
 constexpr auto open_to_all = "/docker.swarmkit.v1.NodeCA/IssueNodeCertificate";
-constexpr auto secret = "/shoal.swarm.v1.Managers/LeaveStore";
+constexpr auto secret = "/shoal.swarm.v1.Managers/PromoteMember";
 
 /// One manager with its server; connections to it are pipes.
 struct Manager : LeaderRoute, Transport {

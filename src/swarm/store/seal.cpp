@@ -9,7 +9,6 @@ constexpr char value_format = 1;
 constexpr char keys_format = 1;
 constexpr std::size_t id_bytes = 4;
 constexpr std::size_t head_bytes = 1 + id_bytes;
-constexpr std::size_t name_hash_bytes = 16;
 constexpr std::size_t keys_max = 1000;
 
 std::string text_of(std::uint32_t number) {
@@ -52,7 +51,7 @@ Result<void> check_sealed(std::string_view sealed) {
 DataKeys DataKeys::make(Random& random) {
     DataKeys keys;
     keys.rotate(random);
-    keys.name_key_ = SecretKey::of(hmac_sha256(keys.keys_.begin()->second, "shoal: names"));
+    keys.unused_ = SecretKey::make(random);
     return keys;
 }
 
@@ -67,7 +66,7 @@ void DataKeys::forget_old() { keys_.erase(keys_.begin(), std::prev(keys_.end()))
 
 std::string DataKeys::encode() const {
     std::string out(1, keys_format);
-    out += name_key_.view();
+    out += unused_.view();
     for (const auto& [id, key] : keys_) {
         out += text_of(id);
         out += key.view();
@@ -85,7 +84,7 @@ Result<DataKeys> DataKeys::decode(std::string_view bytes) {
         return invalid("data keys: wrong length");
     }
     DataKeys keys;
-    keys.name_key_ = SecretKey::of(bytes.substr(0, SecretKey::size));
+    keys.unused_ = SecretKey::of(bytes.substr(0, SecretKey::size));
     for (bytes.remove_prefix(SecretKey::size); !bytes.empty(); bytes.remove_prefix(each)) {
         const auto added = keys.keys_.emplace(
             number_in(bytes), SecretKey::of(bytes.substr(id_bytes, SecretKey::size)));
@@ -115,11 +114,6 @@ Result<std::string> DataKeys::open(std::string_view log_key, std::string_view se
     return aead_open(key->second, sealed.substr(head_bytes, aead_nonce_bytes),
                      associated_with(head, log_key), sealed.substr(head_bytes + aead_nonce_bytes))
         .with(log_key);
-}
-
-std::string DataKeys::name_hash(std::string_view name) const {
-    const auto hash = hmac_sha256(name_key_, name);
-    return to_hex(std::span(reinterpret_cast<const std::uint8_t*>(hash.data()), name_hash_bytes));
 }
 
 bool DataKeys::is_stale(std::string_view sealed) const {

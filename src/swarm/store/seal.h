@@ -27,10 +27,6 @@ class DataKeys {
     /// among these.
     Result<std::string> open(std::string_view log_key, std::string_view sealed) const;
 
-    /// For names as parts of keys: tells equal names, and nothing else about them. It stays the
-    /// same through rotations. 32 hexadecimal digits.
-    std::string name_hash(std::string_view name) const;
-
     /// Adds a key, which seals from now on; the older ones still open. Gives its id.
     std::uint32_t rotate(Random& random);
     /// Whether it was sealed with an older key, so that rotation has to write it anew.
@@ -44,7 +40,7 @@ class DataKeys {
   private:
     DataKeys() = default;
     std::map<std::uint32_t, SecretKey> keys_; ///< never empty
-    SecretKey name_key_;
+    SecretKey unused_;                        ///< its place is in the written form, format 1
 };
 
 } // namespace shoal::swarm

@@ -78,16 +78,6 @@ TEST_F(Sealing, rotation_seals_with_the_new_key_and_still_opens_with_the_old_one
     EXPECT_EQ(*keys.open("/k", after), "v");
 }
 
-TEST_F(Sealing, hashes_of_names_stay_through_rotation_and_differ_between_clusters) {
-    const auto hash = keys.name_hash("web");
-    EXPECT_EQ(hash.size(), 32u);
-    EXPECT_NE(hash, keys.name_hash("web2"));
-    keys.rotate(random);
-    keys.forget_old();
-    EXPECT_EQ(keys.name_hash("web"), hash);
-    EXPECT_NE(DataKeys::make(random).name_hash("web"), hash);
-}
-
 TEST_F(Sealing, keys_survive_being_written_down) {
     keys.rotate(random);
     const auto bytes = keys.encode();
