@@ -111,17 +111,17 @@ Result<std::string> only_address(const std::vector<LocalAddress>& here) {
     auto usable = usable_addresses(here, false);
     if (usable.empty()) { usable = usable_addresses(here, true); }
     if (usable.size() == 1) { return usable.begin()->first; }
-    if (usable.empty()) {
-        return invalid("could not find the system's IP address - specify one with "
-                       "--advertise-addr");
-    }
-    std::vector<std::string> words;
-    for (const auto& [address, interface] : usable) {
-        words.push_back(address + " on " + interface);
-    }
+    // The command lines say how to specify one.
+    if (usable.empty()) { return invalid("could not find the system's IP address"); }
+    const auto& [first, first_on] = *usable.begin();
+    const auto& [second, second_on] = *std::next(usable.begin());
+    const std::string where = first_on == second_on
+                                  ? "interface " + first_on + " (" + first + " and " + second + ")"
+                                  : "different interfaces (" + first + " on " + first_on + " and " +
+                                        second + " on " + second_on + ")";
     return invalid("could not choose an IP address to advertise since this system has multiple "
-                   "addresses (" +
-                   join(words, " and ") + ") - specify one with --advertise-addr");
+                   "addresses on " +
+                   where);
 }
 
 /// A bridge of an engine, or a port of any. Other bridges may well be how the machine is reached.

@@ -23,8 +23,12 @@ TEST(Addresses, the_only_address_is_advertised) {
 }
 
 TEST(Addresses, among_several_the_user_has_to_choose) {
-    EXPECT_TRUE(advertised("", "", two_cards).find("specify one with --advertise-addr") !=
-                std::string::npos);
+    EXPECT_EQ(advertised("", "", two_cards),
+              "error: could not choose an IP address to advertise since this system has multiple "
+              "addresses on different interfaces (10.0.0.5 on eth0 and 10.1.0.5 on eth1)");
+    EXPECT_EQ(advertised("", "", {{"eth0", "10.0.0.5", true}, {"eth0", "10.0.0.6", true}}),
+              "error: could not choose an IP address to advertise since this system has multiple "
+              "addresses on interface eth0 (10.0.0.5 and 10.0.0.6)");
     EXPECT_EQ(advertised("", "eth1", two_cards), "10.1.0.5:2377");
     EXPECT_EQ(advertised("", "10.1.0.5:9999", two_cards), "10.1.0.5:9999");
     EXPECT_EQ(advertised("10.0.0.5:4000", "", two_cards), "10.0.0.5:4000");
