@@ -1,7 +1,7 @@
 #include "swarm/manager/control/cluster_addresses.h"
 
 #include "base/text.h"
-#include "network/address.h"
+#include "swarm/model/constraints.h"
 
 #include <fmt/format.h>
 
@@ -11,31 +11,35 @@ namespace {
 constexpr std::uint32_t ordinary_subnet_size = 24;
 constexpr std::string_view ordinary_pool = "10.0.0.0/8";
 
-Result<network::Subnet> read_pool(const std::string& text) {
-    const auto pool = network::Subnet::parse(text);
-    if (!pool) {
+Result<AddressRange> read_pool(const std::string& text) {
+    const auto pool = parse_address_range(text);
+    if (!pool || text.find('/') == std::string::npos) {
         return invalid(
             fmt::format("invalid base pool {}: invalid CIDR address: {}", go_quote(text), text));
     }
-    if (pool->family() != network::Family::V4) {
+    if (pool->length != 32) {
         return invalid(fmt::format("invalid base pool {}: address pools of a swarm are of IPv4",
                                    go_quote(text)));
     }
     return *pool;
 }
 
+bool overlap(const AddressRange& a, const AddressRange& b) {
+    return a.prefix <= b.prefix ? a.contains(b) : b.contains(a);
+}
+
 Result<void> check_pools(const std::vector<std::string>& texts, std::uint32_t size) {
-    std::vector<network::Subnet> pools;
+    std::vector<AddressRange> pools;
     for (const auto& text : texts) {
         TRY_LET(pool, read_pool(text));
-        if (static_cast<int>(size) < pool.bits()) {
+        if (size < pool.prefix) {
             return invalid(fmt::format("invalid CIDR: {}. Subnet size is too small for pool: {}",
                                        go_quote(text), size));
         }
-        for (const auto& other : pools) {
-            if (other.overlaps(pool)) {
+        for (std::size_t i = 0; i < pools.size(); ++i) {
+            if (overlap(pools[i], pool)) {
                 return invalid(fmt::format("invalid base pool {}: it overlaps with {}",
-                                           go_quote(text), other.text()));
+                                           go_quote(text), texts[i]));
             }
         }
         pools.push_back(pool);

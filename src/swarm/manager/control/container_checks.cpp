@@ -2,8 +2,8 @@
 #include "swarm/manager/control/service_checks.h"
 
 #include "base/text.h"
-#include "network/address.h"
 #include "oci/reference.h"
+#include "swarm/model/constraints.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -181,7 +181,9 @@ Result<void> check_hosts(const pb::ContainerSpec& container) {
             return invalid("ContainerSpec: Hosts: " + go_quote(entry) +
                            " is not an address with names");
         }
-        if (words[0] != "host-gateway" && !network::Ip::parse(words[0])) {
+        const bool address =
+            words[0].find('/') == std::string::npos && parse_address_range(words[0]);
+        if (words[0] != "host-gateway" && !address) {
             return invalid("ContainerSpec: Hosts: invalid IP address in " + go_quote(entry));
         }
         for (std::size_t i = 1; i < words.size(); ++i) {
