@@ -86,6 +86,20 @@ Mutation wish(std::string id, pb::NodeRole role) {
     };
 }
 
+net::Task<void> founded(MemberLife* test, bool* done) {
+    const bool formed = co_await form(test->world.get(), 1);
+    EXPECT_TRUE(formed);
+    EXPECT_TRUE(test->is_ready(0));
+    *done = true;
+}
+
+TEST_F(MemberLife, a_cluster_is_made_when_its_first_node_is_ready) {
+    make(1);
+    bool done = false;
+    net::run_task(world->loop, founded(this, &done));
+    EXPECT_TRUE(done);
+}
+
 net::Task<void> worker_sleeps(MemberLife* test, bool* done) {
     World* const world = test->world.get();
     const bool formed = co_await form(world, 1);
@@ -245,6 +259,7 @@ net::Task<void> forced(MemberLife* test, bool* done) {
     EXPECT_TRUE(made) << made.error().message;
     if (!made) { co_return; }
     EXPECT_EQ(world->at(0).member->state(), MemberState::Active);
+    EXPECT_TRUE(test->is_ready(0));
     const auto after = world->at(0).member->manager()->store().cluster();
     EXPECT_EQ(after->root_ca().ca_cert(), before->root_ca().ca_cert());
     EXPECT_EQ(after->root_ca().join_tokens().worker(), before->root_ca().join_tokens().worker());

@@ -140,6 +140,8 @@ class Member {
     net::Task<Result<void>> force_new_cluster(MemberInit request, net::Until until);
     net::Task<Result<std::string>> own_member_id(net::Until until);
     net::Task<Result<void>> move_own_member(std::string member_id, net::Until until);
+    bool is_ready() const;
+    net::Task<void> wait_to_be_ready(net::Until until);
     net::Task<Result<void>> submit_when_leading(Mutation mutation, net::Until until);
     net::Task<Result<void>> enter_cluster(MemberJoin request, net::Until until);
     net::Task<void> join_in_background(MemberJoin request);

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::chrono::milliseconds look_pause(20);
 constexpr std::chrono::seconds lead_limit(30);
+constexpr std::chrono::seconds ready_limit(20);
 constexpr std::chrono::milliseconds arrive_look(20);
 
 constexpr auto already_member =
@@ -158,6 +159,7 @@ net::Task<Result<void>> Member::begin_alone(Founding founding, net::Until until)
     plan_next_renewal();
     start_agent();
     set_state(MemberState::Active);
+    co_await wait_to_be_ready(until);
     co_return ok();
 }
 
@@ -217,6 +219,23 @@ net::Task<Result<std::string>> Member::own_member_id(net::Until until) {
     }
 }
 
+bool Member::is_ready() const {
+    if (!manager_ || !agent_ || !agent_->state().in_session) { return false; }
+    const auto self = manager_->store().get<pb::Node>(saved_.node_id);
+    return self && self->status().state() == pb::NodeStatus::READY;
+}
+
+/// Who is answered finds a node that takes tasks. A manager in whose cluster this takes long is one
+/// all the same.
+net::Task<void> Member::wait_to_be_ready(net::Until until) {
+    const net::Until limit = until.no_later_than(seams_.loop.in(ready_limit));
+    while (state_ == MemberState::Active && !is_ready()) {
+        const net::Wake wake =
+            co_await net::sleep(seams_.loop, limit.no_later_than(seams_.loop.in(look_pause)));
+        if (wake == net::Wake::Cancelled || seams_.loop.now() >= limit.deadline.at()) { co_return; }
+    }
+}
+
 bool Member::may_be_forced() const {
     return credentials_ && certificate_role() == Role::Manager && seams_.log_host.has_data();
 }
@@ -268,6 +287,7 @@ net::Task<Result<void>> Member::force_new_cluster(MemberInit request, net::Until
     plan_next_renewal();
     start_agent();
     set_state(MemberState::Active);
+    co_await wait_to_be_ready(until);
     co_return ok();
 }
 
