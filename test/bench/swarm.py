@@ -31,7 +31,7 @@ ROWS = {
     "swarm_update": (f"forced update of {UPDATED} tasks, {AT_ONCE} at a time, until all run", "s", 4, True),
     "swarm_leader": ("power cut of the leader until the next update is accepted", "s", 1, True),
     "swarm_node": (f"power cut of a node until its tasks (of {SPREAD}) run elsewhere", "s", 3, True),
-    "swarm_idle": ("memory of an idle manager with its log (PSS)", "MiB", None, True),
+    "swarm_idle": ("memory of an idle manager with its log (PSS)", "MiB", 60, True),
 }
 PROGRAMS = ("shoald", "shoal-shim", "etcd", "dockerd", "containerd")
 
