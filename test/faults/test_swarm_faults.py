@@ -499,7 +499,7 @@ def test_the_disk_of_a_manager_is_full(swarm):
     secret = "x" * 400000
     for i in range(20):  # more than what was left in files that were there
         m = rest[i % 2]
-        m.until(lambda m=m, i=i: m.docker("secret", "create", f"s{i}", "-", input=secret).code == 0 or
+        m.until(lambda m=m, i=i: m.docker("secret", "create", f"s{i}", "-", input=secret, ok=None, timeout=LONG_WAIT).code == 0 or
                 any(x["Spec"]["Name"] == f"s{i}" for x in m.api.get("/secrets")), LONG_WAIT, "a write by a manager that has room")
     until_updated(rest[0], "w", "full")
     assert victim.api.raw("GET", "/_ping", timeout=10).status == 200
