@@ -488,7 +488,6 @@ def test_only_manager_with_a_damaged_log_says_so_and_does_not_begin_anew(swarm):
 # --- disks ---
 
 @ours
-@pytest.mark.long  # never seen to pass yet
 def test_the_disk_of_a_manager_is_full(swarm):
     s = swarm(3, 1, disk="400m")
     s.create("w", "--replicas", "4", "--constraint", "node.role==worker")
@@ -510,7 +509,6 @@ def test_the_disk_of_a_manager_is_full(swarm):
 
 
 @ours
-@pytest.mark.long  # never seen to pass yet
 def test_a_full_disk_survives_a_power_cut(swarm):
     s = swarm(3, 0, disk="400m")
     s.create("w")
