@@ -76,8 +76,8 @@ Error no_manager() {
 
 Result<std::unique_ptr<Node>> Node::create(engine::Engine& engine, NodeSettings settings) {
     TRY(os::ensure_directory(settings.directory, 0700));
-    TRY(os::ensure_directory(settings.directory + "/worker", 0700));
-    TRY_LET(memory, swarm::DatabaseTaskMemory::open(settings.directory + "/worker/tasks.db"));
+    auto memory =
+        std::make_unique<swarm::DatabaseTaskMemory>(settings.directory + "/worker/tasks.db");
     return std::unique_ptr<Node>(new Node(engine, std::move(settings), std::move(memory)));
 }
 

@@ -107,11 +107,13 @@ class Swarm:
 
     def until_running(self, service, count, by=None, seconds=WAIT):
         """Exactly so many run and no others shall."""
+        found = []
+
         def check():
-            wanted = self.tasks(service, by, desired_state="running")
-            return len(wanted) == count and all(t["Status"]["State"] == "running" for t in wanted)
+            found[:] = self.tasks(service, by, desired_state="running")
+            return len(found) == count and all(t["Status"]["State"] == "running" for t in found)
         (by or self.first).until(check, seconds, f"{count} running tasks of {service}")
-        return self.running(service, by)
+        return list(found)
 
     def until_task(self, service, check, what, by=None, seconds=WAIT):
         """The first task for which it is true."""

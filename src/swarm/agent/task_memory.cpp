@@ -1,5 +1,9 @@
 #include "swarm/agent/task_memory.h"
 
+#include "os/file.h"
+
+#include <filesystem>
+
 namespace shoal::swarm {
 namespace {
 
@@ -40,36 +44,42 @@ Result<std::vector<pb::Task>> MapTaskMemory::load() {
     return all;
 }
 
-Result<std::unique_ptr<TaskMemory>> DatabaseTaskMemory::open(const std::string& path) {
-    TRY_LET(database, os::Database::open(path));
-    TRY(database.execute("CREATE TABLE IF NOT EXISTS task (id TEXT PRIMARY KEY, body BLOB NOT NULL)"
-                         " WITHOUT ROWID"));
-    return std::unique_ptr<TaskMemory>(new DatabaseTaskMemory(std::move(database)));
+Result<os::Database*> DatabaseTaskMemory::database() {
+    if (database_) { return &*database_; }
+    TRY(os::ensure_directory(std::filesystem::path(path_).parent_path(), 0700));
+    TRY_LET(opened, os::Database::open(path_));
+    TRY(opened.execute("CREATE TABLE IF NOT EXISTS task (id TEXT PRIMARY KEY, body BLOB NOT NULL)"
+                       " WITHOUT ROWID"));
+    database_ = std::move(opened);
+    return &*database_;
 }
 
 Result<void> DatabaseTaskMemory::put(const pb::Task& task) {
+    TRY_LET(held, database());
     const auto bytes = without_credentials(task).SerializeAsString();
-    return database_.query("INSERT INTO task (id, body) VALUES (?1, ?2)"
-                           " ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-                           {task.id(), bytes});
+    return held->query("INSERT INTO task (id, body) VALUES (?1, ?2)"
+                       " ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+                       {task.id(), bytes});
 }
 
 Result<void> DatabaseTaskMemory::remove(const std::string& task_id) {
-    return database_.query("DELETE FROM task WHERE id = ?1", {task_id});
+    TRY_LET(held, database());
+    return held->query("DELETE FROM task WHERE id = ?1", {task_id});
 }
 
 Result<std::vector<pb::Task>> DatabaseTaskMemory::load() {
+    TRY_LET(held, database());
     std::vector<pb::Task> all;
     Result<void> damaged = ok();
-    TRY(database_.query("SELECT id, body FROM task ORDER BY id", {},
-                        [&](const std::vector<std::string_view>& row) {
-                            auto task = read_task(std::string(row[0]), row[1]);
-                            if (task) {
-                                all.push_back(std::move(*task));
-                            } else if (damaged) {
-                                damaged = std::move(task).error();
-                            }
-                        }));
+    TRY(held->query("SELECT id, body FROM task ORDER BY id", {},
+                    [&](const std::vector<std::string_view>& row) {
+                        auto task = read_task(std::string(row[0]), row[1]);
+                        if (task) {
+                            all.push_back(std::move(*task));
+                        } else if (damaged) {
+                            damaged = std::move(task).error();
+                        }
+                    }));
     if (!damaged) { return damaged.error(); }
     return all;
 }

@@ -8,6 +8,7 @@
 #include "os/database.h"
 
 #include <map>
+#include <optional>
 #include <vector>
 
 namespace shoal::swarm {
@@ -36,18 +37,21 @@ class MapTaskMemory final : public TaskMemory {
     bool full = false;                        ///< every put() fails
 };
 
-/// A database of its own. Its rows are one message each.
+/// A database of its own, which is made, with its directory, when it is first used: a machine
+/// outside a swarm has none. Its rows are one message each; one that cannot be read is an error of
+/// load().
 class DatabaseTaskMemory final : public TaskMemory {
   public:
-    /// Creates it if it is not there. A row that cannot be read is an error of load().
-    static Result<std::unique_ptr<TaskMemory>> open(const std::string& path);
+    explicit DatabaseTaskMemory(std::string path) : path_(std::move(path)) {}
     Result<void> put(const pb::Task& task) override;
     Result<void> remove(const std::string& task_id) override;
     Result<std::vector<pb::Task>> load() override;
 
   private:
-    explicit DatabaseTaskMemory(os::Database database) : database_(std::move(database)) {}
-    os::Database database_;
+    Result<os::Database*> database();
+
+    std::string path_;
+    std::optional<os::Database> database_;
 };
 
 } // namespace shoal::swarm
