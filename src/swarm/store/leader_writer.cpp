@@ -21,19 +21,12 @@ bool is_unsure(const Error& error) {
            error.code != Errc::Invalid;
 }
 
-/// Makes the log's revision the object's version, in the object itself: Tx has made it, and until
-/// now none but this writer and its reconcilers have it.
-void stamp(const ObjectPtr& object, std::int64_t revision) {
-    std::visit(
-        [&](const auto& held) {
-            if constexpr (!std::is_same_v<std::decay_t<decltype(held)>, std::monostate>) {
-                using T = std::remove_const_t<typename std::decay_t<decltype(held)>::element_type>;
-                auto& made = const_cast<T&>(*held);
-                made.mutable_meta()->mutable_version()->set_index(
-                    static_cast<std::uint64_t>(revision));
-            }
-        },
-        object);
+/// Makes the log's revision the object's version, in the object itself: until now nobody but this
+/// writer and its reconcilers had it.
+void stamp(Change& change, std::int64_t revision) {
+    if (!change.meta) { return; }
+    change.meta->mutable_version()->set_index(static_cast<std::uint64_t>(revision));
+    change.meta.reset();
 }
 
 } // namespace
@@ -128,7 +121,7 @@ net::Task<Result<void>> LeaderWriter::commit_part(std::vector<Change> part, net:
     for (const Change& change : part) { txn.writes.push_back(encode(change)); }
     auto fence = node_id_ + " " + random_.hex(16);
     CO_TRY_LET(revision, co_await write(std::move(txn), std::move(fence), until));
-    for (const Change& change : part) { stamp(change.after, revision); }
+    for (Change& change : part) { stamp(change, revision); }
     working_.revision = revision;
     replica_.apply(part, revision);
     co_return ok();

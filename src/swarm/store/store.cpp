@@ -106,11 +106,11 @@ ObjectPtr Store::object(Kind kind, std::string_view id) const {
 
 void Store::clear() { *this = Store(); }
 
-void Tx::change(Kind kind, const std::string& id, ObjectPtr after) {
+void Tx::change(Kind kind, const std::string& id, ObjectPtr after, std::shared_ptr<pb::Meta> meta) {
     auto before = store_.object(kind, id);
     if (!exists(before) && !exists(after)) { return; }
     store_.apply(kind, id, after);
-    changes_.push_back({kind, id, std::move(before), std::move(after)});
+    changes_.push_back({kind, id, std::move(before), std::move(after), std::move(meta)});
 }
 
 std::vector<Change> Tx::merged() const {
@@ -123,6 +123,7 @@ std::vector<Change> Tx::merged() const {
             all.push_back(change);
         } else {
             all[place->second].after = change.after;
+            all[place->second].meta = change.meta;
         }
     }
     std::erase_if(all, [](const Change& c) { return !exists(c.before) && !exists(c.after); });

@@ -18,6 +18,8 @@ struct Change {
     std::string id;
     ObjectPtr before; ///< nothing: it is new
     ObjectPtr after;  ///< nothing: it is gone
+    /// Of `after`, for whoever commits it: what may still change. Null in what has been committed.
+    std::shared_ptr<pb::Meta> meta{};
     template <class T> Ptr<T> old_as() const {
         const auto* held = std::get_if<Ptr<T>>(&before);
         return held ? *held : nullptr;
@@ -103,7 +105,8 @@ class Tx {
     void roll_back_to(std::size_t count);
 
   private:
-    void change(Kind kind, const std::string& id, ObjectPtr after);
+    void change(Kind kind, const std::string& id, ObjectPtr after,
+                std::shared_ptr<pb::Meta> meta = nullptr);
 
     Store& store_;
     Instant now_;
@@ -121,8 +124,9 @@ template <class T> Ptr<T> Tx::put(T object) {
         *meta.mutable_created_at() = to_timestamp(now_);
     }
     *meta.mutable_updated_at() = to_timestamp(now_);
-    const auto held = std::make_shared<T>(std::move(object)); // the writer stamps it
-    change(KindOf<T>::value, held->id(), ObjectPtr(Ptr<T>(held)));
+    const auto held = std::make_shared<T>(std::move(object));
+    change(KindOf<T>::value, held->id(), ObjectPtr(Ptr<T>(held)),
+           std::shared_ptr<pb::Meta>(held, held->mutable_meta()));
     return held;
 }
 
