@@ -36,11 +36,11 @@ class Answer final : public swarm::ForwardedAnswer {
     std::unique_ptr<net::ClientExchange> exchange_;
 };
 
-net::ClientRequest outgoing(const swarm::ForwardedRequest& request) {
+net::ClientRequest outgoing(swarm::ForwardedRequest request) {
     net::ClientRequest out;
-    out.method = request.method;
-    out.target = request.target;
-    out.body = request.body;
+    out.method = std::move(request.method);
+    out.target = std::move(request.target);
+    out.body = std::move(request.body);
     for (const auto& [name, value] : request.headers) {
         if (!is_about_the_connection(name)) { out.headers.add(name, value); }
     }
@@ -73,7 +73,9 @@ net::Task<Result<AnswerPtr>> forward_request(net::Loop& loop, swarm::Manager& ma
     if (until.cancel != nullptr) { cancel.follow(*until.cancel); }
     const net::Until limit(until.deadline, cancel);
     const bool writes = request.method != "GET" && request.method != "HEAD";
-    auto answer = co_await ask(loop, manager, outgoing(request), limit);
+    // A write is sent once, and its body may be large.
+    net::ClientRequest first = outgoing(writes ? std::move(request) : request);
+    auto answer = co_await ask(loop, manager, std::move(first), limit);
     // Of a connection that broke, not of a leader that is missing or slow.
     const auto is_lost = [&] {
         return !answer && answer.error().code == Errc::Cancelled && !limit.cancelled();
