@@ -10,8 +10,16 @@
 
 namespace shoal {
 
+/// A cluster's objects have 25 digits of base 36.
+inline bool is_cluster_id(std::string_view text) {
+    constexpr std::size_t length = 25;
+    return text.size() == length &&
+           text.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyz") == text.npos;
+}
+
 /// A tag names the kind of object: `struct ContainerTag { static constexpr auto kind = "container";
-/// };` Ids are 64 lower-case hexadecimal digits, as Docker's.
+/// };` Ids are 64 lower-case hexadecimal digits, as Docker's; those of kinds that a cluster may own
+/// (a member `cluster_ids`) may be a cluster's as well.
 template <class Tag> class Id {
   public:
     Id() = default; ///< empty; only as "none"
@@ -23,7 +31,9 @@ template <class Tag> class Id {
         return Id(std::move(text));
     }
     static Result<Id> parse(std::string_view text) {
-        if (text.size() != 64 || !is_hex(text)) {
+        bool valid = text.size() == 64 && is_hex(text);
+        if constexpr (requires { Tag::cluster_ids; }) { valid = valid || is_cluster_id(text); }
+        if (!valid) {
             return invalid(std::string(Tag::kind) + " id: expected 64 hexadecimal digits");
         }
         return Id(std::string(text));
@@ -54,6 +64,7 @@ struct ContainerTag {
 };
 struct NetworkTag {
     static constexpr std::string_view kind = "network";
+    static constexpr bool cluster_ids = true;
 };
 struct ExecTag {
     static constexpr std::string_view kind = "exec";

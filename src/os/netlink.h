@@ -60,6 +60,39 @@ struct IpvlanLink {
     int mtu = 0;
 };
 
+/// Without learning, flooding or a group: who is where is said by forwarding entries.
+struct VxlanLink {
+    std::string name;
+    std::uint32_t vni = 0;
+    std::uint16_t port = 4789;
+    std::string local; ///< address, 4 or 16 bytes: where packets come from
+    std::string mac;
+    int mtu = 0;
+    int netns = -1;    ///< where the link goes; its socket stays in the namespace of this Netlink
+};
+
+/// Permanent entries; replaced when there are others for the same key.
+struct Neighbour {
+    std::string address; ///< 4 or 16 bytes
+    std::string mac;
+    int link = 0;
+};
+/// Of a VXLAN link: frames for this hardware address go to that node.
+struct ForwardingEntry {
+    std::string mac;
+    std::string node; ///< 4 or 16 bytes
+    int link = 0;
+};
+
+/// Packets that came in by this link with this mark look into that table.
+struct MarkRule {
+    std::string in_link;
+    std::uint32_t mark = 0, mask = 0;
+    int table = 0;
+    std::uint32_t priority = 0;
+    bool v6 = false;
+};
+
 /// Of a bridge port.
 struct PortFlags {
     bool isolated = false; ///< no traffic to other isolated ports
@@ -71,6 +104,7 @@ struct InterfaceAddress {
     int bits = 0;
     int link = 0;
     bool link_local = false; ///< scope link
+    bool no_route = false;   ///< its subnet is not reached by the link itself
 };
 
 struct Route {
@@ -81,6 +115,8 @@ struct Route {
     bool v6 = false;
     bool onlink = false;
     std::uint32_t metric = 0;
+    int table = 0;            ///< 0: main
+    bool unreachable = false; ///< packets are answered with an error; without link and gateway
 };
 
 class Netlink {
@@ -101,6 +137,7 @@ class Netlink {
     Result<void> create_veth(const VethLink& veth);
     Result<void> create_macvlan(const MacvlanLink& link);
     Result<void> create_ipvlan(const IpvlanLink& link); ///< Unsupported when the kernel has none
+    Result<void> create_vxlan(const VxlanLink& link); ///< Unsupported when the kernel has none
     Result<void> create_vlan(const std::string& name, int parent, int id);
     Result<void> create_dummy(const std::string& name);
     Result<void> delete_link(int index);
@@ -121,6 +158,15 @@ class Netlink {
     Result<void> replace_route(const Route& route);
     Result<void> remove_route(const Route& route);
     Result<std::vector<Route>> routes(); ///< of the main table
+
+    Result<void> replace_neighbour(const Neighbour& entry);
+    Result<void> remove_neighbour(const Neighbour& entry);
+    Result<std::vector<Neighbour>> neighbours(int link); ///< permanent ones
+    Result<void> replace_forwarding(const ForwardingEntry& entry);
+    Result<void> remove_forwarding(const ForwardingEntry& entry);
+    Result<std::vector<ForwardingEntry>> forwarding(int link);
+    Result<void> ensure_rule(const MarkRule& rule);
+    Result<void> remove_rule(const MarkRule& rule); ///< absent is success
 
   private:
     explicit Netlink(nl_sock* socket) : socket_(socket) {}
