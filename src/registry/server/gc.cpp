@@ -2,6 +2,7 @@
 // make links, and only what nobody has touched since (docs/decisions/registry-gc.md).
 #include "registry/server/gc.h"
 
+#include "os/clock.h"
 #include "registry/server/disk_store.h"
 #include "registry/server/retention.h"
 
@@ -13,8 +14,6 @@ namespace {
 
 constexpr std::size_t batch = 200; ///< removed before others have their turn
 constexpr std::size_t everything = static_cast<std::size_t>(-1);
-/// Times of files are a kernel's tick behind the clock.
-constexpr std::chrono::milliseconds tick{50};
 constexpr std::chrono::hours half_written_max{1};
 
 /// What one repository keeps and lets go.
@@ -30,10 +29,10 @@ struct RepositoryPlan {
 
 class Collector {
   public:
-    Collector(DiskStore& store, const GcOptions& options)
-        : store_(store), options_(options), now_(store.clock().now() - tick) {}
+    Collector(DiskStore& store, const GcOptions& options) : store_(store), options_(options) {}
 
     Result<GcReport> run() {
+        TRY(read_time());
         TRY_LET(names, store_.names_on_disk());
         for (const auto& name : names) {
             TRY_LET(plan, plan_repository(name));
@@ -49,6 +48,16 @@ class Collector {
     }
 
   private:
+    /// Whatever is touched from now on gets a later time than `now_`, however far the times of
+    /// files are behind the clock.
+    Result<void> read_time() {
+        now_ = store_.clock().now();
+        const Instant real = os::SystemClock().now();
+        TRY_LET(present, store_.tree().present());
+        now_ -= real - present + std::chrono::nanoseconds(1);
+        return ok();
+    }
+
     bool is_old(const std::string& path, Instant horizon) const {
         const auto status = store_.tree().status(path);
         return status && status->changed <= horizon;

@@ -113,6 +113,15 @@ Result<void> Tree::touch(const std::string& path) const {
     return ok();
 }
 
+Result<Instant> Tree::present() const {
+    const std::string probe = std::string(temporary) + "/time-" + tag_;
+    TRY(write(probe, "", Durable::No));
+    const auto seen = status(probe);
+    TRY(remove_file(probe));
+    if (!seen) { return Error{Errc::NotFound, path_ + ": a new file has disappeared"}; }
+    return seen->changed;
+}
+
 Result<std::vector<os::Entry>> Tree::list(const std::string& path) const {
     const auto directory = os::open_beneath(*root_, path, beneath(O_RDONLY | O_DIRECTORY));
     if (!directory) {

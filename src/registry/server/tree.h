@@ -33,6 +33,9 @@ class Tree {
     std::optional<Status> status(const std::string& path) const; ///< nothing when absent
     bool has(const std::string& path) const { return status(path).has_value(); }
     Result<void> touch(const std::string& path) const; ///< now is its modification time
+    /// What a file gets as its time that is touched now: a tick of the kernel behind the clock, or
+    /// more on a busy machine; on shared storage the server's time.
+    Result<Instant> present() const;
     /// Names in the directory, sorted; none when it is absent.
     Result<std::vector<os::Entry>> list(const std::string& path) const;
     Result<void> ensure_directory(const std::string& path) const;
