@@ -50,6 +50,9 @@ network::Settings network_settings(const Settings& from) {
     settings.dns = from.dns;
     settings.dns_search = from.dns_search;
     settings.dns_options = from.dns_opts;
+    for (const auto& address : from.ingress_addresses) {
+        settings.ingress_addresses.push_back(network::Ip::parse(address).value_or(network::Ip()));
+    }
     for (const auto& address : split(from.host_gateway_ip, ',')) {
         if (!address.empty()) { settings.host_gateway.push_back(address); }
     }

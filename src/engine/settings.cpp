@@ -256,6 +256,7 @@ const std::array keys{
     SettingKey{"icc", "icc", '\0', FlagForm::Switch, put<&Settings::icc>, false, "Containers on the default bridge reach each other (default true)"},
     SettingKey{"ip", "ip", '\0', FlagForm::Text, put<&Settings::ip>, false, "Host address of published ports that name none"},
     SettingKey{"host-gateway-ip", "host-gateway-ip", '\0', FlagForm::Text, put<&Settings::host_gateway_ip>, false, "What host-gateway means in extra hosts"},
+    SettingKey{"ingress-addresses", "ingress-address", '\0', FlagForm::List, put<&Settings::ingress_addresses>, false, "Address of this node on which ports of services are answered (default all)"},
     SettingKey{"ip-forward", "ip-forward", '\0', FlagForm::Switch, put<&Settings::ip_forward>, false, "Turn IP forwarding on (default true)"},
     SettingKey{"ip-masq", "ip-masq", '\0', FlagForm::Switch, put<&Settings::ip_masq>, false, "Masquerade the default bridge (default true)"},
     SettingKey{"iptables", "iptables", '\0', FlagForm::Switch, put<&Settings::firewall>, false, "Write firewall rules (default true)"},

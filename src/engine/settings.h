@@ -106,6 +106,8 @@ struct Settings {
     bool icc = true;
     std::string ip = "0.0.0.0"; ///< host address of published ports that name none
     std::string host_gateway_ip;
+    /// Of this node, where ports that a cluster publishes are answered; none: everywhere.
+    std::vector<std::string> ingress_addresses;
     bool ip_forward = true;
     bool ip_masq = true;
     bool firewall = true;  ///< the key `iptables`: whether we write firewall rules at all

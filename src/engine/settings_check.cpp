@@ -163,6 +163,9 @@ Result<void> check_networks(const Settings& s) {
     TRY(check_address("default-gateway-v6", s.default_gateway_v6, AF_INET6));
     TRY(check_address("ip", s.ip, 0));
     TRY(check_address("host-gateway-ip", s.host_gateway_ip, 0));
+    for (const auto& address : s.ingress_addresses) {
+        TRY(check_address("ingress-addresses", address, 0));
+    }
     for (const auto& server : s.dns) { TRY(check_address("dns", server, 0)); }
     if (!s.bridge.empty() && !s.bip.empty()) {
         return invalid(

@@ -95,6 +95,7 @@ const std::vector<Key>& all_keys() {
         {"icc", "false", R"("false")", [](const Settings& s) { return !s.icc; }, ""},
         {"ip", R"("192.0.2.1")", "1", [](const Settings& s) { return s.ip == "192.0.2.1"; }, ""},
         {"host-gateway-ip", R"("192.0.2.2")", "1", [](const Settings& s) { return s.host_gateway_ip == "192.0.2.2"; }, ""},
+        {"ingress-addresses", R"(["192.0.2.3"])", "1", [](const Settings& s) { return s.ingress_addresses == std::vector<std::string>{"192.0.2.3"}; }, ""},
         {"ip-forward", "false", "0", [](const Settings& s) { return !s.ip_forward; }, ""},
         {"ip-masq", "false", "0", [](const Settings& s) { return !s.ip_masq; }, ""},
         {"iptables", "false", "0", [](const Settings& s) { return !s.firewall && s.firewall6; }, ""},

@@ -41,6 +41,7 @@ struct Settings {
     std::vector<std::string> dns_search;
     std::vector<std::string> dns_options;
     std::vector<std::string> host_gateway; ///< addresses that "host-gateway" means
+    std::vector<Ip> ingress_addresses;     ///< where the mesh answers; empty: everywhere
     std::string resolv_conf = "/etc/resolv.conf";
 };
 
