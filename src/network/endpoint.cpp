@@ -292,7 +292,7 @@ Result<void> align_default(os::Netlink& inside, const std::vector<os::Route>& pr
     }
     bool there = false;
     for (const auto& old : present) {
-        const bool is_default = old.v6 == v6 && old.bits == 0;
+        const bool is_default = old.v6 == v6 && old.bits == 0 && !old.unreachable;
         if (!is_default) { continue; }
         const bool same = wanted && old.link == route.link && old.gateway == route.gateway;
         there |= same;
@@ -317,7 +317,7 @@ Result<HostFacts> load_host_facts() {
     HostFacts facts;
     for (const auto& route : routes) {
         const auto ip = Ip::from_bytes(route.destination);
-        if (route.bits > 0 && ip) { facts.routes.emplace_back(ip, route.bits); }
+        if (route.bits > 0 && ip && !route.unreachable) { facts.routes.emplace_back(ip, route.bits); }
     }
     for (const auto& address : addresses) {
         const auto ip = Ip::from_bytes(address.bytes);

@@ -138,6 +138,8 @@ class Netlink {
     Result<void> create_macvlan(const MacvlanLink& link);
     Result<void> create_ipvlan(const IpvlanLink& link); ///< Unsupported when the kernel has none
     Result<void> create_vxlan(const VxlanLink& link); ///< Unsupported when the kernel has none
+    /// None when there is no such link, or it is of another kind.
+    Result<std::optional<VxlanLink>> find_vxlan(const std::string& name);
     Result<void> create_vlan(const std::string& name, int parent, int id);
     Result<void> create_dummy(const std::string& name);
     Result<void> delete_link(int index);
@@ -157,8 +159,9 @@ class Netlink {
 
     Result<void> replace_route(const Route& route);
     Result<void> remove_route(const Route& route);
-    Result<std::vector<Route>> routes(); ///< of the main table
+    Result<std::vector<Route>> routes(); ///< of the main table, with the unreachable ones
 
+    /// Fails: NotFound when a link is missing, or there is no such entry to remove.
     Result<void> replace_neighbour(const Neighbour& entry);
     Result<void> remove_neighbour(const Neighbour& entry);
     Result<std::vector<Neighbour>> neighbours(int link); ///< permanent ones

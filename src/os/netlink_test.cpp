@@ -8,6 +8,9 @@
 
 #include <optional>
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 namespace shoal::os {
 namespace {
 
@@ -75,6 +78,162 @@ TEST_F(Netns, adds_addresses_and_routes_twice_without_complaint) {
     EXPECT_TRUE(seen);
     EXPECT_TRUE(netlink->remove_route({v4(10, 2, 0, 0), 16, "", index}));
     EXPECT_TRUE(netlink->remove_address({v4(10, 1, 0, 1), 24, index}));
+}
+
+std::optional<Route> route_to(Netlink& netlink, const std::string& destination, int bits) {
+    for (const auto& route : netlink.routes().value_or({})) {
+        if (route.destination == destination && route.bits == bits) { return route; }
+    }
+    return {};
+}
+
+std::string v6(std::string_view first_bytes, unsigned char last) {
+    std::string bytes(16, '\0');
+    bytes.replace(0, first_bytes.size(), first_bytes);
+    bytes[15] = static_cast<char>(last);
+    return bytes;
+}
+
+struct Vxlan : Netns {
+    void SetUp() override {
+        Netns::SetUp();
+        auto made = create_anonymous_netns();
+        ASSERT_TRUE(made);
+        inner = std::move(*made);
+        VxlanLink wanted{"vx0", 4097,       4790, v4(10, 99, 0, 1), "02:fe:00:00:00:01",
+                         1400,  inner.raw()};
+        const auto created = netlink->create_vxlan(wanted);
+        ASSERT_TRUE(created) << created.error().message;
+        auto opened = Netlink::open_in(inner);
+        ASSERT_TRUE(opened);
+        inside.emplace(std::move(*opened));
+        vx0 = inside->link("vx0").value_or(Link{}).index;
+        ASSERT_TRUE(inside->set_up(1, true));
+        ASSERT_TRUE(inside->set_port_up("vx0"));
+    }
+    Fd inner;
+    std::optional<Netlink> inside;
+    int vx0 = 0;
+};
+
+TEST_F(Vxlan, goes_to_another_namespace_while_its_socket_stays) {
+    EXPECT_FALSE(*netlink->find_link("vx0"));
+    const auto link = inside->find_vxlan("vx0");
+    ASSERT_TRUE(link && *link);
+    EXPECT_EQ((*link)->vni, 4097u);
+    EXPECT_EQ((*link)->port, 4790);
+    EXPECT_EQ((*link)->local, v4(10, 99, 0, 1));
+    EXPECT_EQ((*link)->mac, "02:fe:00:00:00:01");
+    EXPECT_EQ((*link)->mtu, 1400);
+    EXPECT_FALSE(*inside->find_vxlan("lo"));
+    const auto taken = [](const Fd& netns) {
+        return run_in_netns(netns, []() -> Result<void> {
+            const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+            sockaddr_in address{};
+            address.sin_family = AF_INET;
+            address.sin_port = htons(4790);
+            const auto* where = reinterpret_cast<const sockaddr*>(&address);
+            return ::bind(socket.raw(), where, sizeof address) == 0 ? ok() : invalid("taken");
+        });
+    };
+    EXPECT_FALSE(taken(host));
+    EXPECT_TRUE(taken(inner));
+}
+
+TEST_F(Vxlan, permanent_neighbours_and_forwarding_entries_are_replaced_and_removed) {
+    const std::string mac = "02:fe:00:00:00:02";
+    for (const auto& hop : {v4(169, 254, 0, 2), v6("\xfe\x80", 2)}) {
+        ASSERT_TRUE(inside->replace_neighbour({hop, "02:fe:00:00:00:09", vx0}));
+        ASSERT_TRUE(inside->replace_neighbour({hop, mac, vx0}));
+    }
+    ASSERT_TRUE(inside->replace_forwarding({mac, v4(10, 99, 0, 9), vx0}));
+    ASSERT_TRUE(inside->replace_forwarding({mac, v4(10, 99, 0, 2), vx0}));
+    const auto neighbours = inside->neighbours(vx0);
+    ASSERT_TRUE(neighbours);
+    ASSERT_EQ(neighbours->size(), 2u);
+    EXPECT_EQ(neighbours->front().mac, mac);
+    const auto forwarding = inside->forwarding(vx0);
+    ASSERT_TRUE(forwarding);
+    ASSERT_EQ(forwarding->size(), 1u);
+    EXPECT_EQ(forwarding->front().mac, mac);
+    EXPECT_EQ(forwarding->front().node, v4(10, 99, 0, 2));
+    EXPECT_TRUE(inside->remove_neighbour({v4(169, 254, 0, 2), "", vx0}));
+    EXPECT_TRUE(inside->remove_forwarding({mac, "", vx0}));
+    EXPECT_EQ(inside->neighbours(vx0)->size(), 1u);
+    EXPECT_TRUE(inside->forwarding(vx0)->empty());
+    EXPECT_EQ(inside->remove_neighbour({v4(169, 254, 0, 2), "", vx0}).error().code, Errc::NotFound);
+    EXPECT_EQ(inside->remove_forwarding({mac, "", vx0}).error().code, Errc::NotFound);
+}
+
+/// An address that moves from a container here to another node and back.
+TEST_F(Vxlan, a_route_changes_between_a_link_and_a_next_hop_in_both_families) {
+    ASSERT_TRUE(inside->create_veth({"v1", "eth0", host.raw(), "", 1400, 0}));
+    const int v1 = inside->link("v1")->index;
+    ASSERT_TRUE(inside->set_port_up("v1"));
+    for (const bool six : {false, true}) {
+        const auto address = six ? v6("\xfd\x01", 5) : v4(10, 1, 0, 5);
+        const int bits = six ? 128 : 32;
+        const auto hop = six ? v6("\xfe\x80", 2) : v4(169, 254, 0, 2);
+        const Route here{address, bits, "", v1, six};
+        const Route there{address, bits, hop, vx0, six, true};
+        for (int i = 0; i < 2; ++i) {
+            for (const auto& wanted : {here, there}) {
+                const auto done = inside->replace_route(wanted);
+                ASSERT_TRUE(done) << done.error().message << six;
+                const auto now = route_to(*inside, address, bits);
+                ASSERT_TRUE(now);
+                EXPECT_EQ(now->link, wanted.link) << six;
+                EXPECT_EQ(now->gateway, wanted.gateway) << six;
+            }
+        }
+        EXPECT_TRUE(inside->remove_route({address, bits, "", 0, six}));
+        EXPECT_FALSE(route_to(*inside, address, bits)) << six;
+    }
+}
+
+TEST_F(Vxlan, an_unreachable_route_is_listed_and_removed) {
+    for (const bool six : {false, true}) {
+        Route route{six ? v6("\xfd\x01", 0) : v4(10, 1, 0, 0), six ? 64 : 24, "", 0, six};
+        route.unreachable = true;
+        ASSERT_TRUE(inside->replace_route(route));
+        const auto now = route_to(*inside, route.destination, route.bits);
+        ASSERT_TRUE(now);
+        EXPECT_TRUE(now->unreachable);
+        EXPECT_EQ(now->link, 0);
+        EXPECT_TRUE(inside->remove_route(route));
+        EXPECT_FALSE(route_to(*inside, route.destination, route.bits));
+    }
+}
+
+TEST_F(Vxlan, marked_packets_of_a_link_look_into_a_table_of_their_own) {
+    for (const bool six : {false, true}) {
+        Route way{"", 0, six ? v6("\xfe\x80", 254) : v4(169, 254, 255, 254), vx0, six, true};
+        way.table = 1091;
+        ASSERT_TRUE(inside->replace_route(way));
+        EXPECT_FALSE(route_to(*inside, "", 0)) << "it is not in the main table";
+        const MarkRule rule{"vx0", 0x5b0000, 0xff0000, 1091, 100, six};
+        for (int i = 0; i < 2; ++i) {
+            const auto done = inside->ensure_rule(rule);
+            EXPECT_TRUE(done) << done.error().message;
+        }
+        EXPECT_TRUE(inside->remove_rule(rule));
+        EXPECT_TRUE(inside->remove_rule(rule)) << "absent is success, and it was there once";
+        EXPECT_TRUE(inside->remove_route(way));
+    }
+}
+
+TEST_F(Vxlan, an_address_may_come_without_the_route_of_its_subnet) {
+    ASSERT_TRUE(inside->add_address({v4(10, 5, 0, 5), 24, vx0, false, true}));
+    ASSERT_TRUE(inside->add_address({v6("\xfd\x05", 5), 64, vx0, false, true}));
+    EXPECT_FALSE(route_to(*inside, v4(10, 5, 0, 0), 24));
+    EXPECT_FALSE(route_to(*inside, v6("\xfd\x05", 0), 64));
+    int seen = 0;
+    for (const auto& address : inside->addresses().value_or({})) {
+        if (address.link == vx0) { seen += address.no_route ? 1 : 0; }
+    }
+    EXPECT_EQ(seen, 2);
+    ASSERT_TRUE(inside->add_address({v4(10, 6, 0, 5), 24, vx0}));
+    EXPECT_TRUE(route_to(*inside, v4(10, 6, 0, 0), 24));
 }
 
 TEST_F(Netns, names_a_missing_device) {
