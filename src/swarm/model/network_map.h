@@ -7,13 +7,17 @@
 
 #include "swarm/proto/network_map.pb.h"
 
+#include <cstdint>
 #include <map>
 #include <string>
-#include <vector>
+#include <string_view>
 
 namespace shoal::swarm {
 
 namespace mpb = shoal::swarm::v1;
+
+/// Of an item with its key: FNV-1a of both. The same on every node and in every version.
+std::uint64_t hash_of(std::string_view key, const mpb::MapItem& item);
 
 class NetworkMap {
   public:
