@@ -236,12 +236,8 @@ void Checks::check_unique(const Store& store) {
         }
     }
     for (const auto& [id, node] : store.all<pb::Node>()) {
-        for (const auto& attachment : node->attachments()) {
-            for (const auto& address : attachment.addresses()) {
-                twice.push_back(
-                    take_address(holders, attachment.network().id(), address, "node " + id));
-            }
-        }
+        if (node->network_index() == 0) { continue; } // just created
+        twice.push_back(holders.take(fmt::format("number {}", node->network_index()), id));
     }
     for (const std::string& one : twice) {
         if (!one.empty()) { fail("given twice: " + one); }

@@ -7,7 +7,6 @@ namespace {
 
 std::string holder_task(const std::string& id) { return "task/" + id; }
 std::string holder_service(const std::string& id) { return "service/" + id; }
-std::string holder_node(const std::string& id) { return "node/" + id; }
 
 /// Meant to run, and not yet given what it needs.
 bool is_new(const pb::Task& task) {
@@ -23,12 +22,6 @@ void collect(std::set<HeldAddress>& into, const pb::NetworkAttachment& attachmen
 std::set<HeldAddress> addresses_of(const pb::Task& task) {
     std::set<HeldAddress> all;
     for (const auto& attachment : task.networks()) { collect(all, attachment); }
-    return all;
-}
-
-std::set<HeldAddress> addresses_of(const pb::Node& node) {
-    std::set<HeldAddress> all;
-    for (const auto& attachment : node.attachments()) { collect(all, attachment); }
     return all;
 }
 
@@ -52,12 +45,6 @@ networks_of(const pb::TaskSpec& task, const pb::ServiceSpec* service) {
     return task.networks().empty() && service ? service->networks() : task.networks();
 }
 
-/// It is on a node that does not belong to it alone.
-bool uses_networks_of_node(const pb::Task& task) {
-    return !task.node_id().empty() && !is_terminal(task.status().state()) &&
-           task.status().state() >= pb::PENDING;
-}
-
 bool may_have_overlays(const pb::Node& node) {
     return !node.description().shoal_version().empty(); // a stock engine without it lets ingress go
 }
@@ -67,9 +54,9 @@ bool may_have_overlays(const pb::Node& node) {
 void Allocator::rebuild(const Store& store) {
     *this = Allocator();
     for (const auto& [id, network] : store.all<pb::Network>()) { see_network(id, network); }
-    for (const auto& [id, node] : store.all<pb::Node>()) { see_node(id, nullptr, node); }
+    for (const auto& [id, node] : store.all<pb::Node>()) { see_node(id, node); }
     for (const auto& [id, service] : store.all<pb::Service>()) { see_service(id, service); }
-    for (const auto& [id, task] : store.all<pb::Task>()) { see_task(id, nullptr, task); }
+    for (const auto& [id, task] : store.all<pb::Task>()) { see_task(id, task); }
     remember_last(store);
 }
 
@@ -90,10 +77,14 @@ void Allocator::remember_last(const Store& store) {
     for (const auto& [id, service] : store.all<pb::Service>()) {
         note(addresses_of(*service), service->meta().created_at());
     }
-    for (const auto& [id, node] : store.all<pb::Node>()) {
-        note(addresses_of(*node), node->meta().created_at());
-    }
     for (const auto& [key, given] : last) { book_.set_last({key.first, given.second}); }
+    std::pair<Instant, std::uint32_t> newest;
+    for (const auto& [id, node] : store.all<pb::Node>()) {
+        if (node->network_index() == 0) { continue; }
+        newest =
+            std::max(newest, {from_timestamp(node->meta().created_at()), node->network_index()});
+    }
+    numbers_.set_last(newest.second);
 }
 
 void Allocator::observe(const Store&, const Change& change) {
@@ -101,11 +92,11 @@ void Allocator::observe(const Store&, const Change& change) {
     case Kind::Network:
         return see_network(change.id, change.new_as<pb::Network>());
     case Kind::Node:
-        return see_node(change.id, change.old_as<pb::Node>(), change.new_as<pb::Node>());
+        return see_node(change.id, change.new_as<pb::Node>());
     case Kind::Service:
         return see_service(change.id, change.new_as<pb::Service>());
     case Kind::Task:
-        return see_task(change.id, change.old_as<pb::Task>(), change.new_as<pb::Task>());
+        return see_task(change.id, change.new_as<pb::Task>());
     case Kind::Cluster:
         more_room_ |= !failed_networks_.empty(); // its address pools
         return;
@@ -133,15 +124,13 @@ void Allocator::see_network(const std::string& id, const NetworkPtr& network) {
     more_room_ |= news && !(failed_services_.empty() && failed_tasks_.empty());
 }
 
-void Allocator::see_node(const std::string& id, const NodePtr& before, const NodePtr& node) {
-    set_held(holder_node(id), node ? addresses_of(*node) : Addresses());
-    if (!node) {
-        failed_nodes_.erase(id);
-        return;
+void Allocator::see_node(const std::string& id, const NodePtr& node) {
+    const auto number = node ? node->network_index() : 0;
+    numbers_.set(id, number);
+    const bool lacks_port = node && node->vxlanudpport() == 0 && may_have_overlays(*node);
+    if (node && (number == 0 || numbers_.is_shared(number) || lacks_port)) {
+        dirty_nodes_.insert(id);
     }
-    const bool same = before && may_have_overlays(*before) == may_have_overlays(*node) &&
-                      before->attachments_size() == node->attachments_size();
-    if (!same) { dirty_nodes_.insert(id); }
 }
 
 void Allocator::see_service(const std::string& id, const ServicePtr& service) {
@@ -155,7 +144,7 @@ void Allocator::see_service(const std::string& id, const ServicePtr& service) {
     }
 }
 
-void Allocator::see_task(const std::string& id, const TaskPtr& before, const TaskPtr& task) {
+void Allocator::see_task(const std::string& id, const TaskPtr& task) {
     const bool holds = task && !is_terminal(task->status().state());
     set_held(holder_task(id), holds ? addresses_of(*task) : Addresses());
     if (task && is_new(*task)) {
@@ -163,14 +152,6 @@ void Allocator::see_task(const std::string& id, const TaskPtr& before, const Tas
     } else {
         failed_tasks_.erase(id);
     }
-    const auto node_of = [](const TaskPtr& of) {
-        return of && !of->networks().empty() && uses_networks_of_node(*of) ? of->node_id()
-                                                                           : std::string();
-    };
-    const auto old_node = node_of(before), new_node = node_of(task);
-    if (old_node == new_node) { return; }
-    if (!old_node.empty()) { dirty_nodes_.insert(old_node); }
-    if (!new_node.empty()) { dirty_nodes_.insert(new_node); }
 }
 
 void Allocator::set_held(const std::string& holder, Addresses addresses) {
@@ -208,7 +189,6 @@ std::optional<Instant> Allocator::run(Tx& tx) {
         if (std::exchange(more_room_, false)) {
             for (const auto& [id, why] : failed_networks_) { dirty_networks_.insert(id); }
             for (const auto& [id, why] : failed_services_) { dirty_services_.insert(id); }
-            dirty_nodes_.insert(failed_nodes_.begin(), failed_nodes_.end());
             dirty_tasks_.insert(failed_tasks_.begin(), failed_tasks_.end());
         }
         for (const auto& id : std::exchange(dirty_networks_, {})) { allocate_network(tx, id); }
@@ -216,7 +196,6 @@ std::optional<Instant> Allocator::run(Tx& tx) {
             for (const auto& [id, s] : tx.store().all<pb::Service>()) {
                 dirty_services_.insert(id);
             }
-            for (const auto& [id, n] : tx.store().all<pb::Node>()) { dirty_nodes_.insert(id); }
         }
         for (const auto& id : std::exchange(dirty_nodes_, {})) { allocate_node(tx, id); }
         for (const auto& id : std::exchange(dirty_services_, {})) { allocate_service(tx, id); }
@@ -268,49 +247,20 @@ Result<void> check_network(const Store& store, const pb::NetworkSpec& spec) {
 
 // Nodes.
 
-std::map<std::string, NetworkPtr> Allocator::networks_of_node(const Store& store,
-                                                              const pb::Node& node) const {
-    std::map<std::string, NetworkPtr> wanted;
-    if (!may_have_overlays(node)) { return wanted; }
-    const auto want = [&](const std::string& id) {
-        const auto network = store.get<pb::Network>(id);
-        if (network && is_overlay(*network)) { wanted[id] = network; }
-    };
-    for (const auto& id : ingress_ids_) { want(id); }
-    for (const auto& [id, task] : store.tasks_of_node(node.id())) {
-        if (!uses_networks_of_node(*task)) { continue; }
-        for (const auto& attachment : task->networks()) { want(attachment.network().id()); }
-    }
-    return wanted;
-}
-
+/// A number that another node has too (a restored back-up) is changed.
 void Allocator::allocate_node(Tx& tx, const std::string& id) {
     const auto node = tx.store().get<pb::Node>(id);
     if (!node) { return; }
-    failed_nodes_.erase(id);
-    auto wanted = networks_of_node(tx.store(), *node);
     pb::Node changed = *node;
-    changed.clear_attachments();
-    for (const auto& attachment : node->attachments()) {
-        if (wanted.erase(attachment.network().id()) == 0) { continue; }
-        *changed.add_attachments() = attachment;
-    }
-    for (const auto& [network_id, network] : wanted) {
-        auto addresses = book_.take(network_id, holder_node(id));
-        if (!addresses) {
-            failed_nodes_.insert(id); // its tasks wait for it, and say so
-            continue;
-        }
-        auto& attachment = *changed.add_attachments();
-        *attachment.mutable_network() = *network;
-        attachment.mutable_addresses()->Assign(addresses->begin(), addresses->end());
+    if (node->network_index() == 0 || numbers_.is_shared(node->network_index())) {
+        changed.set_network_index(numbers_.next());
     }
     if (const auto cluster = tx.store().cluster(); cluster && may_have_overlays(*node)) {
         changed.set_vxlanudpport(cluster->vxlanudpport());
     }
     if (same_message(changed, *node)) { return; }
     const auto put = tx.put(std::move(changed));
-    set_held(holder_node(id), addresses_of(*put));
+    numbers_.set(id, put->network_index());
 }
 
 // Services.
@@ -329,26 +279,29 @@ Result<Allocator::VirtualIps> Allocator::virtual_ips(const Store& store, const p
         TRY_LET(ingress, find_ingress(store));
         wanted[ingress->id()] = ingress;
     }
-    const auto add = [&vips](const std::string& network_id, const std::string& address) {
-        vips.emplace_back().set_network_id(network_id);
-        vips.back().set_addr(address);
-    };
+    std::map<std::string, std::set<network::Family>> kept;
     for (const auto& vip : service.endpoint().virtual_ips()) {
-        if (!vip.addr().empty() && wanted.erase(vip.network_id()) > 0) { vips.push_back(vip); }
+        const auto ip = ip_of_cidr(vip.addr());
+        if (!ip || !wanted.contains(vip.network_id())) { continue; }
+        kept[vip.network_id()].insert(ip->family());
+        vips.push_back(vip);
     }
-    const auto kept = vips.size();
+    const auto holder = holder_service(service.id());
+    const auto count_kept = vips.size();
     for (const auto& [id, network] : wanted) {
-        auto address = book_.take_one(id, holder_service(service.id()));
-        if (!address) {
-            for (std::size_t i = kept; i < vips.size(); ++i) {
-                book_.release({vips[i].network_id(), *ip_of_cidr(vips[i].addr())},
-                              holder_service(service.id()));
+        const auto addresses = book_.take(id, holder, kept[id]);
+        if (!addresses) {
+            for (std::size_t i = count_kept; i < vips.size(); ++i) {
+                book_.release({vips[i].network_id(), *ip_of_cidr(vips[i].addr())}, holder);
             }
             return Error{Errc::Exhausted,
                          "could not find an available IP while allocating VIP in network " +
                              name_of(*network)};
         }
-        add(id, *address);
+        for (const auto& address : *addresses) {
+            vips.emplace_back().set_network_id(id);
+            vips.back().set_addr(address);
+        }
     }
     return vips;
 }

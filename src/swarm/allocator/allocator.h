@@ -1,10 +1,11 @@
-// Allocator: gives networks their subnets, services their ports and virtual addresses, tasks and
-// nodes their addresses, and moves a task from NEW to PENDING when it has everything. What it keeps
-// is read from the store's objects and can be read again; what it cannot give stands in the status
-// of the tasks that wait for it. It does not make anything exist on a node.
+// Allocator: gives networks their subnets, services their ports and virtual addresses, tasks their
+// addresses, nodes their numbers, and moves a task from NEW to PENDING when it has everything. What
+// it keeps is read from the store's objects and can be read again; what it cannot give stands in
+// the status of the tasks that wait for it. It does not make anything exist on a node.
 #pragma once
 
 #include "swarm/allocator/network_book.h"
+#include "swarm/allocator/node_numbers.h"
 #include "swarm/allocator/ports.h"
 #include "swarm/store/reconciler.h"
 
@@ -21,9 +22,9 @@ class Allocator final : public Reconciler {
 
   private:
     void see_network(const std::string& id, const NetworkPtr& network);
-    void see_node(const std::string& id, const NodePtr& before, const NodePtr& node);
+    void see_node(const std::string& id, const NodePtr& node);
     void see_service(const std::string& id, const ServicePtr& service);
-    void see_task(const std::string& id, const TaskPtr& before, const TaskPtr& task);
+    void see_task(const std::string& id, const TaskPtr& task);
     void remember_last(const Store& store);
 
     void allocate_network(Tx& tx, const std::string& id);
@@ -31,9 +32,6 @@ class Allocator final : public Reconciler {
     void allocate_service(Tx& tx, const std::string& id);
     void allocate_task(Tx& tx, const std::string& id);
 
-    /// Networks on which the node needs an address, by id.
-    std::map<std::string, NetworkPtr> networks_of_node(const Store& store,
-                                                       const pb::Node& node) const;
     using VirtualIps = std::vector<pb::Endpoint::VirtualIP>;
     Result<VirtualIps> virtual_ips(const Store& store, const pb::Service& service,
                                    bool with_ingress);
@@ -53,12 +51,13 @@ class Allocator final : public Reconciler {
 
     NetworkBook book_;
     PortSpace ports_;
+    NodeNumbers numbers_;
     std::unordered_map<std::string, Addresses> held_; ///< by holder; only looked up
     std::set<std::string> ingress_ids_;
 
     std::set<std::string> dirty_networks_, dirty_nodes_, dirty_services_, dirty_tasks_;
     std::map<std::string, std::string> failed_networks_, failed_services_; ///< id -> why
-    std::set<std::string> failed_nodes_, failed_tasks_;
+    std::set<std::string> failed_tasks_;
     bool more_room_ = false; ///< something became free, or a network was added: try all again
     bool networks_changed_ = false;
 };

@@ -101,12 +101,6 @@ struct AllocatorTest : testing::Test {
         node.mutable_description()->set_shoal_version(shoal_version);
         put(node);
     }
-    void assign(const std::string& task, const std::string& node) {
-        change<pb::Task>(task, [&](pb::Task& t) {
-            t.set_node_id(node);
-            t.mutable_status()->set_state(pb::ASSIGNED);
-        });
-    }
     pb::TaskState state(const std::string& id) { return store.get<pb::Task>(id)->status().state(); }
     std::string error(const std::string& id) { return store.get<pb::Task>(id)->status().err(); }
     std::string address(const std::string& task, int network = 0) {
@@ -247,9 +241,8 @@ TEST_F(AllocatorTest, wishes_of_a_network_are_checked) {
                 HasSubstr("network driver weave is not supported"));
 }
 
-TEST_F(AllocatorTest, addresses_go_to_gateway_service_tasks_and_nodes_from_one_pool) {
+TEST_F(AllocatorTest, addresses_go_to_gateway_service_and_tasks_from_one_pool) {
     add_subnet_network("net", "10.1.0.0/24");
-    add_node("n1");
     add_service("web", [](pb::ServiceSpec& spec) { use(spec, "id-net"); });
     add_task("web", "t1");
     add_task("web", "t2");
@@ -259,15 +252,35 @@ TEST_F(AllocatorTest, addresses_go_to_gateway_service_tasks_and_nodes_from_one_p
     EXPECT_EQ(address("t2"), "10.1.0.4/24");
     EXPECT_EQ(store.get<pb::Task>("t1")->networks(0).network().driver_state().name(), "overlay");
     EXPECT_EQ(store.get<pb::Task>("t1")->endpoint().virtual_ips_size(), 1);
-    assign("t1", "n1");
+    EXPECT_EQ(run(), 0u);
+}
+
+TEST_F(AllocatorTest, every_node_has_a_number_of_its_own_and_an_old_one_rests) {
+    add_node("n2");
+    add_node("n1", "");
     run();
-    const auto node = store.get<pb::Node>("n1");
-    ASSERT_EQ(node->attachments_size(), 1);
-    EXPECT_EQ(node->attachments(0).addresses(0), "10.1.0.5/24");
-    EXPECT_EQ(node->attachments(0).network().ipam().driver().name(), "default");
-    end_task("t1");
+    const auto number = [this](const std::string& id) {
+        return store.get<pb::Node>(id)->network_index();
+    };
+    EXPECT_EQ(number("n1") + number("n2"), 3u);
+    add_node("n3");
     run();
-    EXPECT_EQ(store.get<pb::Node>("n1")->attachments_size(), 0);
+    erase<pb::Node>("n3");
+    EXPECT_EQ(number("n2"), 2u);
+    add_node("n4");
+    run();
+    EXPECT_EQ(number("n4"), 4u);
+    EXPECT_EQ(run(), 0u);
+    erase<pb::Node>("n2");
+    Allocator next;
+    next.rebuild(store);
+    allocator = std::move(next);
+    add_node("n5");
+    run();
+    EXPECT_EQ(number("n5"), 5u) << "also under the next leader";
+    change<pb::Node>("n5", [](pb::Node& node) { node.set_network_index(1); });
+    run();
+    EXPECT_NE(number("n5"), number("n1"));
     EXPECT_EQ(run(), 0u);
 }
 
@@ -298,15 +311,12 @@ TEST_F(AllocatorTest, an_exhausted_network_is_said_on_the_task_and_filled_when_t
 TEST_F(AllocatorTest, a_new_leader_reads_everything_from_the_store) {
     predefine();
     add_subnet_network("net", "10.1.0.0/28");
-    add_node("n1");
     add_service("web", [](pb::ServiceSpec& spec) {
         use(spec, "net");
         publish(spec, 80, 0);
         publish(spec, 81, 8081);
     });
     for (int i = 1; i <= 3; ++i) { add_task("web", "t" + std::to_string(i)); }
-    run();
-    assign("t1", "n1");
     run();
     EXPECT_EQ(address("t3", 1), "10.1.0.5/28");
     end_task("t3"); // its address rests, also under the next leader
@@ -325,13 +335,10 @@ TEST_F(AllocatorTest, a_new_leader_reads_everything_from_the_store) {
     for (const auto& [id, service] : store.all<pb::Service>()) {
         for (const auto& vip : service->endpoint().virtual_ips()) { seen.insert(vip.addr()); }
     }
-    for (const auto& [id, node] : store.all<pb::Node>()) {
-        for (const auto& a : node->attachments()) { seen.insert(a.addresses(0)); }
-    }
     for (const auto& [id, task] : store.all<pb::Task>()) {
         for (const auto& a : task->networks()) { seen.insert(a.addresses(0)); }
     }
-    EXPECT_EQ(seen.size(), 4u + 2u + 8u) << "nobody shares an address, dead tasks' included";
+    EXPECT_EQ(seen.size(), 4u + 8u) << "nobody shares an address, dead tasks' included";
     EXPECT_EQ(port("web"), 30000u);
     EXPECT_EQ(port("shop"), 30001u);
 }
@@ -372,10 +379,8 @@ TEST_F(AllocatorTest, published_ports_stay_conflict_and_are_given_back) {
     EXPECT_EQ(port("third"), 30000u);
 }
 
-TEST_F(AllocatorTest, ingress_is_attached_first_to_services_that_publish_and_to_all_of_our_nodes) {
+TEST_F(AllocatorTest, ingress_is_attached_first_to_services_that_publish) {
     predefine();
-    add_node("n1");
-    add_node("stock", "");
     add_network("net");
     add_service("web", [](pb::ServiceSpec& spec) {
         publish(spec, 80, 8080);
@@ -391,8 +396,6 @@ TEST_F(AllocatorTest, ingress_is_attached_first_to_services_that_publish_and_to_
     EXPECT_EQ(task->networks(1).network().id(), "id-net");
     EXPECT_NE(vip("web", id_of("ingress")), "");
     EXPECT_EQ(store.get<pb::Task>("q1")->networks_size(), 0);
-    EXPECT_EQ(store.get<pb::Node>("n1")->attachments_size(), 1);
-    EXPECT_EQ(store.get<pb::Node>("stock")->attachments_size(), 0);
 }
 
 TEST_F(AllocatorTest, without_ingress_a_published_port_says_what_is_missing) {
@@ -446,7 +449,23 @@ TEST_F(AllocatorTest, a_network_with_both_families_gives_addresses_of_both) {
     ASSERT_EQ(task->networks(0).addresses_size(), 2);
     EXPECT_EQ(task->networks(0).addresses(0), "10.0.0.3/24");
     EXPECT_THAT(task->networks(0).addresses(1), testing::StartsWith("fd"));
-    EXPECT_EQ(store.get<pb::Service>("web")->endpoint().virtual_ips_size(), 1);
+    const auto vips = [this] {
+        std::vector<std::string> all;
+        for (const auto& vip : store.get<pb::Service>("web")->endpoint().virtual_ips()) {
+            EXPECT_EQ(vip.network_id(), "id-net");
+            all.push_back(vip.addr());
+        }
+        return all;
+    };
+    const auto both = vips();
+    ASSERT_EQ(both.size(), 2u);
+    EXPECT_EQ(both[0], "10.0.0.2/24");
+    EXPECT_THAT(both[1], testing::StartsWith("fd"));
+    change<pb::Service>(
+        "web", [](pb::Service& s) { s.mutable_endpoint()->mutable_virtual_ips()->RemoveLast(); });
+    run();
+    ASSERT_EQ(vips().size(), 2u) << "a family that is missing is added";
+    EXPECT_EQ(vips()[0], both[0]);
 }
 
 TEST_F(AllocatorTest, an_address_that_is_asked_for_is_given_or_refused) {

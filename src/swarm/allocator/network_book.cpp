@@ -261,38 +261,27 @@ Result<void> NetworkBook::plan_vnis(pb::Network& network) const {
 }
 
 Result<std::vector<std::string>> NetworkBook::take(const std::string& network_id,
-                                                   const std::string& holder) {
+                                                   const std::string& holder,
+                                                   const std::set<Family>& has) {
     std::vector<std::string> taken;
     const auto book = books_.find(network_id);
-    for (const Family family : {Family::V4, Family::V6}) {
-        if (book == books_.end()) { break; }
-        auto& pools = book->second.pools;
-        const auto is_family = [family](const AddressPool& pool) {
-            return pool.subnet().family() == family;
-        };
-        if (std::none_of(pools.begin(), pools.end(), is_family)) { continue; }
-        Ip ip;
-        for (auto& pool : pools) {
-            if (!ip && is_family(pool)) {
-                ip = pool.take(holder);
-                if (ip) { taken.push_back(network::cidr_text(ip, pool.subnet().bits())); }
-            }
-        }
-        if (ip) { continue; }
-        for (const auto& text : taken) { release({network_id, *ip_of_cidr(text)}, holder); }
+    if (book == books_.end() || book->second.pools.empty()) {
         return no_address(name_of_network(network_id));
     }
-    if (taken.empty()) { return no_address(name_of_network(network_id)); }
-    return taken;
-}
-
-Result<std::string> NetworkBook::take_one(const std::string& network_id,
-                                          const std::string& holder) {
-    TRY_LET(taken, take(network_id, holder));
-    for (std::size_t i = 1; i < taken.size(); ++i) {
-        release({network_id, *ip_of_cidr(taken[i])}, holder);
+    std::set<Family> missing;
+    for (const auto& pool : book->second.pools) {
+        if (!has.contains(pool.subnet().family())) { missing.insert(pool.subnet().family()); }
     }
-    return taken[0];
+    for (auto& pool : book->second.pools) {
+        if (!missing.contains(pool.subnet().family())) { continue; }
+        const Ip ip = pool.take(holder);
+        if (!ip) { continue; }
+        taken.push_back(network::cidr_text(ip, pool.subnet().bits()));
+        missing.erase(pool.subnet().family());
+    }
+    if (missing.empty()) { return taken; }
+    for (const auto& text : taken) { release({network_id, *ip_of_cidr(text)}, holder); }
+    return no_address(name_of_network(network_id));
 }
 
 Result<std::string> NetworkBook::take_this(const std::string& network_id, std::string_view text,

@@ -47,11 +47,10 @@ class NetworkBook {
     /// Fills in driver state and addresses of a network that has none. Takes nothing: see() does.
     Result<void> plan(pb::Network& network, const SubnetPlan& from) const;
 
-    /// One address of every family that the network has, now held: "10.0.1.2/24". Fails: Exhausted
-    /// "could not find an available IP".
-    Result<std::vector<std::string>> take(const std::string& network_id, const std::string& holder);
-    /// Of IPv4 alone, or of what there is.
-    Result<std::string> take_one(const std::string& network_id, const std::string& holder);
+    /// One address of every family that the network has and the holder has not, now held:
+    /// "10.0.1.2/24". Fails: Exhausted "could not find an available IP".
+    Result<std::vector<std::string>> take(const std::string& network_id, const std::string& holder,
+                                          const std::set<network::Family>& has = {});
     /// A certain one; with or without a prefix length. Fails: Invalid, Conflict.
     Result<std::string> take_this(const std::string& network_id, std::string_view text,
                                   const std::string& holder);
