@@ -83,14 +83,8 @@ std::uint32_t macvlan_mode(const std::string& mode) {
 } // namespace
 
 Result<Netlink> Netlink::open() {
-    nl_sock* socket = nl_socket_alloc();
-    if (socket == nullptr) { return Error{Errc::Exhausted, "no memory for a netlink socket"}; }
-    Netlink netlink(socket);
-    if (const int failed = nl_connect(socket, NETLINK_ROUTE); failed < 0) {
-        return os_error("open a route netlink socket", errno_of(failed));
-    }
-    nl_socket_set_buffer_size(socket, 128 * 1024, 32 * 1024);
-    return netlink;
+    TRY_LET(socket, connect_netlink(NETLINK_ROUTE));
+    return Netlink(socket);
 }
 
 Result<Netlink> Netlink::open_in(const Fd& netns) {

@@ -68,7 +68,7 @@ struct VxlanLink {
     std::string local; ///< address, 4 or 16 bytes: where packets come from
     std::string mac;
     int mtu = 0;
-    int netns = -1;    ///< where the link goes; its socket stays in the namespace of this Netlink
+    int netns = -1; ///< where the link goes; its socket stays in the namespace of this Netlink
 };
 
 /// Permanent entries; replaced when there are others for the same key.
@@ -137,7 +137,7 @@ class Netlink {
     Result<void> create_veth(const VethLink& veth);
     Result<void> create_macvlan(const MacvlanLink& link);
     Result<void> create_ipvlan(const IpvlanLink& link); ///< Unsupported when the kernel has none
-    Result<void> create_vxlan(const VxlanLink& link); ///< Unsupported when the kernel has none
+    Result<void> create_vxlan(const VxlanLink& link);   ///< Unsupported when the kernel has none
     /// None when there is no such link, or it is of another kind.
     Result<std::optional<VxlanLink>> find_vxlan(const std::string& name);
     Result<void> create_vlan(const std::string& name, int parent, int id);

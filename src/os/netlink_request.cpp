@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include <netlink/netlink.h>
+#include <netlink/socket.h>
 
 namespace shoal::os {
 
@@ -54,6 +55,17 @@ std::string mac_text(const nlattr* attribute) {
 std::string bytes_of(const nlattr* attribute) {
     return {static_cast<const char*>(nla_data(attribute)),
             static_cast<std::size_t>(nla_len(attribute))};
+}
+
+Result<nl_sock*> connect_netlink(int protocol) {
+    nl_sock* socket = nl_socket_alloc();
+    if (socket == nullptr) { return Error{Errc::Exhausted, "no memory for a netlink socket"}; }
+    if (const int failed = nl_connect(socket, protocol); failed < 0) {
+        nl_socket_free(socket);
+        return os_error("open a netlink socket", errno_of(failed));
+    }
+    nl_socket_set_buffer_size(socket, 128 * 1024, 32 * 1024);
+    return socket;
 }
 
 namespace {

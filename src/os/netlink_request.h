@@ -2,6 +2,8 @@
 // kernel (links and routes, connections, sockets). Internal to os/.
 #pragma once
 
+#include "base/result.h"
+
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -65,6 +67,9 @@ class Request {
   private:
     nl_msg* message_;
 };
+
+/// A socket in the namespace of the calling thread, to be freed with nl_socket_free.
+Result<nl_sock*> connect_netlink(int protocol);
 
 struct Answer {
     int error = 0; ///< the kernel's own number, not libnl's translation

@@ -272,6 +272,19 @@ TEST_F(Netns, nft_applies_all_or_nothing_and_says_what_is_wrong) {
     }));
 }
 
+TEST_F(Netns, nft_counts_transactions_of_anybody) {
+    ASSERT_TRUE(run_in_netns(host, []() -> Result<void> {
+        TRY_LET(nft, Nft::open());
+        TRY_LET(other, Nft::open());
+        TRY_LET(first, nft.generation());
+        TRY(nft.apply("add table inet a\nadd table inet b"));
+        TRY_LET(second, nft.generation());
+        TRY(other.apply("delete table inet b"));
+        TRY_LET(third, nft.generation());
+        return second == first + 1 && third == first + 2 ? ok() : Result<void>(invalid("count"));
+    }));
+}
+
 TEST_F(Netns, nft_events_tell_what_others_removed) {
     ASSERT_TRUE(run_in_netns(host, []() -> Result<void> {
         TRY_LET(nft, Nft::open());

@@ -1,6 +1,7 @@
 #include "os/nft.h"
 
 #include "base/text.h"
+#include "os/netlink_request.h"
 
 #include <cerrno>
 #include <cstring>
@@ -11,6 +12,8 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
 #include <nftables/libnftables.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,9 +22,11 @@ namespace shoal::os {
 
 struct Nft::Impl {
     nft_ctx* context = nullptr;
+    nl_sock* socket = nullptr; ///< for what libnftables does not tell
     std::mutex mutex;
     ~Impl() {
         if (context != nullptr) { nft_ctx_free(context); }
+        if (socket != nullptr) { nl_socket_free(socket); }
     }
 };
 
@@ -47,6 +52,8 @@ Result<Nft> Nft::open() {
     if (impl->context == nullptr) { return Error{Errc::Unsupported, "nftables is not available"}; }
     nft_ctx_buffer_output(impl->context);
     nft_ctx_buffer_error(impl->context);
+    TRY_LET(socket, connect_netlink(NETLINK_NETFILTER));
+    impl->socket = socket;
     return Nft(std::move(impl));
 }
 
@@ -69,6 +76,26 @@ Result<std::string> Nft::query(const std::string& commands, Form form) {
     std::string output(text != nullptr ? text : "");
     if (failed != 0) { return nft_failure(impl_->context); }
     return output;
+}
+
+Result<std::uint32_t> Nft::generation() {
+    const std::lock_guard guard(impl_->mutex);
+    nfgenmsg header{};
+    header.version = NFNETLINK_V0;
+    const int type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETGEN;
+    Request request(type, NLM_F_REQUEST | NLM_F_ACK, header);
+    std::uint32_t generation = 0;
+    Answer answer;
+    answer.each = [&](nlmsghdr* message) {
+        const auto fields = attributes_of<nfgenmsg, NFTA_GEN_MAX>(message);
+        if (fields[NFTA_GEN_ID] != nullptr) {
+            generation = ntohl(nla_get_u32(fields[NFTA_GEN_ID]));
+        }
+    };
+    if (const int failed = exchange(impl_->socket, request.message(), answer); failed != 0) {
+        return os_error("ask for the generation of nftables", failed);
+    }
+    return generation;
 }
 
 Result<NftEvents> NftEvents::open() {

@@ -5,6 +5,7 @@
 
 #include "os/fd.h"
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -24,6 +25,8 @@ class Nft {
     /// The output of listing commands, as nft(8) -a (handles) or as JSON.
     enum class Form { Text, Json };
     Result<std::string> query(const std::string& commands, Form form);
+    /// Goes up by one with each transaction of anybody in this namespace.
+    Result<std::uint32_t> generation();
 
   private:
     struct Impl;
