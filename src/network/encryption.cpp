@@ -113,7 +113,7 @@ Result<void> run_batch(const std::string& lines) {
                 "-"}; // one that is there already must not stop the others
     job.input = lines;
     TRY_LET(output, os::run(job));
-    if (output.status.success()) { return ok(); }
+    if (output.status.code == 0) { return ok(); }
     return internal("ip xfrm: " + std::string(trim(output.err)));
 }
 
@@ -168,7 +168,7 @@ Result<void> check_esp() {
     job.input = "xfrm state add " + pair + " mode transport aead rfc4106(gcm(aes)) 0x" + secret +
                 " 128\nxfrm state delete " + pair + "\n";
     TRY_LET(output, os::run(job));
-    if (output.status.success()) { return ok(); }
+    if (output.status.code == 0) { return ok(); }
     return unsupported("the kernel cannot encrypt (ESP with AES-GCM): " +
                        std::string(trim(cut(output.err, '\n').first)));
 }

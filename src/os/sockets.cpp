@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <set>
 #include <vector>
 
 #include <linux/inet_diag.h>
@@ -59,9 +58,7 @@ Result<void> ask(nl_sock* socket, std::uint8_t family, Inbound& inbound) {
     return failed == 0 ? ok() : Result<void>(os_error("list sockets", failed));
 }
 
-} // namespace
-
-Result<std::size_t> count_inbound_connections(const Fd& netns) {
+Result<Inbound> look(const Fd& netns) {
     Inbound inbound;
     TRY(run_in_netns(netns, [&]() -> Result<void> {
         TRY_LET(socket, connect_netlink(NETLINK_SOCK_DIAG));
@@ -69,10 +66,24 @@ Result<std::size_t> count_inbound_connections(const Fd& netns) {
         TRY(ask(socket, AF_INET, inbound));
         return ask(socket, AF_INET6, inbound);
     }));
+    return inbound;
+}
+
+} // namespace
+
+Result<std::size_t> count_inbound_connections(const Fd& netns) {
+    TRY_LET(inbound, look(netns));
     const auto counts =
         std::count_if(inbound.established.begin(), inbound.established.end(),
                       [&](std::uint16_t port) { return inbound.listening.contains(port); });
     return static_cast<std::size_t>(counts);
+}
+
+Result<std::set<std::uint16_t>> listening_ports(const Fd& netns) {
+    TRY_LET(inbound, look(netns));
+    std::set<std::uint16_t> ports;
+    for (const auto port : inbound.listening) { ports.insert(ntohs(port)); }
+    return ports;
 }
 
 } // namespace shoal::os

@@ -4,6 +4,8 @@
 #include "os/fd.h"
 
 #include <cstddef>
+#include <cstdint>
+#include <set>
 
 namespace shoal::os {
 
@@ -11,5 +13,8 @@ namespace shoal::os {
 /// namespace: those that a container has to bring to an end before it can go. Connections of the
 /// namespace to itself do not count.
 Result<std::size_t> count_inbound_connections(const Fd& netns);
+
+/// TCP ports on which something listens there, on whatever address.
+Result<std::set<std::uint16_t>> listening_ports(const Fd& netns);
 
 } // namespace shoal::os

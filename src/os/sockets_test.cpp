@@ -100,5 +100,13 @@ TEST_F(Inbound, what_it_asks_of_others_and_of_itself_does_not_count) {
     EXPECT_EQ(count(), 0u);
 }
 
+TEST_F(Inbound, ports_on_which_something_listens_are_told) {
+    EXPECT_TRUE(listening_ports(server)->empty());
+    const auto everywhere = inside(server, [] { return listen_at(0, 80); });
+    const auto alone = inside(server, [] { return listen_at(INADDR_LOOPBACK, 81); });
+    EXPECT_EQ(*listening_ports(server), (std::set<std::uint16_t>{80, 81}));
+    EXPECT_TRUE(listening_ports(client)->empty());
+}
+
 } // namespace
 } // namespace shoal::os

@@ -49,8 +49,11 @@ class Collector {
 
   private:
     /// Whatever is touched from now on gets a later time than `now_`, however far the times of
-    /// files are behind the clock.
+    /// files are behind the clock; and while nobody is half way, with data touched and the link to
+    /// it still to be made.
     Result<void> read_time() {
+        const auto held = store_.gate().remove();
+        if (!held) { return held.error(); }
         now_ = store_.clock().now();
         const Instant real = os::SystemClock().now();
         TRY_LET(present, store_.tree().present());
