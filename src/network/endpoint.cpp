@@ -259,11 +259,17 @@ Result<void> tune_inside(const os::Fd& netns, const InterfacePlan& plan) {
 
 Result<void> add_interface(const os::Fd& netns, const InterfacePlan& plan) {
     TRY(make_link(netns, plan));
+    return configure_interface(netns, plan);
+}
+
+Result<void> configure_interface(const os::Fd& netns, const InterfacePlan& plan) {
     TRY(tune_inside(netns, plan));
     TRY_LET(inside, os::Netlink::open_in(netns));
     TRY_LET(link, inside.link(plan.name));
     for (const auto& [ip, bits] : plan.addresses) {
-        TRY(inside.add_address(address_on(link.index, ip, bits)));
+        auto address = address_on(link.index, ip, bits);
+        address.no_route = plan.no_routes;
+        TRY(inside.add_address(address));
     }
     for (const auto& ip : plan.link_local) {
         TRY(inside.add_address({ip.bytes(), ip.is_v4() ? 16 : 64, link.index, true}));

@@ -70,8 +70,12 @@ struct InterfacePlan {
     std::vector<std::pair<Ip, int>> addresses;
     std::vector<Ip> link_local;
     std::vector<std::string> sysctls; ///< "net.ipv4.conf.IFNAME.x=1"
+    bool no_routes = false;           ///< its addresses bring no route to their subnets
 };
 Result<void> add_interface(const os::Fd& netns, const InterfacePlan& plan);
+/// The part of add_interface() that is done inside, for an interface that is there: parameters,
+/// addresses, up.
+Result<void> configure_interface(const os::Fd& netns, const InterfacePlan& plan);
 Result<void> remove_interface(const os::Fd& netns, const std::string& name);
 /// The default routes lead there and nowhere else; none removes them. With only an interface
 /// (ipvlan l3), to the link.
