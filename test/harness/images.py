@@ -1,5 +1,6 @@
-"""The images of the tests, made on this machine: busybox and a static probe in a tar."""
+"""The images of the tests, made on this machine: busybox and static programs of ours in a tar."""
 import fcntl
+import glob
 import io
 import os
 import subprocess
@@ -40,36 +41,52 @@ def tar_of(files, mode="w"):
     return out.getvalue()
 
 
+# name -> its sources; they are in the image's /bin, and on the computer beside the tar.
+PROGRAMS = {"probe": [os.path.join(HERE, "probe.c")], "wire": sorted(glob.glob(os.path.join(HERE, "wire", "*.[ch]")))}
+
+
+def program(folder, name):
+    """Path of one of them on this computer."""
+    busybox_tar(folder)
+    return os.path.join(folder, name)
+
+
 def busybox_tar(folder):
-    """Path of a tar with a root file system of busybox and the probe; made once per build folder."""
+    """Path of a tar with a root file system of busybox and our programs; made once per build folder."""
     path = os.path.join(folder, "busybox.tar")
     os.makedirs(folder, exist_ok=True)
     with open(path + ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        source = os.path.join(HERE, "probe.c")
-        if not os.path.exists(path) or os.path.getmtime(path) < max(os.path.getmtime(source), os.path.getmtime(__file__)):
-            _write_busybox_tar(path, source)
+        made_of = [__file__, *[source for sources in PROGRAMS.values() for source in sources]]
+        needed = [path, *[os.path.join(folder, name) for name in PROGRAMS]]
+        if not all(os.path.exists(x) for x in needed) or os.path.getmtime(path) < max(map(os.path.getmtime, made_of)):
+            _write_busybox_tar(folder, path)
     return path
 
 
-def _write_busybox_tar(path, source):
-    probe = path + ".probe"
-    subprocess.run(["gcc", "-O1", "-static", "-o", probe, source], check=True)
+def _compile(folder, name):
+    path = os.path.join(folder, name)
+    sources = [s for s in PROGRAMS[name] if s.endswith(".c")]
+    subprocess.run(["gcc", "-O2", "-Wall", "-static", "-o", path + ".new", *sources], check=True)
+    os.rename(path + ".new", path)
+    return path
+
+
+def _write_busybox_tar(folder, path):
+    programs = {"busybox": "/bin/busybox", **{name: _compile(folder, name) for name in PROGRAMS}}
     applets = subprocess.run(["/bin/busybox", "--list"], check=True, capture_output=True, text=True).stdout.split()
     with tarfile.open(path + ".new", "w") as tar:
         for name in ("bin", "etc", "proc", "sys", "dev", "root", "usr", "var", "home", "www"):
             add_folder(tar, name)
         add_folder(tar, "home/web", uid=1000, gid=1001)
         add_folder(tar, "tmp", mode=0o1777)
-        with open("/bin/busybox", "rb") as f:
-            add_file(tar, "bin/busybox", f.read(), mode=0o755)
-        with open(probe, "rb") as f:
-            add_file(tar, "bin/probe", f.read(), mode=0o755)
+        for name, source in programs.items():
+            with open(source, "rb") as f:
+                add_file(tar, "bin/" + name, f.read(), mode=0o755)
         for applet in applets:
             if applet != "busybox":
                 add_special(tar, "bin/" + applet, tarfile.SYMTYPE, "busybox")
         add_file(tar, "etc/passwd", PASSWD)
         add_file(tar, "etc/group", GROUP)
         add_file(tar, "www/index.html", "hello from the image\n")
-    os.unlink(probe)
     os.rename(path + ".new", path)
