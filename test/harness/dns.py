@@ -1,5 +1,9 @@
-"""A name server of a few names, so that no test depends on the world outside."""
+"""A name server of a few names, so that no test depends on the world outside.
+
+As a program: dns.py ADDRESS, prints every name that it is asked for.
+"""
 import socket
+import sys
 import threading
 
 EXAMPLES = {"outside.example": "10.9.8.7", "found.some.example": "10.9.8.9"}
@@ -29,6 +33,9 @@ class NameServer:
     def __exit__(self, *_):
         self.stop()
 
+    def asked(self, name):
+        """For who wants to know."""
+
     def _serve(self):
         while True:
             try:
@@ -45,9 +52,21 @@ class NameServer:
             labels.append(query[at + 1:at + 1 + query[at]].decode())
             at += 1 + query[at]
         question, kind = query[12:at + 5], query[at + 2]
-        known = self.names.get(".".join(labels).lower())
+        name = ".".join(labels).lower()
+        self.asked(name)
+        known = self.names.get(name)
         record = b""
         if known and kind == 1:
             record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(known)
         flags = b"\x81\x80" if known else b"\x81\x83"
         return query[:2] + flags + b"\0\1" + (b"\0\1" if record else b"\0\0") + b"\0\0\0\0" + question + record
+
+
+class _Telling(NameServer):
+    def asked(self, name):
+        print(name, flush=True)
+
+
+if __name__ == "__main__":
+    with _Telling(sys.argv[1], EXAMPLES):
+        threading.Event().wait()

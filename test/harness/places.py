@@ -5,10 +5,9 @@ import os
 import signal
 import subprocess
 
-from . import images
+from . import dns, host, images
 from .cli import Result
 from .daemon import TOP
-from .machines import DOCKER
 
 CACHE = os.path.join(TOP, "build", "e2e")
 
@@ -22,18 +21,18 @@ def fields(line):
 
 
 class Place:
-    def __init__(self, prefix, program=None, env=None):
-        self.prefix, self.env = list(prefix), dict(os.environ, **(env or {}))
+    def __init__(self, prefix, program=None):
+        self.prefix = list(prefix)
         self.program = program or images.program(CACHE, "wire")
 
     def run(self, *words, timeout=60, ok=True, input=None):
         """Any program, there."""
-        p = subprocess.run([*self.prefix, *words], env=self.env, capture_output=True, text=True, timeout=timeout, input=input)
+        p = subprocess.run([*self.prefix, *words], capture_output=True, text=True, timeout=timeout, input=input)
         assert not ok or p.returncode == 0, f"{' '.join([*self.prefix, *words])}: exit {p.returncode}\n{p.stdout}\n{p.stderr}"
         return Result(p.returncode, p.stdout, p.stderr)
 
     def start(self, *words):
-        return subprocess.Popen([*self.prefix, *words], env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen([*self.prefix, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def wire(self, *words, **kw):
         return self.run(self.program, *[str(w) for w in words], **kw).out
@@ -67,9 +66,9 @@ class Place:
         """Runs until `finish` of what is returned, or for so many seconds."""
         return Load(self.start(self.program, "load", str(rate), str(seconds), str(int(timeout * 1000)), ",".join(targets), path))
 
-    def hold(self, target, kind="tcp"):
-        """One connection: `write` a line, `readline` the answer; "ended: ..." when it ends."""
-        return Held(self.start(self.program, "hold", kind, target))
+    def hold(self, target, kind="tcp", port_here=0):
+        """One connection that stays."""
+        return Held(self.start(self.program, "hold", kind, target, str(port_here)))
 
 
 class Load:
@@ -145,7 +144,22 @@ def in_machine(machine):
 
 
 def in_container(machine, id):
-    return Place([DOCKER, "exec", "-i", id], "wire", {"DOCKER_HOST": "unix://" + machine.socket, "DOCKER_CLI_HINTS": "false"})
+    """Namespaces and root of a container, without the cost of an exec; signals reach what runs there."""
+    inner = machine.api.get(f"/containers/{id}/json")["State"]["Pid"]
+    return Place(["nsenter", "-t", str(outer_pid(machine, inner)), "-n", "-m", "-r", "-w", "--"], "/bin/wire")
+
+
+def outer_pid(machine, inner):
+    """The process that the machine knows by this number, as this computer counts."""
+    for pid in host.descendants(machine.first_pid):
+        try:
+            with open(f"/proc/{pid}/status") as f:
+                numbers = next(line.split()[1:] for line in f if line.startswith("NSpid:"))
+        except OSError:
+            continue
+        if len(numbers) > 1 and numbers[1] == str(inner):
+            return pid
+    raise AssertionError(f"no process {inner} in {machine.name}")
 
 
 class Outside(Place):
@@ -176,16 +190,35 @@ class Outside(Place):
                 there.kill()
 
     def _wait_for(self, process):
-        from .host import until
         wanted = os.stat(self.switch).st_ino
-        until(lambda: os.stat(f"/proc/{process.pid}/ns/net").st_ino == wanted, what="a process on the switch")
+        host.until(lambda: os.stat(f"/proc/{process.pid}/ns/net").st_ino == wanted, what="a process on the switch")
 
     def route_by(self, subnet, machine):
         self.run("ip", "route", "replace", subnet, "via", machine.address)
 
+    def name_server(self):
+        """Answers here; returns what tells the names that it was asked for since."""
+        return NameServer(self)
+
     def close(self):
         subprocess.run(["nsenter", f"--net={self.switch}", "ip", "link", "del", self.port], capture_output=True)
         subprocess.run(["umount", self.path], capture_output=True)
+
+
+class NameServer:
+    def __init__(self, place):
+        self.path = place.path + ".names"
+        with open(self.path, "w") as out:
+            self.process = subprocess.Popen([*place.prefix, "/usr/bin/python3", dns.__file__, place.address], stdout=out)
+        host.until(lambda: place.run("ss", "-Hlun", "sport = :53").out, what="the name server")
+
+    def asked(self):
+        with open(self.path) as f:
+            return f.read().split()
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
 
 
 def give_six(machines):

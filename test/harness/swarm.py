@@ -136,6 +136,13 @@ class Swarm:
         for s in services:
             until(lambda: not any(self.containers(m, s, all=IS_SHOAL) for m in self.machines), seconds, 0.1, f"the end of {s}'s containers")
 
+    def clear_networks(self):
+        """All that span nodes, but for ingress."""
+        api = self.first.api
+        for n in api.get("/networks", filters={"driver": ["overlay"]}):
+            if not n["Ingress"]:
+                self.first.until(lambda n=n: api.raw("DELETE", f"/networks/{n['Id']}").status in (204, 404), WAIT, f"removal of the network {n['Name']}")
+
     def clear(self):
         """Services, secrets, configs, labels and availabilities, as after forming."""
         api = self.first.api

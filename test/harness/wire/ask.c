@@ -51,11 +51,11 @@ int ask(int argc, char** argv) {
   return 0;
 }
 
-/* hold tcp|udp TARGET: one connection; each line of the input is sent, whatever comes is printed, and so is its end: "ended: ..." */
+/* hold tcp|udp TARGET [PORT_HERE]: one connection; each line of the input is sent, whatever comes is printed, and so is its end: "ended: ..." */
 int hold(int argc, char** argv) {
   const char* kind = word(argc, argv, 2);
   Target target = parse_target(word(argc, argv, 3));
-  int s = open_to(&target, kind, 5000, 0);
+  int s = open_to(&target, kind, 5000, argc > 4 ? atoi(argv[4]) : 0);
   if (s < 0) die("connect");
   puts("connected");
   for (int has_input = 1;;) {

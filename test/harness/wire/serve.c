@@ -1,5 +1,5 @@
 /* The server. Speaks by what it is sent first:
- *   GET /... HTTP/1.x   a page that says who answers and who asked; /slow?MS answers only then
+ *   GET /... HTTP/1.x   a page that says who answers and who asked; /slow?MS answers only then; /bytes?N has so many more bytes
  *   SINK\n              takes what comes and says at the end how many bytes it was
  *   anything else       one line back for each piece: the same words and the piece
  * over TCP and SCTP (where the kernel has it); UDP as the last. SIGTERM: what waits to be accepted is, all requests are answered, and
@@ -8,6 +8,7 @@
 #include "wire.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 
@@ -16,7 +17,7 @@ enum { CONNECTIONS_MAX = 16384, PIECE_MAX = 16384, LAST_SECONDS = 10 };
 typedef struct {
   int fd;
   enum { NEW, SINK, ECHO, SLOW, DONE } state;
-  int keep, was_answered;
+  int keep, was_answered, more;
   double due; /* of a slow answer */
   unsigned long long taken;
   char peer[64];
@@ -57,8 +58,10 @@ static int who(char* out, size_t size, const char* peer, int port) {
 
 static void say(Connection* c, const char* data, size_t size) {
   while (size > 0) {
+    struct pollfd room = {c->fd, POLLOUT, 0};
     ssize_t n = write(c->fd, data, size);
-    if (n < 0) return; /* it is small and fits: who does not take it has gone */
+    if (n < 0 && errno == EAGAIN && poll(&room, 1, 5000) > 0) continue; /* only what is large: others wait */
+    if (n < 0) return;
     data += n, size -= n;
   }
 }
@@ -68,14 +71,18 @@ static void answer_page(Connection* c) {
   char body[512], text[1024];
   int size = who(body, sizeof body, c->peer, c->port);
   body[size++] = '\n';
-  int all = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: %s\r\n\r\n%.*s", size,
+  int all = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: %s\r\n\r\n%.*s", size + c->more,
                      c->keep && !is_ending ? "keep-alive" : "close", size, body);
   say(c, text, all);
+  static const char filling[65536];
+  for (; c->more > 0; c->more -= sizeof filling) say(c, filling, c->more < (int)sizeof filling ? c->more : (int)sizeof filling);
+  c->more = 0;
   if (!c->keep || is_ending) c->state = DONE; else c->state = NEW;
 }
 
 static void begin_page(Connection* c, const char* data) {
   c->keep = strstr(data, "HTTP/1.1") && !strcasestr(data, "connection: close");
+  if (!strncmp(data, "GET /bytes?", 11)) c->more = atoi(data + 11);
   if (strncmp(data, "GET /slow?", 10)) {
     answer_page(c);
     return;
