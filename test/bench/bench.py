@@ -15,7 +15,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from bench import builds, registry, subjects, swarm  # noqa: E402
+from bench import builds, network, registry, subjects, swarm  # noqa: E402
 from bench.subjects import Client, Subject, command, median, timed  # noqa: E402
 from harness import cli, daemon, host, images  # noqa: E402
 
@@ -45,6 +45,7 @@ ROWS = {
     **builds.ROWS,
     **registry.ROWS,
     **swarm.ROWS,
+    **network.ROWS,
     "bare": ("bare runtime: `run` of a prepared bundle, no network, no layers", "ms", None, True),
 }
 
@@ -259,7 +260,7 @@ def table(results):
     lines = ["| work | unit | Shoal | docker.io, runc | docker.io, crun | Shoal is | goal | met |", "|---|---|---:|---:|---:|---:|---:|---|"]
     for key, (what, unit, goal, less) in ROWS.items():
         seen = results.values.get(key, {})
-        if key == "bare" or key in builds.ROWS or key in registry.ROWS or key in swarm.ROWS:
+        if key == "bare" or any(key in part.ROWS for part in (builds, registry, swarm, network)):
             continue
         if not seen:
             continue
@@ -275,6 +276,7 @@ def table(results):
     lines += rows_beside(results, builds.ROWS, "build", [("shoal", "Shoal"), ("docker classic", "docker.io, classic"), ("BuildKit", "docker.io, BuildKit")])
     lines += rows_beside(results, registry.ROWS, "registry", [("shoal", "Shoal"), ("docker-registry", "docker-registry (and docker.io)")])
     lines += rows_beside(results, swarm.ROWS, "swarm of 3 machines", [("shoal", "Shoal"), ("docker swarm", "docker.io 20.10")])
+    lines += rows_beside(results, network.ROWS, "networks between 3 machines", [("shoal", "Shoal"), ("docker swarm", "docker.io 20.10")])
     bare_values = results.values.get("bare", {})
     if bare_values:
         lines += ["", "Bare runtimes (`run` of a prepared bundle, no layers, network or log): " + ", ".join(f"{k[5:]} {v:.1f} ms" for k, v in bare_values.items()) + "."]
@@ -340,6 +342,9 @@ def main():
         if wanted("swarm"):
             say("swarms:")
             swarm.measure_both(results, folder, tar, os.environ.get("BENCH_SKIP", ""))
+        if wanted("network"):
+            say("networks:")
+            network.measure_both(results, folder, tar, os.environ.get("BENCH_SKIP", ""))
         if wanted("bare"):
             say("bare:")
             bare(results, folder, tar)

@@ -112,13 +112,18 @@ def mesh_table(machine):
 
 
 def mesh_seen(machine):
-    """(protocol, published port) -> the set of IPv4 addresses on ingress, as this node chooses among them."""
-    table, found = mesh_table(machine), collections.defaultdict(set)
+    """(protocol, published port) -> the set of IPv4 addresses on ingress, as this node chooses among them. Elements `protocol . port .
+    slot : address . port`; a task of this machine stands there with the address behind it: `task . protocol . port : address`."""
+    table, slots, task_of = mesh_table(machine), collections.defaultdict(set), {}
     for key, value in elements(mesh_prefix(machine), "table", "inet", table) if table else ():
-        protocol = next((p for p in key if p in ("tcp", "udp", "sctp")), None)
-        if protocol and len(key) == 3:  # protocol . port . slot
-            found[protocol, next(p for p in key if isinstance(p, int))] |= {v for v in value if is_address(v) and ":" not in v}
-    return dict(found)
+        address = next((v for v in value if is_address(v) and ":" not in v), None)
+        if len(key) != 3 or not address:
+            continue
+        if is_address(key[0]):
+            task_of[address] = key[0]
+        else:
+            slots[key[0], key[1]].add(address)
+    return {port: {task_of.get(a, a) for a in found} for port, found in slots.items()}
 
 
 # --- the store ---

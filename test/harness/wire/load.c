@@ -1,7 +1,8 @@
 /* load RATE SECONDS TIMEOUT_MS TARGET[,TARGET...] [PATH]
  * Open loop: requests begin when they are due, whatever became of the ones before, each on a connection of its own, the targets in
- * turn. Counts every one. Ends after SECONDS, or earlier by SIGTERM or SIGINT, when all have ended; then says it as JSON. A failure
- * keeps when (seconds since 1970), where and why. `behind_ms` is how late the client itself was at most: the proof that it kept up. */
+ * turn. Counts every one. Ends after SECONDS, or earlier by SIGTERM or SIGINT, when all have ended; then says it as JSON. Of the
+ * first failures it says when they began (seconds since 1970), where and why, and when the last one began. `behind_ms` is how late
+ * the client itself was at most: the proof that it kept up. */
 #include "wire.h"
 
 #include <fcntl.h>
@@ -29,7 +30,7 @@ static Request oldest = {.next = &oldest, .prior = &oldest};
 static double timeout;
 static char path[256] = "/";
 static long sent, good, bad;
-static double slowest, behind, sum;
+static double slowest, behind, sum, last_failed;
 static long slower_than_half;
 static Counted hosts[NAMES_MAX], clients[NAMES_MAX], reasons[NAMES_MAX];
 static struct {
@@ -71,6 +72,7 @@ static void fail(Request* r, const char* phase, const char* why) {
   char reason[100];
   snprintf(reason, sizeof reason, "%s: %s", phase, why);
   count(reasons, reason);
+  if (r->began_wall > last_failed) last_failed = r->began_wall;
   if (bad < TOLD_MAX) {
     told[bad].at = r->began_wall, told[bad].lasted = now() - r->began;
     snprintf(told[bad].target, sizeof told[bad].target, "%s:%d", r->target->host, r->target->port);
@@ -154,8 +156,8 @@ static void say_counted(const char* name, const Counted* all) {
 }
 
 static void say(double seconds) {
-  printf("{\"sent\": %ld, \"ok\": %ld, \"failed\": %ld, \"seconds\": %.3f, \"behind_ms\": %.1f, \"mean_ms\": %.2f, \"slowest_ms\": %.1f, \"slow\": %ld", sent, good,
-         bad, seconds, behind * 1e3, good ? sum / good * 1e3 : 0, slowest * 1e3, slower_than_half);
+  printf("{\"sent\": %ld, \"ok\": %ld, \"failed\": %ld, \"seconds\": %.3f, \"behind_ms\": %.1f, \"mean_ms\": %.2f, \"slowest_ms\": %.1f, \"slow\": %ld, \"last_failed\": %.3f", sent,
+         good, bad, seconds, behind * 1e3, good ? sum / good * 1e3 : 0, slowest * 1e3, slower_than_half, last_failed);
   say_counted("reasons", reasons);
   say_counted("hosts", hosts);
   say_counted("clients", clients);
