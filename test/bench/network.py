@@ -9,6 +9,7 @@ import subprocess
 import time
 
 from bench.subjects import median
+from bench.swarm import Asker, spec
 from harness import overlay, places
 from harness.daemon import BIN
 from harness.host import until
@@ -81,7 +82,7 @@ def throughput(results, name, s):
     try:
         for place, target in paths.values():
             until(lambda place=place, target=target: "host" in place.ask(target), 60, 0.1, target)
-        put(results, name, rounds(paths, gbits), {k: v for k, v in rounds({k: paths[k] for k in ("over", "vip", "mesh")}, connections).items()})
+        put(results, name, rounds(paths, gbits), rounds({k: paths[k] for k in ("over", "vip", "mesh")}, connections))
     finally:
         served.close(), outside.close()
         s.clear(), s.clear_networks()
@@ -120,32 +121,34 @@ def docker_overlay(results, name, s):
 
 # --- times ---
 
-def milliseconds_to_run(s, n, image, networks):
+def milliseconds_to_run(s, ask, image, networks):
+    wanted = spec("a", image, 1)
+    wanted["TaskTemplate"]["Networks"] = [{"Target": n} for n in networks]
     began = time.perf_counter()
-    s.create(n, *[w for x in networks for w in ("--network", x)], image=image)
-    until(lambda: len(s.running(n)) == 1, 60, 0.002, "a task")
+    ask("POST", "/services/create", wanted)
+    until(lambda: ask.running("a", 1), 60, 0.002, "a task")
     took = time.perf_counter() - began
-    s.first.api.delete(f"/services/{n}")
-    s.until_gone(n)
+    ask("DELETE", "/services/a")
+    s.until_gone("a")
     return took * 1000
 
 
 def attach(results, name, s, image):
     """With another task on the same network and machine, so that the network itself is there."""
-    overlay.make_network(s, "net")
+    id, ask = overlay.make_network(s, "net"), Asker(s.first)
     s.create("other", "--mode", "global", "--network", "net", image=image)
     s.until_running("other", 3)
-    pairs = [(milliseconds_to_run(s, "a", image, []), milliseconds_to_run(s, "b", image, ["net"])) for _ in range(TIMES)]
+    pairs = [(milliseconds_to_run(s, ask, image, []), milliseconds_to_run(s, ask, image, [id])) for _ in range(TIMES)]
     results.add(name, "net_attach", max(0, median([b for _, b in pairs]) - median([a for a, _ in pairs])))
     s.clear(), s.clear_networks()
 
 
 def milliseconds_to_signal(s, service, replicas):
     """From the request to scale down until the task that goes has its signal, by the events of the machines."""
-    spec = s.spec(service)
-    spec["Spec"]["Mode"]["Replicated"]["Replicas"] = replicas - 1
+    found = s.spec(service)
+    found["Spec"]["Mode"]["Replicated"]["Replicas"] = replicas - 1
     began = time.time()
-    s.first.api.post(f"/services/{spec['ID']}/update", spec["Spec"], version=spec["Version"]["Index"])
+    s.first.api.post(f"/services/{found['ID']}/update", found["Spec"], version=found["Version"]["Index"])
     s.until_running(service, replicas - 1)
     s.first.until(lambda: sum(len(s.containers(m, service)) for m in s.machines) == replicas - 1, 60, "the end of one")
     killed = [e["timeNano"] / 1e9 for m in s.machines for e in events(m, began, service)]
