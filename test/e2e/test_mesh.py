@@ -12,7 +12,7 @@ from harness.overlay import even, eyes, host_of, hosts, machine_of, place_of, se
 from harness.swarm import WAIT, form
 
 pytestmark = pytest.mark.shoal_only("Docker's mesh hides the client's address, and needs IPVS")
-PUBLISHED_ON = "published-on"  # of daemon.json
+PUBLISHED_ON = "ingress-addresses"  # of daemon.json
 
 
 @pytest.fixture(scope="module")
