@@ -22,7 +22,9 @@ def three(module_clusters):
     cluster = module_clusters()
     s = form(cluster, 1, 2, init=["--dispatcher-heartbeat", "2s"], config={"dns": ["198.18.0.250"]})
     s.outside = places.Outside(cluster)
+    s.names = s.outside.name_server()  # says of what it does not know that it does not exist
     yield s
+    s.names.close()
     s.outside.close()
 
 
@@ -179,14 +181,10 @@ def test_tasks_that_are_not_healthy_get_nothing(s, net):
 
 
 def test_names_of_the_world_are_asked_for_outside(s, net):
-    server = s.outside.name_server()
-    try:
-        place = eyes(s, net)[s.workers[0]]
-        assert place.addresses("outside.example") == ["10.9.8.7"]
-        assert place.resolve("nowhere.example")[1] == 3
-        assert "outside.example" in server.asked()
-    finally:
-        server.close()
+    place = eyes(s, net)[s.workers[0]]
+    assert place.addresses("found.some.example") == ["10.9.8.9"]
+    assert place.resolve("nowhere.example")[1] == 3
+    assert "found.some.example" in s.names.asked()
 
 
 # --- what is kept apart ---
@@ -224,7 +222,6 @@ def test_an_internal_network_leaks_nothing(s):
     make_network(s, "closed", "--internal")
     make_network(s, "open")
     tasks = serve(s, "web", 3, networks=["closed"])
-    server = s.outside.name_server()
     there = s.outside.start(s.outside.program, "serve", "7000")
     try:
         outside = f"{s.outside.address}:7000"
@@ -237,9 +234,9 @@ def test_an_internal_network_leaks_nothing(s):
             for target in (outside, machine.address + ":2377", s.first.address + ":2377"):
                 assert "error" in place.ask(target, patience=0.5), (machine.name, target)
             assert place.resolve(f"secret-of-{machine.name}.example")[0] == [] and place.addresses("outside.example") == []
-        assert not [n for n in server.asked() if n.startswith("secret") or n == "outside.example"]
+        assert not [n for n in s.names.asked() if n.startswith("secret") or n == "outside.example"]
     finally:
-        there.kill(), there.communicate(), server.close()
+        there.kill(), there.communicate()
 
 
 def test_containers_do_not_meet_on_the_bridge_to_the_world(s):
