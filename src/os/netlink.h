@@ -159,7 +159,8 @@ class Netlink {
 
     Result<void> replace_route(const Route& route);
     Result<void> remove_route(const Route& route);
-    Result<std::vector<Route>> routes(); ///< of the main table, with the unreachable ones
+    /// With the unreachable ones. 0: of the main table.
+    Result<std::vector<Route>> routes(int table = 0);
 
     /// Fails: NotFound when a link is missing, or there is no such entry to remove.
     Result<void> replace_neighbour(const Neighbour& entry);
@@ -170,6 +171,7 @@ class Netlink {
     Result<std::vector<ForwardingEntry>> forwarding(int link);
     Result<void> ensure_rule(const MarkRule& rule);
     Result<void> remove_rule(const MarkRule& rule); ///< absent is success
+    Result<std::vector<MarkRule>> rules(std::uint32_t priority); ///< those that lead to a table
 
   private:
     explicit Netlink(nl_sock* socket) : socket_(socket) {}

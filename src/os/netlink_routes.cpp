@@ -67,6 +67,28 @@ Route parse_route(nlmsghdr* header) {
     return route;
 }
 
+/// A number above 255 is in the attribute only.
+std::uint32_t table_of(nlmsghdr* header) {
+    const auto fields = attributes_of<rtmsg, RTA_MAX>(header);
+    if (fields[RTA_TABLE] != nullptr) { return nla_get_u32(fields[RTA_TABLE]); }
+    return static_cast<const rtmsg*>(nlmsg_data(header))->rtm_table;
+}
+
+MarkRule parse_rule(nlmsghdr* header) {
+    const auto fields = attributes_of<fib_rule_hdr, FRA_MAX>(header);
+    const auto number = [&](int type) {
+        return fields[type] != nullptr ? nla_get_u32(fields[type]) : 0;
+    };
+    MarkRule rule;
+    rule.v6 = static_cast<const fib_rule_hdr*>(nlmsg_data(header))->family == AF_INET6;
+    if (fields[FRA_IIFNAME] != nullptr) { rule.in_link = nla_get_string(fields[FRA_IIFNAME]); }
+    rule.mark = number(FRA_FWMARK);
+    rule.mask = number(FRA_FWMASK);
+    rule.table = static_cast<int>(number(FRA_TABLE));
+    rule.priority = number(FRA_PRIORITY);
+    return rule;
+}
+
 fib_rule_hdr rule_header(const MarkRule& rule) {
     fib_rule_hdr header{};
     header.family = rule.v6 ? AF_INET6 : AF_INET;
@@ -134,16 +156,17 @@ Result<void> Netlink::remove_route(const Route& route) {
     return talk(request.message(), "remove a route");
 }
 
-Result<std::vector<Route>> Netlink::routes() {
+Result<std::vector<Route>> Netlink::routes(int table) {
+    const auto wanted = table > 0 ? static_cast<std::uint32_t>(table) : RT_TABLE_MAIN;
     Request request(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, rtmsg{});
     std::vector<Route> all;
     Answer answer;
     answer.each = [&](nlmsghdr* header) {
         const auto* info = static_cast<const rtmsg*>(nlmsg_data(header));
-        if (info->rtm_table == RT_TABLE_MAIN &&
-            (info->rtm_type == RTN_UNICAST || info->rtm_type == RTN_UNREACHABLE)) {
-            all.push_back(parse_route(header));
-        }
+        const bool leads = info->rtm_type == RTN_UNICAST || info->rtm_type == RTN_UNREACHABLE;
+        if (!leads || table_of(header) != wanted) { return; }
+        all.push_back(parse_route(header));
+        all.back().table = table;
     };
     if (const int failed = exchange(socket_, request.message(), answer); failed != 0) {
         return os_error("list routes", failed);
@@ -165,6 +188,21 @@ Result<void> Netlink::remove_rule(const MarkRule& rule) {
     auto done = talk(request.message(), "remove a routing rule");
     if (!done && done.error().os_errno == ENOENT) { return ok(); }
     return done;
+}
+
+Result<std::vector<MarkRule>> Netlink::rules(std::uint32_t priority) {
+    Request request(RTM_GETRULE, NLM_F_REQUEST | NLM_F_DUMP, fib_rule_hdr{});
+    std::vector<MarkRule> all;
+    Answer answer;
+    answer.each = [&](nlmsghdr* header) {
+        const auto* info = static_cast<const fib_rule_hdr*>(nlmsg_data(header));
+        const auto rule = parse_rule(header);
+        if (info->action == FR_ACT_TO_TBL && rule.priority == priority) { all.push_back(rule); }
+    };
+    if (const int failed = exchange(socket_, request.message(), answer); failed != 0) {
+        return os_error("list routing rules", failed);
+    }
+    return all;
 }
 
 } // namespace shoal::os

@@ -216,6 +216,13 @@ TEST_F(Vxlan, marked_packets_of_a_link_look_into_a_table_of_their_own) {
             const auto done = inside->ensure_rule(rule);
             EXPECT_TRUE(done) << done.error().message;
         }
+        const auto listed = inside->rules(100).value_or({});
+        ASSERT_EQ(listed.size(), 1u);
+        EXPECT_EQ(listed[0].in_link, "vx0");
+        EXPECT_EQ(listed[0].mark, 0x5b0000u);
+        EXPECT_EQ(listed[0].table, 1091);
+        EXPECT_EQ(listed[0].v6, six);
+        EXPECT_EQ(inside->routes(1091).value_or({}).size(), 1u);
         EXPECT_TRUE(inside->remove_rule(rule));
         EXPECT_TRUE(inside->remove_rule(rule)) << "absent is success, and it was there once";
         EXPECT_TRUE(inside->remove_route(way));
