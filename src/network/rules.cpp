@@ -149,6 +149,7 @@ std::string render_chains(const RuleState& state, const std::string& user_rules)
 {1}  }}
   chain forward {{ type filter hook forward priority -10; policy accept;
     ct state established,related {0}
+    ct mark & 0x00ff0000 == 0x005b0000 ct status dnat {0}
     jump user
     iifname . oifname @icc {0}
     iifname @internal drop

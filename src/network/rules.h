@@ -20,6 +20,10 @@ namespace shoal::network {
 
 /// "accepted by us", also what the rule in foreign chains looks for.
 inline constexpr std::uint32_t accepted_mark = 0x10000000;
+/// Of connections that came to this node over the cluster's mesh, which has looked at them
+/// (network/mesh_rules.h): they pass without asking `user`, which was asked where they entered.
+inline constexpr std::uint32_t mesh_mark_tag = 0x005b0000;
+inline constexpr std::uint32_t mesh_mark_tag_mask = 0x00ff0000;
 
 struct RuleBridge {
     std::string link;
