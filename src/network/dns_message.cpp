@@ -9,7 +9,8 @@
 namespace shoal::network {
 namespace {
 
-constexpr std::uint32_t answer_seconds = 600;
+/// What a name means changes with every task that comes or goes, and to ask again costs microseconds.
+constexpr std::uint32_t answer_seconds = 5;
 constexpr std::size_t header_bytes = 12;
 
 struct PacketDeleter {

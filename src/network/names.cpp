@@ -21,6 +21,7 @@ void NameTable::add(const NetworkId& network, const NamedEndpoint& endpoint) {
         }
     }
     for (const auto& address : endpoint.addresses) {
+        if (endpoint.primary.empty()) { break; }
         zone.by_reverse[address.reverse_name()] = endpoint.endpoint;
     }
     zone.endpoints[endpoint.endpoint] = endpoint;
@@ -51,14 +52,19 @@ const NameTable::Zone* NameTable::zone(const NetworkId& network) const {
     return found == zones_.end() ? nullptr : &found->second;
 }
 
-std::vector<Ip> NameTable::addresses_of(const Zone& zone, const std::string& name) {
-    std::vector<Ip> all;
+std::optional<std::vector<Ip>> NameTable::addresses_of(const Zone& zone, const std::string& name) {
     const auto ids = zone.by_name.find(name);
-    if (ids == zone.by_name.end()) { return all; }
+    if (ids == zone.by_name.end()) { return std::nullopt; }
+    std::vector<Ip> all;
     for (const auto& id : ids->second) {
         const auto endpoint = zone.endpoints.find(id);
         if (endpoint == zone.endpoints.end()) { continue; }
         all.insert(all.end(), endpoint->second.addresses.begin(), endpoint->second.addresses.end());
+    }
+    // A container of a cluster has its name twice: by itself and by the managers.
+    std::set<Ip> seen;
+    if (ids->second.size() > 1) {
+        std::erase_if(all, [&](const Ip& ip) { return !seen.insert(ip).second; });
     }
     return all;
 }
@@ -78,21 +84,21 @@ NameAnswer NameTable::find(const DnsView& view, std::string_view name) const {
     for (const auto& link : view.links) {
         const auto* zone = this->zone(link.network);
         if (zone == nullptr || to_lower(link.alias) != plain) { continue; }
-        if (auto found = addresses_of(*zone, to_lower(link.target)); !found.empty()) {
-            return answer(std::move(found));
+        if (auto found = addresses_of(*zone, to_lower(link.target))) {
+            return answer(std::move(*found));
         }
     }
     for (const auto& network : view.networks) {
         const auto* zone = this->zone(network);
         if (zone == nullptr) { continue; }
-        if (auto found = addresses_of(*zone, plain); !found.empty()) {
-            return answer(std::move(found));
+        if (auto found = addresses_of(*zone, plain)) {
+            return answer(std::move(*found));
         }
         const auto tail = "." + zone->name;
         if (plain.size() <= tail.size() || !plain.ends_with(tail)) { continue; }
         const auto head = plain.substr(0, plain.size() - tail.size());
-        if (auto found = addresses_of(*zone, head); !found.empty()) {
-            return answer(std::move(found));
+        if (auto found = addresses_of(*zone, head)) {
+            return answer(std::move(*found));
         }
     }
     return {};

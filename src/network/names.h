@@ -20,7 +20,7 @@ namespace shoal::network {
 struct NamedEndpoint {
     std::string endpoint; ///< its id: the key for removal
     std::vector<std::string> names;
-    std::string primary; ///< the container's name, for reverse lookups
+    std::string primary; ///< the container's name, for reverse lookups; "": there are none
     std::vector<Ip> addresses;
 };
 
@@ -67,7 +67,8 @@ class NameTable {
         std::map<std::string, std::string> by_reverse; ///< reverse name -> endpoint id
     };
     const Zone* zone(const NetworkId& network) const;
-    static std::vector<Ip> addresses_of(const Zone& zone, const std::string& name);
+    /// Nothing when nobody has the name; empty while those who have it have no address.
+    static std::optional<std::vector<Ip>> addresses_of(const Zone& zone, const std::string& name);
 
     std::map<NetworkId, Zone> zones_;
 };

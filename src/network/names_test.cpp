@@ -37,6 +37,22 @@ TEST(NameTable, finds_names_of_the_containers_own_networks_only_in_any_case) {
     EXPECT_EQ(names.find(view, "web.back").kind, NameAnswer::Kind::Unknown);
 }
 
+TEST(NameTable, a_name_without_addresses_is_known_all_the_same) {
+    auto names = table();
+    names.add(front, {"s1", {"api"}, "", {}});
+    const auto found = names.find({.networks = {front}}, "api");
+    EXPECT_EQ(found.kind, NameAnswer::Kind::Addresses) << "or somebody outside would be asked";
+    EXPECT_TRUE(found.addresses.empty());
+}
+
+TEST(NameTable, says_an_address_once_and_has_no_reverse_for_what_only_points_there) {
+    auto names = table();
+    names.add(front, {"s1", {"web", "tasks.web"}, "", {*Ip::parse("10.0.0.2")}});
+    const DnsView view{.networks = {front}};
+    EXPECT_THAT(texts(names.find(view, "web")), ::testing::ElementsAre("10.0.0.2", "fd00::2"));
+    EXPECT_EQ(names.find_reverse(view, "2.0.0.10.in-addr.arpa").name, "web.front");
+}
+
 TEST(NameTable, follows_links_before_names) {
     const auto names = table();
     const DnsView view{.networks = {front, back}, .links = {{back, "web", "db"}}};
