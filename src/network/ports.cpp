@@ -176,15 +176,27 @@ Error bind_failure(const Error& cause, const Slot& slot, const PortKey& key, std
                     ":" + std::to_string(key.port) + "/" + to_text(key.protocol) + ": " + why);
 }
 
+/// What the kernel does not know: the cluster's ports have no socket.
+Result<void> refuse_reserved(const PortRequest& request, const Slot& slot, const PortKey& key,
+                             std::uint16_t port) {
+    const auto owner = request.reserved.find({key.protocol, port});
+    if (owner == request.reserved.end()) { return ok(); }
+    return internal("Bind for " + host_and_port(slot, port) +
+                    " failed: port is already allocated: service " + owner->second +
+                    " publishes it on every node");
+}
+
 /// All slots on one port, or the failure of the first that cannot have it.
-Result<std::vector<HeldPort>> hold_at(const std::vector<Slot>& slots, const PortKey& key,
-                                      std::uint16_t port, const std::vector<PortBinding>& taken) {
+Result<std::vector<HeldPort>> hold_at(const std::vector<Slot>& slots, const PortRequest& request,
+                                      const PortKey& key, std::uint16_t port,
+                                      const std::vector<PortBinding>& taken) {
     std::vector<HeldPort> held;
     for (const auto& slot : slots) {
         auto fd = bind_slot(slot, key.protocol, port);
         if (!fd && slot.optional) { continue; }
         if (!fd) { return bind_failure(fd.error(), slot, key, port, taken); }
         if (port == 0) { port = port_of(*fd); }
+        TRY(refuse_reserved(request, slot, key, port));
         HeldPort one;
         one.binding = {key, slot.text, port};
         one.host = slot.host;
@@ -199,16 +211,17 @@ Result<std::vector<HeldPort>> hold_at(const std::vector<Slot>& slots, const Port
 }
 
 Result<std::vector<HeldPort>> hold_wish(const PortWish& wish, const std::vector<Slot>& slots,
+                                        const PortRequest& request,
                                         const std::vector<PortBinding>& taken) {
     if (wish.host_first == 0) {
         for (int attempt = 0;; ++attempt) {
-            auto held = hold_at(slots, wish.container, 0, taken);
+            auto held = hold_at(slots, request, wish.container, 0, taken);
             if (held || attempt == random_tries) { return held; }
         }
     }
     const auto last = std::max(wish.host_first, wish.host_last);
     for (unsigned port = wish.host_first; port <= last; ++port) {
-        auto held = hold_at(slots, wish.container, static_cast<std::uint16_t>(port), taken);
+        auto held = hold_at(slots, request, wish.container, static_cast<std::uint16_t>(port), taken);
         if (held || wish.host_first == last) { return held; }
     }
     return internal("Bind for " + (slots.empty() ? "" : slots.front().text) + ":" +
@@ -255,7 +268,7 @@ Result<std::vector<HeldPort>> hold_ports(const PortRequest& request,
         apply_fixed(wish, request.fixed, used);
         TRY_LET(slots, slots_of(wish, request));
         if (request.relay_all) { relay_everything(slots); }
-        TRY_LET(held, hold_wish(wish, slots, busy));
+        TRY_LET(held, hold_wish(wish, slots, request, busy));
         for (auto& one : held) {
             busy.push_back(one.binding);
             all.push_back(std::move(one));

@@ -9,6 +9,7 @@
 #include "network/types.h"
 #include "os/fd.h"
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -41,6 +42,8 @@ struct PortRequest {
     std::string default_v4 = "0.0.0.0"; ///< host address of wishes without one
     bool host_ipv6 = true;              ///< the host has IPv6: [::1] is served
     bool relay_all = false;             ///< there are no rules: every port is relayed
+    /// Ports that are the cluster's, and the service's name.
+    std::map<std::pair<Protocol, std::uint16_t>, std::string> reserved;
 };
 /// `taken` says that a port is held by us already: then the message says "already allocated".
 Result<std::vector<HeldPort>> hold_ports(const PortRequest& request,
