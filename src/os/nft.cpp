@@ -168,7 +168,12 @@ class Senders {
     std::optional<std::set<std::uint32_t>> known_;
 };
 
-void note(const nlmsghdr* header, const std::string& own_table, Senders& ours,
+struct OwnTables {
+    const std::string& first;
+    const std::string& second;
+};
+
+void note(const nlmsghdr* header, const OwnTables& tables, Senders& ours,
           NftEvents::Changes& changes) {
     const int kind = header->nlmsg_type & 0xff;
     const bool gone = kind == NFT_MSG_DELTABLE || kind == NFT_MSG_DELCHAIN ||
@@ -177,16 +182,22 @@ void note(const nlmsghdr* header, const std::string& own_table, Senders& ours,
         gone || kind == NFT_MSG_NEWTABLE || kind == NFT_MSG_NEWCHAIN || kind == NFT_MSG_NEWRULE;
     const bool elements = kind == NFT_MSG_DELSETELEM;
     if (!structural && !elements) { return; }
-    const bool own = table_of(header) == own_table;
-    changes.foreign_changed |= !own && structural;
-    if (!own || ours.has(header->nlmsg_pid)) { return; }
+    const auto table = table_of(header);
+    const bool own = table == tables.first;
+    const bool second = !own && !tables.second.empty() && table == tables.second;
+    changes.foreign_changed |= !own && !second && structural;
+    if ((!own && !second) || ours.has(header->nlmsg_pid)) { return; }
+    changes.second_touched |= second;
+    if (second) { return; }
     changes.table_touched |= gone || elements;
     changes.table_extended |= kind == NFT_MSG_NEWRULE;
 }
 
 } // namespace
 
-NftEvents::Changes NftEvents::drain(const std::string& own_table) {
+NftEvents::Changes NftEvents::drain(const std::string& own_table,
+                                    const std::string& second_table) {
+    const OwnTables tables{own_table, second_table};
     Changes changes;
     Senders ours;
     alignas(nlmsghdr) char buffer[32768];
@@ -201,7 +212,7 @@ NftEvents::Changes NftEvents::drain(const std::string& own_table) {
         auto left = static_cast<unsigned>(got);
         for (auto* header = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(header, left);
              header = NLMSG_NEXT(header, left)) {
-            note(header, own_table, ours, changes);
+            note(header, tables, ours, changes);
         }
     }
 }

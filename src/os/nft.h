@@ -43,11 +43,12 @@ class NftEvents {
     struct Changes {
         bool table_touched = false;   ///< the named table lost something or was deleted
         bool table_extended = false;  ///< the named table got a rule that is not ours
+        bool second_touched = false;  ///< the second table did not stay as it was
         bool foreign_changed = false; ///< a chain, rule or table of somebody else appeared or went
         bool overrun = false;         ///< events were lost: look at everything
     };
-    /// Reads all that is waiting; never blocks.
-    Changes drain(const std::string& own_table);
+    /// Reads all that is waiting; never blocks. What this process did to its tables is not told.
+    Changes drain(const std::string& own_table, const std::string& second_table = {});
 
   private:
     explicit NftEvents(Fd fd) : fd_(std::move(fd)) {}
