@@ -3,6 +3,7 @@
 // due is the agent's business (agent/task_runner.h).
 #pragma once
 
+#include "swarm/model/network_map.h"
 #include "swarm/model/object.h"
 
 #include "net/task.h"
@@ -67,6 +68,15 @@ class Executor {
                                                         Dependencies dependencies) = 0;
     /// Ids of tasks of which something is on this node, from a life before.
     virtual std::vector<std::string> known_tasks() const = 0;
+    /// The networks that span nodes: `map` differs from the one of the last success in the items
+    /// `changed`; with `whole` in any. Success: the node does what it says. One call at a time;
+    /// after a failure the next one says the whole. `map` stays as it is until the end.
+    virtual net::Task<Result<void>> apply_network_map(const NetworkMap& map,
+                                                      std::vector<std::string> changed, bool whole,
+                                                      net::Until until) {
+        (void)map, (void)changed, (void)whole, (void)until;
+        co_return ok();
+    }
 };
 
 } // namespace shoal::swarm
