@@ -129,6 +129,7 @@ net::Task<void> Containers::Impl::release_network(EntryPtr entry) {
     SandboxInfo& sandbox = entry->record->sandbox;
     sandbox.netns_path.clear();
     sandbox.ports.clear();
+    std::erase_if(sandbox.endpoints, [](const auto& endpoint) { return endpoint.automatic; });
     for (auto& endpoint : sandbox.endpoints) {
         network::EndpointState empty;
         empty.network = endpoint.network;

@@ -7,8 +7,8 @@
 namespace shoal::engine {
 
 inline constexpr std::array<std::string_view, 1> volume_drivers{"local"};
-inline constexpr std::array<std::string_view, 4> network_drivers{"bridge", "host", "macvlan",
-                                                                 "null"};
+inline constexpr std::array<std::string_view, 5> network_drivers{"bridge", "host", "macvlan",
+                                                                 "null", "overlay"};
 inline constexpr std::array<std::string_view, 5> log_drivers{"journald", "json-file", "local",
                                                              "none", "syslog"};
 

@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "engine/events.h"
 #include "engine/networks_impl.h"
+#include "engine/networks_overlays.h"
 #include "engine/store.h"
 #include "net/pool.h"
 
@@ -77,7 +78,9 @@ Networks::Impl::Impl(Env& shared, network::Settings given)
       dns(shared.loop, shared.random), firewall_turn(shared.loop), definition_turn(shared.loop),
       scope(shared.loop) {
     if (settings.pools.empty()) { settings.pools = docker_address_pools(); }
+    overlays = std::make_unique<OverlayKeeper>(*this);
 }
+Networks::Impl::~Impl() = default;
 
 bool Networks::Impl::Network::is_predefined() const {
     return definition.name == "bridge" || definition.name == "host" || definition.name == "none";
@@ -336,6 +339,9 @@ net::Task<Result<void>> Networks::Impl::remove(NetworkPtr network) {
         co_return Error{Errc::Forbidden,
                         definition.name + " is a pre-defined network and cannot be removed"};
     }
+    if (network->is_overlay()) { // the managers' business, and gone by itself
+        co_return Error{Errc::Forbidden, std::string(not_a_manager)};
+    }
     if (!network->users.empty()) {
         co_return Error{Errc::Forbidden, "error while removing network: network " +
                                              definition.name + " id " + definition.id.text() +
@@ -375,6 +381,11 @@ net::Task<Result<void>> Networks::recover(std::vector<RunningSandbox> running) {
 }
 net::Task<void> Networks::stop(bool keep_containers) { co_await impl_->stop(keep_containers); }
 void Networks::set_users(NetworkUsers& users) { impl_->users = &users; }
+Overlays& Networks::overlays() { return *impl_->overlays; }
+std::uint64_t Networks::repairs() const { return impl_->overlays->repairs(); }
+net::Task<Result<void>> Networks::ensure_overlay(Definition network, std::vector<Ip> granted) {
+    co_return co_await impl_->ensure_overlay(std::move(network), std::move(granted));
+}
 
 net::Task<Result<CreatedNetwork>> Networks::create(CreateNetwork request) {
     co_return co_await impl_->create(std::move(request.definition));
@@ -448,7 +459,8 @@ net::Task<Result<std::vector<std::string>>> Networks::prune(Filters filters) {
     std::vector<Impl::NetworkPtr> candidates;
     for (const auto& [id, network] : impl_->networks) {
         const auto& definition = network->definition;
-        const bool wanted = !network->is_predefined() && network->users.empty() &&
+        const bool wanted = !network->is_predefined() && !network->is_overlay() &&
+                            network->users.empty() &&
                             definition.created < until &&
                             filters.labels("label", definition.labels) &&
                             !kept_by_label(filters, definition.labels);

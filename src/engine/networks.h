@@ -21,6 +21,7 @@
 namespace shoal::engine {
 
 struct Env;
+class Overlays;
 
 struct AttachRequest {
     ContainerId container;
@@ -116,6 +117,15 @@ class Networks {
     net::Task<Result<void>> connect(std::string ref, std::string container,
                                     network::EndpointWish wish);
     net::Task<Result<void>> disconnect(std::string ref, std::string container, bool force);
+
+    // For the node's part in a cluster.
+    Overlays& overlays();
+    /// A network that spans nodes is this node's as well, from now until some time after its last
+    /// container. Its id is the cluster's, and containers here may have the addresses `granted`.
+    net::Task<Result<void>> ensure_overlay(network::Definition network,
+                                           std::vector<network::Ip> granted);
+    /// How many things in the kernel were not as they should be and were repaired.
+    std::uint64_t repairs() const;
 
     // For Containers.
     /// Checks names, modes, static addresses and ports at create time; nothing is reserved.

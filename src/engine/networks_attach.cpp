@@ -2,9 +2,12 @@
 #include "base/undo.h"
 #include "engine/events.h"
 #include "engine/networks_impl.h"
+#include "engine/networks_overlays.h"
 #include "net/pool.h"
 #include "os/file.h"
 #include "os/netns.h"
+
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
@@ -76,6 +79,7 @@ Result<void> Networks::Impl::check_wish(const Network& network, const EndpointWi
         return Error{Errc::Forbidden, "cannot use network " + go_quote(definition.name) +
                                           ": it is a configuration network"};
     }
+    if (network.is_overlay()) { TRY(OverlayKeeper::check_encryption(definition, nullptr)); }
     const bool user_defined = !network.is_predefined();
     if (!user_defined && (!wish.ipv4.empty() || !wish.ipv6.empty())) {
         return invalid("user specified IP address is supported on user defined networks only");
@@ -220,12 +224,6 @@ Result<Ip> take_address(Addresses& addresses, Family family, const std::string& 
     return ip;
 }
 
-std::string random_mac(Random& random) {
-    std::string text = "02:42";
-    for (int i = 0; i < 4; ++i) { text += ":" + random.hex(1); }
-    return text;
-}
-
 bool offers_gateway(const Networks::Impl::Network& network, Family family) {
     if (network.definition.internal) { return false; }
     const auto mode = family == Family::V4 ? network.bridge.gateway_v4 : network.bridge.gateway_v6;
@@ -233,6 +231,12 @@ bool offers_gateway(const Networks::Impl::Network& network, Family family) {
 }
 
 } // namespace
+
+std::string random_mac(Random& random) {
+    std::string text = "02:42";
+    for (int i = 0; i < 4; ++i) { text += ":" + random.hex(1); }
+    return text;
+}
 
 /// Takes addresses and names for one endpoint; on failure nothing is taken.
 Result<void> Networks::Impl::allocate(Attached& attached, const Wanted& wanted) {
@@ -242,6 +246,7 @@ Result<void> Networks::Impl::allocate(Attached& attached, const Wanted& wanted) 
         return Error{Errc::NotFound, "network " + definition.name + " not found"};
     }
     TRY(check_wish(network, wanted.wish));
+    if (network.is_overlay()) { return allocate_overlay(attached, wanted); }
     TRY_LET(options, parse_endpoint_options(wanted.wish.driver_options));
     EndpointState endpoint;
     endpoint.network = definition.id;
@@ -253,11 +258,7 @@ Result<void> Networks::Impl::allocate(Attached& attached, const Wanted& wanted) 
         network.is_bridge() ? network.bridge.interface_prefix : network.vlan.interface_prefix;
     endpoint.interface =
         options.interface.empty() ? free_interface(attached, prefix) : options.interface;
-    for (const auto& other : attached.info.endpoints) {
-        if (other.interface == endpoint.interface) {
-            return conflict("interface name " + endpoint.interface + " is used twice");
-        }
-    }
+    TRY(check_interface(attached, endpoint));
     const auto context = [&](Error error) {
         if (error.code != Errc::Exhausted) { return error; }
         error.message += ": " + definition.name + " (" + definition.id.text() + ")";
@@ -305,6 +306,7 @@ void Networks::Impl::release(Attached& attached, const EndpointState& endpoint) 
     const auto found = networks.find(endpoint.network);
     if (found == networks.end()) { return; }
     for (const auto& ip : addresses_of(endpoint)) { found->second->addresses.release(ip); }
+    found->second->used_at = env.loop.now();
     if (const auto user = found->second->users.find(attached.id);
         user != found->second->users.end()) {
         found->second->users.erase(user);
@@ -385,6 +387,10 @@ DnsView Networks::Impl::dns_view(const Attached& attached) const {
     }
     view.confined = gateway_endpoint(attached, Family::V4) == nullptr &&
                     gateway_endpoint(attached, Family::V6) == nullptr;
+    const auto& all = attached.info.endpoints;
+    if (view.confined && std::any_of(all.begin(), all.end(), is_overlay_interface)) {
+        view.upstream.clear(); // the node next door would answer
+    }
     return view;
 }
 
@@ -416,16 +422,24 @@ InterfacePlan Networks::Impl::interface_plan(const Attached& attached,
         plan.addresses.emplace_back(ip, endpoint.ipv6_bits);
     }
     for (const auto& text : endpoint.wish.link_local) { plan.link_local.push_back(ip_of(text)); }
+    plan.sysctls = interface_sysctls(attached, endpoint);
+    return plan;
+}
+
+/// Of the endpoint's options and of the container.
+std::vector<std::string> Networks::Impl::interface_sysctls(const Attached& attached,
+                                                           const EndpointState& endpoint) const {
+    std::vector<std::string> sysctls;
     if (const auto options = parse_endpoint_options(endpoint.wish.driver_options)) {
-        plan.sysctls = options->sysctls;
+        sysctls = options->sysctls;
     }
     for (const auto& entry : attached.info.sysctls) {
         auto parts = split(cut(entry, '=').first, '.');
         if (interface_of_sysctl(cut(entry, '=').first) != endpoint.interface) { continue; }
         parts[3] = "IFNAME";
-        plan.sysctls.push_back(shoal::join(parts, ".") + "=" + cut(entry, '=').second);
+        sysctls.push_back(shoal::join(parts, ".") + "=" + cut(entry, '=').second);
     }
-    return plan;
+    return sysctls;
 }
 
 DefaultRoutes Networks::Impl::default_routes(const Attached& attached) const {
@@ -473,6 +487,7 @@ PortRequest Networks::Impl::port_request(const Attached& attached) const {
     request.host_ipv6 = facts.ipv6;
     request.relay_all = !settings.firewall;
     request.default_v4 = settings.ip;
+    request.reserved = mesh_ports();
     const auto* v4 = gateway_endpoint(attached, Family::V4);
     const auto* v6 = gateway_endpoint(attached, Family::V6);
     if (v4 != nullptr) {
@@ -621,7 +636,13 @@ void Networks::Impl::render_files(Attached& attached, const SetupDone& host) con
     input.extra = extra;
     input.links = link_entries(attached);
     bool v6 = false;
+    // What a container is called on its networks; the bridge that only leads out is none of them,
+    // and an address in the mesh is not the container's own.
+    const auto named = [&](const EndpointState& e) { return !e.automatic && !is_in_mesh(e); };
+    const auto& all = info.endpoints;
+    const bool any_named = std::any_of(all.begin(), all.end(), named);
     for (const auto& endpoint : info.endpoints) {
+        if (is_in_mesh(endpoint) || (any_named && !named(endpoint))) { continue; }
         if (!endpoint.ipv4.empty()) { input.addresses.push_back(endpoint.ipv4); }
         if (!endpoint.ipv6.empty()) { input.addresses.push_back(endpoint.ipv6); }
         v6 |= !endpoint.ipv6.empty();
@@ -714,6 +735,10 @@ net::Task<Result<SandboxInfo>> Networks::Impl::attach_isolated(AttachedPtr attac
     }
     CO_TRY_LET(wanted, wanted_networks(request));
     for (const auto& each : wanted) { CO_TRY(allocate(*attached, each)); }
+    if (needs_gateway(*attached)) {
+        CO_TRY_LET(gateway, co_await ensure_gateway_bridge());
+        CO_TRY(allocate_gateway(*attached, gateway));
+    }
     info.netns_path = netns_path(attached->id);
     auto setup = base_setup(*attached);
     setup.make_sandbox = true;
@@ -724,6 +749,7 @@ net::Task<Result<SandboxInfo>> Networks::Impl::attach_isolated(AttachedPtr attac
         if (here) { setup.sandbox.sysctls.emplace_back(name, value); }
     }
     for (const auto& endpoint : info.endpoints) {
+        if (endpoint.driver == "overlay") { continue; }
         setup.interfaces.push_back(interface_plan(*attached, endpoint));
     }
     setup.with_ports = true;
@@ -745,13 +771,14 @@ net::Task<Result<SandboxInfo>> Networks::Impl::attach_isolated(AttachedPtr attac
     }
     attached->netns = std::move(ran->sandbox.netns);
     CO_TRY(co_await publish_ports(attached, std::move(ran->held)));
+    CO_TRY(co_await attach_overlays(attached));
     render_files(*attached, *ran);
     for (const auto& endpoint : info.endpoints) { name_endpoint(*attached, endpoint); }
     if (ran->sandbox.dns.udp) { CO_TRY(start_dns(*attached, std::move(ran->sandbox.dns))); }
     for (const auto& endpoint : info.endpoints) {
-        if (const auto network = networks.find(endpoint.network); network != networks.end()) {
-            publish(*network->second, "connect", attached->id.text());
-        }
+        const auto network = networks.find(endpoint.network);
+        if (endpoint.automatic || network == networks.end()) { continue; }
+        publish(*network->second, "connect", attached->id.text());
     }
     co_return info;
 }
@@ -760,6 +787,10 @@ net::Task<Result<void>> Networks::Impl::publish_ports(AttachedPtr attached,
                                                       std::vector<HeldPort> held) {
     auto rules = rule_ports(*attached, held);
     take_ports(*attached, std::move(held));
+    if (!attached->info.ports.empty()) {
+        auto told = co_await overlays->containers_changed();
+        if (!told) { spdlog::warn("mesh: {}", told.error().message); }
+    }
     if (rules.empty()) { co_return ok(); }
     co_return co_await add_port_rules(attached, std::move(rules));
 }
@@ -775,10 +806,12 @@ net::Task<Result<void>> Networks::Impl::detach(ContainerId container) {
     auto cleared = co_await remove_port_rules(attached);
     errors.add(std::move(cleared));
     attached->relays.reset();
+    auto unreached = co_await detach_overlays(attached);
+    errors.add(std::move(unreached));
     for (const auto& endpoint : attached->info.endpoints) {
         release(*attached, endpoint);
         const auto network = networks.find(endpoint.network);
-        if (network != networks.end()) {
+        if (network != networks.end() && !endpoint.automatic) {
             publish(*network->second, "disconnect", container.text());
         }
     }
@@ -853,11 +886,37 @@ net::Task<Result<SandboxInfo>> Networks::Impl::join(ContainerId container, Netwo
             Errc::Forbidden,
             "container cannot be connected to multiple networks with one of the networks in private (none) mode"};
     }
+    if (network->definition.ingress) {
+        co_return Error{Errc::Forbidden,
+                        "network " + network->definition.name + " is for published ports only"};
+    }
     const auto before = port_target(*attached);
     CO_TRY(allocate(*attached, Wanted{network, wish}));
-    auto setup = base_setup(*attached);
-    setup.interfaces.push_back(interface_plan(*attached, info.endpoints.back()));
+    auto endpoint = info.endpoints.back();
     const bool dns_missing = needs_dns(*attached) && info.dns_port == 0;
+    auto done = co_await join_kernel(attached, endpoint, dns_missing);
+    auto moved = done ? Result<void>() : Result<void>(done.error());
+    if (moved) { moved = co_await align_gateway(attached); }
+    if (moved) { moved = co_await move_ports(attached, before); }
+    if (!moved) {
+        co_await undo_join(attached, endpoint);
+        co_return std::move(moved).error();
+    }
+    if (info.mode == "none") { info.mode = network->definition.name; }
+    render_files(*attached, *done);
+    name_endpoint(*attached, endpoint);
+    if (dns_missing) { CO_TRY(start_dns(*attached, std::move(done->sandbox.dns))); }
+    dns.set_view(container.text(), dns_view(*attached));
+    publish(*network, "connect", container.text());
+    co_return info;
+}
+
+net::Task<Result<Networks::Impl::SetupDone>>
+Networks::Impl::join_kernel(AttachedPtr attached, EndpointState endpoint, bool dns_missing) {
+    auto setup = base_setup(*attached);
+    if (endpoint.driver != "overlay") {
+        setup.interfaces.push_back(interface_plan(*attached, endpoint));
+    }
     auto job = [setup = std::move(setup), dns_missing]() mutable -> Result<SetupDone> {
         TRY_LET(done, run_setup(std::move(setup)));
         if (dns_missing) {
@@ -866,29 +925,25 @@ net::Task<Result<SandboxInfo>> Networks::Impl::join(ContainerId container, Netwo
         }
         return std::move(done);
     };
-    auto done = co_await env.pool.run(std::move(job));
-    auto moved = done ? Result<void>() : Result<void>(done.error());
-    if (done) { moved = co_await move_ports(attached, before); }
-    if (!moved) {
-        const auto failed = info.endpoints.back();
-        info.endpoints.pop_back();
-        release(*attached, failed);
-        auto undo = [path = info.netns_path, name = failed.interface,
-                     routes = default_routes(*attached)]() -> Result<void> {
-            TRY_LET(netns, os::open_netns(path));
-            TRY(remove_interface(netns, name));
-            return set_default_routes(netns, routes);
-        };
-        (void)co_await env.pool.run(std::move(undo));
-        co_return std::move(moved).error();
-    }
-    if (info.mode == "none") { info.mode = network->definition.name; }
-    render_files(*attached, *done);
-    name_endpoint(*attached, info.endpoints.back());
-    if (dns_missing) { CO_TRY(start_dns(*attached, std::move(done->sandbox.dns))); }
-    dns.set_view(container.text(), dns_view(*attached));
-    publish(*network, "connect", container.text());
-    co_return info;
+    CO_TRY_LET(done, co_await env.pool.run(std::move(job)));
+    if (is_overlay_interface(endpoint)) { CO_TRY(co_await overlays->attach(attached, endpoint)); }
+    co_return std::move(done);
+}
+
+net::Task<void> Networks::Impl::undo_join(AttachedPtr attached, EndpointState failed) {
+    auto& info = attached->info;
+    std::erase_if(info.endpoints,
+                  [&](const EndpointState& e) { return e.endpoint == failed.endpoint; });
+    if (is_overlay_interface(failed)) { (void)co_await overlays->detach(failed); }
+    release(*attached, failed);
+    auto undo = [path = info.netns_path, name = failed.interface,
+                 routes = default_routes(*attached)]() -> Result<void> {
+        TRY_LET(netns, os::open_netns(path));
+        TRY(remove_interface(netns, name));
+        return set_default_routes(netns, routes);
+    };
+    (void)co_await env.pool.run(std::move(undo));
+    (void)co_await align_gateway(attached);
 }
 
 net::Task<Result<SandboxInfo>> Networks::Impl::leave(ContainerId container, NetworkPtr network) {
@@ -905,9 +960,15 @@ net::Task<Result<SandboxInfo>> Networks::Impl::leave(ContainerId container, Netw
                                              " is not connected to network " +
                                              network->definition.name};
     }
+    if (found->automatic) {
+        co_return Error{Errc::Forbidden,
+                        "container " + container.text() + " reaches the world by network " +
+                            network->definition.name + ", and leaves it with its other networks"};
+    }
     const auto before = port_target(*attached);
     const auto endpoint = *found;
     info.endpoints.erase(found);
+    if (is_overlay_interface(endpoint)) { CO_TRY(co_await overlays->detach(endpoint)); }
     release(*attached, endpoint);
     auto job = [setup = base_setup(*attached),
                 name = endpoint.interface]() mutable -> Result<SetupDone> {
@@ -917,6 +978,7 @@ net::Task<Result<SandboxInfo>> Networks::Impl::leave(ContainerId container, Netw
         return run_setup(std::move(setup)); // no interfaces: only the host's resolver is read
     };
     CO_TRY_LET(done, co_await env.pool.run(std::move(job)));
+    CO_TRY(co_await align_gateway(attached));
     CO_TRY(co_await move_ports(attached, before));
     if (info.endpoints.empty()) { info.mode = "none"; }
     render_files(*attached, done);

@@ -1,4 +1,5 @@
 #include "engine/networks_impl.h"
+#include "engine/networks_overlays.h"
 #include "net/pool.h"
 #include "net/sleep.h"
 #include "net/stream.h"
@@ -171,7 +172,7 @@ net::Task<void> Networks::Impl::watch_rules() {
         const net::Until soon(Deadline::in(settle_time), scope.cancel());
         const auto wake = co_await net::sleep(env.loop, soon);
         if (wake == net::Wake::Cancelled) { co_return; }
-        const auto changes = events->drain(table);
+        const auto changes = events->drain(table, overlays->mesh_table());
         if (changes.table_touched || changes.overrun) {
             auto rebuilt = co_await rebuild_table();
             if (rebuilt) {
@@ -186,6 +187,7 @@ net::Task<void> Networks::Impl::watch_rules() {
             auto listing = co_await env.pool.run(std::move(look));
             if (listing) { user_rules = parse_user_rules(*listing); }
         }
+        if (changes.second_touched || changes.overrun) { co_await overlays->restore_mesh(); }
         if (changes.foreign_changed || changes.overrun) {
             auto tended = co_await tend_foreign_chains();
             if (!tended) { spdlog::warn("foreign firewall chains: {}", tended.error().message); }

@@ -20,9 +20,12 @@
 
 namespace shoal::engine {
 
+class OverlayKeeper;
+
 class Networks::Impl {
   public:
     Impl(Env& shared, network::Settings given);
+    ~Impl();
 
     struct Network {
         network::Definition definition;
@@ -32,6 +35,9 @@ class Networks::Impl {
         network::Addresses addresses;
         std::multiset<ContainerId> users; ///< endpoints, those being made included
         bool removing = false;
+        std::set<network::Ip> granted; ///< overlay: addresses that containers of this node may have
+        Steady used_at{};              ///< overlay: when a container was last meant to come
+        bool is_overlay() const { return definition.driver == "overlay"; }
         bool is_bridge() const { return definition.driver == "bridge" && !definition.config_only; }
         bool is_default_bridge() const { return is_bridge() && bridge.default_bridge; }
         bool is_predefined() const;
@@ -104,6 +110,9 @@ class Networks::Impl {
     net::Task<Result<SandboxInfo>> join(ContainerId container, NetworkPtr network,
                                         network::EndpointWish wish);
     net::Task<Result<SandboxInfo>> leave(ContainerId container, NetworkPtr network);
+    net::Task<Result<SetupDone>> join_kernel(AttachedPtr attached, network::EndpointState endpoint,
+                                             bool dns_missing);
+    net::Task<void> undo_join(AttachedPtr attached, network::EndpointState failed);
 
     Result<void> allocate(Attached& attached, const Wanted& wanted);
     void release(Attached& attached, const network::EndpointState& endpoint);
@@ -124,6 +133,11 @@ class Networks::Impl {
     std::vector<std::string> host_gateway() const;
     Result<void> start_dns(Attached& attached, network::DnsSockets sockets);
 
+    static Result<void> check_interface(const Attached& attached,
+                                        const network::EndpointState& endpoint);
+    std::vector<std::string> interface_sysctls(const Attached& attached,
+                                               const network::EndpointState& endpoint) const;
+
     network::PortRequest port_request(const Attached& attached) const;
     std::vector<network::PortBinding> taken_ports() const;
     std::vector<network::RulePort> rule_ports(const Attached& attached,
@@ -137,6 +151,27 @@ class Networks::Impl {
     AttachedPtr attached(const ContainerId& container) const;
     AttachedPtr attached_by_name(const std::string& ref) const;
     std::string netns_path(const ContainerId& container) const;
+
+    // networks_spanning.cpp: networks of the cluster.
+    net::Task<Result<void>> ensure_overlay(network::Definition wish,
+                                           std::vector<network::Ip> granted);
+    net::Task<void> drop_unused_overlays();
+    Result<void> check_granted(const Network& network, const std::string& text) const;
+    Result<void> allocate_overlay(Attached& attached, const Wanted& wanted);
+    static bool is_overlay_interface(const network::EndpointState& endpoint);
+    static bool is_in_mesh(const network::EndpointState& endpoint);
+    net::Task<Result<void>> attach_overlays(AttachedPtr attached);
+    net::Task<Result<void>> detach_overlays(AttachedPtr attached);
+    std::map<std::pair<network::Protocol, std::uint16_t>, std::string> mesh_ports() const;
+
+    // networks_gateway.cpp: the way out of containers on them.
+    NetworkPtr gateway_bridge() const;
+    net::Task<Result<NetworkPtr>> ensure_gateway_bridge();
+    bool needs_gateway(const Attached& attached) const;
+    Result<void> allocate_gateway(Attached& attached, const NetworkPtr& gateway);
+    net::Task<Result<void>> add_gateway(AttachedPtr attached);
+    net::Task<Result<void>> drop_gateway(AttachedPtr attached);
+    net::Task<Result<void>> align_gateway(AttachedPtr attached);
 
     // networks_firewall.cpp: the table.
     net::Task<Result<void>> open_firewall();
@@ -179,7 +214,10 @@ class Networks::Impl {
     bool guard_forward = false;
     net::Lock firewall_turn;
     net::Lock definition_turn; ///< one network is created or removed at a time
-    net::TaskScope scope;
+    std::unique_ptr<OverlayKeeper> overlays;
+    net::TaskScope scope; ///< last: its tasks use all of the above
 };
+
+std::string random_mac(Random& random);
 
 } // namespace shoal::engine

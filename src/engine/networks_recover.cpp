@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "engine/networks_impl.h"
+#include "engine/networks_overlays.h"
 #include "net/pool.h"
 #include "os/file.h"
 #include "os/netns.h"
@@ -156,7 +157,10 @@ net::Task<Result<void>> Networks::Impl::recover(std::vector<RunningSandbox> runn
         }
     }
     co_await sweep();
-    co_return co_await open_firewall();
+    co_await overlays->sweep();
+    CO_TRY(co_await open_firewall());
+    scope.spawn(overlays->tend(net::Until(scope.cancel())));
+    co_return ok();
 }
 
 /// Takes over what the container has: nothing it sees changes.
@@ -178,6 +182,7 @@ net::Task<Result<void>> Networks::Impl::adopt(RunningSandbox running) {
         for (const auto& text : {endpoint.ipv4, endpoint.ipv6}) {
             if (const auto ip = Ip::parse(text)) { (void)network.addresses.reserve(*ip); }
         }
+        if (is_overlay_interface(endpoint)) { overlays->adopt(endpoint); }
         network.users.insert(attached->id);
         name_endpoint(*attached, endpoint);
     }
@@ -222,6 +227,7 @@ net::Task<void> Networks::Impl::sweep() {
 net::Task<void> Networks::Impl::stop(bool keep_containers) {
     co_await scope.close();
     const bool keep_table = keep_containers && !sandboxes.empty();
+    co_await overlays->stop(keep_table);
     co_await close_firewall(keep_table);
     if (!keep_table) { (void)os::remove_file(guard_marker(settings)); }
     for (auto& [id, attached] : sandboxes) {

@@ -4,6 +4,7 @@
 
 #include "network/address.h"
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -43,6 +44,11 @@ struct Settings {
     std::vector<std::string> host_gateway; ///< addresses that "host-gateway" means
     std::vector<Ip> ingress_addresses;     ///< where the mesh answers; empty: everywhere
     std::string resolv_conf = "/etc/resolv.conf";
+
+    /// How long a network that spans nodes stays after its last container: late packets get an
+    /// answer.
+    std::chrono::milliseconds overlay_linger{10'000};
+    std::chrono::milliseconds overlay_check{42'000}; ///< of the kernel; and a little more
 };
 
 /// 172.17.0.0/16 .. 172.31.0.0/16, then 192.168.0.0/16 in /20.

@@ -159,6 +159,7 @@ struct EndpointState {
     std::string host_link;              ///< the bridge port; "" for macvlan and ipvlan
     std::string interface;              ///< "eth0"
     std::vector<std::string> dns_names; ///< names that resolve to it on this network
+    bool automatic = false;             ///< only for the way out: nobody asked for it
     EndpointWish wish;
     bool operator==(const EndpointState&) const = default;
 };
@@ -178,6 +179,7 @@ template <class V> void describe(V& v, EndpointState& e) {
     v("HostLink", e.host_link);
     v("Interface", e.interface);
     v("DNSNames", e.dns_names);
+    v("Automatic", e.automatic, codec::omit);
     v("Wish", e.wish);
 }
 

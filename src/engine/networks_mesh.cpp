@@ -1,0 +1,267 @@
+#include "engine/networks_mesh.h"
+
+#include "engine/networks_overlays.h"
+#include "net/pool.h"
+
+#include <spdlog/spdlog.h>
+
+namespace shoal::engine {
+
+using namespace shoal::network;
+
+namespace {
+
+constexpr int first_route_table = 23100;
+constexpr int prefix6_bits = 96;
+
+/// Daemons of one machine have names and numbers of their own.
+std::string link_name(const std::string& instance) { return "shoalm" + instance.substr(0, 6); }
+int route_table(const std::string& instance) {
+    constexpr unsigned tables = 100;
+    unsigned hash = 0;
+    for (const char c : instance) { hash = hash * 31 + static_cast<std::uint8_t>(c); }
+    return first_route_table + static_cast<int>(hash % tables);
+}
+
+/// The same on every node.
+Subnet task_prefix6(const NetworkId& ingress) {
+    return Subnet(ula_of(ingress.text()).base(), prefix6_bits);
+}
+
+Ip ip_of(const std::string& text) { return Ip::parse(text).value_or(Ip{}); }
+
+} // namespace
+
+MeshKeeper::MeshKeeper(Networks::Impl& networks, OverlayBook& book)
+    : networks_(networks), book_(book), table_(networks.table + "_mesh"), turn_(networks.env.loop) {
+}
+
+// --- the mesh itself ---
+
+Result<MeshPlan> MeshKeeper::plan(const OverlaySelf& self, int underlay_mtu,
+                                  const NetworkId& ingress,
+                                  const Networks::Impl::Network& gateway) const {
+    const auto& item = *book_.page(ingress)->network();
+    TRY(OverlayKeeper::check_encryption({}, &item));
+    MeshPlan plan;
+    plan.table = table_;
+    plan.link = link_name(networks_.settings.instance);
+    plan.gateway = gateway.link;
+    for (const auto& pool : gateway.definition.pools) {
+        if (const auto subnet = Subnet::parse(pool.subnet)) {
+            plan.gateway_subnets.push_back(*subnet);
+        }
+    }
+    plan.route_table = route_table(networks_.settings.instance);
+    plan.vni = item.vni;
+    plan.port = self.port;
+    plan.local = self.address;
+    plan.self = self.index;
+    plan.mtu = item.mtu > 0 ? item.mtu : overlay_mtu(underlay_mtu, self.address);
+    plan.task_prefix6 = task_prefix6(ingress);
+    return plan;
+}
+
+/// Made, or made anew when something of the plan is different.
+net::Task<Result<void>> MeshKeeper::open(OverlaySelf self, int underlay_mtu, NetworkId ingress) {
+    CO_TRY_LET(gateway, co_await networks_.ensure_gateway_bridge());
+    CO_TRY_LET(wanted, plan(self, underlay_mtu, ingress, *gateway));
+    if (mesh_ && mesh_->plan() == wanted) { co_return ok(); }
+    CO_TRY(co_await remove_held());
+    auto job = [wanted] { return Mesh::open(wanted); };
+    CO_TRY_LET(opened, co_await networks_.env.pool.run(std::move(job)));
+    mesh_ = std::make_shared<Mesh>(std::move(opened));
+    self_ = self.index;
+    book_.page(ingress)->touch_all();
+    co_return ok();
+}
+
+net::Task<Result<void>> MeshKeeper::remove_held() {
+    wanted_ = std::make_shared<MeshState>();
+    going_ = {};
+    published_.clear();
+    owners_.clear();
+    taken_.clear();
+    if (!mesh_) { co_return ok(); }
+    auto job = [mesh = mesh_] { return mesh->remove(); };
+    CO_TRY(co_await networks_.env.pool.run(std::move(job)));
+    mesh_.reset();
+    co_return ok();
+}
+
+net::Task<Result<void>> MeshKeeper::remove() {
+    auto turn = co_await turn_.acquire();
+    co_return co_await remove_held();
+}
+
+net::Task<Result<std::size_t>> MeshKeeper::repair() {
+    auto turn = co_await turn_.acquire();
+    if (!mesh_) { co_return std::size_t(0); }
+    auto job = [mesh = mesh_] { return mesh->repair(); };
+    co_return co_await networks_.env.pool.run(std::move(job));
+}
+
+net::Task<Result<void>> MeshKeeper::sync(OverlaySelf self, int underlay_mtu) {
+    auto turn = co_await turn_.acquire();
+    const auto ingress = book_.ingress();
+    if (ingress.empty() || !networks_.settings.firewall) { co_return co_await remove_held(); }
+    CO_TRY(co_await open(self, underlay_mtu, ingress));
+    take_over(*book_.page(ingress), ingress);
+    co_return co_await apply();
+}
+
+namespace {
+
+/// As with overlays: balancing, connections, and only then the way.
+template <class Going>
+Result<void> bring_in_line(Mesh& mesh, const MeshState& wanted, const Going& going) {
+    if (going.empty()) { return mesh.apply(wanted); }
+    MeshState between = wanted;
+    between.remote.insert(going.remote.begin(), going.remote.end());
+    between.local.insert(going.local.begin(), going.local.end());
+    between.nodes.insert(going.nodes.begin(), going.nodes.end());
+    TRY(mesh.apply(between));
+    ErrorList errors;
+    for (const auto& [ip, node] : going.remote) { errors.add(mesh.cut_off(ip)); }
+    for (const auto& [ip, task] : going.local) { errors.add(mesh.cut_off(ip)); }
+    errors.add(mesh.apply(wanted));
+    return errors.empty() ? ok() : Result<void>(errors.joined());
+}
+
+} // namespace
+
+net::Task<Result<void>> MeshKeeper::apply() {
+    auto job = [mesh = mesh_, wanted = wanted_, going = going_] {
+        return bring_in_line(*mesh, *wanted, going);
+    };
+    CO_TRY(co_await networks_.env.pool.run(std::move(job)));
+    going_ = {};
+    co_return ok();
+}
+
+// --- from the book and the containers to what the kernel shall have ---
+
+void MeshKeeper::take_over(OverlayBook::Page& page, const NetworkId& ingress) {
+    look_at_taken_ports(page);
+    look_at_containers(page, ingress);
+    auto touched = std::exchange(page.touched, {});
+    if (touched.network || !touched.nodes.empty()) { take_over_nodes(); }
+    for (const auto& ip : touched.addresses) { take_over_address(page, ip); }
+    for (const auto& id : touched.services) { take_over_service(page, id); }
+}
+
+void MeshKeeper::take_over_nodes() {
+    std::map<NodeIndex, MeshNode> nodes;
+    for (const auto& [index, node] : book_.nodes()) {
+        if (index != self_) { nodes[index] = {node->address, node->addresses}; }
+    }
+    for (const auto& [index, node] : wanted_->nodes) {
+        if (!nodes.contains(index)) { going_.nodes.insert_or_assign(index, node); }
+    }
+    for (const auto& [index, node] : nodes) { going_.nodes.erase(index); }
+    wanted_->nodes = std::move(nodes);
+}
+
+void MeshKeeper::take_over_address(const OverlayBook::Page& page, Ip ip) {
+    if (!ip.is_v4()) { return; }
+    const auto* task = page.task_at(ip);
+    const bool elsewhere = task != nullptr && task->node != self_;
+    if (elsewhere && !wanted_->local.contains(ip)) {
+        wanted_->remote[ip] = task->node;
+        going_.remote.erase(ip);
+    } else if (const auto known = wanted_->remote.find(ip); known != wanted_->remote.end()) {
+        going_.remote.insert(*known);
+        wanted_->remote.erase(known);
+    }
+}
+
+void MeshKeeper::take_over_service(const OverlayBook::Page& page, const std::string& id) {
+    for (const auto& port : published_[id]) {
+        wanted_->ports.erase(port);
+        owners_.erase(port);
+    }
+    published_.erase(id);
+    const auto* service = page.service(id);
+    if (service == nullptr) { return; }
+    const auto is_here = [this](Ip ip) { return wanted_->local.contains(ip); };
+    MeshBalance balance;
+    balance.tasks = backends_of(page, *service, Family::V4, self_, is_here);
+    balance.by_client = service->balance == OverlayService::Balance::Client;
+    const auto name = service->names.empty() ? id : service->names.front();
+    for (const auto& each : service->ports) {
+        const MeshPort port{each.protocol, each.published};
+        if (each.published == 0) { continue; }
+        published_[id].push_back(port);
+        if (taken_.contains(port)) {
+            if (!told_.insert(port).second) { continue; }
+            spdlog::warn("service {}: port {}/{} is published by a container of this node, which "
+                         "keeps it",
+                         name, port.published, to_text(port.protocol));
+            continue;
+        }
+        balance.target = each.target;
+        wanted_->ports[port] = balance;
+        owners_[port] = name;
+    }
+}
+
+/// A container of this node with ports of services.
+MeshKeeper::LocalTasks MeshKeeper::local_tasks(const OverlayBook::Page& page,
+                                               const NetworkId& ingress) const {
+    LocalTasks all;
+    for (const auto& [container, attached] : networks_.sandboxes) {
+        if (attached->gone) { continue; }
+        Ip address;
+        MeshTask task;
+        for (const auto& endpoint : attached->info.endpoints) {
+            if (endpoint.network == ingress) { address = ip_of(endpoint.ipv4); }
+            if (!endpoint.automatic) { continue; }
+            task.v4 = ip_of(endpoint.ipv4);
+            task.v6 = ip_of(endpoint.ipv6);
+        }
+        if (!address || !task.v4) { continue; }
+        const auto* known = page.task_at(address);
+        const auto* service = known == nullptr ? nullptr : page.service(known->service);
+        for (const auto& port :
+             service == nullptr ? std::vector<OverlayService::Port>{} : service->ports) {
+            task.ports.emplace(port.protocol, port.target);
+        }
+        all[address] = std::move(task);
+    }
+    return all;
+}
+
+void MeshKeeper::look_at_containers(OverlayBook::Page& page, const NetworkId& ingress) {
+    auto now = local_tasks(page, ingress);
+    for (const auto& [ip, task] : wanted_->local) {
+        if (now.contains(ip)) { continue; }
+        going_.local.insert_or_assign(ip, task);
+        page.touch_address(ip);
+    }
+    for (const auto& [ip, task] : now) {
+        going_.local.erase(ip);
+        if (wanted_->remote.erase(ip) + going_.remote.erase(ip) > 0 ||
+            !wanted_->local.contains(ip)) {
+            page.touch_address(ip);
+        }
+    }
+    wanted_->local = std::move(now);
+}
+
+void MeshKeeper::look_at_taken_ports(OverlayBook::Page& page) {
+    std::set<MeshPort> now;
+    for (const auto& binding : networks_.taken_ports()) {
+        now.insert({binding.container.protocol, binding.host_port});
+    }
+    if (now == taken_) { return; }
+    for (const auto& [id, service] : page.services()) {
+        for (const auto& each : service->ports) {
+            const MeshPort port{each.protocol, each.published};
+            if (now.contains(port) != taken_.contains(port)) { page.touch_service(id); }
+        }
+    }
+    std::erase_if(told_, [&](const MeshPort& port) { return !now.contains(port); });
+    taken_ = std::move(now);
+}
+
+} // namespace shoal::engine
