@@ -247,6 +247,7 @@ Json network_map(const Container& container, const DocumentContext& context) {
     Json map = Json::object();
     if (is_attached(container)) {
         for (const auto& endpoint : container.sandbox.endpoints) {
+            if (endpoint.automatic) { continue; }
             map[endpoint.network_name] = live_endpoint(endpoint);
         }
     }

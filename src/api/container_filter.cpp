@@ -57,6 +57,7 @@ bool on_network(const Container& container, const Filters& filters) {
         if (value == "bridge" && container.host_config.network_mode == "default") { return true; }
         return std::any_of(container.sandbox.endpoints.begin(), container.sandbox.endpoints.end(),
                            [&](const auto& endpoint) {
+                               if (endpoint.automatic) { return false; }
                                return endpoint.network_name == value ||
                                       (value.size() >= 12 &&
                                        endpoint.network.text().starts_with(value));

@@ -5,7 +5,10 @@
 namespace shoal::api {
 
 Meters::Meters()
-    : events_(metrics_.counter("engine_daemon_events_total", "The number of events logged")) {
+    : events_(metrics_.counter("engine_daemon_events_total", "The number of events logged")),
+      repairs_(metrics_.counter("shoal_network_repairs_total",
+                                "Entries of the swarm's networks in the kernel that were not as "
+                                "they should be and were repaired")) {
     set_containers(0, 0, 0);
 }
 
@@ -53,6 +56,10 @@ void Meters::count_request(std::string_view method, std::string_view pattern, in
     Kept& of_operation = kept(method, pattern, status);
     of_operation.requests.add();
     of_operation.seconds.observe(std::chrono::duration<double>(took).count());
+}
+
+void Meters::set_network_repairs(std::uint64_t count) {
+    repairs_.add(static_cast<double>(count) - repairs_.value());
 }
 
 void Meters::set_containers(int running, int paused, int stopped) {

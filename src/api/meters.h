@@ -5,6 +5,7 @@
 #include "metrics/metrics.h"
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -21,6 +22,8 @@ class Meters {
                        std::chrono::nanoseconds took);
     void count_event() { events_.add(); }
     void set_containers(int running, int paused, int stopped);
+    /// Since the daemon began.
+    void set_network_repairs(std::uint64_t count);
     std::string text() const { return metrics_.text(); }
 
   private:
@@ -33,6 +36,7 @@ class Meters {
 
     metrics::Metrics metrics_;
     metrics::Counter events_;
+    metrics::Counter repairs_;
     std::string key_; ///< of the search: its memory is used again
     std::map<std::string, Kept> kept_;
 };

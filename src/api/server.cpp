@@ -201,6 +201,7 @@ class Running {
     net::Task<void> answer_metrics(net::Exchange& exchange) {
         const auto counts = engine_.containers.counts();
         meters_.set_containers(counts.running, counts.paused, counts.stopped);
+        meters_.set_network_repairs(engine_.networks.repairs());
         net::Response response;
         const bool known =
             exchange.request().path == "/metrics" && exchange.request().method == "GET";
