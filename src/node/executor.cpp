@@ -4,11 +4,15 @@
 #include "container/runtime.h"
 #include "engine/drivers.h"
 #include "engine/events.h"
+#include "engine/overlays.h"
 #include "engine/registries.h"
 #include "engine/settings.h"
 #include "net/pool.h"
+#include "net/sleep.h"
 #include "net/wait_queue.h"
+#include "node/network_map.h"
 #include "node/task_config.h"
+#include "node/task_networks.h"
 #include "node/task_secrets.h"
 #include "os/cgroup.h"
 
@@ -23,6 +27,9 @@ using engine::ContainerPtr;
 namespace {
 
 constexpr std::size_t probe_output_max = 256;
+/// For connections of others to a task that is to stop.
+constexpr std::chrono::seconds quiet_patience{2};
+constexpr std::chrono::milliseconds quiet_pause{50};
 
 /// "" for a container that is no task's. An image that was made of a task's container has its
 /// labels too, and so has what is run from it: but not its name.
@@ -75,7 +82,8 @@ Error for_good(Error error) {
 
 struct EngineExecutor::Shared {
     Shared(engine::Engine& owner, ExecutorSettings wanted)
-        : engine(owner), settings(wanted), scope(owner.env.loop) {}
+        : engine(owner), settings(std::move(wanted)), map(owner, settings.map_file),
+          scope(owner.env.loop) {}
 
     std::string files_directory(const std::string& task_id) const {
         return task_files_root(engine.env.settings.exec_root) + "/" + task_id;
@@ -84,6 +92,7 @@ struct EngineExecutor::Shared {
     engine::Engine& engine;
     ExecutorSettings settings;
     std::string node_id;
+    MapKeeper map;
     std::optional<container::HostFacts> facts; ///< read once
     net::TaskScope scope;                      ///< what must not be torn apart
 };
@@ -244,39 +253,28 @@ net::Task<Result<void>> pull(WorkPtr work, std::string image, net::Until until) 
     co_return for_good(std::move(pulled).error().with("pull " + image));
 }
 
-network::Definition definition_of(const pb::Network& from) {
-    network::Definition made;
-    made.name = swarm::name_of(from);
-    made.driver = from.driver_state().name();
-    made.internal = from.spec().internal();
-    made.attachable = from.spec().attachable();
-    made.enable_ipv6 = from.spec().ipv6_enabled();
-    made.config_from = from.spec().network();
-    const auto& options = from.driver_state().options();
-    made.options = {options.begin(), options.end()};
-    const auto& labels = from.spec().annotations().labels();
-    made.labels = {labels.begin(), labels.end()};
-    for (const auto& config : from.spec().ipam().configs()) {
-        network::Pool pool;
-        pool.subnet = config.subnet();
-        pool.ip_range = config.range();
-        pool.gateway = config.gateway();
-        pool.aux = {config.reserved().begin(), config.reserved().end()};
-        made.pools.push_back(std::move(pool));
+/// Networks of the cluster, as the managers have made them.
+net::Task<Result<void>> ensure_overlays(WorkPtr work) {
+    const auto wanted = overlay_attachments(*work->task);
+    for (const auto& attachment : wanted) {
+        CO_TRY_LET(definition, overlay_definition(attachment.network()));
+        auto granted = addresses_of(attachment);
+        CO_TRY(co_await work->shared->engine.networks.ensure_overlay(std::move(definition),
+                                                                     std::move(granted)));
     }
-    made.pools_by_user = !made.pools.empty();
-    return made;
+    co_return ok();
 }
 
-/// Networks that every node makes for itself.
+/// Those, and what every node makes for itself.
 net::Task<Result<void>> ensure_networks(WorkPtr work) {
+    CO_TRY(co_await ensure_overlays(work));
     auto& networks = work->shared->engine.networks;
     const auto wanted = local_networks(*work->task);
     for (const auto& network : wanted) {
         const auto& name = swarm::name_of(network);
         if (networks.find(name)) { continue; }
         engine::CreateNetwork request;
-        request.definition = definition_of(network);
+        request.definition = local_definition(network);
         auto made = co_await networks.create(std::move(request));
         if (!made && !networks.find(name)) { // another task may have been faster
             co_return std::move(made).error().with("network " + name);
@@ -311,6 +309,7 @@ net::Task<Result<void>> start_step(WorkPtr work, net::Until) {
     CO_TRY_LET(facts, co_await load_facts(work->shared));
     CO_TRY_LET(plan, make_plan(*work, facts));
     CO_TRY(co_await place_files(work, plan.files)); // gone when the machine was restarted
+    CO_TRY(co_await ensure_overlays(work));         // or some time after it was prepared
     auto started = co_await work->containers().start(container->id);
     if (!started && started.error().code != Errc::NotModified) { co_return started; }
     co_return ok();
@@ -324,9 +323,25 @@ std::optional<std::chrono::milliseconds> stop_grace(const pb::Task& task) {
         swarm::from_duration(spec.stop_grace_period()));
 }
 
-net::Task<Result<void>> stop_step(WorkPtr work, net::Until) {
+/// The nodes send it nothing new by now: what is under way may end first.
+net::Task<void> wait_for_quiet(WorkPtr work, ContainerPtr container, net::Until until) {
+    if (!container->state.running() || overlay_attachments(*work->task).empty()) { co_return; }
+    auto& loop = work->shared->engine.env.loop;
+    const net::Until limit = until.no_later_than(loop.in(quiet_patience));
+    for (;;) {
+        auto open =
+            co_await work->shared->engine.networks.overlays().open_connections(container->id);
+        if (!open || *open == 0) { co_return; }
+        const net::Until soon = limit.no_later_than(loop.in(quiet_pause));
+        (void)co_await net::sleep(loop, soon);
+        if (limit.cancelled() || loop.now() >= limit.deadline.at()) { co_return; }
+    }
+}
+
+net::Task<Result<void>> stop_step(WorkPtr work, net::Until until) {
     const auto container = find_container(*work);
     if (container) {
+        co_await wait_for_quiet(work, container, until);
         auto stopped = co_await work->containers().stop(container->id, "", stop_grace(*work->task));
         const bool fine = stopped || stopped.error().code == Errc::NotModified ||
                           stopped.error().code == Errc::NotFound;
@@ -539,7 +554,10 @@ EngineExecutor::EngineExecutor(engine::Engine& engine, ExecutorSettings settings
 
 EngineExecutor::~EngineExecutor() = default;
 
-net::Task<void> EngineExecutor::close() { co_await shared_->scope.close(); }
+net::Task<void> EngineExecutor::close() {
+    co_await shared_->map.close();
+    co_await shared_->scope.close();
+}
 
 net::Task<Result<void>> EngineExecutor::sweep() {
     std::set<std::string> with_container;
@@ -586,7 +604,22 @@ net::Task<Result<pb::NodeDescription>> EngineExecutor::describe(net::Until) {
     co_return node;
 }
 
-void EngineExecutor::configure(const pb::Node& node) { shared_->node_id = node.id(); }
+void EngineExecutor::configure(const pb::Node& node) {
+    shared_->node_id = node.id();
+    shared_->map.configure(node);
+}
+
+net::Task<Result<void>> EngineExecutor::apply_network_map(const swarm::NetworkMap& map,
+                                                          std::vector<std::string> changed,
+                                                          bool whole, net::Until) {
+    co_return co_await shared_->map.apply(map, std::move(changed), whole);
+}
+net::Task<Result<void>> EngineExecutor::restore_networks() {
+    co_return co_await shared_->map.restore();
+}
+net::Task<Result<void>> EngineExecutor::leave_networks() {
+    co_return co_await shared_->map.leave();
+}
 
 std::unique_ptr<swarm::Controller>
 EngineExecutor::make_controller(swarm::TaskPtr task, swarm::Dependencies dependencies) {

@@ -15,6 +15,7 @@ namespace shoal::node {
 struct ExecutorSettings {
     /// DOCKER_SERVICE_PREFER_OFFLINE_IMAGE=1: an image that is here is not pulled.
     bool prefer_offline_image = false;
+    std::string map_file; ///< where the last network map is kept; "": nowhere
 };
 
 class EngineExecutor final : public swarm::Executor {
@@ -25,6 +26,10 @@ class EngineExecutor final : public swarm::Executor {
     /// Takes away what tasks of a life before have left in memory: files of tasks that have no
     /// container any more. Once, before the agent begins.
     net::Task<Result<void>> sweep();
+    /// The cluster's networks as they were when the daemon ended, until managers say more.
+    net::Task<Result<void>> restore_networks();
+    /// The node is in no cluster any more.
+    net::Task<Result<void>> leave_networks();
     /// What has been begun ends first; nothing else begins. Controllers may outlive it.
     net::Task<void> close();
 
@@ -33,6 +38,9 @@ class EngineExecutor final : public swarm::Executor {
     std::unique_ptr<swarm::Controller> make_controller(swarm::TaskPtr task,
                                                        swarm::Dependencies dependencies) override;
     std::vector<std::string> known_tasks() const override;
+    net::Task<Result<void>> apply_network_map(const swarm::NetworkMap& map,
+                                              std::vector<std::string> changed, bool whole,
+                                              net::Until until) override;
 
     struct Shared; ///< what controllers and their work need; executor.cpp
 

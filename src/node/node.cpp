@@ -83,7 +83,8 @@ Result<std::unique_ptr<Node>> Node::create(engine::Engine& engine, NodeSettings 
 
 Node::Node(engine::Engine& engine, NodeSettings settings, std::unique_ptr<swarm::TaskMemory> memory)
     : engine_(engine), settings_(std::move(settings)),
-      executor_(engine, ExecutorSettings{settings_.prefer_offline_image}),
+      executor_(engine, ExecutorSettings{settings_.prefer_offline_image,
+                                         settings_.directory + "/worker/network_map"}),
       memory_(std::move(memory)),
       etcd_(engine.env.loop, settings_.directory + "/store", settings_.etcd_program),
       actions_(cluster_actions_with(engine.env.random)) {
@@ -98,7 +99,10 @@ Node::Node(engine::Engine& engine, NodeSettings settings, std::unique_ptr<swarm:
         settings_.directory,
         [](std::string line) { spdlog::warn("{}", line); }};
     member_ = std::make_unique<swarm::Member>(std::move(seams));
-    member_->on_change([this] { follow_manager(); });
+    member_->on_change([this] {
+        follow_manager();
+        follow_state();
+    });
 }
 
 std::unique_ptr<swarm::Transport> Node::make_transport(swarm::CredentialsPtr credentials) {
@@ -124,10 +128,29 @@ void Node::follow_manager() {
     });
 }
 
+/// The cluster's networks end here when the node leaves, or is told that it is no member.
+void Node::follow_state() {
+    const bool inside = member_->state() != swarm::MemberState::Inactive;
+    const bool left = in_cluster_ && !inside;
+    in_cluster_ = inside;
+    if (left && upkeep_) { upkeep_->spawn(leave_networks()); }
+}
+
+net::Task<void> Node::leave_networks() {
+    const auto left = co_await executor_.leave_networks();
+    if (!left) { spdlog::warn("swarm: {}", left.error().message); }
+}
+
 net::Task<void> Node::start() {
     const auto swept = co_await executor_.sweep();
     if (!swept) { spdlog::warn("swarm: {}", swept.error().message); }
+    const auto restored = co_await executor_.restore_networks();
+    if (!restored) { spdlog::warn("swarm: networks: {}", restored.error().message); }
     co_await member_->start();
+    in_cluster_ = member_->state() != swarm::MemberState::Inactive;
+    if (!in_cluster_) {
+        co_await leave_networks();
+    } // what was left when the daemon ended meanwhile
     upkeep_ = std::make_unique<net::TaskScope>(engine_.env.loop);
     upkeep_->spawn(keep_snapshots(net::Until(upkeep_->cancel())));
     upkeep_->spawn(tell_refusals(net::Until(upkeep_->cancel())));

@@ -60,6 +60,8 @@ class Node final : public swarm::Face {
     Node(engine::Engine& engine, NodeSettings settings, std::unique_ptr<swarm::TaskMemory> memory);
     std::unique_ptr<swarm::Transport> make_transport(swarm::CredentialsPtr credentials);
     void follow_manager();
+    void follow_state();
+    net::Task<void> leave_networks();
     std::string trouble() const;
     std::string snapshot_folder() const { return settings_.directory + "/snapshots"; }
     net::Task<void> keep_snapshots(net::Until until);
@@ -76,6 +78,7 @@ class Node final : public swarm::Face {
     std::unique_ptr<swarm::Member> member_;
     swarm::ClusterActions actions_;
     swarm::Manager* followed_ = nullptr;
+    bool in_cluster_ = false; ///< as far as the networks know
     swarm::Manager::Told told_;
     std::function<void(net::StreamPtr)> tunnel_;
     std::unique_ptr<net::TaskScope> upkeep_;

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "node/task_networks.h"
 
 #include <algorithm>
 #include <map>
@@ -10,19 +11,11 @@
 namespace shoal::node {
 namespace {
 
-constexpr std::string_view predefined_label = "com.docker.swarm.predefined";
-
 template <class Map> std::map<std::string, std::string> sorted(const Map& map) {
     return {map.begin(), map.end()};
 }
 template <class List> std::vector<std::string> texts(const List& list) {
     return {list.begin(), list.end()};
-}
-
-bool is_predefined(const pb::Network& network) {
-    const auto& labels = network.spec().annotations().labels();
-    const auto found = labels.find(std::string(predefined_label));
-    return found != labels.end() && found->second == "true";
 }
 
 std::string protocol_name(pb::PortConfig::Protocol protocol) {
@@ -322,11 +315,8 @@ Result<container::HostConfig> host_of(const pb::Task& task, const pb::ContainerS
 Result<void> fill_networks(container::CreateRequest& request, const pb::Task& task) {
     for (const auto& attachment : task.networks()) {
         const auto& network = attachment.network();
-        const auto& name = swarm::name_of(network);
-        if (network.spec().ingress() || network.driver_state().name() == "overlay") {
-            return unsupported("network " + name +
-                               ": overlay networks do not work on this node yet");
-        }
+        // A node may have one of its own with the name of the cluster's.
+        const auto& name = is_overlay(network) ? network.id() : swarm::name_of(network);
         auto& mode = request.host_config.network_mode;
         if (mode == "host" || (!mode.empty() && name == "host")) {
             return invalid("network host cannot be used together with another network");
@@ -334,13 +324,13 @@ Result<void> fill_networks(container::CreateRequest& request, const pb::Task& ta
         if (mode.empty()) { mode = name; }
         if (is_predefined(network)) { continue; } // has no names of its own
         auto& endpoint = request.networking_config.endpoints_config[name];
-        endpoint.aliases = texts(attachment.aliases());
+        // In the cluster's networks they are names of the service.
+        if (!is_overlay(network)) { endpoint.aliases = texts(attachment.aliases()); }
         endpoint.driver_opts = sorted(attachment.driver_attachment_opts());
-        for (const auto& text : attachment.addresses()) {
+        for (const auto& ip : addresses_of(attachment)) {
             if (!endpoint.ipam_config) { endpoint.ipam_config.emplace(); }
-            const auto address = cut(text, '/').first;
-            (address.find(':') == std::string::npos ? endpoint.ipam_config->ipv4_address
-                                                    : endpoint.ipam_config->ipv6_address) = address;
+            (ip.is_v4() ? endpoint.ipam_config->ipv4_address
+                        : endpoint.ipam_config->ipv6_address) = ip.text();
         }
     }
     return ok();
@@ -362,7 +352,7 @@ std::vector<pb::Network> local_networks(const pb::Task& task) {
     std::vector<pb::Network> out;
     for (const auto& attachment : task.networks()) {
         const auto& network = attachment.network();
-        if (network.driver_state().name() == "overlay" || is_predefined(network)) { continue; }
+        if (is_overlay(network) || is_predefined(network)) { continue; }
         out.push_back(network);
     }
     return out;

@@ -1,4 +1,5 @@
 #include "node/task_config.h"
+#include "node/task_networks.h"
 
 #include "base/codec.h"
 #include "container/config_codec.h"
@@ -237,7 +238,7 @@ TEST_F(TaskConfig, ports_of_the_node_are_published_and_others_are_not) {
     EXPECT_EQ(made.config.exposed_ports.size(), 2u);
 }
 
-TEST_F(TaskConfig, networks_of_the_node_are_joined_and_overlays_refused) {
+TEST_F(TaskConfig, networks_of_the_node_are_joined_by_name) {
     attach("host", "host", true);
     EXPECT_EQ(request().host_config.network_mode, "host");
     EXPECT_TRUE(request().networking_config.endpoints_config.empty());
@@ -254,9 +255,31 @@ TEST_F(TaskConfig, networks_of_the_node_are_joined_and_overlays_refused) {
     EXPECT_EQ(local_networks(task).size(), 1u);
     attach("host", "host", true);
     EXPECT_THAT(refusal(), HasSubstr("cannot be used together"));
-    task.clear_networks();
-    attach("backend", "overlay");
-    EXPECT_EQ(refusal(), "network backend: overlay networks do not work on this node yet");
+}
+
+TEST_F(TaskConfig, networks_of_the_cluster_are_joined_by_id_with_the_managers_addresses) {
+    auto& network = attach("backend", "overlay");
+    network.set_id("app000000000000000000000a");
+    auto& config = *network.mutable_ipam()->add_configs();
+    config.set_subnet("10.0.1.0/24");
+    config.set_gateway("10.0.1.1");
+    auto& attachment = *task.mutable_networks(0);
+    attachment.add_addresses("10.0.1.5/24");
+    attachment.add_addresses("fd00::5/64");
+    attachment.add_aliases("www");
+    const auto made = request();
+    EXPECT_EQ(made.host_config.network_mode, network.id());
+    const auto& endpoint = made.networking_config.endpoints_config.at(network.id());
+    EXPECT_EQ(endpoint.ipam_config->ipv4_address, "10.0.1.5");
+    EXPECT_EQ(endpoint.ipam_config->ipv6_address, "fd00::5");
+    EXPECT_TRUE(endpoint.aliases.empty()) << "they mean the service, not the task";
+    EXPECT_TRUE(local_networks(task).empty());
+    ASSERT_EQ(overlay_attachments(task).size(), 1u);
+    const auto definition = overlay_definition(network);
+    ASSERT_TRUE(definition);
+    EXPECT_EQ(definition->id.text(), network.id());
+    EXPECT_EQ(definition->scope, "swarm");
+    EXPECT_EQ(definition->pools.at(0).gateway, "10.0.1.1");
 }
 
 TEST_F(TaskConfig, what_is_for_windows_or_no_container_is_refused) {
