@@ -493,6 +493,44 @@ TEST_F(TwoNodes, take_no_address_that_managers_did_not_give_and_no_network_they_
     EXPECT_FALSE(os::exists(a.overlay_path(secret.id)));
 }
 
+TEST_F(TwoNodes, one_backend_among_thousands_is_a_small_change) {
+    constexpr int services = 1000, backends = 10;
+    std::vector<OverlayChange> all = nodes();
+    all.push_back(said(app_network(), 4097));
+    const auto address = [](int number) { return Ip::parse("10.1.0.0")->plus(number); };
+    const auto backend = [&](int number, bool serving) {
+        auto change = task(std::to_string(number), app, "10.1.0.0", 2, serving);
+        auto& item = std::get<OverlayTask>(*change.item);
+        item.addresses = {address(number)};
+        item.service = "s" + std::to_string(number / backends);
+        return change;
+    };
+    for (int i = 0; i < services; ++i) {
+        auto change = service(app, {Ip::parse("10.2.0.0")->plus(i)});
+        auto& item = std::get<OverlayService>(*change.item);
+        item.id = "s" + std::to_string(i);
+        item.names = {item.id};
+        change.key += item.id;
+        all.push_back(std::move(change));
+    }
+    for (int i = 0; i < services * backends; ++i) { all.push_back(backend(i, true)); }
+    auto wide = app_network();
+    wide.pools = {{.subnet = "10.0.0.0/8", .gateway = "10.0.0.1"}};
+    a.ensure(wide, "10.0.1.5");
+    a.start("one", "10.0.1.5");
+    a.apply(std::move(all), true);
+    a.apply({backend(5, false)}); // both kinds of chains are there
+    auto least = std::chrono::nanoseconds::max();
+    for (int i = 0; i < 5; ++i) {
+        std::vector<OverlayChange> change{backend(5, i % 2 == 0)};
+        const auto began = std::chrono::steady_clock::now();
+        a.apply(std::move(change));
+        least = std::min<std::chrono::nanoseconds>(least, std::chrono::steady_clock::now() - began);
+    }
+    RecordProperty("microseconds", static_cast<int>(least.count() / 1000));
+    EXPECT_LT(least, std::chrono::milliseconds(60)) << "in a build without optimisation";
+}
+
 /// The same with published ports: a task on the first node.
 struct Mesh : TwoNodes {
     void SetUp() override {

@@ -112,7 +112,7 @@ struct Node {
         store.emplace(std::move(*engine::Store::open(settings.data_root + "/state.db")));
         env.emplace(engine::Env{loop, pool, storage_pool, settings, clock, random, *store, events});
         engine.emplace(*env);
-        executor.emplace(*engine, ExecutorSettings{});
+        executor.emplace(*engine, ExecutorSettings{false, directory + "/network_map"});
         pb::Node node;
         node.set_id("nodeid");
         executor->configure(node);
@@ -176,6 +176,8 @@ struct ExecutorTest : testing::Test {
         ASSERT_TRUE(started) << started.error().message;
         const auto swept = run(node->executor->sweep());
         ASSERT_TRUE(swept) << swept.error().message;
+        const auto restored = run(node->executor->restore_networks());
+        ASSERT_TRUE(restored) << restored.error().message;
     }
     void halt(bool for_good) {
         node->settings.live_restore = !for_good;
@@ -402,7 +404,75 @@ TEST_F(ExecutorTest, the_node_describes_itself) {
     for (const auto& plugin : node_description->engine().plugins()) {
         if (plugin.type() == "Network") { networks.push_back(plugin.name()); }
     }
-    EXPECT_THAT(networks, testing::Not(testing::Contains("overlay"))) << "not before it works";
+    EXPECT_THAT(networks, testing::Contains("overlay"));
+}
+
+swarm::NetworkMap map_with(const std::string& network_id, const std::string& task_id) {
+    swarm::NetworkMap map;
+    const auto change = [&map](const std::string& key, auto fill) {
+        swarm::mpb::MapChange made;
+        made.set_key(key);
+        fill(*made.mutable_item());
+        map.change(made);
+    };
+    change("node/nodeid", [](swarm::mpb::MapItem& item) {
+        item.mutable_node()->set_index(1);
+        item.mutable_node()->set_address("127.0.0.1");
+    });
+    change("network/" + network_id, [&](swarm::mpb::MapItem& item) {
+        item.mutable_network()->set_id(network_id);
+        item.mutable_network()->set_name("backend");
+        item.mutable_network()->set_vni(4097);
+        item.mutable_network()->add_subnets("10.0.1.0/24");
+        item.mutable_network()->add_gateways("10.0.1.1");
+    });
+    change("endpoint/" + network_id + "/" + task_id, [&](swarm::mpb::MapItem& item) {
+        auto& endpoint = *item.mutable_endpoint();
+        endpoint.set_task_id(task_id);
+        endpoint.set_network_id(network_id);
+        endpoint.add_addresses("10.0.1.5");
+        endpoint.set_node(1);
+    });
+    return map;
+}
+
+TEST_F(ExecutorTest, a_task_has_its_place_on_a_network_of_the_cluster_also_after_a_restart) {
+    const std::string network_id = "app000000000000000000000a";
+    auto task = shell("sleep 1000 & wait");
+    const auto map = map_with(network_id, task.id());
+    const auto applied = run(node->executor->apply_network_map(map, {}, true, {}));
+    ASSERT_TRUE(applied) << applied.error().message;
+    auto& attachment = *task.add_networks();
+    attachment.add_addresses("10.0.1.5/24");
+    auto& network = *attachment.mutable_network();
+    network.set_id(network_id);
+    network.mutable_spec()->mutable_annotations()->set_name("backend");
+    auto& driver = *network.mutable_driver_state();
+    driver.set_name("overlay");
+    (*driver.mutable_options())["com.docker.network.driver.overlay.vxlanid_list"] = "4097";
+    auto& config = *network.mutable_ipam()->add_configs();
+    config.set_subnet("10.0.1.0/24");
+    config.set_gateway("10.0.1.1");
+    auto web = controller(task);
+    ASSERT_EQ(failure(run(web->prepare({}))), "");
+    ASSERT_EQ(failure(run(web->start({}))), "");
+    const auto members = [&] {
+        const auto view = node->engine->networks.inspect(network_id);
+        return view && view->members.size() == 1 ? view->members[0].ipv4 : "none";
+    };
+    EXPECT_EQ(members(), "10.0.1.5/24");
+    web.reset();
+    halt(false);
+    boot();
+    EXPECT_EQ(members(), "10.0.1.5/24");
+    const NetworkId id = *NetworkId::parse(network_id);
+    EXPECT_TRUE(os::exists(node->settings.exec_root + "/overlays/" + id.text()));
+    web = controller(task);
+    EXPECT_EQ(failure(run(web->shutdown({}))), "");
+    EXPECT_EQ(failure(run(web->remove({}))), "");
+    EXPECT_TRUE(run(node->executor->leave_networks()));
+    EXPECT_FALSE(os::exists(node->settings.exec_root + "/overlays/" + id.text()));
+    EXPECT_FALSE(os::exists(directory.path() + "/network_map"));
 }
 
 } // namespace
