@@ -42,17 +42,18 @@ Result<void> OverlayLinks::make_endpoint(const os::Fd& netns, const OverlayEndpo
     TRY(inside_.set_port_up(endpoint.near_link));
     TRY_LET(near, inside_.link(endpoint.near_link));
     TRY(configure_interface(netns, interface_of(endpoint)));
-    TRY(lead_to_subnets(netns, endpoint, near.mac));
+    TRY_LET(container, os::Netlink::open_in(netns));
+    TRY_LET(link, container.link(endpoint.name));
+    TRY(lead_to_subnets(container, link, endpoint, near.mac));
     for (const auto& [ip, bits] : endpoint.addresses) {
-        TRY(inside_.replace_neighbour({ip.bytes(), endpoint.mac, near.index}));
+        TRY(inside_.replace_neighbour({ip.bytes(), link.mac, near.index}));
     }
     return ok();
 }
 
-Result<void> OverlayLinks::lead_to_subnets(const os::Fd& netns, const OverlayEndpointPlan& endpoint,
+Result<void> OverlayLinks::lead_to_subnets(os::Netlink& container, const os::Link& link,
+                                           const OverlayEndpointPlan& endpoint,
                                            const std::string& near_mac) {
-    TRY_LET(container, os::Netlink::open_in(netns));
-    TRY_LET(link, container.link(endpoint.name));
     for (const auto& gateway : plan_.gateways) {
         if (!has_family(endpoint, gateway.family())) { continue; }
         TRY(container.replace_neighbour({gateway.bytes(), near_mac, link.index}));

@@ -146,17 +146,26 @@ Result<void> OverlayLinks::ensure_subnets() {
     return ok();
 }
 
+/// One of each family that the network has: the kernel may not have the other.
+std::vector<Ip> OverlayLinks::hops(NodeIndex node) const {
+    std::set<Family> families;
+    for (const auto& subnet : plan_.subnets) { families.insert(subnet.family()); }
+    std::vector<Ip> all;
+    for (const auto family : families) { all.push_back(hop(node, family)); }
+    return all;
+}
+
 Result<void> OverlayLinks::set_node(NodeIndex node, const Ip& address) {
     const auto mac = overlay_mac(node);
     TRY(inside_.replace_forwarding({mac, address.bytes(), vxlan_}));
-    for (const auto& hop : {overlay_hop(node), hop6(node)}) {
+    for (const auto& hop : hops(node)) {
         TRY(inside_.replace_neighbour({hop.bytes(), mac, vxlan_}));
     }
     return ok();
 }
 
 Result<void> OverlayLinks::drop_node(NodeIndex node) {
-    for (const auto& hop : {overlay_hop(node), hop6(node)}) {
+    for (const auto& hop : hops(node)) {
         TRY(absent_is_success(inside_.remove_neighbour({hop.bytes(), "", vxlan_})));
     }
     return absent_is_success(inside_.remove_forwarding({overlay_mac(node), "", vxlan_}));
@@ -236,7 +245,7 @@ OverlayLinks::Seen OverlayLinks::expected(const OverlayState& state, const Seen&
     Seen wanted;
     for (const auto& [node, address] : state.nodes) {
         wanted.forwarding[overlay_mac(node)] = address;
-        wanted.neighbours[overlay_hop(node)] = wanted.neighbours[hop6(node)] = overlay_mac(node);
+        for (const auto& hop : hops(node)) { wanted.neighbours[hop] = overlay_mac(node); }
     }
     std::set<std::string> links;
     for (const auto& [index, name] : seen.links) { links.insert(name); }

@@ -33,12 +33,13 @@ class OverlayLinks {
     struct Seen;
     Result<Seen> see();
     Seen expected(const OverlayState& state, const Seen& seen) const;
+    std::vector<Ip> hops(NodeIndex node) const;
     Result<void> ensure_vxlan(const os::Fd& netns);
     Result<void> ensure_gateways();
     Result<void> ensure_subnets();
     Result<void> make_endpoint(const os::Fd& netns, const OverlayEndpointPlan& endpoint);
-    Result<void> lead_to_subnets(const os::Fd& netns, const OverlayEndpointPlan& endpoint,
-                                 const std::string& near_mac);
+    Result<void> lead_to_subnets(os::Netlink& container, const os::Link& link,
+                                 const OverlayEndpointPlan& endpoint, const std::string& near_mac);
 
     OverlayPlan plan_;
     os::Netlink inside_;

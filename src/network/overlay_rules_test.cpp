@@ -195,7 +195,7 @@ TEST(OverlayRules, a_change_takes_little_time_in_a_large_table) {
                 backends.push_back(ip("10.9.9.9"));
             }
             start = cpu_ms();
-            auto change = plan_overlay_rules(now, services);
+            auto change = plan_overlay_rules(std::move(now), services);
             const double planned = took();
             TRY(nft.apply(change.text));
             now = std::move(change.after);

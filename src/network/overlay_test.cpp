@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <chrono>
 
 #include <linux/if_ether.h>
@@ -114,9 +115,13 @@ TEST_F(OverlayTest, a_connection_whose_backend_has_gone_is_reset_when_the_client
         ASSERT_TRUE(receive(*fd));
         held.push_back(std::move(*fd));
     }
+    auto datagrams = client.connect(web, SOCK_DGRAM);
+    ASSERT_TRUE(datagrams && say(*datagrams) && receive(*datagrams));
     cluster.forget(b);
     cluster.services.clear();
     cluster.apply();
+    ASSERT_TRUE(say(*datagrams));
+    EXPECT_EQ(receive(*datagrams).error().os_errno, ECONNREFUSED);
     for (const auto& fd : held) {
         EXPECT_TRUE(say(fd));
         const auto answer = receive(fd);
@@ -155,6 +160,33 @@ TEST_F(OverlayTest, cutting_off_a_backend_ends_idle_connections_over_the_virtual
     EXPECT_EQ(*receive(*datagrams), "c13 10.8.0.20");
     ASSERT_TRUE(say(*direct));
     EXPECT_EQ(*receive(*direct), "c12");
+}
+
+TEST_F(OverlayTest, no_connection_fails_while_backends_come_and_go) {
+    auto& client = cluster.add(1, 20);
+    auto& a = cluster.add(1, 11);
+    auto& b = cluster.add(2, 12);
+    auto& c = cluster.add(3, 13);
+    cluster.services[web] = to({a.v4(), b.v4(), c.v4()});
+    cluster.apply();
+    std::atomic<bool> done = false;
+    std::map<std::string, int> answers;
+    std::thread asking([&] {
+        while (!done) { ++answers[client.ask(web)]; }
+    });
+    for (const auto& some :
+         {to({a.v4()}), to({b.v4(), c.v4()}), to({c.v4(), a.v4(), b.v4()}), to({b.v4()}, true),
+          to({a.v4(), c.v4()}, true), to({c.v4(), b.v4()}), to({a.v4(), b.v4(), c.v4()})}) {
+        for (int i = 0; i < 5; ++i) {
+            cluster.services[web] = i % 2 == 0 ? some : to({b.v4(), a.v4()});
+            cluster.apply();
+        }
+    }
+    done = true;
+    asking.join();
+    for (const auto& [answer, times] : answers) {
+        EXPECT_TRUE(answer.starts_with("c1")) << answer << ", " << times << " times";
+    }
 }
 
 TEST_F(OverlayTest, by_client_an_address_stays_with_its_backend_while_others_go) {
@@ -358,6 +390,7 @@ TEST_F(OverlayTest, a_network_is_made_again_right_after_it_was_removed) {
     ASSERT_TRUE(Overlay::remove(plan.path));
     EXPECT_FALSE(os::is_netns(plan.path));
     ASSERT_TRUE(Overlay::remove(plan.path)) << "absent is success";
+    ASSERT_TRUE(os::create_netns(plan.path, {})) << "a life before came no further";
     cluster.open(1);
     auto& client = cluster.add(1, 20);
     auto& there = cluster.add(2, 12);
