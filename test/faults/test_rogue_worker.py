@@ -77,7 +77,7 @@ def rogue(swarm, protos, tmp_path):
 
 def test_a_worker_reaches_only_what_workers_need(rogue):
     wanted = methods()
-    assert len(wanted) == 17
+    assert len(wanted) == 20
     for method, (code, said) in rogue("table", *wanted).items():
         if wanted[method] == "managers":
             assert (code, "only managers" in said) == ("PERMISSION_DENIED", True), (method, code, said)
@@ -89,7 +89,7 @@ def test_a_worker_reaches_only_what_workers_need(rogue):
 
 def test_methods_that_are_not_there_are_not_there(rogue):
     others = [f"/docker.swarmkit.v1.{m}" for m in ("Control/ListSecrets", "Control/GetSecret", "Control/UpdateNode", "Raft/ProcessRaftMessage",
-                                                   "RaftMembership/Join", "Watch/Watch", "ResourceAllocator/AttachNetwork")] + ["/etcdserverpb.KV/Range"]
+                                                   "RaftMembership/Join", "Watch/Watch")] + ["/etcdserverpb.KV/Range"]
     for method, (code, said) in rogue("table", *others).items():
         assert code == "UNIMPLEMENTED", (method, code, said)
 

@@ -70,7 +70,8 @@ Manager::Manager(ManagerSeams seams, std::string node_id, std::string cluster_id
       authority_(seams_.loop, replica_.store(), writer_),
       dispatcher_({seams_.loop, seams_.clock, seams_.random, replica_.store(), writer_},
                   {node_id_, SHOAL_VERSION}),
-      broker_(seams_.loop, seams_.random, replica_.store()), server_(seams_.loop, *this),
+      broker_(seams_.loop, seams_.random, replica_.store()),
+      attachments_(replica_.store(), writer_), server_(seams_.loop, *this),
       connecting_(seams_.loop), unused_(seams_.loop) {
     add_services();
 }
@@ -132,8 +133,8 @@ net::Task<std::shared_ptr<Channel>> Manager::reach_leader(net::Until until) {
     const auto node = serves ? store().get<pb::Node>(id) : nullptr;
     if (node) {
         const std::string& address = node->manager_status().addr();
-        const bool usable = leader_channel_ && !leader_channel_->ended() &&
-                            leader_channel_->address() == address;
+        const bool usable =
+            leader_channel_ && !leader_channel_->ended() && leader_channel_->address() == address;
         if (usable) { co_return leader_channel_; }
         const net::Until limit = until.no_later_than(seams_.loop.in(connect_limit));
         auto made = co_await Channel::connect(seams_.loop, seams_.transport, address,

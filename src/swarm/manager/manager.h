@@ -10,6 +10,7 @@
 #include "swarm/manager/leadership.h"
 #include "swarm/manager/membership.h"
 #include "swarm/manager/reach.h"
+#include "swarm/manager/resource_allocator.h"
 #include "swarm/manager/roles.h"
 #include "swarm/rpc/channel.h"
 #include "swarm/rpc/server.h"
@@ -117,6 +118,7 @@ class Manager final : public LeaderRoute, private LeaderDuties, private MemberGi
     Authority authority_;
     Dispatcher dispatcher_;
     LogBroker broker_;
+    ResourceAllocator attachments_;
     RpcServer server_;
     std::shared_ptr<Channel> leader_channel_;
     net::Cancel* attempt_ = nullptr; ///< ends reach_leader() when somebody else leads

@@ -80,9 +80,12 @@ TEST_F(ManagerTable, says_who_may_call_what) {
         {"/docker.swarmkit.v1.LogBroker/PublishLogs", "nodes, leader"},
         {"/docker.swarmkit.v1.Logs/SubscribeLogs", "managers, leader"},
         {"/docker.swarmkit.v1.Health/Check", "managers, anywhere"},
+        {"/docker.swarmkit.v1.ResourceAllocator/AttachNetwork", "nodes, leader"},
+        {"/docker.swarmkit.v1.ResourceAllocator/DetachNetwork", "nodes, leader"},
         {"/shoal.swarm.v1.Managers/JoinStore", "managers, leader"},
         {"/shoal.swarm.v1.Managers/PromoteMember", "managers, leader"},
         {"/shoal.swarm.v1.Managers/Tunnel", "managers, leader"},
+        {"/shoal.swarm.v1.Networks/Find", "nodes, anywhere"},
     };
     std::map<std::string, std::string> found;
     for (const auto& [method, row] : manager.server().rows()) { found[method] = printed(row); }

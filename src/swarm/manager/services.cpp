@@ -18,6 +18,7 @@ void Manager::add_services() {
     authority_.add_to(server_);
     dispatcher_.register_with(server_);
     broker_.register_with(server_);
+    attachments_.register_with(server_);
     register_health(server_, [this] { return is_in_log(); });
     JoinHandler join = [this](mpb::JoinStoreRequest asked, Caller caller, net::Until until) {
         return membership_.join(std::move(asked), std::move(caller), until);

@@ -11,9 +11,10 @@ using Verdict = std::optional<Refusal>;
 
 Refusal on(std::string reason) { return {std::move(reason) + " on", ""}; }
 
-Verdict readiness(const TaskNeeds&, const NodeInfo& node) {
-    const bool ready = node.node()->status().state() == pb::NodeStatus::READY &&
-                       node.node()->spec().availability() == pb::NodeSpec::ACTIVE;
+Verdict readiness(const TaskNeeds& needs, const NodeInfo& node) {
+    const bool open =
+        needs.attachment || node.node()->spec().availability() == pb::NodeSpec::ACTIVE;
+    const bool ready = node.node()->status().state() == pb::NodeStatus::READY && open;
     return ready ? Verdict() : Refusal{"", " not available for new tasks"};
 }
 

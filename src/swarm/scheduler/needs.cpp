@@ -103,6 +103,7 @@ TaskNeeds read_needs(const pb::Task& task) {
     for (const auto& mount : task.spec().container().mounts()) {
         needs.cluster_volumes |= mount.type() == pb::Mount::CLUSTER;
     }
+    needs.attachment = task.spec().has_attachment();
     needs.extension = extension_of(task);
     return needs;
 }

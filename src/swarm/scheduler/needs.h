@@ -43,7 +43,8 @@ struct TaskNeeds {
     std::string service_id;
     std::uint64_t max_replicas = 0; ///< per node; 0: any number
     bool cluster_volumes = false;
-    std::string extension; ///< what a stock engine cannot do: "overlay networks"; "" for nothing
+    bool attachment = false; ///< of a container that the node has by itself, drained or not
+    std::string extension;   ///< what a stock engine cannot do: "overlay networks"; "" for nothing
 };
 TaskNeeds read_needs(const pb::Task& task);
 

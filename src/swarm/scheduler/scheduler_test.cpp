@@ -216,6 +216,23 @@ TEST_F(SchedulerTest, a_preassigned_task_goes_to_its_node_or_waits_for_it) {
     EXPECT_EQ(store.get<pb::Task>("agent-000002")->status().state(), pb::ASSIGNED);
 }
 
+TEST_F(SchedulerTest, what_a_node_asks_for_its_own_containers_it_gets_when_it_is_drained) {
+    add_node("a", [](pb::Node& n) { n.mutable_spec()->set_availability(pb::NodeSpec::DRAIN); });
+    add_node("down", [](pb::Node& n) { n.mutable_status()->set_state(pb::NodeStatus::DOWN); });
+    for (const char* node : {"a", "down"}) {
+        auto attachment = task("", 1, [node](pb::Task& t) {
+            t.set_id(std::string("on-") + node);
+            t.set_node_id(node);
+            t.mutable_spec()->mutable_attachment()->set_container_id("c");
+        });
+        put(attachment);
+    }
+    run();
+    EXPECT_EQ(store.get<pb::Task>("on-a")->status().state(), pb::ASSIGNED);
+    EXPECT_EQ(store.get<pb::Task>("on-down")->status().state(), pb::PENDING);
+    EXPECT_NE(error_of("on-down"), "");
+}
+
 TEST_F(SchedulerTest, preassigned_tasks_take_their_room_first) {
     add_node("a", [](pb::Node& n) { give_memory(n, 100); });
     put(task("alpha", 1, [](pb::Task& t) { reserve_memory(t, 60); }));

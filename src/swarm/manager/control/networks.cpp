@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "swarm/allocator/allocator.h"
+#include "swarm/manager/control/find.h"
 #include "swarm/manager/control/names.h"
 #include "swarm/model/constraints.h"
 
@@ -163,6 +164,9 @@ Result<void> check_spec(const Store& store, const pb::NetworkSpec& spec) {
 }
 
 bool is_on(const pb::Task& task, const std::string& network) {
+    const auto& asked = task.spec().networks();
+    const bool attachment = task.spec().has_attachment() && !asked.empty();
+    if (attachment && asked[0].target() == network) { return true; } // perhaps not given yet
     return std::any_of(task.networks().begin(), task.networks().end(),
                        [&network](const auto& one) { return one.network().id() == network; });
 }
@@ -181,6 +185,15 @@ bool needs_ingress(const pb::Service& service) {
     });
 }
 
+/// "task ID", or what stands behind one that is no service's.
+std::string user_text(const Store& store, const pb::Task& task) {
+    if (!task.spec().has_attachment()) { return "task " + task.id(); }
+    constexpr std::size_t short_id = 12;
+    const auto node = store.get<pb::Node>(task.node_id());
+    return "container " + task.spec().attachment().container_id().substr(0, short_id) +
+           " on node " + (node ? node_name(*node) : task.node_id());
+}
+
 Result<void> check_unused(const Store& store, const pb::Network& network) {
     for (const auto& [id, service] : store.all<pb::Service>()) {
         const auto& name = service->spec().annotations().name();
@@ -195,7 +208,7 @@ Result<void> check_unused(const Store& store, const pb::Network& network) {
     for (const auto& [id, task] : store.all<pb::Task>()) {
         const bool stopping = task->desired_state() > pb::COMPLETE;
         if (!stopping && !is_terminal(task->status().state()) && is_on(*task, network.id())) {
-            return invalid("network " + network.id() + " is in use by task " + id);
+            return invalid("network " + network.id() + " is in use by " + user_text(store, *task));
         }
     }
     return ok();
