@@ -164,11 +164,21 @@ net::Task<void> Containers::Impl::sweep() {
     }
 }
 
+net::Task<void> Containers::Impl::start_one_at_boot(EntryPtr entry) {
+    auto started = co_await start(entry);
+    if (started || started.error().code == Errc::NotModified) { co_return; }
+    spdlog::warn("container {}: start: {}", entry->id().short_text(), started.error().message);
+}
+
+/// In turn; but one that may have to wait for others than this machine keeps nobody waiting.
 net::Task<void> Containers::Impl::start_at_boot(std::vector<EntryPtr> at_boot) {
     for (const auto& entry : at_boot) {
-        auto started = co_await start(entry);
-        if (started || started.error().code == Errc::NotModified) { continue; }
-        spdlog::warn("container {}: start: {}", entry->id().short_text(), started.error().message);
+        const auto request = attach_request(*entry->record);
+        if (request && networks.any_elsewhere(*request)) {
+            scope.spawn(start_one_at_boot(entry));
+        } else {
+            co_await start_one_at_boot(entry);
+        }
     }
 }
 
@@ -204,8 +214,18 @@ namespace {
 bool is_main_network(const Container& record, const network::Definition& definition) {
     const auto& mode = record.host_config.network_mode;
     const bool standard = mode.empty() || mode == "default";
-    return !record.left_main_network && (mode == definition.name || mode == definition.id.text() ||
-                                         (standard && definition.name == "bridge"));
+    const bool named =
+        mode == definition.name || (!definition.id.empty() && mode == definition.id.text());
+    return !record.left_main_network && (named || (standard && definition.name == "bridge"));
+}
+
+/// One that is not here is known by what the user calls it.
+Result<network::Definition> find_network(const Networks& networks, const std::string& ref) {
+    auto found = networks.find(ref);
+    if (found || !networks.may_be_elsewhere(ref)) { return found; }
+    network::Definition unknown;
+    unknown.name = ref;
+    return unknown;
 }
 
 Result<void> check_connectable(const Container& record, const network::Definition& definition) {
@@ -248,7 +268,7 @@ Result<void> update_network_files(const std::string& directory, const network::S
 
 } // namespace
 
-net::Task<Result<void>> Containers::network_connect(std::string container, NetworkId network,
+net::Task<Result<void>> Containers::network_connect(std::string container, std::string network,
                                                     network::EndpointWish wish) {
     CO_TRY_LET(entry, impl_->find(container));
     auto guard = co_await entry->lock.acquire();
@@ -258,12 +278,13 @@ net::Task<Result<void>> Containers::network_connect(std::string container, Netwo
         co_return conflict(
             "container is marked for removal and cannot be connected or disconnected to the network");
     }
-    CO_TRY_LET(definition, impl_->networks.find(network.text()));
+    CO_TRY_LET(definition, find_network(impl_->networks, network));
     CO_TRY(check_connectable(record, definition));
     if (record.state.running()) {
         CO_TRY_LET(sandbox, co_await impl_->networks.join(record.id, network, wish));
         const network::SandboxInfo before = std::exchange(record.sandbox, sandbox);
         CO_TRY(update_network_files(impl_->data_dir(record.id), before, record.sandbox));
+        definition = find_network(impl_->networks, network).value_or(definition); // it may be new
     }
     container::EndpointSettings settings;
     if (!wish.ipv4.empty() || !wish.ipv6.empty() || !wish.link_local.empty()) {
@@ -278,7 +299,7 @@ net::Task<Result<void>> Containers::network_connect(std::string container, Netwo
     co_return impl_->save(*entry);
 }
 
-net::Task<Result<void>> Containers::network_disconnect(std::string container, NetworkId network,
+net::Task<Result<void>> Containers::network_disconnect(std::string container, std::string network,
                                                        bool force) {
     auto entry = impl_->find(container);
     if (!entry) {
@@ -288,23 +309,22 @@ net::Task<Result<void>> Containers::network_disconnect(std::string container, Ne
     const EntryPtr found = *entry;
     auto guard = co_await found->lock.acquire();
     Container& record = *found->record;
-    CO_TRY_LET(definition, impl_->networks.find(network.text()));
+    CO_TRY_LET(definition, find_network(impl_->networks, network));
     const bool asked = record.endpoints.erase(definition.name) > 0;
+    const auto is_there = [&](const auto& endpoint) { return endpoint.network == definition.id; };
     const bool attached =
-        std::any_of(record.sandbox.endpoints.begin(), record.sandbox.endpoints.end(),
-                    [&](const auto& endpoint) { return endpoint.network == network; });
+        std::any_of(record.sandbox.endpoints.begin(), record.sandbox.endpoints.end(), is_there);
     const bool main = is_main_network(record, definition);
     if (!asked && !attached && !main) {
         co_return Error{Errc::Forbidden, "container " + record.id.text() +
                                              " is not connected to network " + definition.name};
     }
     if (record.state.running() && attached) {
-        CO_TRY_LET(sandbox, co_await impl_->networks.leave(record.id, network));
+        CO_TRY_LET(sandbox, co_await impl_->networks.leave(record.id, definition.id));
         const network::SandboxInfo before = std::exchange(record.sandbox, sandbox);
         CO_TRY(update_network_files(impl_->data_dir(record.id), before, record.sandbox));
     } else {
-        std::erase_if(record.sandbox.endpoints,
-                      [&](const auto& endpoint) { return endpoint.network == network; });
+        std::erase_if(record.sandbox.endpoints, is_there);
     }
     record.left_main_network |= main;
     co_return impl_->save(*found);

@@ -224,9 +224,9 @@ class Containers final : public ImageUsers, public VolumeUsers, public NetworkUs
     // What the other services ask.
     std::vector<ImageUser> image_users(const ImageId& id) const override;
     std::vector<ContainerId> volume_users(const std::string& volume) const override;
-    net::Task<Result<void>> network_connect(std::string container, NetworkId network,
+    net::Task<Result<void>> network_connect(std::string container, std::string network,
                                             network::EndpointWish wish) override;
-    net::Task<Result<void>> network_disconnect(std::string container, NetworkId network,
+    net::Task<Result<void>> network_disconnect(std::string container, std::string network,
                                                bool force) override;
 
   private:

@@ -127,7 +127,8 @@ struct Containers::Impl {
     container::ShimExit exit_of_lost_monitor(const Entry& entry) const;
 
     // container_stop.cpp
-    net::Task<Result<void>> stop(EntryPtr entry, std::string signal, std::optional<std::chrono::milliseconds> grace);
+    net::Task<Result<void>> stop(EntryPtr entry, std::string signal,
+                                 std::optional<std::chrono::milliseconds> grace);
     net::Task<Result<void>> restart(EntryPtr entry, std::string signal,
                                     std::optional<std::chrono::milliseconds> grace);
     net::Task<Result<void>> kill(EntryPtr entry, std::string signal);
@@ -168,6 +169,7 @@ struct Containers::Impl {
     net::Task<void> sweep();
     net::Task<void> remove_build_steps(std::vector<EntryPtr> steps);
     net::Task<void> start_at_boot(std::vector<EntryPtr> entries);
+    net::Task<void> start_one_at_boot(EntryPtr entry);
 
     // container_root.cpp, container_streams.cpp are members of Containers alone.
 

@@ -482,49 +482,42 @@ net::Task<Result<std::vector<std::string>>> Networks::prune(Filters filters) {
     co_return removed;
 }
 
+namespace {
+Result<void> refuse_host(const Definition& definition) {
+    if (definition.driver != "host") { return ok(); }
+    return invalid(
+        "container cannot be disconnected from host network or connected to host network");
+}
+} // namespace
+
 net::Task<Result<void>> Networks::connect(std::string ref, std::string container,
                                           EndpointWish wish) {
-    CO_TRY_LET(network, impl_->find(ref));
-    if (network->definition.driver == "host") {
-        co_return invalid(
-            "container cannot be disconnected from host network or connected to host network");
+    auto network = impl_->find(ref);
+    if (!network && !impl_->may_be_elsewhere(ref)) { co_return std::move(network).error(); }
+    if (network) {
+        CO_TRY(refuse_host((*network)->definition));
+        CO_TRY(impl_->check_wish(**network, wish));
+        ref = (*network)->definition.id.text();
     }
-    CO_TRY(impl_->check_wish(*network, wish));
     if (impl_->users == nullptr) { co_return internal("no containers to connect"); }
-    co_return co_await impl_->users->network_connect(std::move(container), network->definition.id,
+    co_return co_await impl_->users->network_connect(std::move(container), std::move(ref),
                                                      std::move(wish));
 }
 
 net::Task<Result<void>> Networks::disconnect(std::string ref, std::string container, bool force) {
-    CO_TRY_LET(network, impl_->find(ref));
-    if (network->definition.driver == "host") {
-        co_return invalid(
-            "container cannot be disconnected from host network or connected to host network");
+    auto network = impl_->find(ref);
+    if (!network && !impl_->may_be_elsewhere(ref)) { co_return std::move(network).error(); }
+    if (network) {
+        CO_TRY(refuse_host((*network)->definition));
+        ref = (*network)->definition.id.text();
     }
     if (impl_->users == nullptr) { co_return internal("no containers to disconnect"); }
-    co_return co_await impl_->users->network_disconnect(std::move(container),
-                                                        network->definition.id, force);
+    co_return co_await impl_->users->network_disconnect(std::move(container), std::move(ref),
+                                                        force);
 }
 
 Result<void> Networks::validate_create(const AttachRequest& request) const {
     return impl_->validate(request);
-}
-
-net::Task<Result<SandboxInfo>> Networks::attach(AttachRequest request) {
-    co_return co_await impl_->attach(std::move(request));
-}
-net::Task<Result<void>> Networks::detach(ContainerId container) {
-    co_return co_await impl_->detach(container);
-}
-
-net::Task<Result<SandboxInfo>> Networks::join(ContainerId container, NetworkId network,
-                                              EndpointWish wish) {
-    CO_TRY_LET(found, impl_->find(network.text()));
-    co_return co_await impl_->join(container, found, std::move(wish));
-}
-net::Task<Result<SandboxInfo>> Networks::leave(ContainerId container, NetworkId network) {
-    CO_TRY_LET(found, impl_->find(network.text()));
-    co_return co_await impl_->leave(container, found);
 }
 
 void Networks::rename(const ContainerId& container, const std::string& name) {

@@ -21,6 +21,7 @@
 namespace shoal::engine {
 
 struct Env;
+class NetworkAttacher;
 class Overlays;
 
 struct AttachRequest {
@@ -76,11 +77,11 @@ class NetworkUsers {
   public:
     virtual ~NetworkUsers() = default;
     /// POST /networks/{id}/connect: records the endpoint, and for a running container calls
-    /// Networks::join.
-    virtual net::Task<Result<void>> network_connect(std::string container, NetworkId network,
+    /// Networks::join. `network` is its id, or for one that is not here what the user calls it.
+    virtual net::Task<Result<void>> network_connect(std::string container, std::string network,
                                                     network::EndpointWish wish) = 0;
     /// The reverse; calls Networks::leave for a running container.
-    virtual net::Task<Result<void>> network_disconnect(std::string container, NetworkId network,
+    virtual net::Task<Result<void>> network_disconnect(std::string container, std::string network,
                                                        bool force) = 0;
 };
 
@@ -105,6 +106,11 @@ class Networks {
     /// rules stay.
     net::Task<void> stop(bool keep_containers);
     void set_users(NetworkUsers& users);
+    /// For networks that are not this machine's alone; null: there are none.
+    void set_attacher(NetworkAttacher* attacher);
+    /// Whether `ref` is a network that is not here, or not here alone: it can only be attached to.
+    bool may_be_elsewhere(std::string_view ref) const;
+    bool any_elsewhere(const AttachRequest& request) const; ///< of its networks
 
     // Operations of the API.
     net::Task<Result<CreatedNetwork>> create(CreateNetwork request);
@@ -134,7 +140,7 @@ class Networks {
     /// Gives back everything of the container; success when it has nothing.
     net::Task<Result<void>> detach(ContainerId container);
     /// Adds a running container to a network; the new state of the whole sandbox comes back.
-    net::Task<Result<SandboxInfo>> join(ContainerId container, NetworkId network,
+    net::Task<Result<SandboxInfo>> join(ContainerId container, std::string network,
                                         network::EndpointWish wish);
     net::Task<Result<SandboxInfo>> leave(ContainerId container, NetworkId network);
     /// The name in DNS and inspect.

@@ -172,6 +172,21 @@ class Networks::Impl {
     net::Task<Result<void>> add_gateway(AttachedPtr attached);
     net::Task<Result<void>> drop_gateway(AttachedPtr attached);
     net::Task<Result<void>> align_gateway(AttachedPtr attached);
+    // networks_places.cpp: networks that are not this machine's alone.
+    struct Named {
+        ContainerId container;
+        std::vector<std::string> names;
+    };
+    static Named named(const ContainerId& container, const std::string& name,
+                       const std::string& hostname);
+    bool may_be_elsewhere(std::string_view ref) const;
+    /// With the addresses that the container was given there.
+    net::Task<Result<network::EndpointWish>> with_place(Named who, std::string ref,
+                                                        network::EndpointWish wish);
+    net::Task<Result<AttachRequest>> with_places(AttachRequest request);
+    net::Task<Result<SandboxInfo>> join_at_place(ContainerId container, std::string ref,
+                                                 network::EndpointWish wish);
+    void settled(const ContainerId& container) const;
 
     // networks_firewall.cpp: the table.
     net::Task<Result<void>> open_firewall();
@@ -206,6 +221,7 @@ class Networks::Impl {
     std::string table;
     network::DnsServer dns;
     NetworkUsers* users = nullptr;
+    NetworkAttacher* attacher = nullptr;
     std::map<NetworkId, NetworkPtr> networks;
     std::map<ContainerId, AttachedPtr> sandboxes;
     network::HostFacts facts;
