@@ -143,9 +143,11 @@ class Running {
         CO_TRY_LET(endpoints,
                    open_endpoints(loop_, settings_)); // clients wait in the backlog from here on
         CO_TRY(prepare_daemon(endpoints));
+        CO_TRY(
+            make_node()); // containers that start with the engine may need the cluster's networks
         CO_TRY(co_await engine_.start());
         CO_TRY(co_await builder_.start());
-        CO_TRY(co_await begin_node());
+        co_await node_->start();
         tls_ = endpoints.tls;
         for (auto& endpoint : endpoints.all) {
             server_.serve(std::move(endpoint.listener), endpoint.tls);
@@ -170,10 +172,10 @@ class Running {
         return ok();
     }
 
-    net::Task<Result<void>> begin_node() {
+    Result<void> make_node() {
         node::NodeSettings settings;
         settings.directory = settings_.data_root + "/swarm";
-        CO_TRY_LET(node, node::Node::create(engine_, std::move(settings)));
+        TRY_LET(node, node::Node::create(engine_, std::move(settings)));
         node_ = std::move(node);
         node_->on_changes([this](const std::vector<swarm::Change>& changes) {
             for (const swarm::Change& change : changes) {
@@ -184,8 +186,7 @@ class Running {
         node_->on_tunnel(
             [this](net::StreamPtr stream) { server_.serve_stream(std::move(stream)); });
         daemon_.swarm = node_.get();
-        co_await node_->start();
-        co_return ok();
+        return ok();
     }
 
     Result<void> serve_metrics() {

@@ -84,6 +84,11 @@ class FakeFace final : public swarm::Face, public TestCluster {
         joined = std::move(request);
         co_return ok();
     }
+    net::Task<Result<swarm::pb::Network>> find_network(std::string ref, net::Until) override {
+        const auto found = TestCluster::store.by_name<swarm::pb::Network>(ref);
+        if (!found) { co_return Error{Errc::NotFound, "network " + ref + " not found"}; }
+        co_return *found;
+    }
     net::Task<Result<void>> leave(bool force, net::Until) override {
         left = force;
         co_return ok();

@@ -31,14 +31,8 @@ constexpr std::size_t probe_output_max = 256;
 constexpr std::chrono::seconds quiet_patience{2};
 constexpr std::chrono::milliseconds quiet_pause{50};
 
-/// "" for a container that is no task's. An image that was made of a task's container has its
-/// labels too, and so has what is run from it: but not its name.
 std::string task_of(const engine::Container& container) {
-    const auto& labels = container.config.labels;
-    const auto id = labels.find(std::string(label_task_id));
-    const auto name = labels.find(std::string(label_task_name));
-    const bool is_task = id != labels.end() && name != labels.end();
-    return is_task && name->second == container.name ? id->second : std::string();
+    return task_of(container.config.labels, container.name);
 }
 
 /// The words that images and nodes use for platforms differ: this is uname's.
@@ -623,6 +617,9 @@ net::Task<Result<void>> EngineExecutor::leave_networks() {
 
 std::unique_ptr<swarm::Controller>
 EngineExecutor::make_controller(swarm::TaskPtr task, swarm::Dependencies dependencies) {
+    if (task->spec().has_attachment() && shared_->settings.attachments != nullptr) {
+        return shared_->settings.attachments->make_controller(std::move(task));
+    }
     auto work = std::make_shared<Work>(shared_, std::move(task), std::move(dependencies));
     return std::make_unique<TaskController>(std::move(work));
 }

@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 #include "net/scope.h"
+#include "node/attachments.h"
 #include "swarm/agent/executor.h"
 
 #include <memory>
@@ -16,6 +17,8 @@ struct ExecutorSettings {
     /// DOCKER_SERVICE_PREFER_OFFLINE_IMAGE=1: an image that is here is not pulled.
     bool prefer_offline_image = false;
     std::string map_file; ///< where the last network map is kept; "": nowhere
+    /// Whose the tasks without a program are; null: there are none.
+    Attachments* attachments = nullptr;
 };
 
 class EngineExecutor final : public swarm::Executor {

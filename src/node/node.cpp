@@ -23,6 +23,7 @@ constexpr std::chrono::seconds begin_limit(60);
 constexpr std::chrono::seconds join_limit(20);
 constexpr std::chrono::minutes restore_limit(5);
 constexpr std::chrono::seconds look_pause(10);
+constexpr std::chrono::seconds find_limit(5);
 
 swarm::ClusterActions cluster_actions_with(Random& random) {
     swarm::ClusterActions actions;
@@ -82,9 +83,11 @@ Result<std::unique_ptr<Node>> Node::create(engine::Engine& engine, NodeSettings 
 }
 
 Node::Node(engine::Engine& engine, NodeSettings settings, std::unique_ptr<swarm::TaskMemory> memory)
-    : engine_(engine), settings_(std::move(settings)),
+    : engine_(engine), settings_(std::move(settings)), places_(engine),
+      attachments_(engine.env.loop, places_),
       executor_(engine, ExecutorSettings{settings_.prefer_offline_image,
-                                         settings_.directory + "/worker/network_map"}),
+                                         settings_.directory + "/worker/network_map",
+                                         &attachments_}),
       memory_(std::move(memory)),
       etcd_(engine.env.loop, settings_.directory + "/store", settings_.etcd_program),
       actions_(cluster_actions_with(engine.env.random)) {
@@ -103,7 +106,11 @@ Node::Node(engine::Engine& engine, NodeSettings settings, std::unique_ptr<swarm:
         follow_manager();
         follow_state();
     });
+    places_.use(member_.get());
+    engine_.networks.set_attacher(&attachments_);
 }
+
+Node::~Node() { engine_.networks.set_attacher(nullptr); }
 
 std::unique_ptr<swarm::Transport> Node::make_transport(swarm::CredentialsPtr credentials) {
     swarm::TlsTransportSettings settings;
@@ -151,12 +158,15 @@ net::Task<void> Node::start() {
     if (!in_cluster_) {
         co_await leave_networks();
     } // what was left when the daemon ended meanwhile
+    attachments_.open();
     upkeep_ = std::make_unique<net::TaskScope>(engine_.env.loop);
     upkeep_->spawn(keep_snapshots(net::Until(upkeep_->cancel())));
     upkeep_->spawn(tell_refusals(net::Until(upkeep_->cancel())));
+    upkeep_->spawn(attachments_.tend(net::Until(upkeep_->cancel())));
 }
 
 net::Task<void> Node::stop() {
+    attachments_.close();
     if (upkeep_) { co_await upkeep_->close(); }
     co_await member_->stop();
     co_await executor_.close();
@@ -334,6 +344,11 @@ net::Task<Result<std::string>> Node::restore(swarm::RestoreRequest request, net:
     wish.backup = std::move(backup);
     const net::Until limit = until.no_later_than(engine_.env.loop.in(restore_limit));
     co_return co_await member_->restore(std::move(wish), limit);
+}
+
+net::Task<Result<swarm::pb::Network>> Node::find_network(std::string ref, net::Until until) {
+    const net::Until limit = until.no_later_than(engine_.env.loop.in(find_limit));
+    co_return co_await places_.find(std::move(ref), limit);
 }
 
 net::Task<Result<std::unique_ptr<swarm::ForwardedAnswer>>>

@@ -3,6 +3,8 @@
 // used for is the member's business.
 #pragma once
 
+#include "node/attachments.h"
+#include "node/cluster_places.h"
 #include "node/executor.h"
 #include "swarm/agent/task_memory.h"
 #include "swarm/manager/control/face.h"
@@ -24,6 +26,7 @@ struct NodeSettings {
 class Node final : public swarm::Face {
   public:
     static Result<std::unique_ptr<Node>> create(engine::Engine& engine, NodeSettings settings);
+    ~Node() override;
 
     /// Takes up what was here; after the engine has begun. What is wrong shows in standing().
     net::Task<void> start();
@@ -50,6 +53,7 @@ class Node final : public swarm::Face {
     net::Task<Result<std::string>> backup(std::string passphrase, net::Until until) override;
     net::Task<Result<std::string>> restore(swarm::RestoreRequest request,
                                            net::Until until) override;
+    net::Task<Result<swarm::pb::Network>> find_network(std::string ref, net::Until until) override;
     net::Task<Result<std::unique_ptr<swarm::ForwardedAnswer>>>
     forward(swarm::ForwardedRequest request, net::Until until) override;
     net::Task<Result<std::unique_ptr<swarm::LogSource>>>
@@ -71,6 +75,8 @@ class Node final : public swarm::Face {
 
     engine::Engine& engine_;
     NodeSettings settings_;
+    ClusterPlaces places_;
+    Attachments attachments_;
     EngineExecutor executor_;
     std::unique_ptr<swarm::TaskMemory> memory_;
     swarm::EtcdHost etcd_;

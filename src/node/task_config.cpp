@@ -348,6 +348,13 @@ std::vector<pb::PortConfig> host_ports(const pb::Task& task) {
     return out;
 }
 
+std::string task_of(const container::Labels& labels, const std::string& container_name) {
+    const auto id = labels.find(std::string(label_task_id));
+    const auto name = labels.find(std::string(label_task_name));
+    const bool is_task = id != labels.end() && name != labels.end();
+    return is_task && name->second == container_name ? id->second : std::string();
+}
+
 std::vector<pb::Network> local_networks(const pb::Task& task) {
     std::vector<pb::Network> out;
     for (const auto& attachment : task.networks()) {

@@ -35,6 +35,10 @@ Result<container::CreateRequest> make_create_request(const pb::Task& task,
 /// before the container.
 std::vector<pb::Network> local_networks(const pb::Task& task);
 
+/// The id of the task whose container this is; "" for one that is no task's. An image that was made
+/// of a task's container has its labels too, and so has what is run from it: but not its name.
+std::string task_of(const container::Labels& labels, const std::string& container_name);
+
 /// Published on the node itself; with the numbers that were asked for.
 std::vector<pb::PortConfig> host_ports(const pb::Task& task);
 

@@ -109,6 +109,10 @@ class Member {
     Result<pb::NodeTLSInfo> tls_info() const;
     bool is_manager() const { return manager_ != nullptr; }
     Manager* manager() { return manager_.get(); } ///< null on a worker
+    /// One call in this node's name to a manager that can be reached: the bytes of the answer.
+    /// Unavailable when there is none, outside a cluster, and when the node leaves it meanwhile.
+    net::Task<Result<std::string>> ask_a_manager(std::string method, std::string request,
+                                                 net::Until until);
     /// Called after every change of state() or of manager().
     void on_change(std::function<void()> told) { changed_ = std::move(told); }
 
@@ -159,6 +163,9 @@ class Member {
     net::Task<Result<void>> wait_for_promotion(std::string member_id, net::Until until);
     std::vector<std::string> managers_to_call();
     net::Task<Result<std::unique_ptr<Channel>>> call_a_manager(net::Until until);
+    struct Asked;
+    net::Task<void> perform(std::shared_ptr<Asked> asked, std::string method, std::string request,
+                            Deadline deadline);
     net::Task<Result<void>> renew(net::Until until);
     net::Task<Result<void>> renew_by_own_store(net::Until until);
     Result<NodeCredentials> sign_own() const;

@@ -46,6 +46,40 @@ net::Task<Result<std::unique_ptr<Channel>>> Member::call_a_manager(net::Until un
     co_return last;
 }
 
+struct Member::Asked {
+    Asked(net::Loop& loop, net::Cancel& parent) : cancel(parent), done(loop) {}
+    net::Cancel cancel;
+    net::Flag done;
+    Result<std::string> outcome = std::string();
+};
+
+net::Task<void> Member::perform(std::shared_ptr<Asked> asked, std::string method,
+                                std::string request, Deadline deadline) {
+    const net::Until until(deadline, asked->cancel);
+    auto channel = co_await call_a_manager(until);
+    if (channel) {
+        asked->outcome =
+            co_await (*channel)->call_raw(std::move(method), std::move(request), until);
+    } else {
+        asked->outcome = std::move(channel).error();
+    }
+    asked->done.set();
+}
+
+/// In the agent's scope: what the call needs is not taken away while it is under way.
+net::Task<Result<std::string>> Member::ask_a_manager(std::string method, std::string request,
+                                                     net::Until until) {
+    if (!agent_scope_ || agent_scope_->cancel().cancelled()) {
+        co_return Error{Errc::Unavailable, "this node is in no swarm"};
+    }
+    const auto asked = std::make_shared<Asked>(seams_.loop, agent_scope_->cancel());
+    agent_scope_->spawn(perform(asked, std::move(method), std::move(request), until.deadline));
+    const auto wake = co_await asked->done.wait(until);
+    if (wake == net::Wake::Raised) { co_return std::move(asked->outcome); }
+    asked->cancel.cancel();
+    co_return net::to_result(wake, "ask a manager").error();
+}
+
 bool Member::certificate_is_due() const {
     return renew_at_ != Instant{} && seams_.clock.now() >= renew_at_;
 }

@@ -124,6 +124,10 @@ class Face {
     /// file.
     virtual net::Task<Result<std::string>> restore(RestoreRequest request, net::Until until) = 0;
 
+    /// For a node without the state: the attachable network that `ref` means, as the managers have
+    /// it. Fails: NotFound.
+    virtual net::Task<Result<pb::Network>> find_network(std::string ref, net::Until until) = 0;
+
     /// Returns with the head of the answer. When the request has written something, this manager's
     /// store shows it by then.
     virtual net::Task<Result<std::unique_ptr<ForwardedAnswer>>> forward(ForwardedRequest request,
