@@ -131,12 +131,34 @@ const swarm::Store* store_of(const Call& call) {
     return store ? *store : nullptr;
 }
 
-/// A swarm's network as this machine has it, when it has it: then it also knows who is on it.
+/// The part of a swarm's network that is on this machine, when there is one.
+std::optional<NetworkView> local_part(const Call& call, const pb::Network& network) {
+    const auto local = call.engine.networks.inspect(network.id());
+    if (!local || local->definition.id.text() != network.id()) { return std::nullopt; }
+    return *local;
+}
+
+/// A swarm's network, with those of its containers that are on this machine.
 Json shown_network(const Call& call, const pb::Network& network, Members members) {
     auto document = swarm_network_document(network, call.version);
-    const auto local = call.engine.networks.inspect(network.spec().annotations().name());
-    const bool here = local && local->definition.scope == "swarm";
-    if (here && members == Members::Shown) { document["Containers"] = members_document(*local); }
+    const auto local = local_part(call, network);
+    if (local && members == Members::Shown) { document["Containers"] = members_document(*local); }
+    return document;
+}
+
+/// And with all that the managers know of it.
+Json inspected_network(const Call& call, const swarm::Store& store, const pb::Network& network,
+                       bool verbose) {
+    auto document = shown_network(call, network, Members::Shown);
+    if (const auto peers = peers_document(store, network); !peers.empty()) {
+        document["Peers"] = peers;
+    }
+    if (!verbose) { return document; }
+    std::map<std::string, std::string> endpoints;
+    if (const auto local = local_part(call, network)) {
+        for (const auto& member : local->members) { endpoints[member.name] = member.endpoint; }
+    }
+    document["Services"] = network_services_document(store, network, endpoints);
     return document;
 }
 
@@ -177,20 +199,37 @@ swarm::NetworkPtr swarm_network(const Call& call, const std::string& ref,
     return *found;
 }
 
+/// A worker has only what is in use there; whoever wants to use another one looks for it first.
+net::Task<Result<Json>> network_of_managers(Call& call, std::string ref) {
+    const auto own = standing_of(call);
+    if (own.state == swarm::LocalState::Active && !own.manager) {
+        const net::Until until(call.gone());
+        auto found = co_await call.daemon.swarm->find_network(ref, until);
+        if (found) { co_return swarm_network_document(*found, call.version); }
+    }
+    co_return Error{Errc::NotFound, "network " + ref + " not found"};
+}
+
 net::Task<Result<void>> inspect_network(Call& call) {
     const auto& ref = call.param("id");
     if (ref.empty()) { co_return co_await list_networks(call); }
     const auto scope = call.query_text("scope");
+    const bool verbose = call.query_bool("verbose");
     if (scope.empty() || scope == "swarm") {
         const auto predefined = scope.empty() ? Predefined::Hidden : Predefined::Shown;
         if (const auto network = swarm_network(call, ref, predefined)) {
-            co_return co_await call.json(200, shown_network(call, *network, Members::Shown));
+            auto document = inspected_network(call, *store_of(call), *network, verbose);
+            co_return co_await call.json(200, std::move(document));
         }
     }
-    CO_TRY_LET(view, call.engine.networks.inspect(ref));
-    if (!scope.empty() && scope != view.definition.scope) {
-        co_return Error{Errc::NotFound, "network " + ref + " not found"};
+    auto local = call.engine.networks.inspect(ref);
+    const bool other = local && !scope.empty() && scope != local->definition.scope;
+    if (!local && local.error().code == Errc::NotFound && scope != "local") {
+        CO_TRY_LET(document, co_await network_of_managers(call, ref));
+        co_return co_await call.json(200, std::move(document));
     }
+    if (other) { co_return Error{Errc::NotFound, "network " + ref + " not found"}; }
+    CO_TRY_LET(view, std::move(local));
     auto document = network_document(view, call.version, Members::Shown);
     co_return co_await call.json(200, std::move(document));
 }
@@ -303,11 +342,22 @@ net::Task<Result<void>> remove_from_swarm(Call& call, std::string id) {
     co_return co_await write_cluster(call, std::move(work));
 }
 
+/// What a node has of the swarm's networks comes and goes with what is on them.
+Result<void> refuse_part_of_swarm(const Call& call, const std::string& ref) {
+    const auto local = call.engine.networks.find(ref);
+    if (!local || local->scope != "swarm") { return ok(); }
+    const auto manager = check_manager(standing_of(call));
+    if (!manager) { return Error{Errc::Forbidden, manager.error().message}; }
+    return Error{Errc::NotFound, "network " + ref + " not found"};
+}
+
 net::Task<Result<void>> remove_network(Call& call) {
-    if (const auto network = swarm_network(call, call.param("id"))) {
+    const auto& ref = call.param("id");
+    if (const auto network = swarm_network(call, ref)) {
         CO_TRY(co_await remove_from_swarm(call, network->id()));
     } else {
-        CO_TRY(co_await call.engine.networks.remove(call.param("id")));
+        CO_TRY(refuse_part_of_swarm(call, ref));
+        CO_TRY(co_await call.engine.networks.remove(ref));
     }
     co_return co_await call.empty(204);
 }

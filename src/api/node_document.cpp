@@ -93,6 +93,9 @@ Json node_document(const pb::Node& node) {
     document["Spec"] = json_of(node.spec());
     document["Description"] = json_of(node.description());
     document["Status"] = status_document(node.status());
+    // Ours alone: where others of the cluster send what is for its containers.
+    const auto& data_path = node.description().data_path_address();
+    if (!data_path.empty()) { document["Status"]["DataPathAddr"] = data_path; }
     if (node.has_manager_status()) {
         document["ManagerStatus"] = manager_document(node.manager_status());
     }

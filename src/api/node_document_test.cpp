@@ -50,6 +50,9 @@ TEST(NodeDocument, has_the_members_of_dockers) {
         R"("Description":{"Hostname":"alpha","Platform":{"Architecture":"x86_64","OS":"linux"},"Resources":{"NanoCPUs":4000000000},)"
         R"("Engine":{"EngineVersion":"1.0","Plugins":[{"Type":"Network","Name":"overlay"}]},"TLSInfo":{"TrustRoot":"PEM","CertIssuerSubject":"YWI="}},)"
         R"("Status":{"State":"ready","Addr":"10.0.0.1"}})");
+    description.set_data_path_address("192.168.7.1");
+    EXPECT_EQ(node_document(node)["Status"].dump(),
+              R"({"State":"ready","Addr":"10.0.0.1","DataPathAddr":"192.168.7.1"})");
     node.mutable_manager_status()->set_leader(true);
     node.mutable_manager_status()->set_reachability(pb::RaftMemberStatus::REACHABLE);
     node.mutable_manager_status()->set_addr("10.0.0.1:2377");

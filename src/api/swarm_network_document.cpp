@@ -3,6 +3,10 @@
 #include "api/object_document.h"
 #include "api/service_codec.h"
 #include "base/codec.h"
+#include "base/text.h"
+#include "swarm/manager/control/find.h"
+
+#include <algorithm>
 
 namespace docker::swarmkit::v1 {
 
@@ -78,7 +82,96 @@ Json options_document(const pb::Network& network) {
     return all.empty() ? Json(nullptr) : codec::write(all);
 }
 
+/// It is on a node and has not ended: what `take` is called with.
+template <class Take>
+void for_each_endpoint(const swarm::Store& store, const pb::Network& network, Take take) {
+    for (const auto& [id, task] : store.all<pb::Task>()) {
+        const auto state = task->status().state();
+        if (task->node_id().empty() || state < pb::ASSIGNED || swarm::is_terminal(state)) {
+            continue;
+        }
+        for (const auto& attachment : task->networks()) {
+            if (attachment.network().id() == network.id()) { take(*task, attachment); }
+        }
+    }
+}
+
+std::string data_path_of(const pb::Node& node) {
+    const auto& own = node.description().data_path_address();
+    return own.empty() ? node.status().addr() : own;
+}
+
+std::string first_address(const pb::NetworkAttachment& attachment) {
+    return attachment.addresses().empty() ? std::string()
+                                          : std::string(cut(attachment.addresses(0), '/').first);
+}
+
+/// A task's name, or what a container that is no task's is called on the network.
+std::string endpoint_name(const pb::Task& task, const pb::NetworkAttachment& attachment) {
+    if (!task.spec().has_attachment()) { return swarm::task_name(task); }
+    return attachment.aliases().empty() ? task.spec().attachment().container_id()
+                                        : attachment.aliases(0);
+}
+
+Json service_row(const pb::Service* service, const std::string& network_id) {
+    std::string vip;
+    Json ports = Json::array();
+    for (int i = 0; service != nullptr && i < service->endpoint().virtual_ips_size(); ++i) {
+        const auto& one = service->endpoint().virtual_ips(i);
+        if (one.network_id() == network_id && vip.empty()) { vip = cut(one.addr(), '/').first; }
+    }
+    for (int i = 0; service != nullptr && i < service->endpoint().ports_size(); ++i) {
+        const auto& port = service->endpoint().ports(i);
+        ports.push_back("Target: " + std::to_string(port.target_port()) +
+                        ", Publish: " + std::to_string(port.published_port()));
+    }
+    return Json{{"VIP", vip}, {"Ports", ports}, {"LocalLBIndex", 0}, {"Tasks", Json::array()}};
+}
+
 } // namespace
+
+Json peers_document(const swarm::Store& store, const pb::Network& network) {
+    std::set<std::string> nodes;
+    for_each_endpoint(store, network, [&nodes](const pb::Task& task, const auto&) {
+        nodes.insert(task.node_id());
+    });
+    Json peers = Json::array();
+    for (const auto& [id, node] : store.all<pb::Node>()) {
+        const bool ours = !node->description().shoal_version().empty();
+        if (!nodes.contains(id) && !(network.spec().ingress() && ours)) { continue; }
+        constexpr std::size_t short_id = 12;
+        peers.push_back(Json{{"Name", id.substr(0, short_id)}, {"IP", data_path_of(*node)}});
+    }
+    return peers;
+}
+
+Json network_services_document(const swarm::Store& store, const pb::Network& network,
+                               const std::map<std::string, std::string>& endpoints) {
+    Json services = Json::object();
+    for (const auto& [id, service] : store.all<pb::Service>()) {
+        const auto& vips = service->endpoint().virtual_ips();
+        const bool has_address = std::any_of(vips.begin(), vips.end(), [&](const auto& vip) {
+            return vip.network_id() == network.id();
+        });
+        if (has_address) {
+            services[swarm::name_of(*service)] = service_row(service.get(), network.id());
+        }
+    }
+    for_each_endpoint(store, network, [&](const pb::Task& task, const auto& attachment) {
+        const auto service = store.get<pb::Service>(task.service_id());
+        const auto name = service ? swarm::name_of(*service) : task.service_annotations().name();
+        if (!services.contains(name)) { services[name] = service_row(service.get(), network.id()); }
+        const auto node = store.get<pb::Node>(task.node_id());
+        const auto own = endpoint_name(task, attachment);
+        const auto here = endpoints.find(own);
+        services[name]["Tasks"].push_back(
+            Json{{"Name", own},
+                 {"EndpointID", here == endpoints.end() ? task.id() : here->second},
+                 {"EndpointIP", first_address(attachment)},
+                 {"Info", Json{{"Host IP", node ? data_path_of(*node) : std::string()}}}});
+    });
+    return services;
+}
 
 Json swarm_network_document(const pb::Network& network, int version) {
     const auto& spec = network.spec();
