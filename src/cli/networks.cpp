@@ -137,10 +137,22 @@ Result<int> ls(App& app, const Parsed& parsed) {
 
 constexpr Flag rm_flags[] = {{"force", 'f', Kind::Bool, "A network that is not there is no error"}};
 
+constexpr std::string_view ingress_question =
+    "WARNING! Before removing the routing-mesh network, make sure all the nodes in your swarm run "
+    "the same docker engine version. Otherwise, removal may not be effective and functionality of "
+    "newly create ingress networks will be impaired.\nAre you sure you want to continue? [y/N] ";
+
+/// All ports that services publish stand on the routing mesh.
+bool may_go(App& app, client::Client& client, const std::string& name) {
+    const auto network = client.json(client::get("/networks/" + part(name)));
+    return !network || !flag_of(*network, "Ingress") || app.confirm(ingress_question);
+}
+
 Result<int> rm(App& app, const Parsed& parsed) {
     TRY_LET(client, app.client());
     int code = 0;
     for (const auto& name : parsed.words) {
+        if (!may_go(app, *client, name)) { continue; }
         auto done = client->call(client::remove("/networks/" + part(name)));
         if (done) {
             app.line(name);
