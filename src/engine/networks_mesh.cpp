@@ -59,8 +59,7 @@ Result<MeshPlan> MeshKeeper::plan(const OverlaySelf& self, int underlay_mtu,
     plan.self = self.index;
     plan.mtu = item.mtu > 0 ? item.mtu : overlay_mtu(underlay_mtu, self.address);
     plan.task_prefix6 = task_prefix6(ingress);
-    const auto only = ip_of(networks_.settings.ip); // where published ports of this node are bound
-    if (only && !only.is_unspecified()) { plan.published_on = {only}; }
+    plan.published_on = networks_.settings.ingress_addresses;
     return plan;
 }
 

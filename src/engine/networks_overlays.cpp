@@ -487,6 +487,14 @@ net::Task<Result<std::size_t>> OverlayKeeper::open_connections(ContainerId conta
     co_return co_await networks_.env.pool.run(std::move(job));
 }
 
+net::Task<Result<std::set<std::uint16_t>>> OverlayKeeper::listening_ports(ContainerId container) {
+    const auto attached = networks_.attached(container);
+    if (!attached || !attached->netns) { co_return not_found("network of", container.text()); }
+    CO_TRY_LET(netns, attached->netns.duplicate());
+    auto job = [fd = std::move(netns)] { return os::listening_ports(fd); };
+    co_return co_await networks_.env.pool.run(std::move(job));
+}
+
 net::Task<Result<void>> OverlayKeeper::containers_changed() {
     auto turn = co_await applying_.acquire();
     co_return co_await sync_mesh();

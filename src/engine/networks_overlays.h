@@ -19,6 +19,7 @@ class OverlayKeeper final : public Overlays {
     net::Task<Result<void>> apply(std::vector<OverlayChange> changes, bool whole) override;
     net::Task<Result<void>> leave() override;
     net::Task<Result<std::size_t>> open_connections(ContainerId container) override;
+    net::Task<Result<std::set<std::uint16_t>>> listening_ports(ContainerId container) override;
 
     /// The container gets its interface, and others reach it. Waits a while for join().
     net::Task<Result<void>> attach(Networks::Impl::AttachedPtr attached,

@@ -1,7 +1,7 @@
 // Overlays: the networks that span nodes, as far as this node takes part: what the managers say of
-// them (OverlayItems), brought into the kernel (network/overlay.h, network/mesh.h) and into the embedded
-// DNS. It belongs to Networks, which attaches containers; it does not talk to managers (node/ does) and
-// makes no decision about services.
+// them (OverlayItems), brought into the kernel (network/overlay.h, network/mesh.h) and into the
+// embedded DNS. It belongs to Networks, which attaches containers; it does not talk to managers
+// (node/ does) and makes no decision about services.
 #pragma once
 
 #include "network/mesh.h"
@@ -79,13 +79,15 @@ class Overlays {
     virtual ~Overlays() = default;
     /// From now on this node takes part; again when something of it changes.
     virtual net::Task<Result<void>> join(OverlaySelf self) = 0;
-    /// `whole`: what is not among the changes is removed. Success: kernel and DNS say so. One call at
-    /// a time; after a failure the next one says the whole.
+    /// `whole`: what is not among the changes is removed. Success: kernel and DNS say so. One call
+    /// at a time; after a failure the next one says the whole.
     virtual net::Task<Result<void>> apply(std::vector<OverlayChange> changes, bool whole) = 0;
     /// It left the cluster: everything goes.
     virtual net::Task<Result<void>> leave() = 0;
     /// Connections of others to this container that are open, at the ports on which it listens.
     virtual net::Task<Result<std::size_t>> open_connections(ContainerId container) = 0;
+    /// TCP ports on which it listens. Fails: NotFound for one without a network of its own.
+    virtual net::Task<Result<std::set<std::uint16_t>>> listening_ports(ContainerId container) = 0;
 };
 
 } // namespace shoal::engine

@@ -8,12 +8,12 @@
 #include "engine/registries.h"
 #include "engine/settings.h"
 #include "net/pool.h"
-#include "net/sleep.h"
 #include "net/wait_queue.h"
 #include "node/network_map.h"
 #include "node/task_config.h"
 #include "node/task_networks.h"
 #include "node/task_secrets.h"
+#include "node/task_traffic.h"
 #include "os/cgroup.h"
 
 #include <spdlog/spdlog.h>
@@ -27,9 +27,6 @@ using engine::ContainerPtr;
 namespace {
 
 constexpr std::size_t probe_output_max = 256;
-/// For connections of others to a task that is to stop.
-constexpr std::chrono::seconds quiet_patience{2};
-constexpr std::chrono::milliseconds quiet_pause{50};
 
 std::string task_of(const engine::Container& container) {
     return task_of(container.config.labels, container.name);
@@ -294,7 +291,7 @@ net::Task<Result<void>> prepare_step(WorkPtr work, net::Until until) {
 
 // --- start ---
 
-net::Task<Result<void>> start_step(WorkPtr work, net::Until) {
+net::Task<Result<void>> start_step(WorkPtr work, net::Until until) {
     const auto container = find_container(*work);
     if (!container) { co_return no_container(); }
     if (container->state.running() || container->state.started_at != Instant{}) {
@@ -306,6 +303,7 @@ net::Task<Result<void>> start_step(WorkPtr work, net::Until) {
     CO_TRY(co_await ensure_overlays(work));         // or some time after it was prepared
     auto started = co_await work->containers().start(container->id);
     if (!started && started.error().code != Errc::NotModified) { co_return started; }
+    co_await wait_for_listeners(work->shared->engine, container, work->task, until);
     co_return ok();
 }
 
@@ -317,25 +315,10 @@ std::optional<std::chrono::milliseconds> stop_grace(const pb::Task& task) {
         swarm::from_duration(spec.stop_grace_period()));
 }
 
-/// The nodes send it nothing new by now: what is under way may end first.
-net::Task<void> wait_for_quiet(WorkPtr work, ContainerPtr container, net::Until until) {
-    if (!container->state.running() || overlay_attachments(*work->task).empty()) { co_return; }
-    auto& loop = work->shared->engine.env.loop;
-    const net::Until limit = until.no_later_than(loop.in(quiet_patience));
-    for (;;) {
-        auto open =
-            co_await work->shared->engine.networks.overlays().open_connections(container->id);
-        if (!open || *open == 0) { co_return; }
-        const net::Until soon = limit.no_later_than(loop.in(quiet_pause));
-        (void)co_await net::sleep(loop, soon);
-        if (limit.cancelled() || loop.now() >= limit.deadline.at()) { co_return; }
-    }
-}
-
 net::Task<Result<void>> stop_step(WorkPtr work, net::Until until) {
     const auto container = find_container(*work);
     if (container) {
-        co_await wait_for_quiet(work, container, until);
+        co_await wait_for_quiet(work->shared->engine, container, work->task, until);
         auto stopped = co_await work->containers().stop(container->id, "", stop_grace(*work->task));
         const bool fine = stopped || stopped.error().code == Errc::NotModified ||
                           stopped.error().code == Errc::NotFound;

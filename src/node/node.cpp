@@ -85,9 +85,9 @@ Result<std::unique_ptr<Node>> Node::create(engine::Engine& engine, NodeSettings 
 Node::Node(engine::Engine& engine, NodeSettings settings, std::unique_ptr<swarm::TaskMemory> memory)
     : engine_(engine), settings_(std::move(settings)), places_(engine),
       attachments_(engine.env.loop, places_),
-      executor_(engine, ExecutorSettings{settings_.prefer_offline_image,
-                                         settings_.directory + "/worker/network_map",
-                                         &attachments_}),
+      executor_(engine,
+                ExecutorSettings{settings_.prefer_offline_image,
+                                 settings_.directory + "/worker/network_map", &attachments_}),
       memory_(std::move(memory)),
       etcd_(engine.env.loop, settings_.directory + "/store", settings_.etcd_program),
       actions_(cluster_actions_with(engine.env.random)) {
