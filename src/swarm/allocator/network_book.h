@@ -4,7 +4,7 @@
 #pragma once
 
 #include "swarm/allocator/address_pool.h"
-#include "swarm/model/object.h"
+#include "swarm/model/overlay.h"
 
 #include <vector>
 
@@ -19,9 +19,6 @@ std::string_view driver_of(const pb::NetworkSpec& spec);
 /// bridge, host, ipvlan, macvlan: every node has its own.
 bool is_node_local(std::string_view driver);
 inline bool is_allocated(const pb::Network& network) { return network.has_driver_state(); }
-inline bool is_overlay(const pb::Network& network) {
-    return network.driver_state().name() == "overlay";
-}
 
 /// Where automatic subnets come from.
 struct SubnetPlan {
