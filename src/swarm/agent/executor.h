@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace shoal::swarm {
 
@@ -68,15 +69,12 @@ class Executor {
                                                         Dependencies dependencies) = 0;
     /// Ids of tasks of which something is on this node, from a life before.
     virtual std::vector<std::string> known_tasks() const = 0;
-    /// The networks that span nodes: `map` differs from the one of the last success in the items
-    /// `changed`; with `whole` in any. Success: the node does what it says. One call at a time;
-    /// after a failure the next one says the whole. `map` stays as it is until the end.
+    /// Makes the cluster's networks on this node as the map says; it does not change meanwhile.
+    /// `changed`: keys that are different since the last call; `whole`: perhaps everything is, as
+    /// at first and after a failure. One call at a time.
     virtual net::Task<Result<void>> apply_network_map(const NetworkMap& map,
                                                       std::vector<std::string> changed, bool whole,
-                                                      net::Until until) {
-        (void)map, (void)changed, (void)whole, (void)until;
-        co_return ok();
-    }
+                                                      net::Until until);
 };
 
 } // namespace shoal::swarm

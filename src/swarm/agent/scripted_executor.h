@@ -46,6 +46,23 @@ class ScriptedExecutor : public Executor {
         return all;
     }
 
+    net::Task<Result<void>> apply_network_map(const NetworkMap& wanted,
+                                              std::vector<std::string> changed, bool whole,
+                                              net::Until until) override {
+        applied.push_back({std::move(changed), whole, wanted.count()});
+        if (apply_takes.count() > 0) {
+            const auto wake = co_await net::sleep(loop, until.no_later_than(loop.in(apply_takes)));
+            if (wake == net::Wake::Cancelled) { co_return net::to_result(wake, "apply"); }
+        }
+        if (!apply_errors.empty()) {
+            Error first = apply_errors.front();
+            apply_errors.erase(apply_errors.begin());
+            co_return first;
+        }
+        network_map = wanted;
+        co_return ok();
+    }
+
     const Script& script_of(const std::string& task_id) const {
         const auto found = scripts.find(task_id);
         return found == scripts.end() ? fallback : found->second;
@@ -78,6 +95,15 @@ class ScriptedExecutor : public Executor {
     std::map<std::string, Dependencies> given; ///< by task id, at the last make_controller()
     std::vector<std::string> calls;            ///< "prepare t1"
     std::vector<pb::Node> configured;
+    struct Applied {
+        std::vector<std::string> changed;
+        bool whole = false;
+        std::uint64_t count = 0; ///< of the map's items
+    };
+    std::vector<Applied> applied;
+    std::vector<Error> apply_errors; ///< one after the other, then success
+    std::chrono::nanoseconds apply_takes{};
+    NetworkMap network_map; ///< the last that was made true
 };
 
 class ScriptedController final : public Controller {

@@ -2,6 +2,7 @@
 
 #include "net/sleep.h"
 #include "swarm/agent/log_publisher.h"
+#include "swarm/agent/map_follower.h"
 
 namespace shoal::swarm {
 namespace {
@@ -122,6 +123,7 @@ void AgentSession::begin_parts() {
     scope_.spawn(part(report_statuses(until)));
     scope_.spawn(part(watch_description(until)));
     scope_.spawn(part(publish_logs(until)));
+    if (manager_is_shoal_) { scope_.spawn(part(follow_networks(until))); }
 }
 
 /// The first part that ends, ends all of it.
@@ -247,6 +249,13 @@ net::Task<Result<void>> AgentSession::watch_description(net::Until until) {
 net::Task<Result<void>> AgentSession::publish_logs(net::Until until) {
     LogPublisher publisher(with_.loop, with_.worker, with_.channel, settings_.node_id);
     co_return co_await publisher.run(until);
+}
+
+net::Task<Result<void>> AgentSession::follow_networks(net::Until until) {
+    MapFollower::Settings settings;
+    settings.answer_timeout = settings_.answer_timeout;
+    MapFollower follower({with_.loop, with_.executor, with_.channel}, id_, settings);
+    co_return co_await follower.run(until);
 }
 
 /// So that the manager does not take a restart for a loss.

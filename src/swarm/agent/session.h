@@ -77,6 +77,7 @@ class AgentSession {
     net::Task<Result<void>> report(const std::vector<Worker::Status>& updates, net::Until until);
     net::Task<Result<void>> watch_description(net::Until until);
     net::Task<Result<void>> publish_logs(net::Until until);
+    net::Task<Result<void>> follow_networks(net::Until until);
     net::Task<void> say_goodbye();
 
     Parts with_;

@@ -105,9 +105,12 @@ net::Task<void> TaskRunner::run(net::Until until) {
     }
 }
 
+/// What has once been wanted does not go back: a new leader may hold back that a task is to stop.
 void TaskRunner::update(TaskPtr task) {
     const pb::TaskStatus status = task_.status();
+    const auto desired = std::max(task_.desired_state(), task->desired_state());
     task_ = *task;
+    task_.set_desired_state(desired);
     *task_.mutable_status() = status;
     controller_->update(task_);
     changed_.raise();
