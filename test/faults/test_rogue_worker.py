@@ -77,7 +77,7 @@ def rogue(swarm, protos, tmp_path):
 
 def test_a_worker_reaches_only_what_workers_need(rogue):
     wanted = methods()
-    assert len(wanted) == 20
+    assert len(wanted) == 22
     for method, (code, said) in rogue("table", *wanted).items():
         if wanted[method] == "managers":
             assert (code, "only managers" in said) == ("PERMISSION_DENIED", True), (method, code, said)

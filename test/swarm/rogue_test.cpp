@@ -11,6 +11,8 @@ constexpr auto assignments_method = "/docker.swarmkit.v1.Dispatcher/Assignments"
 constexpr auto status_method = "/docker.swarmkit.v1.Dispatcher/UpdateTaskStatus";
 constexpr auto volume_method = "/docker.swarmkit.v1.Dispatcher/UpdateVolumeStatus";
 constexpr auto tasks_method = "/docker.swarmkit.v1.Dispatcher/Tasks";
+constexpr auto follow_map_method = "/shoal.swarm.v1.NetworkMap/Follow";
+constexpr auto map_applied_method = "/shoal.swarm.v1.NetworkMap/Applied";
 constexpr auto logs_method = "/docker.swarmkit.v1.Logs/SubscribeLogs";
 
 /// Calls by hand, under one node's name.
@@ -110,6 +112,11 @@ TEST_F(RogueTest, without_a_session_nothing_is_told_or_taken) {
     const auto stream = rogue.follow("");
     EXPECT_EQ(code_of(rogue.read<pb::AssignmentsMessage>(*stream)), Errc::NotFound);
     EXPECT_EQ(world.state_of("t1"), pb::ASSIGNED);
+    const auto map = rogue.open(follow_map_method, mpb::FollowMapRequest());
+    EXPECT_EQ(code_of(rogue.read<mpb::MapMessage>(*map)), Errc::NotFound);
+    const auto applied =
+        rogue.ask<mpb::MapAppliedResponse>(map_applied_method, mpb::MapAppliedRequest());
+    EXPECT_EQ(code_of(applied), Errc::NotFound);
 }
 
 TEST_F(RogueTest, the_session_of_another_node_is_of_no_use) {

@@ -46,7 +46,9 @@ Result<void> WorldWriter::apply(const Mutation& mutation) {
 
 WorldManager::WorldManager(World& of, const std::string& as)
     : world(of), id(as), address(as + ":2377"), server(of.loop, *this),
-      dispatcher({of.loop, of.clock, of.random, of.store, of.writer}, {as, "0.1", 24h}),
+      dispatcher({of.loop, of.clock, of.random, of.store, of.writer,
+                  [this](std::string line) { said.push_back(std::move(line)); }},
+                 {as, "0.1", 24h}),
       broker(of.loop, of.random, of.store), connections(std::make_unique<net::Cancel>()) {
     dispatcher.register_with(server);
     broker.register_with(server);

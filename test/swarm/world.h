@@ -54,6 +54,7 @@ struct WorldManager final : LeaderRoute {
     std::string address; ///< the id, with a port
     bool up = true;
     bool leading = false;
+    std::vector<std::string> said; ///< for the daemon's log
     RpcServer server;
     Dispatcher dispatcher;
     LogBroker broker;

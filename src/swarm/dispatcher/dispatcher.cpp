@@ -82,8 +82,10 @@ struct Dispatcher::Assigning {
 };
 
 Dispatcher::Dispatcher(Parts parts, Settings settings)
-    : parts_(parts), settings_(std::move(settings)), looks_earlier_(parts.loop),
-      states_added_(parts.loop) {}
+    : parts_(std::move(parts)), settings_(std::move(settings)),
+      maps_({parts_.loop, parts_.store, parts_.writer,
+             [this](const pb::Task& task) { let_go(task); }, parts_.say}),
+      looks_earlier_(parts_.loop), states_added_(parts_.loop) {}
 
 // Serving.
 
@@ -99,6 +101,7 @@ void Dispatcher::begin() {
         expect(id, parts_.loop.now() + patience);
         set_state(id, pb::NodeStatus::UNKNOWN, "the leader has changed; waiting for the node");
     }
+    maps_.begin();
     office_ = std::make_unique<net::TaskScope>(parts_.loop);
     const net::Until until(office_->cancel());
     office_->spawn(watch_silence(until));
@@ -111,6 +114,7 @@ void Dispatcher::end() {
     if (office_) { office_->cancel().cancel(); }
     const auto all = sessions_;
     for (const auto& [id, session] : all) { end_session(session, not_leading()); }
+    maps_.end();
     liveness_ = {};
     patience_ = {};
     states_.clear();
@@ -262,6 +266,7 @@ Dispatcher::SessionPtr Dispatcher::begin_session(const Caller& caller, AgentKind
     session->node_id = caller.node_id;
     session->kind = kind;
     sessions_[caller.node_id] = session;
+    maps_.session_began(caller.node_id);
     ++turns_[caller.node_id];
     patience_.is_here(caller.node_id, run, pulse(kind).silence_max, parts_.loop.now());
     // It cannot send heartbeats before it has heard its session's id, which waits for the writer.
@@ -272,7 +277,10 @@ Dispatcher::SessionPtr Dispatcher::begin_session(const Caller& caller, AgentKind
 
 void Dispatcher::end_session(const SessionPtr& session, Error why) {
     if (session->ended.cancelled()) { return; }
-    if (is_current(session)) { sessions_.erase(session->node_id); }
+    if (is_current(session)) {
+        sessions_.erase(session->node_id);
+        maps_.session_ended(session->node_id);
+    }
     session->why = std::move(why);
     session->ended.cancel();
 }
@@ -409,6 +417,7 @@ net::Task<Result<void>> Dispatcher::assignments(net::GrpcCall& call, const Calle
     CO_TRY_LET(session, find(who, request.session_id()));
     if (!session->registered) { co_return not_registered(); }
     Assigning assigning(parts_.loop, session);
+    assigning.view.hold_back([this](const std::string& id) { return maps_.holds(id); });
     if (until.cancel != nullptr) { assigning.stop.follow(*until.cancel); }
     Assigning*& slot = assigning_[who.node_id];
     if (slot != nullptr) { slot->stop.cancel(); } // one stream of a node
@@ -444,6 +453,37 @@ net::Task<void> Dispatcher::settle(Assigning* assigning) {
         const auto wake = co_await assigning->changed.wait(quiet.no_later_than(latest));
         if (wake != net::Wake::Raised) { co_return; }
     }
+}
+
+void Dispatcher::let_go(const pb::Task& task) {
+    const auto found = assigning_.find(task.node_id());
+    if (found == assigning_.end()) { return; }
+    found->second->view.let_go(task.id());
+    found->second->changed.raise();
+}
+
+// Networks.
+
+net::Task<Result<void>> Dispatcher::follow_map(net::GrpcCall& call, const Caller& caller,
+                                               net::Until until) {
+    const Caller who = caller;
+    CO_TRY_LET(request, co_await read_request<mpb::FollowMapRequest>(parts_.loop, call, until));
+    CO_TRY_LET(session, find(who, request.session_id()));
+    if (!session->registered) { co_return not_registered(); }
+    net::Cancel stop(session->ended);
+    if (until.cancel != nullptr) { stop.follow(*until.cancel); }
+    auto outcome = co_await maps_.follow(who.node_id, &call, &stop);
+    if (session->ended.cancelled()) { co_return session->why; }
+    co_return outcome;
+}
+
+net::Task<Result<void>> Dispatcher::map_applied(net::GrpcCall& call, const Caller& caller,
+                                                net::Until until) {
+    const Caller who = caller;
+    CO_TRY_LET(request, co_await read_request<mpb::MapAppliedRequest>(parts_.loop, call, until));
+    CO_TRY_LET(session, find(who, request.session_id()));
+    maps_.applied(session->node_id, request);
+    co_return co_await send(call, mpb::MapAppliedResponse(), until);
 }
 
 // Reports.
@@ -501,6 +541,7 @@ net::Task<Result<void>> Dispatcher::tasks(net::GrpcCall&, const Caller&, net::Un
 
 void Dispatcher::observe(const Change& change) {
     if (!serving_) { return; }
+    maps_.observe(change);
     switch (change.kind) {
     case Kind::Task:
         return observe_task(change);
@@ -583,6 +624,7 @@ void Dispatcher::observe_cluster(const Change& change) {
 }
 
 void Dispatcher::flush() {
+    if (serving_) { maps_.flush(); }
     if (std::exchange(all_sessions_touched_, false)) {
         for (const auto& [node_id, session] : sessions_) { session->changed.raise(); }
     }
@@ -609,12 +651,14 @@ void Dispatcher::rebuild_managers() {
 }
 
 void Dispatcher::register_with(RpcServer& server) {
-    const auto add = [&](std::string_view name, auto member) {
-        server.add("/docker.swarmkit.v1.Dispatcher/" + std::string(name), Allowed::Nodes,
-                   Where::Leader,
+    const auto add_to = [&](const std::string& service, std::string_view name, auto member) {
+        server.add(service + std::string(name), Allowed::Nodes, Where::Leader,
                    [this, member](net::GrpcCall& call, const Caller& caller, net::Until until) {
                        return (this->*member)(call, caller, until);
                    });
+    };
+    const auto add = [&](std::string_view name, auto member) {
+        add_to("/docker.swarmkit.v1.Dispatcher/", name, member);
     };
     add("Session", &Dispatcher::session);
     add("Heartbeat", &Dispatcher::heartbeat);
@@ -622,6 +666,8 @@ void Dispatcher::register_with(RpcServer& server) {
     add("UpdateTaskStatus", &Dispatcher::update_task_status);
     add("UpdateVolumeStatus", &Dispatcher::update_volume_status);
     add("Tasks", &Dispatcher::tasks);
+    add_to("/shoal.swarm.v1.NetworkMap/", "Follow", &Dispatcher::follow_map);
+    add_to("/shoal.swarm.v1.NetworkMap/", "Applied", &Dispatcher::map_applied);
 }
 
 } // namespace shoal::swarm

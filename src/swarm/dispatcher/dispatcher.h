@@ -5,6 +5,7 @@
 #pragma once
 
 #include "swarm/dispatcher/liveness.h"
+#include "swarm/dispatcher/network_maps.h"
 #include "swarm/dispatcher/node_assignments.h"
 #include "swarm/dispatcher/node_status.h"
 #include "swarm/rpc/server.h"
@@ -29,6 +30,7 @@ class Dispatcher {
         Random& random;
         const Store& store; ///< committed
         Writer& writer;
+        std::function<void(std::string line)> say{}; ///< for the daemon's log; may be empty
     };
     Dispatcher(Parts parts, Settings settings);
 
@@ -54,6 +56,10 @@ class Dispatcher {
     net::Task<Result<void>> update_volume_status(net::GrpcCall& call, const Caller& caller,
                                                  net::Until until);
     net::Task<Result<void>> tasks(net::GrpcCall& call, const Caller& caller, net::Until until);
+    // Ours: the cluster's networks.
+    net::Task<Result<void>> follow_map(net::GrpcCall& call, const Caller& caller, net::Until until);
+    net::Task<Result<void>> map_applied(net::GrpcCall& call, const Caller& caller,
+                                        net::Until until);
     void register_with(RpcServer& server);
 
     std::size_t sessions() const { return sessions_.size(); }
@@ -92,6 +98,7 @@ class Dispatcher {
     std::map<std::string, NodeState> current(const std::map<std::string, StateChange>& all) const;
     Pulse pulse(AgentKind kind) const;
     Pulse pulse_of_session(const Session& session) const;
+    void let_go(const pb::Task& task);
     void observe_task(const Change& change);
     void observe_dependency(const Change& change);
     void observe_node(const Change& change);
@@ -101,6 +108,7 @@ class Dispatcher {
 
     Parts parts_;
     Settings settings_;
+    NetworkMaps maps_;
     bool serving_ = false;
     std::map<std::string, SessionPtr, std::less<>> sessions_;  ///< by node
     std::map<std::string, Assigning*, std::less<>> assigning_; ///< by node

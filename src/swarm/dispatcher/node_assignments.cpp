@@ -29,6 +29,7 @@ std::string essence(const pb::Task& task) {
     copy.clear_meta();
     copy.clear_status();
     copy.clear_running_since();
+    copy.clear_reachable();
     return stable_bytes(copy);
 }
 
@@ -61,6 +62,19 @@ void NodeAssignments::observe_task(const std::string& id, const TaskPtr& task) {
     }
     sent.task = task; // the same for the node; and the older one need not be kept
     if (sent.needing && !needs_dependencies(*task)) { release(sent); }
+}
+
+void NodeAssignments::let_go(const std::string& task_id) {
+    if (!complete_due_ && sent_.contains(task_id)) { note(task_id); }
+}
+
+/// One that is held back is told of as still wanted.
+TaskPtr NodeAssignments::as_told(const TaskPtr& task) const {
+    const bool stops = task->desired_state() >= pb::SHUTDOWN;
+    if (!stops || !held_back_ || !held_back_(task->id())) { return task; }
+    auto told = std::make_shared<pb::Task>(*task);
+    told->set_desired_state(task->has_job_iteration() ? pb::COMPLETE : pb::RUNNING);
+    return told;
 }
 
 void NodeAssignments::note(const std::string& id) {
@@ -137,7 +151,7 @@ pb::AssignmentsMessage NodeAssignments::complete_set(const Store& store) {
     if (!first_) { held_.clear(); }
     for (const auto& [name, count] : held_) { unused_.insert(name); }
     for (const auto& [id, task] : store.tasks_of_node(node_id_)) {
-        if (is_assigned(*task)) { put_task(store, task, message); }
+        if (is_assigned(*task)) { put_task(store, as_told(task), message); }
     }
     settle_dependencies(store, message);
     complete_due_ = first_ = false;
@@ -153,9 +167,13 @@ std::optional<pb::AssignmentsMessage> NodeAssignments::increment(const Store& st
         const auto task = store.get<pb::Task>(id);
         if (!task || task->node_id() != node_id_) {
             remove_task(id, message);
-        } else {
-            put_task(store, task, message);
+            continue;
         }
+        const auto told = as_told(task);
+        const auto found = sent_.find(id);
+        const bool known =
+            told != task && found != sent_.end() && !differs_for_node(*found->second.task, *told);
+        if (!known) { put_task(store, told, message); }
     }
     settle_dependencies(store, message);
     if (message.changes_size() == 0) { return std::nullopt; }

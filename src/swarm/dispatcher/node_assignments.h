@@ -8,6 +8,7 @@
 #include "swarm/proto/dispatcher.pb.h"
 
 #include <deque>
+#include <functional>
 #include <set>
 
 namespace shoal::swarm {
@@ -30,6 +31,11 @@ class NodeAssignments {
     /// next() will have something.
     bool pending() const;
     std::size_t waiting() const { return tasks_due_.size() + changed_.size() + unused_.size(); }
+    /// Which tasks the node is not to hear yet that they are to stop.
+    using Held = std::function<bool(const std::string& task_id)>;
+    void hold_back(Held held) { held_back_ = std::move(held); }
+    /// This one is held back no longer.
+    void let_go(const std::string& task_id);
     /// The next message, from the store as it is now; nothing when the node knows everything.
     std::optional<pb::AssignmentsMessage> next(const Store& store);
 
@@ -53,6 +59,7 @@ class NodeAssignments {
     bool add_dependency(const Store& store, const Name& name, pb::AssignmentsMessage& message);
     void settle_dependencies(const Store& store, pb::AssignmentsMessage& message);
     void withdraw(const Name& name, pb::AssignmentsMessage& message);
+    TaskPtr as_told(const TaskPtr& task) const;
     void put_task(const Store& store, const TaskPtr& task, pb::AssignmentsMessage& message);
     void remove_task(const std::string& id, pb::AssignmentsMessage& message);
     std::optional<pb::AssignmentsMessage> next_ahead(const Store& store);
@@ -66,6 +73,7 @@ class NodeAssignments {
     std::string node_id_;
     Reader reader_;
     Limits limits_;
+    Held held_back_;
     std::map<std::string, Sent> sent_;
     std::map<Name, std::size_t> held_; ///< what the node has -> tasks that need it
     std::set<std::string> tasks_due_;

@@ -88,6 +88,39 @@ struct NodeAssignmentsTest : testing::Test {
     }
 };
 
+TEST_F(NodeAssignmentsTest, what_is_held_back_is_told_as_still_wanted_until_it_is_let_go) {
+    std::set<std::string> held;
+    const auto hold = [&held](const std::string& id) { return held.contains(id); };
+    view->hold_back(hold);
+    put_task("t", pb::RUNNING);
+    deliver();
+    held = {"t"};
+    put_task("t", pb::RUNNING, {}, pb::SHUTDOWN);
+    EXPECT_EQ(deliver(), 0);
+    EXPECT_EQ(tasks.at("t").desired_state(), pb::RUNNING);
+    view.emplace("n1", Reader::Shoal); // the node is back
+    view->hold_back(hold);
+    received.clear();
+    EXPECT_EQ(deliver(), 1);
+    EXPECT_EQ(tasks.at("t").desired_state(), pb::RUNNING);
+    held.clear();
+    EXPECT_EQ(deliver(), 0);
+    view->let_go("t");
+    EXPECT_EQ(deliver(), 1);
+    EXPECT_EQ(tasks.at("t").desired_state(), pb::SHUTDOWN);
+}
+
+TEST_F(NodeAssignmentsTest, that_it_is_reachable_is_nothing_to_its_own_node) {
+    put_task("t", pb::RUNNING);
+    deliver();
+    change([this](Tx& tx) {
+        pb::Task task = *store.get<pb::Task>("t");
+        task.set_reachable(true);
+        tx.put(std::move(task));
+    });
+    EXPECT_EQ(deliver(), 0);
+}
+
 TEST_F(NodeAssignmentsTest, the_first_message_is_complete_even_when_empty) {
     const auto message = view->next(store);
     ASSERT_TRUE(message);

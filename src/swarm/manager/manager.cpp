@@ -68,7 +68,7 @@ Manager::Manager(ManagerSeams seams, std::string node_id, std::string cluster_id
       roles_(seams_.loop, replica_.store(), seams_.log, writer_, node_id_),
       reach_(seams_.loop, replica_.store(), seams_.transport, writer_, node_id_),
       authority_(seams_.loop, replica_.store(), writer_),
-      dispatcher_({seams_.loop, seams_.clock, seams_.random, replica_.store(), writer_},
+      dispatcher_({seams_.loop, seams_.clock, seams_.random, replica_.store(), writer_, seams_.say},
                   {node_id_, SHOAL_VERSION}),
       broker_(seams_.loop, seams_.random, replica_.store()),
       attachments_(replica_.store(), writer_), server_(seams_.loop, *this),

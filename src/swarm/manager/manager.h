@@ -26,6 +26,7 @@ struct ManagerSeams {
     Sealer& sealer;
     std::function<std::vector<mpb::DataKey>()> data_keys;
     Transport& transport;
+    std::function<void(std::string line)> say{}; ///< for the daemon's log; may be empty
 };
 
 class Manager final : public LeaderRoute, private LeaderDuties, private MemberGifts {

@@ -82,6 +82,8 @@ TEST_F(ManagerTable, says_who_may_call_what) {
         {"/docker.swarmkit.v1.Health/Check", "managers, anywhere"},
         {"/docker.swarmkit.v1.ResourceAllocator/AttachNetwork", "nodes, leader"},
         {"/docker.swarmkit.v1.ResourceAllocator/DetachNetwork", "nodes, leader"},
+        {"/shoal.swarm.v1.NetworkMap/Follow", "nodes, leader"},
+        {"/shoal.swarm.v1.NetworkMap/Applied", "nodes, leader"},
         {"/shoal.swarm.v1.Managers/JoinStore", "managers, leader"},
         {"/shoal.swarm.v1.Managers/PromoteMember", "managers, leader"},
         {"/shoal.swarm.v1.Managers/Tunnel", "managers, leader"},

@@ -193,8 +193,8 @@ Result<void> Member::serve_as_manager(Log* log, std::unique_ptr<Transport> trans
     quiet_looks_ = 0;
     sealer_ = std::make_unique<KeysSealer>(std::move(keys), seams_.random);
     const auto held_keys = [this] { return keys_->manager_keys().data_keys; };
-    ManagerSeams seams{seams_.loop, seams_.clock, seams_.random,     *log,
-                       *sealer_,    held_keys,    *server_transport_};
+    ManagerSeams seams{seams_.loop, seams_.clock, seams_.random,      *log,
+                       *sealer_,    held_keys,    *server_transport_, seams_.log};
     manager_ = std::make_unique<Manager>(std::move(seams), saved_.node_id, saved_.cluster_id);
     manager_->subscribe([this](const std::vector<Change>& all) { heard_of_changes(all); });
     manager_scope_ = std::make_unique<net::TaskScope>(seams_.loop);
