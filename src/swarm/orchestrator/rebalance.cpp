@@ -52,7 +52,7 @@ class Plan {
         if (!is_wanted(*task) || is_over(*task) || found == places_.end()) { return; }
         auto& place = found->second;
         ++place.count;
-        if (task->status().state() != pb::RUNNING) { return; }
+        if (!is_up(*task)) { return; }
         const auto created = [](const pb::Task& t) {
             return from_timestamp(t.meta().created_at());
         };
@@ -167,14 +167,14 @@ class Rebalance {
         if (is_over(task)) { return judge_end(task); }
         if (!is_wanted(task)) { return; }
         if (task.status().state() < pb::ASSIGNED) { return wait_for_place(task); }
-        const auto began = running_since(task, now_);
+        const auto began = is_up(task) ? running_since(task, now_) : std::nullopt;
         if (began && *began + update_rules(service_).watched() <= now_) {
             return stop_old(slot, task); // harmless when it has been stopped
         }
         moving_ = true;
         if (began) { wake(*began + update_rules(service_).watched()); }
-        const auto goal = task.desired_state() == pb::READY ? pb::READY : pb::RUNNING;
-        if (task.status().state() >= goal) { stop_old(slot, task); }
+        const bool waits = task.desired_state() == pb::READY;
+        if (waits ? task.status().state() >= pb::READY : is_up(task)) { stop_old(slot, task); }
     }
 
     void judge_end(const pb::Task& task) {

@@ -19,9 +19,8 @@ bool Slot::is_wanted() const {
 }
 
 bool Slot::is_running() const {
-    return std::any_of(tasks.begin(), tasks.end(), [](const TaskPtr& task) {
-        return swarm::is_wanted(*task) && task->status().state() == pb::RUNNING;
-    });
+    return std::any_of(tasks.begin(), tasks.end(),
+                       [](const TaskPtr& task) { return swarm::is_wanted(*task) && is_up(*task); });
 }
 
 std::uint64_t Slot::next_generation() const {

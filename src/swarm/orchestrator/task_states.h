@@ -3,7 +3,7 @@
 // tasks there should be is decided elsewhere.
 #pragma once
 
-#include "swarm/model/object.h"
+#include "swarm/model/overlay.h"
 
 #include <map>
 #include <optional>
@@ -45,6 +45,10 @@ pb::Task make_task(std::string id, const pb::Service& service, const pb::Cluster
 /// Its service wants it: it runs, or will. (COMPLETE is desired of jobs' tasks only.)
 inline bool is_wanted(const pb::Task& task) { return task.desired_state() <= pb::COMPLETE; }
 inline bool is_over(const pb::Task& task) { return is_terminal(task.status().state()); }
+/// It runs, and whoever may send it traffic knows the way: only then it takes another's place.
+inline bool is_up(const pb::Task& task) {
+    return task.status().state() == pb::RUNNING && (task.reachable() || !has_endpoints(task));
+}
 /// A job's task that has done its work; it stays wanted as the proof of that.
 inline bool has_reached_goal(const pb::Task& task) {
     return task.desired_state() == pb::COMPLETE && task.status().state() == pb::COMPLETE;

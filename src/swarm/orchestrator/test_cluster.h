@@ -43,6 +43,7 @@ struct TestCluster {
     std::vector<std::unique_ptr<Reconciler>> reconcilers;
     std::optional<Instant> next; ///< when the reconcilers want to be run again
     bool leader_changes = false; ///< before every run
+    bool with_network = false;   ///< tasks are scheduled with an address on an overlay
     std::size_t unschedulable = 0;
 
     template <class R, class... A> R& add(A&&... arguments) {
@@ -201,6 +202,15 @@ struct TestCluster {
     void state(const std::string& id, pb::TaskState state) {
         with([&](Tx& tx) { put_state(tx, id, state); });
     }
+    /// As the dispatcher does when all nodes know the way.
+    void reach(const std::string& id) {
+        with([&](Tx& tx) {
+            auto changed = *store.get<pb::Task>(id);
+            changed.set_reachable(true);
+            *changed.mutable_running_since() = to_timestamp(now);
+            tx.put(std::move(changed));
+        });
+    }
     bool can_run(const pb::Task& task, const pb::Node& node) const {
         return node.status().state() == pb::NodeStatus::READY &&
                node.spec().availability() == pb::NodeSpec::ACTIVE &&
@@ -233,6 +243,12 @@ struct TestCluster {
         if (!best) { return; }
         auto changed = task;
         changed.set_node_id(best->id());
+        if (with_network) {
+            auto& attachment = *changed.add_networks();
+            attachment.mutable_network()->set_id("net");
+            attachment.mutable_network()->mutable_driver_state()->set_name("overlay");
+            attachment.add_addresses("10.0.1.7/24");
+        }
         advance_observed(changed, {pb::ASSIGNED, "assigned", "", "leader"}, now);
         tx.put(std::move(changed));
     }

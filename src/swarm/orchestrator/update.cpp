@@ -130,8 +130,9 @@ class Update {
     }
 
     void note_progress(const pb::Task& task) {
-        auto done = running_since(task, now_);
-        if (!done) { done = ended_at(task, now_); }
+        const auto ended = ended_at(task, now_);
+        const auto began = ended || is_up(task) ? running_since(task, now_) : std::nullopt;
+        const auto done = began ? began : ended;
         if (!done) {
             if (is_wanted(task)) {
                 ++unfinished_;
@@ -283,9 +284,8 @@ bool stop_all(Tx& tx, const std::vector<TaskPtr>& tasks) {
 
 /// One that runs, or the oldest.
 std::vector<TaskPtr> all_but_the_best(std::vector<TaskPtr> tasks) {
-    const auto runs = std::find_if(tasks.begin(), tasks.end(), [](const TaskPtr& task) {
-        return task->status().state() == pb::RUNNING;
-    });
+    const auto runs =
+        std::find_if(tasks.begin(), tasks.end(), [](const TaskPtr& task) { return is_up(*task); });
     tasks.erase(runs == tasks.end() ? tasks.begin() : runs);
     return tasks;
 }
@@ -305,9 +305,8 @@ bool stop_surplus(Tx& tx, const pb::Service& service, const Slot& slot) {
         (comparison.is_dirty(*task) ? outdated : current).push_back(task);
     }
     if (current.empty()) { return false; }
-    const bool runs = std::any_of(current.begin(), current.end(), [](const TaskPtr& task) {
-        return task->status().state() == pb::RUNNING;
-    });
+    const bool runs = std::any_of(current.begin(), current.end(),
+                                  [](const TaskPtr& task) { return is_up(*task); });
     const bool at_once = update_rules(service).order == pb::UpdateConfig::STOP_FIRST;
     const bool stopped = (at_once || runs) && stop_all(tx, outdated);
     if (service.rebalance().state() == pb::Rebalance::REQUESTED) { return stopped; }

@@ -164,6 +164,31 @@ TEST_F(Update, start_first_never_has_fewer_than_asked_for) {
     EXPECT_EQ(running_now(), 3u);
 }
 
+TEST_F(Update, a_task_that_others_do_not_reach_yet_does_not_count) {
+    with_network = true;
+    const auto runs_new = [](const pb::Task& t) {
+        return is_new(t) && t.status().state() == pb::RUNNING && !t.reachable();
+    };
+    for (const auto order : {pb::UpdateConfig::START_FIRST, pb::UpdateConfig::STOP_FIRST}) {
+        begin(2, update_config([&](auto& c) { c.set_order(order); }));
+        for (const auto& task : running("web")) { reach(task->id()); }
+        service("web", image("new"));
+        live(60);
+        EXPECT_EQ(tasks("web", runs_new).size(), 1u) << "the next one waits for it";
+        EXPECT_EQ(running_now(), order == pb::UpdateConfig::START_FIRST ? 3u : 2u);
+        reach(tasks("web", runs_new).at(0)->id());
+        work();
+        EXPECT_EQ(tasks("web", runs_new).size(), 1u);
+        reach(tasks("web", runs_new).at(0)->id());
+        work();
+        EXPECT_EQ(running_now(), 2u);
+        pass(seconds(4));
+        EXPECT_EQ(update("web").state(), Status::UPDATING) << "it is watched from then on";
+        pass(seconds(2));
+        EXPECT_EQ(update("web").state(), Status::COMPLETED);
+    }
+}
+
 TEST_F(Update, pauses_at_the_first_failure) {
     begin(4);
     service("web", image("new"));
