@@ -4,6 +4,7 @@
 #include "swarm/manager/control/names.h"
 #include "swarm/manager/control/services.h"
 #include "swarm/model/constraints.h"
+#include "swarm/model/overlay.h"
 
 #include <array>
 #include <fmt/format.h>
@@ -149,6 +150,16 @@ Result<void> check_endpoint(const pb::EndpointSpec& endpoint) {
     return ok();
 }
 
+/// How connections to it are shared out. Nobody is to find out by measuring that it was misspelt.
+Result<void> check_balance(const pb::Annotations& annotations) {
+    const auto found = annotations.labels().find(std::string(balance_label));
+    if (found == annotations.labels().end()) { return ok(); }
+    const auto& value = found->second;
+    if (value == "even" || value == "client" || value == "local") { return ok(); }
+    return invalid("label " + std::string(balance_label) + "=" + value +
+                   ": it is even, client or local");
+}
+
 Result<void> check_count(std::uint64_t count) {
     if (count <= replicas_max) { return ok(); }
     return invalid("a service has at most " + std::to_string(replicas_max) + " tasks");
@@ -236,6 +247,7 @@ Result<void> check_service_spec(const pb::ServiceSpec& spec) {
     }
     TRY(check_task(spec.task()));
     TRY(check_endpoint(spec.endpoint()));
+    TRY(check_balance(spec.annotations()));
     TRY(check_mode(spec));
     TRY(check_update_config(spec.update()));
     TRY(check_update_config(spec.rollback()));

@@ -48,6 +48,16 @@ TEST_F(ServiceChecksTest, resources_have_least_values) {
     EXPECT_NE(refused(), "");
 }
 
+TEST_F(ServiceChecksTest, the_label_for_balancing_has_three_values) {
+    auto& balance = (*spec.mutable_annotations()->mutable_labels())["shoal.balance"];
+    for (const char* value : {"even", "client", "local"}) {
+        balance = value;
+        EXPECT_EQ(refused(), "");
+    }
+    balance = "sticky";
+    EXPECT_EQ(refused(), "label shoal.balance=sticky: it is even, client or local");
+}
+
 TEST_F(ServiceChecksTest, generic_resources_are_reserved_by_number_once_each) {
     auto& one = *task.mutable_resources()->mutable_reservations()->add_generic();
     one.mutable_discrete_resource_spec()->set_kind("GPU");
