@@ -1,13 +1,10 @@
 #include "swarm/ca/founding.h"
 
+#include "swarm/ca/network_keys.h"
 #include "swarm/ca/token.h"
 
 namespace shoal::swarm {
 namespace {
-
-constexpr std::size_t network_key_bytes = 16;
-constexpr int network_keys = 3; ///< new, in use, old
-constexpr std::string_view network_subsystems[] = {"networking:gossip", "networking:ipsec"};
 
 /// A user's, or a new one.
 Result<Signer> first_root(const pb::CAConfig& ca, Instant now) {
@@ -23,23 +20,6 @@ void set_root(pb::RootCA& root, const Signer& signer) {
     root.set_ca_cert(signer.certificate);
     root.set_ca_key(signer.key);
     root.set_ca_cert_hash("sha256:" + root_digest_hex(signer.certificate));
-}
-
-/// Stock engines want several, with times that differ.
-void add_network_keys(pb::Cluster& cluster, Random& random) {
-    std::uint64_t time = cluster.encryption_key_lamport_clock();
-    for (int i = 0; i < network_keys; ++i) {
-        for (const auto subsystem : network_subsystems) {
-            std::string bytes(network_key_bytes, '\0');
-            random.fill({reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()});
-            auto& key = *cluster.add_network_bootstrap_keys();
-            key.set_subsystem(std::string(subsystem));
-            key.set_algorithm(pb::EncryptionKey::AES_128_GCM);
-            key.set_key(std::move(bytes));
-            key.set_lamport_time(++time);
-        }
-    }
-    cluster.set_encryption_key_lamport_clock(time);
 }
 
 } // namespace
@@ -85,7 +65,7 @@ Result<pb::Cluster> make_cluster(NewCluster wanted, Instant now, Random& random)
     cluster.mutable_root_ca()->set_last_forced_rotation(cluster.spec().ca_config().force_rotate());
     renew_tokens(cluster, random);
     renew_unlock_key(cluster, random);
-    add_network_keys(cluster, random);
+    renew_network_keys(cluster, random, now);
     for (auto& pool : wanted.default_address_pools) { cluster.add_defaultaddresspool(pool); }
     if (wanted.default_address_pools.empty()) {
         cluster.add_defaultaddresspool(std::string(address_pool_default));

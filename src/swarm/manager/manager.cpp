@@ -3,6 +3,7 @@
 #include "net/grpc_stream.h"
 #include "net/sleep.h"
 #include "swarm/allocator/allocator.h"
+#include "swarm/ca/network_keys.h"
 #include "swarm/ca/rotation.h"
 #include "swarm/manager/manager_statuses.h"
 #include "swarm/manager/methods.h"
@@ -41,6 +42,7 @@ struct Manager::Parts {
     ManagerStatuses statuses;
     CertificateSigner signer;
     RootRotation rotation;
+    NetworkKeyRotation network_keys;
     ConstraintEnforcer enforcer;
     ReplicatedOrchestrator replicated;
     GlobalOrchestrator global;
@@ -53,8 +55,8 @@ struct Manager::Parts {
 
 std::vector<Reconciler*> Manager::reconcilers() {
     auto& p = *parts_;
-    return {&p.statuses, &p.signer,     &p.rotation, &p.enforcer,  &p.replicated, &p.global,
-            &p.jobs,     &p.rebalancer, &p.reaper,   &p.allocator, &p.scheduler};
+    return {&p.statuses, &p.signer, &p.rotation,   &p.network_keys, &p.enforcer,  &p.replicated,
+            &p.global,   &p.jobs,   &p.rebalancer, &p.reaper,       &p.allocator, &p.scheduler};
 }
 
 Manager::Manager(ManagerSeams seams, std::string node_id, std::string cluster_id)
