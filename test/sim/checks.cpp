@@ -1,5 +1,6 @@
 #include "checks.h"
 
+#include "swarm/dispatcher/node_map.h"
 #include "swarm/orchestrator/task_states.h"
 
 #include <fmt/format.h>
@@ -301,6 +302,40 @@ std::string Checks::unsettled_machine(Machine& machine, const Store& store) {
     return unsettled_containers(machine, store);
 }
 
+/// Its map of networks is what the store says, however it came to it.
+std::string Checks::unsettled_networks(Machine& machine, const ClusterMap& wanted) {
+    NodeMap told(machine.member->node_id(), 0);
+    NetworkMap meant;
+    while (const auto message = told.next(wanted)) {
+        for (const auto& change : message->changes()) { meant.change(change); }
+    }
+    const NetworkMap& held = machine.executor.network_map();
+    if (held.digest() == meant.digest() && held.count() == meant.count()) { return ""; }
+    for (const auto& [key, item] : meant.items()) {
+        const auto found = held.items().find(key);
+        const bool same = found != held.items().end() && same_message(found->second, item);
+        if (!same) { return machine.host + " does not know of " + key; }
+    }
+    return fmt::format("{} knows {} items of networks, which are {}", machine.host, held.count(),
+                       meant.count());
+}
+
+std::string Checks::unsettled_networks(const Store& store) {
+    ClusterMap wanted;
+    wanted.rebuild(store);
+    for (std::size_t i = 0; i < world_.size(); ++i) {
+        Machine& machine = world_.at(i);
+        if (!machine.up() || machine.member->state() != MemberState::Active) { continue; }
+        if (removed_nodes.contains(machine.member->node_id())) { continue; }
+        auto problem = unsettled_networks(machine, wanted);
+        if (!problem.empty()) { return problem; }
+    }
+    for (const auto& [id, task] : store.all<pb::Task>()) {
+        if (runs(*task) && !is_up(*task)) { return "task " + id + " counts as out of reach"; }
+    }
+    return "";
+}
+
 std::string Checks::unsettled_service(const Store& store, const pb::Service& service) {
     std::size_t nodes = 0;
     for (const auto& [id, node] : store.all<pb::Node>()) { nodes += may_run(*node) ? 1 : 0; }
@@ -355,7 +390,7 @@ std::string Checks::unsettled() {
         auto problem = unsettled_service(store, *service);
         if (!problem.empty()) { return problem; }
     }
-    return "";
+    return unsettled_networks(store);
 }
 
 } // namespace shoal::sim

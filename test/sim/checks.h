@@ -4,6 +4,8 @@
 
 #include "world.h"
 
+#include "swarm/dispatcher/cluster_map.h"
+
 namespace shoal::sim {
 
 /// FNV-1a, to compare transcripts.
@@ -57,6 +59,8 @@ class Checks final : public Observer {
     void check_unique(const Store& store);
     std::string unsettled_machine(Machine& machine, const Store& store);
     std::string unsettled_containers(Machine& machine, const Store& store);
+    std::string unsettled_networks(Machine& machine, const ClusterMap& wanted);
+    std::string unsettled_networks(const Store& store);
     std::string unsettled_service(const Store& store, const pb::Service& service);
 
     World& world_;

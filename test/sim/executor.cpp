@@ -65,6 +65,7 @@ class SimController final : public Controller {
     }
 
     net::Task<Result<void>> shutdown(net::Until until) override {
+        if (machine_.on_stop) { machine_.on_stop(*task_); }
         CO_TRY(co_await step(until));
         machine_.end_program(task_->id(), 0);
         co_return ok();
@@ -154,7 +155,22 @@ std::vector<std::string> SimExecutor::known_tasks() const {
     return all;
 }
 
+/// All or nothing, as a transaction of the kernel.
+net::Task<Result<void>> SimExecutor::apply_network_map(const NetworkMap& map,
+                                                       std::vector<std::string>, bool,
+                                                       net::Until until) {
+    const auto most = static_cast<std::uint64_t>(weather.step_max.count()) + 1;
+    const std::chrono::milliseconds span(random_.below(most));
+    const auto wake = co_await net::sleep(loop_, until.no_later_than(loop_.in(span)));
+    if (wake == net::Wake::Cancelled) { co_return net::to_result(wake, "networks"); }
+    if (random_.below(1000) < weather.apply_fails) { co_return internal("no such device"); }
+    network_map_ = map;
+    if (on_network_map) { on_network_map(); }
+    co_return ok();
+}
+
 void SimExecutor::power_cut() {
+    network_map_.clear();
     for (auto& [id, container] : containers_) {
         if (!container.running) { continue; }
         container.running = false;

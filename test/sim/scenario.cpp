@@ -4,6 +4,7 @@
 
 #include "swarm/ca/rotation.h"
 #include "swarm/ca/token.h"
+#include "swarm/manager/control/networks.h"
 #include "swarm/manager/control/nodes.h"
 #include "swarm/manager/control/secrets.h"
 #include "swarm/manager/control/services.h"
@@ -43,6 +44,10 @@ constexpr const char* job_done = "a job completed a task";
 constexpr const char* roots_rotated = "a rotation of roots was begun";
 constexpr const char* clock_jumped = "a clock jumped";
 constexpr const char* secret_used = "a task had a secret";
+constexpr const char* network_used = "a task had a network that spans nodes";
+constexpr const char* laggard_named = "a task counted though a node had not confirmed its address";
+constexpr const char* apply_failed = "a map of networks could not be made true";
+constexpr const char* network_removed = "a network was removed";
 
 constexpr seconds change_limit(20);
 constexpr seconds settle_limit(400);
@@ -85,6 +90,7 @@ class Scenario {
             problem_ = "the cluster does not form: " + formed.error().message;
             co_return;
         }
+        if (happens(60)) { co_await add_network(); }
         draw_weather();
         scope_.spawn(play_faults());
         for (std::size_t i = 0; i < options_.steps; ++i) {
@@ -132,6 +138,10 @@ class Scenario {
         if (happens(30)) { weather.prepare_fails = static_cast<std::uint32_t>(chance_.below(200)); }
         if (happens(30)) { weather.start_fails = static_cast<std::uint32_t>(chance_.below(200)); }
         if (happens(30)) { weather.dies_soon = static_cast<std::uint32_t>(chance_.below(200)); }
+        if (happens(30)) {
+            weather.apply_fails = static_cast<std::uint32_t>(chance_.below(500));
+            sometimes(apply_failed, weather.apply_fails > 100);
+        }
         if (happens(15)) { weather.hangs = static_cast<std::uint32_t>(chance_.below(30)); }
         if (happens(30)) { machine.clock.skew = milliseconds(chance_.below(60'000)) - seconds(30); }
     }
@@ -193,6 +203,9 @@ class Scenario {
             sometimes(task_failed, state == pb::FAILED);
             sometimes(job_done, state == pb::COMPLETE);
             sometimes(secret_used, !task->spec().container().secrets().empty());
+            sometimes(network_used, has_endpoints(*task));
+            const bool late = task->status().message().find("confirmed") != std::string::npos;
+            sometimes(laggard_named, late);
         }
     }
 
@@ -210,8 +223,12 @@ class Scenario {
             co_await roll_back();
         } else if (what < 67) {
             co_await remove();
-        } else if (what < 72) {
+        } else if (what < 70) {
             co_await add_secret();
+        } else if (what < 73) {
+            co_await add_network();
+        } else if (what < 74) {
+            co_await remove_some_network();
         } else if (what < 82) {
             co_await set_availability();
         } else if (what < 92) {
@@ -256,6 +273,7 @@ class Scenario {
             pb::UpdateConfig::PAUSE, pb::UpdateConfig::CONTINUE, pb::UpdateConfig::ROLLBACK};
         spec.mutable_update()->set_failure_action(actions[chance_.below(3)]);
         draw_mode(spec);
+        draw_networks(spec);
         if (!secrets_.empty() && happens(40)) {
             auto& reference = *task.mutable_container()->add_secrets();
             const auto& [secret_name, id] = named_secrets_[chance_.below(named_secrets_.size())];
@@ -267,6 +285,14 @@ class Scenario {
             reference.mutable_file()->set_mode(0400);
         }
         return spec;
+    }
+    void draw_networks(pb::ServiceSpec& spec) {
+        for (const auto& name : networks_) {
+            if (!happens(40)) { continue; }
+            auto& config = *spec.mutable_task()->add_networks();
+            config.set_target(name);
+            if (happens(30)) { config.add_aliases("alias"); }
+        }
     }
     void draw_mode(pb::ServiceSpec& spec) {
         const auto mode = chance_.below(10);
@@ -388,6 +414,34 @@ class Scenario {
         if (asked.answer != Answer::Done) { co_return; }
         secrets_.insert(*id);
         named_secrets_.emplace_back(name, *id);
+    }
+
+    net::Task<void> add_network() {
+        const std::string name = fmt::format("net{}", ++named_);
+        pb::NetworkSpec spec;
+        spec.mutable_annotations()->set_name(name);
+        spec.set_ipv6_enabled(happens(30));
+        if (happens(30)) {
+            (*spec.mutable_driver_config()->mutable_options())["encrypted"] = "true";
+        }
+        const Mutation make = [spec](Tx& tx) -> Result<void> {
+            TRY(create_network(tx, spec));
+            return ok();
+        };
+        const Asked asked = co_await ask("create " + name, make);
+        if (asked.answer == Answer::Done) { networks_.push_back(name); }
+    }
+    net::Task<void> remove_some_network() {
+        if (networks_.empty()) { co_return; }
+        const std::string name = networks_[chance_.below(networks_.size())];
+        const Mutation remove = [name](Tx& tx) -> Result<void> {
+            const auto held = tx.store().by_name<pb::Network>(name);
+            if (!held) { return not_found("network", name); }
+            return remove_network(tx, held->id());
+        };
+        const Asked asked = co_await ask("remove " + name, remove);
+        sometimes(network_removed, asked.answer == Answer::Done);
+        if (asked.answer != Answer::Refused) { std::erase(networks_, name); }
     }
 
     net::Task<void> change_node(std::string what, std::string id,
@@ -608,6 +662,7 @@ class Scenario {
     std::vector<std::string> removed_;
     std::set<std::string> secrets_;
     std::vector<std::pair<std::string, std::string>> named_secrets_;
+    std::vector<std::string> networks_;
     std::size_t named_ = 0;
     bool log_full_ = false;
 };
@@ -615,11 +670,29 @@ class Scenario {
 } // namespace
 
 void declare_probes() {
-    for (const char* what :
-         {leader_lost_in_write, write_unknown, leader_demoted, node_went_down, killed_and_back,
-          leader_cut_off, one_way, watch_compacted, log_was_full, all_lost_power,
-          update_in_failover, task_rejected, task_failed, node_removed, node_returned, job_done,
-          roots_rotated, clock_jumped, secret_used}) {
+    for (const char* what : {leader_lost_in_write,
+                             write_unknown,
+                             leader_demoted,
+                             node_went_down,
+                             killed_and_back,
+                             leader_cut_off,
+                             one_way,
+                             watch_compacted,
+                             log_was_full,
+                             all_lost_power,
+                             update_in_failover,
+                             task_rejected,
+                             task_failed,
+                             node_removed,
+                             node_returned,
+                             job_done,
+                             roots_rotated,
+                             clock_jumped,
+                             secret_used,
+                             network_used,
+                             laggard_named,
+                             apply_failed,
+                             network_removed}) {
         sometimes(what, false);
     }
 }
