@@ -79,7 +79,7 @@ Result<void> Networks::Impl::check_wish(const Network& network, const EndpointWi
         return Error{Errc::Forbidden, "cannot use network " + go_quote(definition.name) +
                                           ": it is a configuration network"};
     }
-    if (network.is_overlay()) { TRY(OverlayKeeper::check_encryption(definition, nullptr)); }
+    if (network.is_overlay()) { TRY(overlays->check_encryption(definition, nullptr)); }
     const bool user_defined = !network.is_predefined();
     if (!user_defined && (!wish.ipv4.empty() || !wish.ipv6.empty())) {
         return invalid("user specified IP address is supported on user defined networks only");

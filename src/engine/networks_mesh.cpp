@@ -32,9 +32,9 @@ Ip ip_of(const std::string& text) { return Ip::parse(text).value_or(Ip{}); }
 
 } // namespace
 
-MeshKeeper::MeshKeeper(Networks::Impl& networks, OverlayBook& book)
-    : networks_(networks), book_(book), table_(networks.table + "_mesh"), turn_(networks.env.loop) {
-}
+MeshKeeper::MeshKeeper(Networks::Impl& networks, OverlayBook& book, EncryptionKeeper& encryption)
+    : networks_(networks), book_(book), encryption_(encryption), table_(networks.table + "_mesh"),
+      turn_(networks.env.loop) {}
 
 // --- the mesh itself ---
 
@@ -42,7 +42,7 @@ Result<MeshPlan> MeshKeeper::plan(const OverlaySelf& self, int underlay_mtu,
                                   const NetworkId& ingress,
                                   const Networks::Impl::Network& gateway) const {
     const auto& item = *book_.page(ingress)->network();
-    TRY(OverlayKeeper::check_encryption({}, &item));
+    TRY(encryption_.check({}, &item));
     MeshPlan plan;
     plan.table = table_;
     plan.link = link_name(networks_.settings.instance);
@@ -57,7 +57,9 @@ Result<MeshPlan> MeshKeeper::plan(const OverlaySelf& self, int underlay_mtu,
     plan.port = self.port;
     plan.local = self.address;
     plan.self = self.index;
-    plan.mtu = item.mtu > 0 ? item.mtu : overlay_mtu(underlay_mtu, self.address);
+    plan.mtu = overlay_mtu(underlay_mtu, self.address);
+    if (item.encrypted) { plan.mtu -= encryption_overhead; }
+    if (item.mtu > 0) { plan.mtu = item.mtu; }
     plan.task_prefix6 = task_prefix6(ingress);
     plan.published_on = networks_.settings.ingress_addresses;
     return plan;
@@ -69,6 +71,9 @@ net::Task<Result<void>> MeshKeeper::open(OverlaySelf self, int underlay_mtu, Net
     CO_TRY_LET(wanted, plan(self, underlay_mtu, ingress, *gateway));
     if (mesh_ && mesh_->plan() == wanted) { co_return ok(); }
     CO_TRY(co_await remove_held());
+    if (book_.page(ingress)->network()->encrypted) {
+        CO_TRY(co_await encryption_.add(self, wanted.vni));
+    }
     auto job = [wanted] { return Mesh::open(wanted); };
     CO_TRY_LET(opened, co_await networks_.env.pool.run(std::move(job)));
     mesh_ = std::make_shared<Mesh>(std::move(opened));

@@ -4,6 +4,7 @@
 // container's. It belongs to the OverlayKeeper.
 #pragma once
 
+#include "engine/networks_encryption.h"
 #include "engine/networks_impl.h"
 #include "engine/overlay_book.h"
 
@@ -11,7 +12,7 @@ namespace shoal::engine {
 
 class MeshKeeper {
   public:
-    MeshKeeper(Networks::Impl& networks, OverlayBook& book);
+    MeshKeeper(Networks::Impl& networks, OverlayBook& book, EncryptionKeeper& encryption);
 
     /// Brings the kernel in line with what was touched in the book and with the containers here.
     net::Task<Result<void>> sync(OverlaySelf self, int underlay_mtu);
@@ -40,6 +41,7 @@ class MeshKeeper {
 
     Networks::Impl& networks_;
     OverlayBook& book_;
+    EncryptionKeeper& encryption_;
     std::string table_;
     network::NodeIndex self_ = 0;
     net::Lock turn_;

@@ -79,8 +79,8 @@ int overlay_mtu(int underlay, Ip local) {
 }
 
 OverlayKeeper::OverlayKeeper(Networks::Impl& networks)
-    : networks_(networks), mesh_(networks, book_), applying_(networks.env.loop),
-      joined_(networks.env.loop) {}
+    : networks_(networks), encryption_(networks, book_), mesh_(networks, book_, encryption_),
+      applying_(networks.env.loop), joined_(networks.env.loop) {}
 OverlayKeeper::~OverlayKeeper() = default;
 
 std::string OverlayKeeper::directory() const { return networks_.settings.exec_root + "/overlays"; }
@@ -112,8 +112,7 @@ Result<OverlayPlan> OverlayKeeper::plan(const NetworkId& id) const {
     const auto found = networks_.networks.find(id);
     if (found == networks_.networks.end()) { return not_found("network", id.text()); }
     const auto& definition = found->second->definition;
-    const auto* page = book_.page(id);
-    const auto* item = page == nullptr ? nullptr : page->network();
+    const auto* item = item_of(id);
     TRY(check_encryption(definition, item));
     OverlayPlan plan;
     plan.path = path(id);
@@ -124,7 +123,9 @@ Result<OverlayPlan> OverlayKeeper::plan(const NetworkId& id) const {
     plan.local = self_->address;
     plan.self = self_->index;
     const auto asked = parse_number<int>(option_of(definition, mtu_option));
-    plan.mtu = asked && *asked > 0 ? *asked : overlay_mtu(underlay_mtu_, self_->address);
+    plan.mtu = overlay_mtu(underlay_mtu_, self_->address);
+    if (is_encrypted(definition, item)) { plan.mtu -= encryption_overhead; }
+    if (asked && *asked > 0) { plan.mtu = *asked; }
     if (!asked && item != nullptr && item->mtu > 0) { plan.mtu = item->mtu; }
     for (const auto& pool : definition.pools) {
         const auto subnet = Subnet::parse(pool.subnet);
@@ -137,13 +138,15 @@ Result<OverlayPlan> OverlayKeeper::plan(const NetworkId& id) const {
     return plan;
 }
 
-Result<void> OverlayKeeper::check_encryption(const Definition& definition,
-                                             const OverlayNetwork* item) {
-    const bool encrypted =
-        definition.options.contains("encrypted") || (item != nullptr && item->encrypted);
-    if (!encrypted) { return ok(); }
-    return unsupported("network " + definition.name +
-                       " is encrypted and this kernel has no ESP: nothing is sent for it in clear");
+const OverlayNetwork* OverlayKeeper::item_of(const NetworkId& id) const {
+    const auto* page = book_.page(id);
+    return page == nullptr ? nullptr : page->network();
+}
+
+bool OverlayKeeper::is_encrypted_here(const NetworkId& id) const {
+    const auto found = networks_.networks.find(id);
+    return found != networks_.networks.end() &&
+           is_encrypted(found->second->definition, item_of(id));
 }
 
 std::vector<OverlayKeeper::Again> OverlayKeeper::endpoints_of(const NetworkId& id,
@@ -178,6 +181,7 @@ template <class List> Result<Overlay> make_again(const OverlayPlan& plan, const 
 net::Task<Result<void>> OverlayKeeper::open(NetworkId id, RouterPtr router) {
     if (router->overlay) { co_return ok(); }
     CO_TRY_LET(wanted, plan(id));
+    if (is_encrypted_here(id)) { CO_TRY(co_await encryption_.add(*self_, wanted.vni)); }
     auto job = [wanted, endpoints = endpoints_of(id, *router)]() -> Result<Overlay> {
         auto opened = Overlay::open(wanted);
         if (opened || opened.error().code != Errc::Conflict) { return opened; }
@@ -347,19 +351,26 @@ net::Task<Result<void>> OverlayKeeper::open_all() {
     co_return errors.empty() ? ok() : Result<void>(errors.joined());
 }
 
+/// Opened again by the next open_all().
+net::Task<void> OverlayKeeper::close_all() {
+    std::vector<NetworkId> all;
+    for (const auto& [id, router] : routers_) { all.push_back(id); }
+    for (const auto& id : all) {
+        auto held = co_await hold(id);
+        held.router->overlay.reset();
+    }
+}
+
 net::Task<Result<void>> OverlayKeeper::join(OverlaySelf self) {
     auto turn = co_await applying_.acquire();
+    co_await encryption_.look();
     const bool changed = !self_ || *self_ != self;
     if (changed) {
         auto look = [address = self.address] { return mtu_at(address); };
         CO_TRY_LET(mtu, co_await networks_.env.pool.run(std::move(look)));
-        std::vector<NetworkId> all;
-        for (const auto& [id, router] : routers_) { all.push_back(id); }
-        for (const auto& id : all) { // nothing is done for the former place any more
-            auto held = co_await hold(id);
-            held.router->overlay.reset();
-        }
-        underlay_mtu_ = mtu;
+        co_await close_all(); // nothing is done for the former place any more
+        link_mtu_ = mtu;
+        underlay_mtu_ = narrowest();
         self_ = self;
         joined_.set();
     }
@@ -383,6 +394,10 @@ net::Task<Result<void>> OverlayKeeper::apply(std::vector<OverlayChange> changes,
     for (auto& change : changes) { book_.change(std::move(change)); }
     const auto ingress = book_.ingress();
     ErrorList errors;
+    if (self_) {
+        auto encrypted = co_await encryption_.sync(*self_);
+        errors.add(std::move(encrypted));
+    }
     for (const auto& id : book_.touched()) {
         if (id == ingress) { continue; }
         auto synced = co_await sync(id);
@@ -391,6 +406,7 @@ net::Task<Result<void>> OverlayKeeper::apply(std::vector<OverlayChange> changes,
     auto meshed = co_await sync_mesh();
     errors.add(std::move(meshed).with("mesh"));
     for (const auto& id : book_.drop_empty()) { forget_names(id); }
+    if (unknown_path({})) { networks_.scope.spawn(look_at_paths()); }
     co_return errors.empty() ? ok() : Result<void>(errors.joined());
 }
 
@@ -413,6 +429,8 @@ net::Task<Result<void>> OverlayKeeper::leave() {
     (void)book_.drop_empty();
     auto unmeshed = co_await mesh_.remove();
     errors.add(std::move(unmeshed));
+    auto clear = co_await encryption_.clear();
+    errors.add(std::move(clear));
     co_return errors.empty() ? ok() : Result<void>(errors.joined());
 }
 

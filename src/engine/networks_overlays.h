@@ -4,6 +4,7 @@
 // It belongs to Networks::Impl and is for its files only.
 #pragma once
 
+#include "engine/networks_encryption.h"
 #include "engine/networks_impl.h"
 #include "engine/networks_mesh.h"
 #include "engine/overlay_book.h"
@@ -48,8 +49,10 @@ class OverlayKeeper final : public Overlays {
     /// They say something of the network.
     bool knows(const NetworkId& network) const;
     /// Fails: Unsupported, for a network that this kernel cannot encrypt.
-    static Result<void> check_encryption(const network::Definition& definition,
-                                         const OverlayNetwork* item);
+    Result<void> check_encryption(const network::Definition& definition,
+                                  const OverlayNetwork* item) const {
+        return encryption_.check(definition, item);
+    }
 
   private:
     /// One network in the kernel.
@@ -77,6 +80,8 @@ class OverlayKeeper final : public Overlays {
     net::Task<Held> hold(NetworkId id);
     net::Task<Result<void>> open(NetworkId id, RouterPtr router);
     Result<network::OverlayPlan> plan(const NetworkId& id) const;
+    const OverlayNetwork* item_of(const NetworkId& id) const; ///< null: the managers say nothing
+    bool is_encrypted_here(const NetworkId& id) const;
     struct Again { ///< an interface to be made anew
         os::Fd netns;
         network::OverlayEndpointPlan plan;
@@ -86,6 +91,14 @@ class OverlayKeeper final : public Overlays {
     enum class Removal { Always, Idle };
     net::Task<Result<void>> remove_router(NetworkId id, Removal which);
     net::Task<Result<void>> open_all();
+    net::Task<void> close_all();
+
+    // networks_overlays_paths.cpp
+    network::Ip unknown_path(const std::set<network::Ip>& asked) const;
+    int narrowest() const;
+    net::Task<void> look_at_paths();
+    net::Task<Result<void>> use_underlay_mtu(int mtu);
+
     /// Kernel first, then names.
     net::Task<Result<void>> sync(NetworkId id);
     net::Task<Result<void>> sync_kernel(NetworkId id, RouterPtr router);
@@ -105,9 +118,13 @@ class OverlayKeeper final : public Overlays {
 
     Networks::Impl& networks_;
     std::optional<OverlaySelf> self_;
-    int underlay_mtu_ = 0;
+    int link_mtu_ = 0;
+    int underlay_mtu_ = 0;             ///< what all paths take
+    std::map<network::Ip, int> paths_; ///< to other nodes, by their address
+    bool looking_ = false;             ///< at paths
     OverlayBook book_;
     std::map<NetworkId, RouterPtr> routers_;
+    EncryptionKeeper encryption_;
     MeshKeeper mesh_;
     net::Lock applying_; ///< one change of the book at a time
     net::Flag joined_;

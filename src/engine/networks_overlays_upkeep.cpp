@@ -59,9 +59,11 @@ net::Task<void> OverlayKeeper::restore_mesh() {
 net::Task<Result<void>> OverlayKeeper::remove_router(NetworkId id, Removal which) {
     auto held = co_await hold(id);
     if (which == Removal::Idle && !held.router->wanted->local.empty()) { co_return ok(); }
+    const auto vni = held.router->overlay ? held.router->overlay->plan().vni : 0;
     held.router->overlay.reset();
     auto job = [path = path(id)] { return Overlay::remove(path); };
     auto removed = co_await networks_.env.pool.run(std::move(job));
+    if (removed && self_ && vni != 0) { removed = co_await encryption_.remove(*self_, vni); }
     routers_.erase(id);
     co_return removed;
 }
@@ -100,6 +102,7 @@ net::Task<void> OverlayKeeper::tend(net::Until until) {
         co_await networks_.drop_unused_overlays();
         if (networks_.env.loop.now() < check_at) { continue; }
         co_await repair_all();
+        co_await look_at_paths();
         check_at = next_check();
     }
 }

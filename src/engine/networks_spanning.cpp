@@ -66,7 +66,7 @@ Result<void> Networks::Impl::allocate_overlay(Attached& attached, const Wanted& 
     auto& network = *wanted.network;
     const auto& definition = network.definition;
     const auto& wish = wanted.wish;
-    TRY(OverlayKeeper::check_encryption(definition, nullptr));
+    TRY(overlays->check_encryption(definition, nullptr));
     TRY_LET(options, parse_endpoint_options(wish.driver_options));
     EndpointState endpoint;
     endpoint.network = definition.id;

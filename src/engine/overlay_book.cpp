@@ -145,6 +145,8 @@ void OverlayBook::put(const OverlayItem& item) {
         pages_[task->network].put(*task);
     } else if (const auto* service = std::get_if<OverlayService>(&item)) {
         pages_[service->network].put(*service);
+    } else if (const auto* keys = std::get_if<OverlayKeys>(&item)) {
+        keys_ = keys->keys;
     }
 }
 
@@ -159,6 +161,8 @@ void OverlayBook::take(const OverlayItem& item) {
         pages_[task->network].take(*task);
     } else if (const auto* service = std::get_if<OverlayService>(&item)) {
         pages_[service->network].take(*service);
+    } else if (std::holds_alternative<OverlayKeys>(item)) {
+        keys_.clear();
     }
 }
 

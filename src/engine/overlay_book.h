@@ -70,6 +70,7 @@ class OverlayBook {
     void clear();
 
     const std::map<network::NodeIndex, const OverlayNode*>& nodes() const { return nodes_; }
+    const std::vector<network::EncryptionKey>& keys() const { return keys_; }
     /// Null when nothing is known of it.
     Page* page(const NetworkId& network);
     const Page* page(const NetworkId& network) const;
@@ -89,6 +90,7 @@ class OverlayBook {
     std::map<std::string, OverlayItem> items_; ///< by key; what pages point into
     std::map<network::NodeIndex, const OverlayNode*> nodes_;
     std::map<NetworkId, Page> pages_;
+    std::vector<network::EncryptionKey> keys_;
 };
 
 /// Is the task's container attached here, so that it can be reached?

@@ -4,6 +4,7 @@
 // (node/ does) and makes no decision about services.
 #pragma once
 
+#include "network/encryption.h"
 #include "network/mesh.h"
 #include "network/names.h"
 #include "network/overlay.h"
@@ -59,7 +60,11 @@ struct OverlayService {
     Balance balance = Balance::Even;
     std::vector<Port> ports; ///< on ingress
 };
-using OverlayItem = std::variant<OverlayNode, OverlayNetwork, OverlayTask, OverlayService>;
+struct OverlayKeys { ///< of encrypted networks
+    std::vector<network::EncryptionKey> keys;
+};
+using OverlayItem =
+    std::variant<OverlayNode, OverlayNetwork, OverlayTask, OverlayService, OverlayKeys>;
 struct OverlayChange {
     std::string key;
     std::optional<OverlayItem> item; ///< none: removed

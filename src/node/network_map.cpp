@@ -109,6 +109,12 @@ engine::OverlayService::Balance balance_of(mpb::MapService::Balance balance) {
     }
 }
 
+Result<OverlayItem> item_of(const mpb::MapKeys& from) {
+    engine::OverlayKeys made;
+    for (const auto& key : from.keys()) { made.keys.push_back({key.number(), key.key()}); }
+    return OverlayItem(std::move(made));
+}
+
 Result<OverlayItem> item_of(const mpb::MapService& from) {
     engine::OverlayService made;
     made.id = from.id();
@@ -148,6 +154,8 @@ Result<std::optional<OverlayItem>> overlay_item(const mpb::MapItem& item) {
         return some(item_of(item.endpoint()));
     case mpb::MapItem::kService:
         return some(item_of(item.service()));
+    case mpb::MapItem::kKeys:
+        return some(item_of(item.keys()));
     default:
         return std::optional<OverlayItem>();
     }
@@ -229,6 +237,7 @@ net::Task<Result<void>> MapKeeper::save() {
     kept.set_node_id(node_id_);
     kept.set_data_path_port(port_);
     for (const auto& [key, item] : items_) {
+        if (item.has_keys()) { continue; } // no secret is written to a disk; the kernel has them
         auto& change = *kept.add_items();
         change.set_key(key);
         *change.mutable_item() = item;

@@ -73,7 +73,7 @@ TEST(NetworkMapItems, a_task_and_a_service_with_ports) {
     EXPECT_EQ(made.ports[0].published, 5353);
 }
 
-TEST(NetworkMapItems, what_cannot_be_is_refused_and_keys_are_not_for_the_engine) {
+TEST(NetworkMapItems, what_cannot_be_is_refused) {
     mpb::MapItem from;
     from.mutable_node()->set_address("somewhere");
     from.mutable_node()->set_index(1);
@@ -81,8 +81,19 @@ TEST(NetworkMapItems, what_cannot_be_is_refused_and_keys_are_not_for_the_engine)
     from.mutable_node()->set_address("192.0.2.3");
     from.mutable_node()->set_index(70000);
     EXPECT_THAT(overlay_item(from).error().message, HasSubstr("no node's number"));
-    from.mutable_keys();
-    EXPECT_FALSE(overlay_item(from)->has_value());
+}
+
+TEST(NetworkMapItems, keys_in_their_order) {
+    mpb::MapItem from;
+    for (const auto number : {8, 7}) {
+        auto& key = *from.mutable_keys()->add_keys();
+        key.set_number(static_cast<std::uint64_t>(number));
+        key.set_key("sixteen bytes ok");
+    }
+    const auto made = std::get<engine::OverlayKeys>(**overlay_item(from));
+    ASSERT_EQ(made.keys.size(), 2u);
+    EXPECT_EQ(made.keys[0].number, 8u);
+    EXPECT_EQ(made.keys[1].secret, "sixteen bytes ok");
 }
 
 } // namespace
