@@ -29,7 +29,7 @@ namespace {
 constexpr std::size_t probe_output_max = 256;
 
 std::string task_of(const engine::Container& container) {
-    return task_of(container.config.labels, container.name);
+    return node::task_of(container.config.labels, container.name);
 }
 
 /// The words that images and nodes use for platforms differ: this is uname's.

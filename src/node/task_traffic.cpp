@@ -27,7 +27,7 @@ bool is_met(const AwaitedPorts& awaited, const std::set<std::uint16_t>& open) {
 
 std::set<std::uint16_t> exposed_tcp(const container::Config& config) {
     std::set<std::uint16_t> ports;
-    for (const auto& text : config.exposed_ports) {
+    for (const auto& [text, nothing] : config.exposed_ports) {
         network::PortKey key;
         if (network::from_text(text, key) && key.protocol == network::Protocol::Tcp) {
             ports.insert(key.port);

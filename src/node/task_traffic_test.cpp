@@ -22,9 +22,9 @@ void put_on_overlay(pb::Task& task) {
     network.mutable_driver_state()->set_name("overlay");
 }
 
-container::Config exposing(StringSet ports) {
+container::Config exposing(const std::vector<std::string>& ports) {
     container::Config config;
-    config.exposed_ports = std::move(ports);
+    for (const auto& port : ports) { config.exposed_ports[port]; }
     return config;
 }
 
