@@ -34,7 +34,7 @@ Ip ip_of(const std::string& text) { return Ip::parse(text).value_or(Ip{}); }
 
 MeshKeeper::MeshKeeper(Networks::Impl& networks, OverlayBook& book, EncryptionKeeper& encryption)
     : networks_(networks), book_(book), encryption_(encryption), table_(networks.table + "_mesh"),
-      turn_(networks.env.loop) {}
+      turn_(networks.env.loop), relays_(networks.env.loop) {}
 
 // --- the mesh itself ---
 
@@ -88,6 +88,7 @@ net::Task<Result<void>> MeshKeeper::remove_held() {
     published_.clear();
     owners_.clear();
     taken_.clear();
+    serve_relays({});
     if (!mesh_) { co_return ok(); }
     auto job = [mesh = mesh_] { return mesh->remove(); };
     CO_TRY(co_await networks_.env.pool.run(std::move(job)));
@@ -142,7 +143,18 @@ net::Task<Result<void>> MeshKeeper::apply() {
     };
     CO_TRY(co_await networks_.env.pool.run(std::move(job)));
     going_ = {};
+    serve_relays(MeshRelays::needed(mesh_->plan(), *wanted_));
     co_return ok();
+}
+
+/// Where one cannot be served the others are, and all other addresses.
+void MeshKeeper::serve_relays(const std::set<MeshPort>& ports) {
+    std::set<std::string> problems;
+    for (const auto& error : relays_.serve(ports)) {
+        if (!relay_problems_.contains(error.message)) { spdlog::warn("mesh: {}", error.message); }
+        problems.insert(error.message);
+    }
+    relay_problems_ = std::move(problems);
 }
 
 // --- from the book and the containers to what the kernel shall have ---

@@ -7,6 +7,7 @@
 #include "engine/networks_encryption.h"
 #include "engine/networks_impl.h"
 #include "engine/overlay_book.h"
+#include "network/mesh_relays.h"
 
 namespace shoal::engine {
 
@@ -28,6 +29,7 @@ class MeshKeeper {
     net::Task<Result<void>> open(OverlaySelf self, int underlay_mtu, NetworkId ingress);
     net::Task<Result<void>> remove_held();
     net::Task<Result<void>> apply();
+    void serve_relays(const std::set<network::MeshPort>& ports);
     Result<network::MeshPlan> plan(const OverlaySelf& self, int underlay_mtu,
                                    const NetworkId& ingress,
                                    const Networks::Impl::Network& gateway) const;
@@ -58,6 +60,8 @@ class MeshKeeper {
     std::set<network::MeshPort> told_;  ///< that such a port is not the mesh's
     std::map<std::string, std::vector<network::MeshPort>> published_; ///< by service
     std::map<network::MeshPort, std::string> owners_;
+    network::MeshRelays relays_;
+    std::set<std::string> relay_problems_; ///< each is told once
 };
 
 } // namespace shoal::engine
