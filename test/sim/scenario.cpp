@@ -8,6 +8,7 @@
 #include "swarm/manager/control/nodes.h"
 #include "swarm/manager/control/secrets.h"
 #include "swarm/manager/control/services.h"
+#include "swarm/model/overlay.h"
 
 #include "net/sleep.h"
 
