@@ -279,7 +279,8 @@ net::Task<Result<void>> create_swarm_network(Call& call, Json body, CreateReques
     // Names of this machine's own networks are its users' business, not that of whoever passes a
     // request on to the leader; names in the swarm are looked at in the transaction.
     const auto local = call.engine.networks.find(wish.name);
-    if (!is_forwarded(call) && local && local->name == wish.name) {
+    const bool own = local && local->name == wish.name && local->scope != "swarm";
+    if (!is_forwarded(call) && own) {
         co_return conflict("network with name " + wish.name + " already exists");
     }
     CO_TRY_LET(spec, swarm_network_spec(wish));

@@ -91,7 +91,9 @@ Result<Networks::Impl::NetworkPtr> Networks::Impl::find(std::string_view ref) co
     NetworkPtr by_name;
     for (const auto& [id, network] : networks) {
         if (id.text() == ref) { return network; }
-        if (network->definition.name == ref) { by_name = network; }
+        // One of the swarm that was removed is here for some seconds yet, and may have a successor.
+        const bool newer = !by_name || network->used_at > by_name->used_at;
+        if (network->definition.name == ref && newer) { by_name = network; }
         if (!ref.empty() && id.text().starts_with(ref)) { by_prefix.push_back(network); }
     }
     if (by_name) { return by_name; }
