@@ -37,11 +37,13 @@ Result<void> tune() {
         {"net.ipv4.conf.default.send_redirects", "0"},
         {"net.ipv4.conf.all.accept_redirects", "0"},
         {"net.ipv4.conf.default.accept_redirects", "0"},
+        {"net.ipv4.icmp_ratelimit", "0"}, // every refusal is said, and only to our own
     };
     static const std::vector<std::pair<const char*, const char*>> v6 = {
         {"net.ipv6.conf.all.disable_ipv6", "0"},  {"net.ipv6.conf.default.disable_ipv6", "0"},
         {"net.ipv6.conf.all.forwarding", "1"},    {"net.ipv6.conf.default.forwarding", "1"},
         {"net.ipv6.conf.default.accept_ra", "0"}, {"net.ipv6.conf.default.accept_dad", "0"},
+        {"net.ipv6.icmp.ratelimit", "0"},
     };
     for (const auto& [name, value] : v4) { TRY(os::ensure_sysctl(name, value)); }
     for (const auto& [name, value] : v6) {
