@@ -388,7 +388,7 @@ TEST_F(Machine, connects_and_disconnects_a_running_container) {
     EXPECT_TRUE(silent(netns(web), db.endpoints[0].ipv4, 80));
     EndpointWish wish;
     wish.aliases = {"www"};
-    auto joined = run(networks->join(id, app, wish));
+    auto joined = run(networks->join(id, app.text(), wish));
     ASSERT_TRUE(joined) << joined.error().message;
     ASSERT_EQ(joined->endpoints.size(), 2u);
     EXPECT_EQ(joined->endpoints[1].interface, "eth1");
@@ -396,7 +396,7 @@ TEST_F(Machine, connects_and_disconnects_a_running_container) {
     EXPECT_EQ(ask(netns(web), db.endpoints[0].ipv4, 80), "db " + joined->endpoints[1].ipv4);
     EXPECT_THAT(dns(*joined, "db.").records, ElementsAre(db.endpoints[0].ipv4));
     EXPECT_THAT(dns(db, "www.").records, ElementsAre(joined->endpoints[1].ipv4));
-    EXPECT_FALSE(run(networks->join(id, app, wish))) << "twice";
+    EXPECT_FALSE(run(networks->join(id, app.text(), wish))) << "twice";
     EXPECT_EQ(run(networks->remove("app")).error().code, Errc::Forbidden);
 
     const auto bridge = networks->find("bridge")->id;
