@@ -1,7 +1,7 @@
 #include "node/cluster_places.h"
 
-#include "net/sleep.h"
 #include "node/task_config.h"
+#include "node/task_networks.h"
 #include "swarm/manager/control/find.h"
 #include "swarm/manager/control/networks.h"
 #include "swarm/manager/methods.h"
@@ -10,12 +10,6 @@
 #include <algorithm>
 
 namespace shoal::node {
-
-namespace {
-
-constexpr std::chrono::milliseconds network_pause(10);
-
-} // namespace
 
 bool ClusterPlaces::in_cluster() const {
     return member_ != nullptr && member_->state() != swarm::MemberState::Inactive;
@@ -97,20 +91,11 @@ net::Task<Result<void>> ClusterPlaces::put_off(ContainerId container, NetworkId 
     return engine_.networks.disconnect(network.text(), container.text(), true);
 }
 
-/// Nobody tells when a network is there.
 net::Task<Result<void>> ClusterPlaces::ensure_network(pb::NetworkAttachment attachment,
-                                                      net::Until until) {
-    const auto& id = attachment.network().id();
-    while (!engine_.networks.find(id)) {
-        const auto& loop = engine_.env.loop;
-        const auto wake =
-            co_await net::sleep(engine_.env.loop, until.no_later_than(loop.in(network_pause)));
-        CO_TRY(net::to_result(wake == net::Wake::Cancelled ? wake : net::Wake::Raised, "wait"));
-        if (loop.now() >= until.deadline.at()) {
-            co_return Error{Errc::Timeout, "the network is not ready on this node yet"};
-        }
-    }
-    co_return ok();
+                                                      net::Until) {
+    CO_TRY_LET(definition, overlay_definition(attachment.network()));
+    auto granted = addresses_of(attachment);
+    co_return co_await engine_.networks.ensure_overlay(std::move(definition), std::move(granted));
 }
 
 } // namespace shoal::node
