@@ -301,6 +301,13 @@ OverlayChange service(const NetworkId& network, std::vector<Ip> virtual_addresse
 }
 const Ip web_address = *Ip::parse("10.0.1.2");
 
+/// By this process: what else the machine does is not counted.
+std::chrono::nanoseconds work_done() {
+    timespec used{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
+
 struct TwoNodes : ::testing::Test {
     void SetUp() override {
         ASSERT_TRUE(own_mounts);
@@ -523,9 +530,9 @@ TEST_F(TwoNodes, one_backend_among_thousands_is_a_small_change) {
     auto least = std::chrono::nanoseconds::max();
     for (int i = 0; i < 5; ++i) {
         std::vector<OverlayChange> change{backend(5, i % 2 == 0)};
-        const auto began = std::chrono::steady_clock::now();
+        const auto began = work_done();
         a.apply(std::move(change));
-        least = std::min<std::chrono::nanoseconds>(least, std::chrono::steady_clock::now() - began);
+        least = std::min(least, work_done() - began);
     }
     RecordProperty("microseconds", static_cast<int>(least.count() / 1000));
     EXPECT_LT(least, std::chrono::milliseconds(60)) << "in a build without optimisation";
