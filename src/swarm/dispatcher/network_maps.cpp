@@ -56,6 +56,7 @@ void NetworkMaps::end() {
 // What changes.
 
 void NetworkMaps::observe(const Change& change) {
+    if (change.kind == Kind::Node && !exists(change.after)) { expected_.erase(change.id); }
     map_.observe(parts_.store, change);
     reachability_.observe(change, parts_.loop.now());
 }
@@ -81,7 +82,7 @@ void NetworkMaps::session_began(const std::string& node_id) {
 }
 
 void NetworkMaps::session_ended(const std::string& node_id) {
-    expected_.erase(node_id);
+    expected_[node_id] = std::nullopt;
     if (reachability_.waits()) { judge_now_.raise(); }
 }
 
@@ -97,8 +98,8 @@ net::Task<Result<void>> NetworkMaps::follow(std::string node_id, net::GrpcCall* 
     const auto found = followers_.find(node_id);
     if (found != followers_.end() && found->second == &follower) {
         followers_.erase(found);
-        const auto expected = expected_.find(node_id);
-        if (expected != expected_.end()) { expected->second = parts_.loop.now(); }
+        auto& expected = expected_[node_id];
+        if (expected) { expected = parts_.loop.now(); }
         judge_now_.raise();
     }
     co_return outcome;
@@ -146,7 +147,9 @@ bool NetworkMaps::is_awaited(const pb::Node& node) const {
     if (followers_.contains(node.id())) { return true; }
     const auto now = parts_.loop.now();
     const auto expected = expected_.find(node.id());
-    if (expected != expected_.end()) { return now - expected->second < Reachability::patience; }
+    if (expected != expected_.end()) {
+        return expected->second && now - *expected->second < Reachability::patience;
+    }
     // A new leader has not been found by all of them yet.
     return now - began_ < Reachability::patience;
 }

@@ -66,8 +66,9 @@ class NetworkMaps final : private Confirmed {
     ClusterMap map_;
     Reachability reachability_;
     std::map<std::string, Follower*, std::less<>> followers_; ///< by node
-    /// By node: since when it has had a session and has not followed.
-    std::map<std::string, Steady, std::less<>> expected_;
+    /// By node: since when it has had a session and has not followed; nothing: its session has
+    /// ended. A node that has not come to this leader yet is not here.
+    std::map<std::string, std::optional<Steady>, std::less<>> expected_;
     std::uint64_t streams_ = 0;
     Steady began_{};
     net::Signal judge_now_;
