@@ -71,8 +71,13 @@ void NetworkMaps::flush() {
         if (!scope || all) { continue; }
         for (const auto& [node_id, user] : scope->users) { news.nodes.insert(node_id); }
     }
-    for (const auto& [node_id, follower] : followers_) {
-        if (all || news.nodes.contains(node_id)) { follower->changed.raise(); }
+    if (all) {
+        for (const auto& [node_id, follower] : followers_) { follower->changed.raise(); }
+    } else {
+        for (const auto& node_id : news.nodes) {
+            const auto found = followers_.find(node_id);
+            if (found != followers_.end()) { found->second->changed.raise(); }
+        }
     }
     if (reachability_.waits()) { judge_now_.raise(); }
 }
