@@ -99,6 +99,13 @@ struct AttachmentsTest : testing::Test {
         outcomes.push_back(std::move(outcome));
     }
     void ask(const ContainerId& of) { scope.spawn(begin(wish(of))); }
+    /// Asked for, then assigned.
+    void give(const std::string& id, const ContainerId& of) {
+        ask(of);
+        pass(1s);
+        assign(id, of);
+        pass(1s);
+    }
     void pass(std::chrono::nanoseconds span) { net::run_task(loop, wait(loop, span)); }
     static net::Task<void> wait(net::Loop& on, std::chrono::nanoseconds span) {
         co_await net::sleep(on, net::Until(on.in(span)));
@@ -135,14 +142,10 @@ TEST_F(AttachmentsTest, a_place_has_the_addresses_of_the_task_that_the_managers_
 }
 
 TEST_F(AttachmentsTest, the_engine_has_the_network_before_the_container_is_attached) {
-    ask(container('a'));
-    assign("t1", container('a'));
-    pass(1s);
+    give("t1", container('a'));
     EXPECT_THAT(world.ensured, ElementsAre(network_id));
     world.network_problem = unsupported("this kernel has no VXLAN");
-    assign("t2", container('b'));
-    ask(container('b'));
-    pass(1s);
+    give("t2", container('b'));
     ASSERT_EQ(outcomes.size(), 2u);
     EXPECT_EQ(outcomes[1].error().message,
               "Could not attach to network back: this kernel has no VXLAN");
@@ -181,9 +184,11 @@ TEST_F(AttachmentsTest, a_refusal_is_told_in_dockers_words) {
 TEST_F(AttachmentsTest, managers_that_cannot_be_reached_are_asked_again) {
     world.refusals = 10;
     world.refusal = Error{Errc::Unavailable, "nobody leads"};
-    assign("t11", container('a'));
     ask(container('a'));
     pass(5s);
+    EXPECT_EQ(world.asked.size(), 11u);
+    assign("t11", container('a'));
+    pass(1s);
     ASSERT_EQ(outcomes.size(), 1u);
     EXPECT_TRUE(outcomes[0]);
     world.refusals = 1000;
@@ -205,8 +210,7 @@ TEST_F(AttachmentsTest, what_does_not_come_in_time_is_given_back) {
 }
 
 TEST_F(AttachmentsTest, a_place_is_given_back_when_its_container_is_off_the_network) {
-    ask(container('a'));
-    assign("t1", container('a'));
+    give("t1", container('a'));
     pass(10s);
     world.attached = {container('a')};
     attachments.settled(container('a'));
