@@ -166,6 +166,7 @@ void NetworkBook::see(const pb::Network& network) {
     if (const auto vnis = read_vnis(vnis_of(network.driver_state()))) {
         book.vnis.insert(vnis->begin(), vnis->end());
         vnis_.insert(book.vnis.begin(), book.vnis.end());
+        if (!vnis->empty()) { last_vni_ = std::max(last_vni_, vnis->back()); }
     }
     for (const auto& config : network.ipam().configs()) {
         const auto subnet = Subnet::parse(config.subnet());
@@ -246,7 +247,7 @@ Result<void> NetworkBook::plan_vnis(pb::Network& network) const {
             return conflict("vxlan id " + std::to_string(vni) + " is already in use");
         }
     }
-    auto next = vnis_.empty() || *vnis_.rbegin() < vni_first ? vni_first : *vnis_.rbegin() + 1;
+    auto next = std::max(vni_first, last_vni_ + 1); // one that was given back rests
     while (vnis.size() < static_cast<std::size_t>(network.ipam().configs_size())) {
         if (next > vni_last) { next = vni_first; }
         while (next <= vni_last && (vnis_.contains(next) || taken.contains(next))) { ++next; }

@@ -72,6 +72,7 @@ class NetworkBook {
 
     std::map<std::string, Book> books_;
     std::multiset<std::uint32_t> vnis_;
+    std::uint32_t last_vni_ = 0; ///< the highest that was seen
 };
 
 /// "10.0.1.2/24" -> the address.
