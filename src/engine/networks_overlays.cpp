@@ -178,9 +178,23 @@ template <class List> Result<Overlay> make_again(const OverlayPlan& plan, const 
 
 } // namespace
 
+/// A network that was removed lingers, and somebody may have chosen its number for another.
+net::Task<void> OverlayKeeper::give_way(std::uint32_t vni) {
+    std::vector<NetworkId> idle;
+    for (const auto& [id, router] : routers_) {
+        const bool same = router->overlay && router->overlay->plan().vni == vni;
+        if (same && router->wanted->local.empty()) { idle.push_back(id); }
+    }
+    for (const auto& id : idle) {
+        const auto removed = co_await remove_router(id, Removal::Idle);
+        if (!removed) { spdlog::warn("network {}: {}", id.text(), removed.error().message); }
+    }
+}
+
 net::Task<Result<void>> OverlayKeeper::open(NetworkId id, RouterPtr router) {
     if (router->overlay) { co_return ok(); }
     CO_TRY_LET(wanted, plan(id));
+    co_await give_way(wanted.vni);
     if (is_encrypted_here(id)) { CO_TRY(co_await encryption_.add(*self_, wanted.vni)); }
     auto job = [wanted, endpoints = endpoints_of(id, *router)]() -> Result<Overlay> {
         auto opened = Overlay::open(wanted);

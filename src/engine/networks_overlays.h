@@ -79,6 +79,7 @@ class OverlayKeeper final : public Overlays {
     net::Task<Result<void>> wait_for_self();
     net::Task<Held> hold(NetworkId id);
     net::Task<Result<void>> open(NetworkId id, RouterPtr router);
+    net::Task<void> give_way(std::uint32_t vni);
     Result<network::OverlayPlan> plan(const NetworkId& id) const;
     const OverlayNetwork* item_of(const NetworkId& id) const; ///< null: the managers say nothing
     bool is_encrypted_here(const NetworkId& id) const;
