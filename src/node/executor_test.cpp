@@ -368,7 +368,7 @@ TEST_F(ExecutorTest, what_cannot_be_is_said_at_once) {
     network.mutable_driver_state()->set_name("overlay");
     const auto refused = run(controller(task)->prepare({}));
     ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().code, Errc::Unsupported);
+    EXPECT_EQ(refused.error().code, Errc::Invalid) << "the managers have given it no id";
     auto absent = shell("true");
     absent.mutable_spec()->mutable_container()->set_image("127.0.0.1:1/none:x");
     const auto web = controller(absent);
@@ -438,7 +438,7 @@ swarm::NetworkMap map_with(const std::string& network_id, const std::string& tas
 
 TEST_F(ExecutorTest, a_task_has_its_place_on_a_network_of_the_cluster_also_after_a_restart) {
     const std::string network_id = "app000000000000000000000a";
-    auto task = shell("sleep 1000 & wait");
+    auto task = shell("trap 'exit 0' TERM; sleep 1000 & wait");
     const auto map = map_with(network_id, task.id());
     const auto applied = run(node->executor->apply_network_map(map, {}, true, {}));
     ASSERT_TRUE(applied) << applied.error().message;
