@@ -169,7 +169,9 @@ net::Task<Result<void>> list_networks(Call& call) {
     const auto* store = store_of(call);
     Json all = Json::array();
     for (const auto& view : views) {
-        if (store != nullptr && view.definition.scope == "swarm") { continue; }
+        // What a node has of the swarm's networks stays a while after their last container.
+        const bool swarms = view.definition.scope == "swarm";
+        if (swarms && (store != nullptr || view.members.empty())) { continue; }
         all.push_back(network_document(view, call.version, members));
     }
     if (store != nullptr) {

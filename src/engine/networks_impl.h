@@ -181,8 +181,6 @@ class Networks::Impl {
                        const std::string& hostname);
     bool may_be_elsewhere(std::string_view ref) const;
     /// With the addresses that the container was given there.
-    net::Task<Result<network::EndpointWish>> with_place(Named who, std::string ref,
-                                                        network::EndpointWish wish);
     net::Task<Result<AttachRequest>> with_places(AttachRequest request);
     net::Task<Result<SandboxInfo>> join_at_place(ContainerId container, std::string ref,
                                                  network::EndpointWish wish);

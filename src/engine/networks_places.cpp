@@ -30,31 +30,40 @@ bool Networks::Impl::may_be_elsewhere(std::string_view ref) const {
     return local.error().code == Errc::NotFound && attacher->may_have(ref);
 }
 
-net::Task<Result<network::EndpointWish>> Networks::Impl::with_place(Named who, std::string ref,
-                                                                    network::EndpointWish wish) {
-    if (!may_be_elsewhere(ref)) { co_return wish; }
+namespace {
+
+PlaceWish place_wish(const Networks::Impl::Named& who, const std::string& ref,
+                     const network::EndpointWish& wish) {
     PlaceWish asked{who.container, ref, {}, who.names};
     asked.names.insert(asked.names.end(), wish.aliases.begin(), wish.aliases.end());
     for (const auto& address : {wish.ipv4, wish.ipv6}) {
         if (!address.empty()) { asked.addresses.push_back(address); }
     }
-    CO_TRY_LET(place, co_await attacher->attach(std::move(asked)));
-    if (!place) { co_return wish; }
-    wish.ipv4 = place->ipv4;
-    wish.ipv6 = place->ipv6;
-    co_return wish;
+    return asked;
 }
+
+void take(network::EndpointWish& wish, const Place& place) {
+    wish.ipv4 = place.ipv4;
+    wish.ipv6 = place.ipv6;
+}
+
+} // namespace
 
 net::Task<Result<AttachRequest>> Networks::Impl::with_places(AttachRequest request) {
     if (attacher == nullptr) { co_return request; }
     const Named who = named(request.container, request.name, request.hostname);
     for (const auto& ref : named_networks(request)) {
         if (!may_be_elsewhere(ref)) { continue; }
-        const auto asked = request.endpoints.find(ref);
-        network::EndpointWish wish;
-        if (asked != request.endpoints.end()) { wish = asked->second; }
-        CO_TRY_LET(placed, co_await with_place(who, ref, std::move(wish)));
-        request.endpoints[ref] = std::move(placed);
+        const auto known = request.endpoints.find(ref);
+        auto wish = known == request.endpoints.end() ? network::EndpointWish() : known->second;
+        CO_TRY_LET(place, co_await attacher->attach(place_wish(who, ref, wish)));
+        if (!place) { continue; }
+        // By its id from here on: one that was removed just now may have had the same name.
+        take(wish, *place);
+        const auto id = place->network.text();
+        request.endpoints.erase(ref);
+        request.endpoints[id] = std::move(wish);
+        if (request.mode == ref) { request.mode = id; }
     }
     co_return request;
 }
@@ -115,9 +124,13 @@ net::Task<Result<SandboxInfo>> Networks::Impl::join_at_place(ContainerId contain
     const auto running = attached(container);
     if (!running) { co_return conflict("container " + container.text() + " is not running"); }
     const Named who = named(container, running->info.name, running->info.hostname);
-    CO_TRY_LET(placed, co_await with_place(who, ref, std::move(wish)));
+    if (may_be_elsewhere(ref)) {
+        CO_TRY_LET(place, co_await attacher->attach(place_wish(who, ref, wish)));
+        if (place) { take(wish, *place); }
+        if (place) { ref = place->network.text(); }
+    }
     CO_TRY_LET(network, find(ref));
-    co_return co_await join(container, network, std::move(placed));
+    co_return co_await join(container, network, std::move(wish));
 }
 
 net::Task<Result<SandboxInfo>> Networks::leave(ContainerId container, NetworkId network) {
