@@ -2,14 +2,18 @@
 
 #include "base/text.h"
 #include "network/mesh_links.h"
+#include "network/overlay_reset.h"
 
 #include "os/conntrack.h"
 #include "os/netlink.h"
+#include "os/netns.h"
 #include "os/nft.h"
 #include "os/sysctl.h"
 
 #include <algorithm>
 #include <array>
+
+#include <netinet/in.h>
 
 namespace shoal::network {
 namespace {
@@ -67,9 +71,10 @@ Result<void> tolerate_absent(Result<void> result) {
 } // namespace
 
 struct Mesh::Impl {
-    Impl(MeshPlan wanted, os::Netlink for_links, os::Nft for_tables, os::Conntrack for_connections)
-        : plan(std::move(wanted)), netlink(std::move(for_links)), nft(std::move(for_tables)),
-          conntrack(std::move(for_connections)) {}
+    Impl(MeshPlan wanted, os::Fd host, os::Netlink for_links, os::Nft for_tables,
+         os::Conntrack for_connections)
+        : plan(std::move(wanted)), netns(std::move(host)), netlink(std::move(for_links)),
+          nft(std::move(for_tables)), conntrack(std::move(for_connections)) {}
 
     Result<std::size_t> ensure_link();
     Result<bool> link_fits();
@@ -92,10 +97,11 @@ struct Mesh::Impl {
     Result<std::size_t> repair_tables();
 
     std::vector<Ip> backends_of(const MeshState& of, const Ip& task) const;
-    Result<void> cut_off(const std::vector<Ip>& backends);
+    Result<void> cut_off(const Ip& task, const std::vector<Ip>& backends);
     Result<void> cut_off_gone(const MeshState& before);
 
     MeshPlan plan;
+    os::Fd netns; ///< the host's
     os::Netlink netlink;
     os::Nft nft;
     os::Conntrack conntrack;
@@ -321,11 +327,21 @@ std::vector<Ip> Mesh::Impl::backends_of(const MeshState& of, const Ip& task) con
     return {task, mesh_address6(plan, task)};
 }
 
-Result<void> Mesh::Impl::cut_off(const std::vector<Ip>& backends) {
+/// Clients that say nothing would not notice: those that entered here are made to.
+Result<void> Mesh::Impl::cut_off(const Ip& task, const std::vector<Ip>& backends) {
+    std::vector<os::TrackedConnection> connections;
     for (const auto& ip : backends) {
-        if (ip) { TRY(conntrack.forget_answered_by(ip.bytes())); }
+        if (!ip) { continue; }
+        TRY_LET(found, conntrack.answered_by(ip.bytes()));
+        connections.insert(connections.end(), found.begin(), found.end());
+        TRY(conntrack.forget_answered_by(ip.bytes()));
     }
-    return ok();
+    const auto in_mesh = {task.bytes(), mesh_address6(plan, task).bytes()};
+    std::erase_if(connections, [&](const os::TrackedConnection& connection) {
+        return connection.protocol != IPPROTO_TCP ||
+               std::find(in_mesh.begin(), in_mesh.end(), connection.destination) != in_mesh.end();
+    });
+    return provoke_resets(netns, connections);
 }
 
 /// A task that is not known any more serves nobody: without this its clients' packets would leave
@@ -335,10 +351,10 @@ Result<void> Mesh::Impl::cut_off_gone(const MeshState& before) {
         return state.local.contains(task) || state.remote.contains(task);
     };
     for (const auto& [task, node] : before.remote) {
-        if (!known(task)) { TRY(cut_off(backends_of(before, task))); }
+        if (!known(task)) { TRY(cut_off(task, backends_of(before, task))); }
     }
     for (const auto& [task, local] : before.local) {
-        if (!known(task)) { TRY(cut_off(backends_of(before, task))); }
+        if (!known(task)) { TRY(cut_off(task, backends_of(before, task))); }
     }
     return ok();
 }
@@ -351,11 +367,12 @@ Mesh& Mesh::operator=(Mesh&&) noexcept = default;
 Mesh::~Mesh() = default;
 
 Result<Mesh> Mesh::open(MeshPlan plan, MeshReplies replies) {
+    TRY_LET(netns, os::current_netns());
     TRY_LET(netlink, os::Netlink::open());
     TRY_LET(nft, os::Nft::open());
     TRY_LET(conntrack, os::Conntrack::open());
-    auto impl = std::make_unique<Impl>(std::move(plan), std::move(netlink), std::move(nft),
-                                       std::move(conntrack));
+    auto impl = std::make_unique<Impl>(std::move(plan), std::move(netns), std::move(netlink),
+                                       std::move(nft), std::move(conntrack));
     TRY(impl->ensure_link());
     impl->replies = replies;
     if (replies == MeshReplies::Detect) {
@@ -387,7 +404,7 @@ Result<std::size_t> Mesh::repair() {
 }
 
 Result<void> Mesh::cut_off(Ip task) {
-    return impl_->cut_off(impl_->backends_of(impl_->state, task));
+    return impl_->cut_off(task, impl_->backends_of(impl_->state, task));
 }
 
 Result<void> Mesh::remove() {

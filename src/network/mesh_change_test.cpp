@@ -70,6 +70,19 @@ TEST_F(MeshChange3, a_udp_client_of_a_task_on_the_entered_node_moves_as_well) {
     EXPECT_THAT(talk.say(), HasSubstr("b3 "));
 }
 
+TEST_F(MeshChange3, a_tcp_client_that_only_listens_is_reset_when_it_is_cut_off) {
+    for (const auto& entry : {node_v4(1), node_v4(2), node_v6(1)}) {
+        lab.publish(8080, {2});
+        lab.apply_all();
+        Talk talk(lab.client, {entry, 8080});
+        EXPECT_THAT(talk.say(), HasSubstr("b2 "));
+        lab.publish(8080, {3});
+        lab.apply_all();
+        for (int node = 1; node <= node_count; ++node) { cut_off(node, 2); }
+        EXPECT_EQ(talk.say(""), "reset") << "at " << entry;
+    }
+}
+
 TEST_F(MeshChange3, a_lost_node_costs_its_connections_a_reset_and_new_ones_nothing) {
     Talk old(lab.client, {node_v4(1), 8080});
     EXPECT_EQ(old.say(), "b2 " + client_v4);

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "network/overlay_rules.h"
 
 #include <fmt/format.h>
 
@@ -78,23 +79,6 @@ Ip target_of(const MeshPlan& plan, const MeshState& state, const Ip& task, Famil
     return family == Family::V4 ? task : mesh_address6(plan, task);
 }
 
-/// FNV-1a, and a final mix, without which neighbouring addresses follow each other.
-std::uint64_t weight_of(const Ip& task, std::size_t slot) {
-    std::uint64_t hash = 0xcbf29ce484222325u;
-    const auto number = static_cast<std::uint64_t>(task.number()) << 16 | slot;
-    for (int shift = 0; shift < 64; shift += 8) {
-        hash = (hash ^ ((number >> shift) & 0xff)) * 0x100000001b3u;
-    }
-    hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccdu;
-    return hash ^ (hash >> 33);
-}
-
-const Ip& owner_of(const std::vector<Ip>& tasks, std::size_t slot) {
-    return *std::max_element(tasks.begin(), tasks.end(), [&](const Ip& a, const Ip& b) {
-        return weight_of(a, slot) < weight_of(b, slot);
-    });
-}
-
 std::string slots_map(Protocol protocol, Family family) {
     return to_text(protocol) + (family == Family::V4 ? "4" : "6");
 }
@@ -107,9 +91,10 @@ void add_slots(Elements& out, const MeshPlan& plan, const MeshState& state, cons
         return;
     }
     out["ports"][key_of(port)] = "goto " + name_of(chain_of(port, balance, tasks.size()));
-    const auto slots = balance.by_client ? mesh_client_slots : tasks.size();
-    for (std::size_t slot = 0; slot < slots; ++slot) {
-        const auto& task = balance.by_client ? owner_of(tasks, slot) : tasks[slot];
+    // The same on every node: a client meets the same task wherever it enters.
+    const auto slots = balance_slots(tasks.front(), {tasks, balance.by_client});
+    for (std::size_t slot = 0; slot < slots.size(); ++slot) {
+        const auto& task = slots[slot];
         for (const auto family : {Family::V4, Family::V6}) {
             const auto target = target_of(plan, state, task, family);
             if (!target) { continue; }
@@ -189,7 +174,7 @@ Counted balancing(const MeshChain& chain) {
     const auto pick = [&](Family family) {
         const std::string ip = family == Family::V4 ? "ip" : "ip6";
         const auto by = chain.tasks == 0
-                            ? fmt::format("jhash {} saddr mod {} seed 0x5b", ip, mesh_client_slots)
+                            ? fmt::format("jhash {} saddr mod {} seed 0x5b", ip, client_slots)
                             : fmt::format("numgen inc mod {}", chain.tasks);
         return fmt::format("dnat {} to {} dport . {} map @{}", ip, to_text(chain.port.protocol), by,
                            slots_map(chain.port.protocol, family));

@@ -31,7 +31,6 @@ std::uint32_t mesh_mark(NodeIndex node);
 
 /// The hardware address of replies until the real one is written.
 inline constexpr NodeIndex mesh_anywhere = 0;
-inline constexpr std::size_t mesh_client_slots = 64;
 
 /// A task's IPv6 address in the mesh, or a node's by its next hop; none without a prefix.
 Ip mesh_address6(const MeshPlan& plan, const Ip& v4);

@@ -1,5 +1,6 @@
 #include "network/mesh_rules.h"
 
+#include "network/overlay_rules.h"
 #include "os/netns.h"
 #include "os/nft.h"
 
@@ -107,7 +108,7 @@ TEST(MeshRules, by_client_a_task_that_goes_moves_its_own_slots_only) {
     auto& balance = state.ports.begin()->second;
     balance.by_client = true;
     const auto before = slots_of(state);
-    ASSERT_EQ(before.size(), mesh_client_slots);
+    ASSERT_EQ(before.size(), client_slots);
     std::map<std::string, int> share;
     for (const auto& [slot, task] : before) { ++share[task]; }
     EXPECT_EQ(share.size(), 5u) << "each has some";
