@@ -525,7 +525,8 @@ SEND = "import socket, sys; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 def index_of(machine):
     """The node's number, as its own overlays say it."""
     prefix = next(iter(datapath.namespaces(machine).values()))
-    mac = places.Place(prefix).run("cat", "/sys/class/net/vx0/address").out.split(":")
+    (link,) = json.loads(places.Place(prefix).run("ip", "-j", "link", "show", "vx0").out)
+    mac = link["address"].split(":")
     return int(mac[4], 16) * 256 + int(mac[5], 16)
 
 
