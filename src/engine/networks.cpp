@@ -496,7 +496,7 @@ net::Task<Result<void>> Networks::connect(std::string ref, std::string container
                                           EndpointWish wish) {
     auto network = impl_->find(ref);
     if (!network && !impl_->may_be_elsewhere(ref)) { co_return std::move(network).error(); }
-    if (network) {
+    if (network && (*network)->definition.scope != "swarm") { // of others the managers have a say
         CO_TRY(refuse_host((*network)->definition));
         CO_TRY(impl_->check_wish(**network, wish));
         ref = (*network)->definition.id.text();

@@ -194,7 +194,7 @@ def test_every_network_is_listed_once_on_every_node(s):
 
 def test_a_network_shows_peers_containers_and_services(s, program):
     s.first.docker("network", "create", "-d", "overlay", "shown")
-    s.create("web", "--network", "shown", "--replicas", "3", "--publish", "18085:80")
+    s.create("web", "--network", "shown", "--replicas", "3", "--replicas-max-per-node", "1", "--publish", "18085:80")
     tasks = s.until_running("web", 3)
     n = inspect(s.first, "shown", program, "-v")
     nodes = {x["ID"]: x for x in s.first.api.get("/nodes")}
