@@ -64,8 +64,17 @@ def hosts(tasks):
 
 def until_answered(place, target, wanted, seconds=WAIT, **kw):
     """New connections come to exactly these hosts."""
-    wanted = set(wanted)
-    until(lambda: set(place.spread(target, 2 * len(wanted), **kw)) == wanted, seconds, 0.1, f"answers of {sorted(wanted)} at {target}")
+    wanted, last = set(wanted), {}
+
+    def answered():
+        last.clear()
+        last.update(place.spread(target, 2 * len(wanted), **kw))
+        return set(last) == wanted
+
+    try:
+        until(answered, seconds, 0.1, f"answers of {sorted(wanted)} at {target}")
+    except AssertionError as e:
+        raise AssertionError(f"{e}; last: {last}") from None
 
 
 def until_refused(place, target, seconds=WAIT):
