@@ -88,6 +88,7 @@ net::Task<Result<void>> MeshKeeper::remove_held() {
     published_.clear();
     owners_.clear();
     taken_.clear();
+    in_line_ = false;
     serve_relays({});
     if (!mesh_) { co_return ok(); }
     auto job = [mesh = mesh_] { return mesh->remove(); };
@@ -113,8 +114,11 @@ net::Task<Result<void>> MeshKeeper::sync(OverlaySelf self, int underlay_mtu) {
     const auto ingress = book_.ingress();
     if (ingress.empty() || !networks_.settings.firewall) { co_return co_await remove_held(); }
     CO_TRY(co_await open(self, underlay_mtu, ingress));
-    take_over(*book_.page(ingress), ingress);
-    co_return co_await apply();
+    if (!take_over(*book_.page(ingress), ingress) && in_line_) { co_return ok(); }
+    in_line_ = false;
+    CO_TRY(co_await apply());
+    in_line_ = true;
+    co_return ok();
 }
 
 namespace {
@@ -159,13 +163,15 @@ void MeshKeeper::serve_relays(const std::set<MeshPort>& ports) {
 
 // --- from the book and the containers to what the kernel shall have ---
 
-void MeshKeeper::take_over(OverlayBook::Page& page, const NetworkId& ingress) {
+/// False: nothing is different.
+bool MeshKeeper::take_over(OverlayBook::Page& page, const NetworkId& ingress) {
     look_at_taken_ports(page);
-    look_at_containers(page, ingress);
+    const bool moved = look_at_containers(page, ingress);
     auto touched = std::exchange(page.touched, {});
     if (touched.network || !touched.nodes.empty()) { take_over_nodes(); }
     for (const auto& ip : touched.addresses) { take_over_address(page, ip); }
     for (const auto& id : touched.services) { take_over_service(page, id); }
+    return moved || touched.any();
 }
 
 void MeshKeeper::take_over_nodes() {
@@ -249,8 +255,9 @@ MeshKeeper::LocalTasks MeshKeeper::local_tasks(const OverlayBook::Page& page,
     return all;
 }
 
-void MeshKeeper::look_at_containers(OverlayBook::Page& page, const NetworkId& ingress) {
+bool MeshKeeper::look_at_containers(OverlayBook::Page& page, const NetworkId& ingress) {
     auto now = local_tasks(page, ingress);
+    if (now == wanted_->local) { return false; }
     for (const auto& [ip, task] : wanted_->local) {
         if (now.contains(ip)) { continue; }
         going_.local.insert_or_assign(ip, task);
@@ -264,6 +271,7 @@ void MeshKeeper::look_at_containers(OverlayBook::Page& page, const NetworkId& in
         }
     }
     wanted_->local = std::move(now);
+    return true;
 }
 
 void MeshKeeper::look_at_taken_ports(OverlayBook::Page& page) {

@@ -33,8 +33,8 @@ class MeshKeeper {
     Result<network::MeshPlan> plan(const OverlaySelf& self, int underlay_mtu,
                                    const NetworkId& ingress,
                                    const Networks::Impl::Network& gateway) const;
-    void take_over(OverlayBook::Page& page, const NetworkId& ingress);
-    void look_at_containers(OverlayBook::Page& page, const NetworkId& ingress);
+    bool take_over(OverlayBook::Page& page, const NetworkId& ingress);
+    bool look_at_containers(OverlayBook::Page& page, const NetworkId& ingress);
     LocalTasks local_tasks(const OverlayBook::Page& page, const NetworkId& ingress) const;
     void look_at_taken_ports(OverlayBook::Page& page);
     void take_over_nodes();
@@ -48,6 +48,7 @@ class MeshKeeper {
     network::NodeIndex self_ = 0;
     net::Lock turn_;
     std::shared_ptr<network::Mesh> mesh_;
+    bool in_line_ = false; ///< the kernel is with wanted_
     std::shared_ptr<network::MeshState> wanted_ = std::make_shared<network::MeshState>();
     /// What goes, once nothing is sent to it any more.
     struct Going {

@@ -377,17 +377,16 @@ net::Task<void> OverlayKeeper::close_all() {
 
 net::Task<Result<void>> OverlayKeeper::join(OverlaySelf self) {
     auto turn = co_await applying_.acquire();
+    // It is said before each change. What failed is tried again by apply() and the regular check.
+    if (self_ && *self_ == self) { co_return ok(); }
     co_await encryption_.look();
-    const bool changed = !self_ || *self_ != self;
-    if (changed) {
-        auto look = [address = self.address] { return mtu_at(address); };
-        CO_TRY_LET(mtu, co_await networks_.env.pool.run(std::move(look)));
-        co_await close_all(); // nothing is done for the former place any more
-        link_mtu_ = mtu;
-        underlay_mtu_ = narrowest();
-        self_ = self;
-        joined_.set();
-    }
+    auto look = [address = self.address] { return mtu_at(address); };
+    CO_TRY_LET(mtu, co_await networks_.env.pool.run(std::move(look)));
+    co_await close_all(); // nothing is done for the former place any more
+    link_mtu_ = mtu;
+    underlay_mtu_ = narrowest();
+    self_ = self;
+    joined_.set();
     auto opened = co_await open_all();
     auto meshed = co_await sync_mesh();
     ErrorList errors;
