@@ -313,8 +313,10 @@ std::string Checks::unsettled_networks(Machine& machine, const ClusterMap& wante
     if (held.digest() == meant.digest() && held.count() == meant.count()) { return ""; }
     for (const auto& [key, item] : meant.items()) {
         const auto found = held.items().find(key);
-        const bool same = found != held.items().end() && same_message(found->second, item);
-        if (!same) { return machine.host + " does not know of " + key; }
+        if (found == held.items().end()) { return machine.host + " does not know of " + key; }
+        if (same_message(found->second, item)) { continue; }
+        return fmt::format("{} knows other things of {}; serving {}, not {}", machine.host, key,
+                           found->second.endpoint().serving(), item.endpoint().serving());
     }
     return fmt::format("{} knows {} items of networks, which are {}", machine.host, held.count(),
                        meant.count());
