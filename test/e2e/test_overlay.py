@@ -55,7 +55,7 @@ def net(s):
 # --- reaching one another ---
 
 def test_services_reach_each_other_by_name_on_every_node(s, net):
-    tasks = serve(s, "web", 3, networks=[net])
+    tasks = serve(s, "web", 3, "--replicas-max-per-node", "1", networks=[net])
     assert len({t["NodeID"] for t in tasks}) == 3
     for machine, place in eyes(s, net).items():
         until_answered(place, "web:80", hosts(tasks))
@@ -353,7 +353,7 @@ def test_nothing_is_left_when_the_last_task_has_gone(s):
     make_network(s, "short", "--attachable")
     make_network(s, "closed", "--internal")
     vnis = {datapath.vni_of(s.first.api.get(f"/networks/{n}")) for n in ("short", "closed")}
-    serve(s, "web", 3, networks=["short", "closed"])
+    serve(s, "web", 3, "--replicas-max-per-node", "1", networks=["short", "closed"])
     for m in s.machines:
         assert set(datapath.namespaces(m)) == vnis, m.name
         assert {"short", "closed"} <= {n["Name"] for n in m.api.get("/networks")}
@@ -392,7 +392,7 @@ def test_every_kernel_holds_what_the_store_says(s, net):
 
 def test_what_is_changed_in_the_kernel_is_mended(s, net):
     """By whom ever: the check that runs from time to time finds it."""
-    serve(s, "web", 3, networks=[net])
+    serve(s, "web", 3, "--replicas-max-per-node", "1", networks=[net])
     datapath.until_true_to_store(s)
     (prefix,) = datapath.namespaces(s.first).values()
     place = places.Place(prefix)
@@ -455,14 +455,16 @@ def test_compose_on_an_attachable_network(s, net, tmp_path):
 
 
 def test_inspect_tells_containers_peers_and_services(s, net):
-    tasks = serve(s, "web", 3, networks=[net])
+    tasks = serve(s, "web", 3, "--replicas-max-per-node", "1", networks=[net])
     datapath.until_true_to_store(s)
     for m in s.machines:
         n = m.api.get(f"/networks/{net}", verbose=1)
         assert n["Driver"] == "overlay" and n["Scope"] == "swarm" and n["Attachable"] is True
         mine = [t for t in tasks if machine_of(s, t) is m]
         assert {t["Status"]["ContainerStatus"]["ContainerID"] for t in mine} <= set(n["Containers"]), m.name
-        assert {p["IP"] for p in n["Peers"]} == {x.address for x in s.machines}, m.name
+        if m not in s.managers:
+            continue  # the rest is known by those alone
+        assert {p["IP"] for p in n["Peers"]} == {x.address for x in s.machines}
         service = n["Services"]["web"]
         assert service["VIP"] == virtual_address(s, "web", net)
         assert {x["EndpointIP"] for x in service["Tasks"]} == {address(t, net) for t in tasks}
@@ -483,7 +485,7 @@ exec wire serve 80
 
 
 def test_a_privileged_container_that_lies_harms_nobody(s, net):
-    tasks = serve(s, "web", 2, "--env", "WIRE_LOG=1", networks=[net])
+    tasks = serve(s, "web", 2, "--env", "WIRE_LOG=1", "--replicas-max-per-node", "1", networks=[net])
     victim, other = tasks
     place = place_of(s, other)
     until_answered(place, address(victim, net) + ":80", [host_of(victim)])
@@ -531,7 +533,7 @@ def index_of(machine):
 
 
 def test_packets_of_strangers_are_dropped(s, net):
-    tasks = serve(s, "web", 3, "--env", "WIRE_LOG=1", networks=[net])
+    tasks = serve(s, "web", 3, "--env", "WIRE_LOG=1", "--replicas-max-per-node", "1", networks=[net])
     datapath.until_true_to_store(s)
     vni = datapath.vni_of(s.first.api.get(f"/networks/{net}"))
     victim, friend = tasks[0], tasks[1]

@@ -74,12 +74,12 @@ def _parts(value):
 
 
 def elements(prefix, *what):
-    """(parts of the key, parts of the value) of all maps."""
+    """(name, parts of the key, parts of the value) of all maps' elements."""
     ruleset = subprocess.run([*prefix, "nft", "-j", "list", *what], capture_output=True, text=True)
     for one in json.loads(ruleset.stdout or '{"nftables": []}')["nftables"]:
         for entry in one.get("map", {}).get("elem", []):
             if isinstance(entry, list) and len(entry) == 2:
-                yield _parts(entry[0]), _parts(entry[1])
+                yield one["map"]["name"], _parts(entry[0]), _parts(entry[1])
 
 
 def is_address(part):
@@ -89,7 +89,7 @@ def is_address(part):
 def balanced(prefix):
     """Virtual address -> the set of its backends: elements `address . slot : backend`."""
     found = collections.defaultdict(set)
-    for key, value in elements(prefix, "ruleset"):
+    for _, key, value in elements(prefix, "ruleset"):
         if len(key) == 2 and is_address(key[0]) and isinstance(key[1], int) and value and is_address(value[0]):
             found[key[0]].add(value[0])
     return dict(found)
@@ -112,17 +112,14 @@ def mesh_table(machine):
 
 
 def mesh_seen(machine):
-    """(protocol, published port) -> the set of IPv4 addresses on ingress, as this node chooses among them. Elements `protocol . port .
-    slot : address . port`; a task of this machine stands there with the address behind it: `task . protocol . port : address`."""
+    """(protocol, published port) -> the set of IPv4 addresses on ingress, as this node chooses among them: in tcp4, udp4 and sctp4 `port .
+    slot : address . port`; a task of this machine stands there with the address behind it, tasks4: `task . protocol . port : address`."""
     table, slots, task_of = mesh_table(machine), collections.defaultdict(set), {}
-    for key, value in elements(mesh_prefix(machine), "table", "inet", table) if table else ():
-        address = next((v for v in value if is_address(v) and ":" not in v), None)
-        if len(key) != 3 or not address:
-            continue
-        if is_address(key[0]):
-            task_of[address] = key[0]
-        else:
-            slots[key[0], key[1]].add(address)
+    for name, key, value in elements(mesh_prefix(machine), "table", "inet", table) if table else ():
+        if name == "tasks4":
+            task_of[value[0]] = key[0]
+        elif name in ("tcp4", "udp4", "sctp4"):
+            slots[name[:-1], key[0]].add(value[0])
     return {port: {task_of.get(a, a) for a in found} for port, found in slots.items()}
 
 

@@ -140,6 +140,7 @@ static void answer_datagrams(int fd) {
     if (n < 0) return;
     text_of(&peer, peer_text, sizeof peer_text);
     int at = who(text, sizeof text, peer_text, ntohs(((struct sockaddr_in*)&peer)->sin_port));
+    if (n > 0 && data[n - 1] == '\n') n--;
     at += snprintf(text + at, sizeof text - at, " data=%.*s\n", (int)n, data);
     sendto(fd, text, at, 0, (void*)&peer, size);
     if (getenv("WIRE_LOG")) fputs(text, stdout), fflush(stdout);
