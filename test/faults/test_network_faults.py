@@ -3,6 +3,7 @@
 Load is an open loop (harness/wire/load.c): 500 requests a second begin when they are due, each on a connection of its own, and
 every one has to be answered. Three machines share this computer.
 """
+import fcntl
 import os
 import random
 import time
@@ -37,6 +38,14 @@ def make(clusters):
     yield one
     for s in made:
         s.outside.close()
+
+
+@pytest.fixture(autouse=True)
+def alone():
+    """One such test at a time on this computer: two would measure each other."""
+    with open(os.path.join(places.CACHE, "load.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="module")
