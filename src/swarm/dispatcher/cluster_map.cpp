@@ -105,23 +105,29 @@ void ClusterMap::observe_task(const Store& store, const TaskPtr& before, const T
     const bool concerns =
         (before && !before->networks().empty()) || (after && !after->networks().empty());
     if (!concerns) { return; }
-    place(before, after);
-    auto networks = networks_in_use(before);
-    networks.merge(networks_in_use(after));
     const auto& id = after ? after->id() : before->id();
+    auto networks = place(id, after);
+    networks.merge(networks_in_use(after));
     for (const auto& network_id : networks) { set_endpoint(store, network_id, id, after.get()); }
 }
 
-void ClusterMap::place(const TaskPtr& before, const TaskPtr& after) {
-    const auto left = networks_in_use(before);
-    const auto joined = networks_in_use(after);
-    const bool moved = before && after && before->node_id() != after->node_id();
-    for (const auto& id : joined) {
-        if (moved || !left.contains(id)) { add_user(id, after->node_id()); }
+/// Gives the networks on which it was. What was is remembered here: the leader may hear of one
+/// change twice, from its own hand and from the log.
+std::set<std::string> ClusterMap::place(const std::string& task_id, const TaskPtr& task) {
+    Placed is;
+    is.networks = networks_in_use(task);
+    if (!is.networks.empty()) { is.node_id = task->node_id(); }
+    const auto found = placed_.find(task_id);
+    const Placed was = found == placed_.end() ? Placed() : found->second;
+    if (was.node_id == is.node_id && was.networks == is.networks) { return was.networks; }
+    for (const auto& id : is.networks) { add_user(id, is.node_id); }
+    for (const auto& id : was.networks) { remove_user(id, was.node_id); }
+    if (is.networks.empty()) {
+        placed_.erase(task_id);
+    } else {
+        placed_[task_id] = std::move(is);
     }
-    for (const auto& id : left) {
-        if (moved || !joined.contains(id)) { remove_user(id, before->node_id()); }
-    }
+    return was.networks;
 }
 
 void ClusterMap::set_endpoint(const Store& store, const std::string& network_id,

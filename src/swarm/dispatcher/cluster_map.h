@@ -45,7 +45,7 @@ class ClusterMap {
     static constexpr const char* keys_scope = "keys";
 
     void rebuild(const Store& store);
-    /// After it is in the store.
+    /// After it is in the store. Twice is as good as once.
     void observe(const Store& store, const Change& change);
 
     std::uint64_t sequence() const { return sequence_; }
@@ -65,12 +65,16 @@ class ClusterMap {
     News take_news() { return std::exchange(news_, {}); }
 
   private:
+    struct Placed {
+        std::string node_id;
+        std::set<std::string> networks;
+    };
     void observe_task(const Store& store, const TaskPtr& before, const TaskPtr& after);
     void observe_node(const Store& store, const NodePtr& before, const NodePtr& after);
     bool set_network(const std::string& id, const NetworkPtr& network);
     void observe_network(const Store& store, const std::string& id, const NetworkPtr& network);
     void observe_service(const Store& store, const std::string& id, const ServicePtr& service);
-    void place(const TaskPtr& before, const TaskPtr& after);
+    std::set<std::string> place(const std::string& task_id, const TaskPtr& task);
     void set_endpoint(const Store& store, const std::string& network_id, const std::string& task_id,
                       const pb::Task* task);
     void count_endpoint(const Store& store, const std::string& network_id,
@@ -91,6 +95,7 @@ class ClusterMap {
     std::map<std::string, std::set<std::string>> networks_of_service_; ///< that it asks for
     std::map<std::string, std::set<std::string>> networks_with_tasks_; ///< by service
     std::set<std::string, std::less<>> ingress_;
+    std::map<std::string, Placed> placed_; ///< by task
     News news_;
 };
 

@@ -57,7 +57,10 @@ struct NodeMapTest : testing::Test {
     template <class Act> void change(Act act) {
         Tx tx(store, Instant{std::chrono::seconds(1000)}, random);
         act(tx);
-        for (const auto& one : tx.merged()) { map.observe(store, one); }
+        for (const auto& one : tx.merged()) {
+            map.observe(store, one);
+            map.observe(store, one); // as the leader, which hears of it from the log too
+        }
     }
     template <class T> void put(T object) {
         change([&](Tx& tx) { tx.put(std::move(object)); });
