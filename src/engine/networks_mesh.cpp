@@ -170,6 +170,8 @@ bool MeshKeeper::take_over(OverlayBook::Page& page, const NetworkId& ingress) {
     auto touched = std::exchange(page.touched, {});
     if (touched.network || !touched.nodes.empty()) { take_over_nodes(); }
     for (const auto& ip : touched.addresses) { take_over_address(page, ip); }
+    // All that goes first: a port may pass from one service to another.
+    for (const auto& id : touched.services) { withdraw_service(id); }
     for (const auto& id : touched.services) { take_over_service(page, id); }
     return moved || touched.any();
 }
@@ -199,12 +201,15 @@ void MeshKeeper::take_over_address(const OverlayBook::Page& page, Ip ip) {
     }
 }
 
-void MeshKeeper::take_over_service(const OverlayBook::Page& page, const std::string& id) {
+void MeshKeeper::withdraw_service(const std::string& id) {
     for (const auto& port : published_[id]) {
         wanted_->ports.erase(port);
         owners_.erase(port);
     }
     published_.erase(id);
+}
+
+void MeshKeeper::take_over_service(const OverlayBook::Page& page, const std::string& id) {
     const auto* service = page.service(id);
     if (service == nullptr) { return; }
     const auto is_here = [this](Ip ip) { return wanted_->local.contains(ip); };

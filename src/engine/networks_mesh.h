@@ -39,6 +39,7 @@ class MeshKeeper {
     void look_at_taken_ports(OverlayBook::Page& page);
     void take_over_nodes();
     void take_over_address(const OverlayBook::Page& page, network::Ip ip);
+    void withdraw_service(const std::string& id);
     void take_over_service(const OverlayBook::Page& page, const std::string& id);
 
     Networks::Impl& networks_;

@@ -123,7 +123,8 @@ void watch_networks(World& world, UpdateSeen& seen) {
         machine.executor.on_stop = [&world, &seen](const pb::Task& task) {
             ++seen.stopped;
             for (std::size_t j = 0; j < world.size(); ++j) {
-                seen.stopped_early += serving(world.at(j), task.id());
+                const bool concerned = world.at(j).executor.running() > 0; // it has who could send
+                if (concerned) { seen.stopped_early += serving(world.at(j), task.id()); }
             }
         };
         machine.executor.on_network_map = [&machine, &seen] {
