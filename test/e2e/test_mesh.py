@@ -18,7 +18,7 @@ PUBLISHED_ON = "ingress-addresses"  # of daemon.json
 @pytest.fixture(scope="module")
 def three(module_clusters):
     cluster = module_clusters()
-    s = form(cluster, 1, 2, init=["--dispatcher-heartbeat", "2s"])
+    s = form(cluster, 1, 2, init=["--dispatcher-heartbeat", "10s"])
     s.outside, s.six = places.Outside(cluster), places.give_six(s.machines)
     yield s
     s.outside.close()

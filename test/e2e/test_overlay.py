@@ -20,7 +20,7 @@ TTL_MAX = 10  # seconds: who caches an answer must not keep it long
 @pytest.fixture(scope="module")
 def three(module_clusters):
     cluster = module_clusters()
-    s = form(cluster, 1, 2, init=["--dispatcher-heartbeat", "2s"], config={"dns": ["198.18.0.250"]})
+    s = form(cluster, 1, 2, init=["--dispatcher-heartbeat", "10s"], config={"dns": ["198.18.0.250"]})
     s.outside = places.Outside(cluster)
     s.names = s.outside.name_server()  # says of what it does not know that it does not exist
     yield s

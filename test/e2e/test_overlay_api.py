@@ -17,7 +17,7 @@ NOT_A_MANAGER = "This node is not a swarm manager."
 
 @pytest.fixture(scope="module")
 def three(module_clusters):
-    return form(module_clusters(), 2, 1, init=["--dispatcher-heartbeat", "2s"])
+    return form(module_clusters(), 2, 1, init=["--dispatcher-heartbeat", "10s"])
 
 
 @pytest.fixture
