@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::chrono::seconds quiet_patience{2};
 constexpr std::chrono::milliseconds quiet_pause{50};
+/// A packet that was sent on its way before all nodes had changed theirs may still be under way.
+constexpr std::chrono::milliseconds quiet_span{200};
 /// A service that says which ports it publishes means them; an image may expose what is never used.
 constexpr std::chrono::seconds published_patience{5};
 constexpr std::chrono::seconds exposed_patience{1};
@@ -71,9 +73,12 @@ net::Task<void> wait_for_quiet(engine::Engine& engine, engine::ContainerPtr cont
     if (!container->state.running() || overlay_attachments(*task).empty()) { co_return; }
     auto& loop = engine.env.loop;
     const net::Until limit = until.no_later_than(loop.in(quiet_patience));
+    auto last_seen = loop.now();
     for (;;) {
         const auto open = co_await engine.networks.overlays().open_connections(container->id);
-        if (!open || *open == 0) { co_return; }
+        if (!open) { co_return; }
+        if (*open > 0) { last_seen = loop.now(); }
+        if (loop.now() - last_seen >= quiet_span) { co_return; }
         (void)co_await net::sleep(loop, limit.no_later_than(loop.in(quiet_pause)));
         if (limit.cancelled() || loop.now() >= limit.deadline.at()) { co_return; }
     }

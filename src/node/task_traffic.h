@@ -27,7 +27,8 @@ AwaitedPorts awaited_ports(const pb::Task& task, const container::Config& config
 /// Until it listens, has ended, or was waited for long enough.
 net::Task<void> wait_for_listeners(engine::Engine& engine, engine::ContainerPtr container,
                                    swarm::TaskPtr task, net::Until until);
-/// Until the connections of others have ended. The nodes send it nothing new by now.
+/// Until the connections of others have ended, and none has come for a moment. The nodes send it
+/// nothing new by now, but what they sent before may be under way.
 net::Task<void> wait_for_quiet(engine::Engine& engine, engine::ContainerPtr container,
                                swarm::TaskPtr task, net::Until until);
 
