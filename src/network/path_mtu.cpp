@@ -20,8 +20,13 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr milliseconds answer_time{300};
-constexpr int attempts = 2;
+struct Patience {
+    int attempts = 0;
+    milliseconds answer_time;
+};
+constexpr Patience usual{2, milliseconds(300)};
+/// Before a path is said to be narrow: a machine that is busy answers late, whatever the size.
+constexpr Patience great{4, milliseconds(800)};
 constexpr int echo_header = 8;
 /// Jumbo frames, Ethernet, PPPoE, IPsec and clouds, VXLAN, WireGuard, and what always works.
 constexpr std::array usual_sizes{9216, 9000, 8951, 8900, 4000, 2000, 1500, 1492, 1480, 1472, 1460,
@@ -94,21 +99,21 @@ class Prober {
         return ok();
     }
 
-    bool passes(int size) {
-        for (int attempt = 0; attempt < attempts; ++attempt) {
+    bool passes(int size, const Patience& patience) {
+        for (int attempt = 0; attempt < patience.attempts; ++attempt) {
             const auto number = ++number_;
             const auto echo = echo_of(to_.family(), id_, number, size);
             if (::send(socket_.raw(), echo.data(), echo.size(), 0) < 0) {
                 if (errno == EMSGSIZE) { return false; } // the link itself refuses
                 continue;
             }
-            if (answered(number)) { return true; }
+            if (answered(number, patience.answer_time)) { return true; }
         }
         return false;
     }
 
   private:
-    bool answered(std::uint16_t number) const {
+    bool answered(std::uint16_t number, milliseconds answer_time) const {
         const auto until = steady_clock::now() + answer_time;
         std::array<char, 16384> buffer{};
         for (;;) {
@@ -145,15 +150,16 @@ Result<int> probe_path_mtu(const Ip& to, int link_mtu) {
     Prober prober(to);
     TRY(prober.open());
     const auto sizes = mtu_candidates(to.family(), link_mtu);
-    if (prober.passes(sizes.front())) { return sizes.front(); }
-    if (!prober.passes(sizes.back())) {
+    if (prober.passes(sizes.front(), usual)) { return sizes.front(); }
+    if (!prober.passes(sizes.back(), great)) {
         return Error{Errc::Timeout, to.text() + " does not answer echo requests"};
     }
+    if (prober.passes(sizes.front(), great)) { return sizes.front(); }
     // What passes is at the end of the list: look for where it begins.
     auto begin = sizes.begin() + 1, end = sizes.end() - 1;
     while (begin < end) {
         const auto middle = begin + (end - begin) / 2;
-        if (prober.passes(*middle)) {
+        if (prober.passes(*middle, usual)) {
             end = middle;
         } else {
             begin = middle + 1;
