@@ -169,10 +169,13 @@ net::Task<void> Networks::Impl::watch_rules() {
     for (;;) {
         auto ready = co_await watch.readable(scope.cancel());
         if (!ready) { co_return; }
-        const net::Until soon(Deadline::in(settle_time), scope.cancel());
-        const auto wake = co_await net::sleep(env.loop, soon);
-        if (wake == net::Wake::Cancelled) { co_return; }
-        const auto changes = events->drain(table, overlays->mesh_table());
+        auto changes = events->drain(table, overlays->mesh_table());
+        if (!changes.ours_touched()) { // without our rules, every moment counts
+            const net::Until soon(Deadline::in(settle_time), scope.cancel());
+            const auto wake = co_await net::sleep(env.loop, soon);
+            if (wake == net::Wake::Cancelled) { co_return; }
+            changes.add(events->drain(table, overlays->mesh_table()));
+        }
         if (changes.table_touched || changes.overrun) {
             auto rebuilt = co_await rebuild_table();
             if (rebuilt) {

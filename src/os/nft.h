@@ -46,6 +46,14 @@ class NftEvents {
         bool second_touched = false;  ///< the second table did not stay as it was
         bool foreign_changed = false; ///< a chain, rule or table of somebody else appeared or went
         bool overrun = false;         ///< events were lost: look at everything
+        bool ours_touched() const { return table_touched || second_touched || overrun; }
+        void add(const Changes& later) {
+            table_touched |= later.table_touched;
+            table_extended |= later.table_extended;
+            second_touched |= later.second_touched;
+            foreign_changed |= later.foreign_changed;
+            overrun |= later.overrun;
+        }
     };
     /// Reads all that is waiting; never blocks. What this process did to its tables is not told.
     Changes drain(const std::string& own_table, const std::string& second_table = {});
