@@ -104,6 +104,7 @@ def test_the_node_itself_reaches_it_by_every_address(s):
             until_answered(here, target, hosts(tasks), kind="udp")
 
 
+@pytest.mark.xfail(strict=False, reason="known: with br_netfilter on, a task is never sent to itself by its own node's port; the next try, a second later, goes elsewhere")
 def test_containers_reach_it_by_every_node(s):
     tasks = publish(s, 3, "--replicas-max-per-node", "1")
     for m in s.machines:
