@@ -375,6 +375,15 @@ net::Task<void> OverlayKeeper::close_all() {
     }
 }
 
+net::Task<Result<void>> OverlayKeeper::open_all_and_mesh() {
+    auto opened = co_await open_all();
+    auto meshed = co_await sync_mesh();
+    ErrorList errors;
+    errors.add(std::move(opened));
+    errors.add(std::move(meshed));
+    co_return errors.empty() ? ok() : Result<void>(errors.joined());
+}
+
 net::Task<Result<void>> OverlayKeeper::join(OverlaySelf self) {
     auto turn = co_await applying_.acquire();
     // It is said before each change. What failed is tried again by apply() and the regular check.
@@ -387,12 +396,7 @@ net::Task<Result<void>> OverlayKeeper::join(OverlaySelf self) {
     underlay_mtu_ = narrowest();
     self_ = self;
     joined_.set();
-    auto opened = co_await open_all();
-    auto meshed = co_await sync_mesh();
-    ErrorList errors;
-    errors.add(std::move(opened));
-    errors.add(std::move(meshed));
-    co_return errors.empty() ? ok() : Result<void>(errors.joined());
+    co_return co_await open_all_and_mesh();
 }
 
 net::Task<Result<void>> OverlayKeeper::apply(std::vector<OverlayChange> changes, bool whole) {

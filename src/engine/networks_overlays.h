@@ -92,6 +92,7 @@ class OverlayKeeper final : public Overlays {
     enum class Removal { Always, Idle };
     net::Task<Result<void>> remove_router(NetworkId id, Removal which);
     net::Task<Result<void>> open_all();
+    net::Task<Result<void>> open_all_and_mesh();
     net::Task<void> close_all();
 
     // networks_overlays_paths.cpp

@@ -58,12 +58,7 @@ net::Task<Result<void>> OverlayKeeper::use_underlay_mtu(int mtu) {
                  link_mtu_);
     underlay_mtu_ = mtu;
     co_await close_all();
-    auto opened = co_await open_all();
-    auto meshed = co_await sync_mesh();
-    ErrorList errors;
-    errors.add(std::move(opened));
-    errors.add(std::move(meshed));
-    co_return errors.empty() ? ok() : Result<void>(errors.joined());
+    co_return co_await open_all_and_mesh();
 }
 
 } // namespace shoal::engine

@@ -1,5 +1,6 @@
 #include "network/overlay_reset.h"
 
+#include "network/checksum.h"
 #include "os/netns.h"
 
 #include <cerrno>
@@ -17,16 +18,6 @@ template <class Header> std::string bytes_of(const Header& header) {
     return {reinterpret_cast<const char*>(&header), sizeof header};
 }
 
-std::uint16_t checksum(const std::string& data) {
-    std::uint32_t sum = 0;
-    for (std::size_t i = 0; i + 1 < data.size(); i += 2) {
-        sum += static_cast<std::uint32_t>(static_cast<std::uint8_t>(data[i]) << 8 |
-                                          static_cast<std::uint8_t>(data[i + 1]));
-    }
-    while (sum > 0xffff) { sum = (sum & 0xffff) + (sum >> 16); }
-    return htons(static_cast<std::uint16_t>(~sum));
-}
-
 /// Length and protocol come last in the pseudo header of both families, in words of another size
 /// with the same sum.
 std::string tcp_part(const std::string& from, const std::string& to, std::uint16_t from_port,
@@ -37,7 +28,7 @@ std::string tcp_part(const std::string& from, const std::string& to, std::uint16
     tcp.doff = sizeof tcp / 4;
     tcp.ack = 1;
     const std::string length_and_protocol = {0, sizeof tcp, 0, IPPROTO_TCP};
-    tcp.check = checksum(from + to + length_and_protocol + bytes_of(tcp));
+    tcp.check = htons(internet_checksum(from + to + length_and_protocol + bytes_of(tcp)));
     return bytes_of(tcp);
 }
 

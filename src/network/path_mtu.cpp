@@ -1,5 +1,6 @@
 #include "network/path_mtu.h"
 
+#include "network/checksum.h"
 #include "network/socket_address.h"
 #include "os/fd.h"
 
@@ -35,16 +36,6 @@ constexpr int smallest_v6 = 1280;
 
 int ip_header(Family family) { return family == Family::V4 ? 20 : 40; }
 
-std::uint16_t checksum(std::string_view bytes) {
-    std::uint32_t sum = 0;
-    for (std::size_t at = 0; at < bytes.size(); ++at) {
-        const auto byte = static_cast<std::uint8_t>(bytes[at]);
-        sum += at % 2 == 0 ? std::uint32_t(byte) << 8 : byte;
-    }
-    while (sum >> 16 != 0) { sum = (sum & 0xffff) + (sum >> 16); }
-    return static_cast<std::uint16_t>(~sum);
-}
-
 void put16(std::string& bytes, std::size_t at, std::uint16_t value) {
     bytes[at] = static_cast<char>(value >> 8);
     bytes[at + 1] = static_cast<char>(value & 0xff);
@@ -60,7 +51,7 @@ std::string echo_of(Family family, std::uint16_t id, std::uint16_t number, int s
     bytes[0] = static_cast<char>(family == Family::V4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST);
     put16(bytes, 4, id);
     put16(bytes, 6, number);
-    if (family == Family::V4) { put16(bytes, 2, checksum(bytes)); }
+    if (family == Family::V4) { put16(bytes, 2, internet_checksum(bytes)); }
     return bytes;
 }
 
