@@ -46,6 +46,12 @@ Result<void> tune() {
         {"net.ipv6.icmp.ratelimit", "0"},
     };
     for (const auto& [name, value] : v4) { TRY(os::ensure_sysctl(name, value)); }
+    // The limit of all refusals together; before Linux 6.12 it is the machine's, not ours to
+    // change.
+    for (const auto* name : {"net.ipv4.icmp_msgs_per_sec", "net.ipv4.icmp_msgs_burst"}) {
+        const auto done = os::ensure_sysctl(name, "100000");
+        if (!done && done.error().code != Errc::NotFound) { return done; }
+    }
     for (const auto& [name, value] : v6) {
         auto done = os::ensure_sysctl(name, value);
         if (!done && done.error().code == Errc::NotFound) { return ok(); } // a kernel without IPv6
