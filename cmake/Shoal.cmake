@@ -36,7 +36,8 @@ function(shoal_test folder)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
     target_compile_options(${folder}_test PRIVATE -Wno-unused-result) # it sees a discarded co_await; g++ 12 does not
   endif()
-  target_precompile_headers(${folder}_test REUSE_FROM shoal_pch)
+  target_compile_options(${folder}_test PRIVATE -O0)
+  target_precompile_headers(${folder}_test REUSE_FROM shoal_pch_test)
   gtest_discover_tests(${folder}_test TEST_PREFIX "${folder}: " DISCOVERY_TIMEOUT 60
                        PROPERTIES TIMEOUT ${ARG_TIMEOUT})
 endfunction()

@@ -338,8 +338,7 @@ Result<void> Mesh::Impl::cut_off(const Ip& task, const std::vector<Ip>& backends
     }
     const auto in_mesh = {task.bytes(), mesh_address6(plan, task).bytes()};
     std::erase_if(connections, [&](const os::TrackedConnection& connection) {
-        return connection.protocol != IPPROTO_TCP ||
-               std::find(in_mesh.begin(), in_mesh.end(), connection.destination) != in_mesh.end();
+        return std::find(in_mesh.begin(), in_mesh.end(), connection.destination) != in_mesh.end();
     });
     return provoke_resets(netns, connections);
 }

@@ -83,6 +83,23 @@ TEST_F(MeshChange3, a_tcp_client_that_only_listens_is_reset_when_it_is_cut_off) 
     }
 }
 
+TEST_F(MeshChange3, a_port_from_which_a_client_was_cut_off_can_be_used_again) {
+    for (const auto& entry : {node_v4(1), node_v4(2), node_v6(1)}) {
+        lab.publish(8080, {2});
+        lab.apply_all();
+        const Target from_one_port{entry, 8080, Kind::Tcp, 45555};
+        {
+            Talk talk(lab.client, from_one_port);
+            EXPECT_THAT(talk.say(), HasSubstr("b2 "));
+            lab.publish(8080, {3});
+            lab.apply_all();
+            for (int node = 1; node <= node_count; ++node) { cut_off(node, 2); }
+            EXPECT_EQ(talk.say(""), "reset") << "at " << entry;
+        }
+        EXPECT_THAT(Talk(lab.client, from_one_port).say(), HasSubstr("b3 ")) << "at " << entry;
+    }
+}
+
 TEST_F(MeshChange3, a_lost_node_costs_its_connections_a_reset_and_new_ones_nothing) {
     Talk old(lab.client, {node_v4(1), 8080});
     EXPECT_EQ(old.say(), "b2 " + client_v4);

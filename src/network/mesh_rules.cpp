@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "network/overlay_reset.h"
 #include "network/overlay_rules.h"
 
 #include <fmt/format.h>
@@ -234,7 +235,8 @@ Counted raw_in(const MeshPlan& plan) {
 Counted raw_out(const MeshPlan& plan) {
     const auto ip = plan.local.is_v4() ? "ip" : "ip6";
     return {"raw_out",
-            {fmt::format("{} saddr {} udp dport {} notrack", ip, plan.local.text(), plan.port)}};
+            {fmt::format("{} saddr {} udp dport {} notrack", ip, plan.local.text(), plan.port),
+             fmt::format("{} notrack", match_misplaced)}};
 }
 
 /// A frame of a node that we do not know has no way back: it is dropped.

@@ -212,7 +212,7 @@ Result<void> Overlay::cut_off(Ip backend) {
     }
     TRY_LET(connections, impl_->conntrack->answered_by(backend.bytes()));
     std::erase_if(connections, [](const os::TrackedConnection& connection) {
-        return connection.protocol != IPPROTO_TCP || connection.destination == connection.answers;
+        return connection.destination == connection.answers;
     });
     TRY(impl_->conntrack->forget_answered_by(backend.bytes()));
     return provoke_resets(impl_->netns, connections);

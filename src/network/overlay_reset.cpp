@@ -83,6 +83,7 @@ Result<void> provoke_resets(const os::Fd& netns,
                             const std::vector<os::TrackedConnection>& connections) {
     os::Fd v4, v6;
     for (const auto& connection : connections) {
+        if (connection.protocol != IPPROTO_TCP || connection.ended) { continue; }
         const bool is_v6 = connection.source.size() == 16;
         auto& socket = is_v6 ? v6 : v4;
         if (!socket) {

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <optional>
 
+#include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <netlink/netlink.h>
@@ -72,11 +73,26 @@ Tuple parse_tuple(nlattr* attribute) {
 
 using Fields = std::array<nlattr*, CTA_MAX + 1>;
 
+bool has_ended(const Fields& fields) {
+    if (fields[CTA_PROTOINFO] == nullptr) { return false; }
+    const auto info = nested_in<CTA_PROTOINFO_MAX>(fields[CTA_PROTOINFO]);
+    if (info[CTA_PROTOINFO_TCP] == nullptr) { return false; }
+    const auto tcp = nested_in<CTA_PROTOINFO_TCP_MAX>(info[CTA_PROTOINFO_TCP]);
+    auto* state = tcp[CTA_PROTOINFO_TCP_STATE];
+    return state != nullptr && nla_get_u8(state) >= TCP_CONNTRACK_TIME_WAIT;
+}
+
 TrackedConnection parse_connection(const Fields& fields) {
     auto first = parse_tuple(fields[CTA_TUPLE_ORIG]);
-    return {
-        first.protocol,    std::move(first.source), std::move(first.destination),
-        first.source_port, first.destination_port,  parse_tuple(fields[CTA_TUPLE_REPLY]).source};
+    TrackedConnection connection;
+    connection.protocol = first.protocol;
+    connection.source = std::move(first.source);
+    connection.destination = std::move(first.destination);
+    connection.source_port = first.source_port;
+    connection.destination_port = first.destination_port;
+    connection.answers = parse_tuple(fields[CTA_TUPLE_REPLY]).source;
+    connection.ended = has_ended(fields);
+    return connection;
 }
 
 /// Calls `each` with what is answered by this address. A kernel that does not know the filter tells

@@ -20,6 +20,7 @@ struct TrackedConnection {
     std::string source, destination; ///< of the first packet, before any translation
     std::uint16_t source_port = 0, destination_port = 0;
     std::string answers; ///< source of the replies
+    bool ended = false;  ///< TCP: both sides have closed it, or one has reset it
     bool operator==(const TrackedConnection&) const = default;
 };
 

@@ -96,6 +96,24 @@ TEST_F(Tracked, a_connection_is_found_by_who_answers_and_says_what_the_client_as
     EXPECT_EQ(count("127.0.0.100"), 0u);
 }
 
+TEST_F(Tracked, a_connection_that_was_reset_has_ended) {
+    const auto done = run_in_netns(netns, []() -> Result<void> {
+        const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        sockaddr_in where{};
+        where.sin_family = AF_INET;
+        where.sin_port = htons(7001);
+        std::memcpy(&where.sin_addr, bytes("127.0.0.100").data(), 4);
+        EXPECT_NE(::connect(socket.raw(), reinterpret_cast<sockaddr*>(&where), sizeof where), 0)
+            << "nobody listens";
+        return ok();
+    });
+    ASSERT_TRUE(done) << done.error().message;
+    const auto all = conntrack->answered_by(bytes("127.0.0.1"));
+    ASSERT_TRUE(all) << all.error().message;
+    ASSERT_EQ(all->size(), 1u);
+    EXPECT_TRUE(all->front().ended);
+}
+
 TEST_F(Tracked, those_answered_by_one_address_are_forgotten_and_no_others) {
     const std::array<std::array<const char*, 3>, 2> families = {
         std::array{"127.0.0.100", "127.0.0.1", "127.0.0.2"},
