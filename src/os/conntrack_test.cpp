@@ -96,22 +96,40 @@ TEST_F(Tracked, a_connection_is_found_by_who_answers_and_says_what_the_client_as
     EXPECT_EQ(count("127.0.0.100"), 0u);
 }
 
-TEST_F(Tracked, a_connection_that_was_reset_has_ended) {
-    const auto done = run_in_netns(netns, []() -> Result<void> {
-        const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        sockaddr_in where{};
-        where.sin_family = AF_INET;
-        where.sin_port = htons(7001);
-        std::memcpy(&where.sin_addr, bytes("127.0.0.100").data(), 4);
-        EXPECT_NE(::connect(socket.raw(), reinterpret_cast<sockaddr*>(&where), sizeof where), 0)
-            << "nobody listens";
+sockaddr_in socket_address(const char* address, std::uint16_t port) {
+    sockaddr_in made{};
+    made.sin_family = AF_INET;
+    made.sin_port = htons(port);
+    std::memcpy(&made.sin_addr, bytes(address).data(), 4);
+    return made;
+}
+
+TEST_F(Tracked, a_connection_has_ended_when_both_sides_have_closed_it) {
+    const auto ended = [this] {
+        const auto all = conntrack->answered_by(bytes("127.0.0.1"));
+        EXPECT_TRUE(all && all->size() == 1);
+        return all && !all->empty() && all->front().ended;
+    };
+    const auto done = run_in_netns(netns, [&]() -> Result<void> {
+        const Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        Fd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const auto own = socket_address("127.0.0.1", 7001);
+        const auto translated = socket_address("127.0.0.100", 7001);
+        const auto* where = reinterpret_cast<const sockaddr*>(&translated);
+        if (::bind(listener.raw(), reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0 ||
+            ::listen(listener.raw(), 1) != 0 ||
+            ::connect(client.raw(), where, sizeof translated) != 0) {
+            return os_error("connect", errno);
+        }
+        Fd server(::accept(listener.raw(), nullptr, nullptr));
+        EXPECT_FALSE(ended());
+        server.reset();
+        EXPECT_FALSE(ended()) << "one side only";
+        client.reset();
         return ok();
     });
     ASSERT_TRUE(done) << done.error().message;
-    const auto all = conntrack->answered_by(bytes("127.0.0.1"));
-    ASSERT_TRUE(all) << all.error().message;
-    ASSERT_EQ(all->size(), 1u);
-    EXPECT_TRUE(all->front().ended);
+    EXPECT_TRUE(ended());
 }
 
 TEST_F(Tracked, those_answered_by_one_address_are_forgotten_and_no_others) {
