@@ -6,6 +6,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 namespace shoal::node {
 
 namespace mpb = swarm::mpb;
@@ -15,8 +17,12 @@ using network::Ip;
 namespace {
 
 constexpr std::uint16_t default_port = 4789;
-/// Changes come in crowds.
-constexpr std::chrono::seconds save_pause{1};
+/// Changes come in crowds, and a large map takes its time to be written: that shall be a small part
+/// of all time. But what is not on the disk when the daemon dies is not served by its next life
+/// until managers say it again.
+constexpr std::chrono::nanoseconds save_pause_min = std::chrono::milliseconds(50);
+constexpr std::chrono::nanoseconds save_pause_max = std::chrono::seconds(1);
+constexpr int pause_for_each_save = 20;
 
 Result<Ip> ip_of(const std::string& text) {
     const auto ip = Ip::parse(text);
@@ -224,9 +230,12 @@ net::Task<Result<void>> MapKeeper::apply(const swarm::NetworkMap& map,
 // --- on the disk ---
 
 net::Task<void> MapKeeper::save_soon() {
-    const net::Until soon(engine_.env.loop.in(save_pause), scope_.cancel());
-    (void)co_await net::sleep(engine_.env.loop, soon);
+    auto& loop = engine_.env.loop;
+    const auto pause = std::clamp(pause_for_each_save * save_took_, save_pause_min, save_pause_max);
+    (void)co_await net::sleep(loop, net::Until(loop.in(pause), scope_.cancel()));
+    const auto began = loop.now();
     auto saved = co_await save();
+    save_took_ = loop.now() - began;
     if (!saved) { spdlog::warn("network map: {}", saved.error().message); }
 }
 

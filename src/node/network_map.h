@@ -45,6 +45,7 @@ class MapKeeper {
     std::uint16_t port_ = 0;
     std::map<std::string, swarm::mpb::MapItem> items_; ///< as the engine was told
     bool unsaved_ = false;
+    std::chrono::nanoseconds save_took_{0}; ///< the last time
     net::TaskScope scope_; ///< last: its task uses all of the above
 };
 
