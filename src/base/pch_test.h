@@ -1,5 +1,4 @@
-// What every unit test includes, parsed once. Tests are compiled without optimisation, which halves
-// their compile time: what they test is in the libraries, with the flags of the product.
+// What every unit test includes, parsed once. As pch.h, not an interface.
 #pragma once
 #include "base/pch.h"
 
