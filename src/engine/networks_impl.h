@@ -75,8 +75,6 @@ class Networks::Impl {
         network::Resolver resolver_plain; ///< of the host, without a local stub
         std::string hosts_file;
     };
-    static Result<SetupDone> run_setup(Setup setup);
-
     // networks.cpp: definitions.
     Result<NetworkPtr> find(std::string_view ref) const;
     NetworkView view(const Network& network) const;
@@ -95,14 +93,7 @@ class Networks::Impl {
                  const std::string& container = {}) const;
     Result<void> save(const Network& network) const;
 
-    // networks_attach.cpp: containers.
-    struct Wanted {
-        NetworkPtr network;
-        network::EndpointWish wish;
-    };
-    Result<void> validate(const AttachRequest& request) const;
-    Result<void> check_wish(const Network& network, const network::EndpointWish& wish) const;
-    Result<std::vector<Wanted>> wanted_networks(const AttachRequest& request) const;
+    // networks_attach.cpp: containers come and go.
     net::Task<Result<SandboxInfo>> attach(AttachRequest request);
     net::Task<Result<SandboxInfo>> attach_isolated(AttachedPtr attached, AttachRequest request);
     Result<SandboxInfo> attach_shared(const AttachRequest& request) const;
@@ -114,31 +105,47 @@ class Networks::Impl {
                                              bool dns_missing);
     net::Task<void> undo_join(AttachedPtr attached, network::EndpointState failed);
 
+    // networks_endpoints.cpp: what they ask for and have.
+    struct Wanted {
+        NetworkPtr network;
+        network::EndpointWish wish;
+    };
+    Result<void> validate(const AttachRequest& request) const;
+    Result<void> check_wish(const Network& network, const network::EndpointWish& wish) const;
+    Result<std::vector<Wanted>> wanted_networks(const AttachRequest& request) const;
+    AttachedPtr attached(const ContainerId& container) const;
+    AttachedPtr attached_by_name(const std::string& ref) const;
+    std::string netns_path(const ContainerId& container) const;
     Result<void> allocate(Attached& attached, const Wanted& wanted);
     void release(Attached& attached, const network::EndpointState& endpoint);
     std::string free_interface(const Attached& attached, const std::string& prefix) const;
-    network::InterfacePlan interface_plan(const Attached& attached,
-                                          const network::EndpointState& endpoint) const;
-    network::DefaultRoutes default_routes(const Attached& attached) const;
+    static Result<void> check_interface(const Attached& attached,
+                                        const network::EndpointState& endpoint);
     const network::EndpointState* gateway_endpoint(const Attached& attached,
                                                    network::Family family) const;
+
+    // networks_names.cpp: what they are called, and how they find others.
     std::vector<std::string> dns_names(const Attached& attached,
                                        const network::EndpointState& endpoint) const;
     bool needs_dns(const Attached& attached) const;
     network::DnsView dns_view(const Attached& attached) const;
     void name_endpoint(const Attached& attached, const network::EndpointState& endpoint);
     void refresh_names(Attached& attached);
+    Result<void> start_dns(Attached& attached, network::DnsSockets sockets);
     void render_files(Attached& attached, const SetupDone& host) const;
     std::vector<network::HostsEntry> link_entries(const Attached& attached) const;
     std::vector<std::string> host_gateway() const;
-    Result<void> start_dns(Attached& attached, network::DnsSockets sockets);
 
-    static Result<void> check_interface(const Attached& attached,
-                                        const network::EndpointState& endpoint);
+    // networks_setup.cpp: what is done for them in the kernel.
+    Setup base_setup(const Attached& attached) const;
+    static Result<SetupDone> run_setup(Setup setup);
+    network::InterfacePlan interface_plan(const Attached& attached,
+                                          const network::EndpointState& endpoint) const;
     std::vector<std::string> interface_sysctls(const Attached& attached,
                                                const network::EndpointState& endpoint) const;
-
+    network::DefaultRoutes default_routes(const Attached& attached) const;
     network::PortRequest port_request(const Attached& attached) const;
+    network::PortTarget port_target(const Attached& attached) const;
     std::vector<network::PortBinding> taken_ports() const;
     std::vector<network::RulePort> rule_ports(const Attached& attached,
                                               const std::vector<network::HeldPort>& held) const;
@@ -146,11 +153,6 @@ class Networks::Impl {
     net::Task<Result<void>> publish_ports(AttachedPtr attached,
                                           std::vector<network::HeldPort> held);
     net::Task<Result<void>> move_ports(AttachedPtr attached, network::PortTarget before);
-    network::PortTarget port_target(const Attached& attached) const;
-    Setup base_setup(const Attached& attached) const;
-    AttachedPtr attached(const ContainerId& container) const;
-    AttachedPtr attached_by_name(const std::string& ref) const;
-    std::string netns_path(const ContainerId& container) const;
 
     // networks_spanning.cpp: networks of the cluster.
     net::Task<Result<void>> ensure_overlay(network::Definition wish,
@@ -232,6 +234,17 @@ class Networks::Impl {
     net::TaskScope scope; ///< last: its tasks use all of the above
 };
 
+inline constexpr std::string_view container_mode = "container:";
+/// "bridge" where none is named.
+std::string resolved_mode(const std::string& mode);
+/// Of the ports that are published and those that shall be as well.
+std::vector<network::PortWish> all_wishes(const AttachRequest& request);
 std::string random_mac(Random& random);
+/// Sysctls of one interface ("net.ipv4.conf.eth0.x") wait until it exists; "" for the others.
+std::string interface_of_sysctl(const std::string& name);
+
+/// None for a text that is no address.
+network::Ip ip_of(const std::string& text);
+std::vector<network::Ip> addresses_of(const network::EndpointState& endpoint);
 
 } // namespace shoal::engine

@@ -28,8 +28,6 @@ Subnet task_prefix6(const NetworkId& ingress) {
     return Subnet(ula_of(ingress.text()).base(), prefix6_bits);
 }
 
-Ip ip_of(const std::string& text) { return Ip::parse(text).value_or(Ip{}); }
-
 } // namespace
 
 MeshKeeper::MeshKeeper(Networks::Impl& networks, OverlayBook& book, EncryptionKeeper& encryption)

@@ -64,14 +64,6 @@ OverlayEndpointPlan endpoint_plan(const EndpointState& endpoint) {
     return plan;
 }
 
-std::vector<Ip> addresses_of(const EndpointState& endpoint) {
-    std::vector<Ip> all;
-    for (const auto& text : {endpoint.ipv4, endpoint.ipv6}) {
-        if (const auto ip = Ip::parse(text)) { all.push_back(*ip); }
-    }
-    return all;
-}
-
 } // namespace
 
 int overlay_mtu(int underlay, Ip local) {

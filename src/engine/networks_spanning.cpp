@@ -101,16 +101,6 @@ Result<void> Networks::Impl::allocate_overlay(Attached& attached, const Wanted& 
     return ok();
 }
 
-Result<void> Networks::Impl::check_interface(const Attached& attached,
-                                             const EndpointState& endpoint) {
-    for (const auto& other : attached.info.endpoints) {
-        if (other.interface == endpoint.interface) {
-            return conflict("interface name " + endpoint.interface + " is used twice");
-        }
-    }
-    return ok();
-}
-
 bool Networks::Impl::is_overlay_interface(const EndpointState& endpoint) {
     return endpoint.driver == "overlay" && !endpoint.interface.empty();
 }
