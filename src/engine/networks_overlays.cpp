@@ -1,5 +1,6 @@
 #include "engine/networks_overlays.h"
 
+#include "base/network_options.h"
 #include "base/text.h"
 #include "net/pool.h"
 #include "net/sleep.h"
@@ -25,8 +26,6 @@ constexpr int usual_mtu = 1500;
 constexpr int least_mtu_v6 = 1280;
 /// A node that has just joined is told within a moment what it is in the data path.
 constexpr std::chrono::seconds join_patience{10};
-constexpr std::string_view vni_option = "com.docker.network.driver.overlay.vxlanid_list";
-constexpr std::string_view mtu_option = "com.docker.network.driver.mtu";
 
 std::string option_of(const Definition& network, std::string_view name) {
     const auto found = network.options.find(std::string(name));

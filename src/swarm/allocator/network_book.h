@@ -3,6 +3,7 @@
 // business.
 #pragma once
 
+#include "base/network_options.h"
 #include "swarm/allocator/address_pool.h"
 #include "swarm/model/overlay.h"
 
@@ -10,7 +11,6 @@
 
 namespace shoal::swarm {
 
-inline constexpr std::string_view vni_option = "com.docker.network.driver.overlay.vxlanid_list";
 inline constexpr std::uint32_t vni_first = 4096;
 inline constexpr std::uint32_t vni_last = (1u << 24) - 1;
 

@@ -2,6 +2,7 @@
 
 #include "swarm/model/overlay.h"
 
+#include "base/network_options.h"
 #include "base/text.h"
 
 #include <algorithm>
@@ -9,8 +10,6 @@
 namespace shoal::swarm {
 namespace {
 
-constexpr auto vni_option = "com.docker.network.driver.overlay.vxlanid_list";
-constexpr auto mtu_option = "com.docker.network.driver.mtu";
 constexpr auto encrypted_option = "encrypted";
 constexpr std::string_view key_subsystem = "networking:ipsec";
 
@@ -45,9 +44,9 @@ bool takes_part(const pb::Node& node) {
     return !node.description().shoal_version().empty() && node.network_index() != 0;
 }
 
-std::string option_of(const pb::Network& network, const char* name) {
+std::string option_of(const pb::Network& network, std::string_view name) {
     const auto& options = network.driver_state().options();
-    const auto found = options.find(name);
+    const auto found = options.find(std::string(name));
     return found == options.end() ? "" : found->second;
 }
 

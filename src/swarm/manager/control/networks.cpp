@@ -1,5 +1,6 @@
 #include "swarm/manager/control/networks.h"
 
+#include "base/network_options.h"
 #include "base/text.h"
 #include "swarm/allocator/allocator.h"
 #include "swarm/manager/control/find.h"
@@ -11,7 +12,6 @@
 namespace shoal::swarm {
 namespace {
 
-constexpr std::string_view mtu_option = "com.docker.network.driver.mtu";
 constexpr std::string_view encrypted_option = "encrypted";
 constexpr int mtu_min = 576;
 constexpr int mtu_max = 65535;
