@@ -148,8 +148,6 @@ Result<std::optional<OverlayItem>> some(Result<OverlayItem> item) {
 
 } // namespace
 
-std::string node_key(const std::string& node_id) { return "node/" + node_id; }
-
 Result<std::optional<OverlayItem>> overlay_item(const mpb::MapItem& item) {
     switch (item.item_case()) {
     case mpb::MapItem::kNode:
@@ -178,7 +176,7 @@ void MapKeeper::configure(const swarm::pb::Node& node) {
 
 /// This node's own item says where it stands.
 net::Task<Result<void>> MapKeeper::take_place() {
-    const auto own = items_.find(node_key(node_id_));
+    const auto own = items_.find(swarm::node_key(node_id_));
     if (own == items_.end() || !own->second.has_node()) { co_return ok(); }
     CO_TRY_LET(index, index_of(own->second.node().index()));
     CO_TRY_LET(address, ip_of(own->second.node().address()));

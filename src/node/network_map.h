@@ -14,9 +14,6 @@ namespace shoal::node {
 /// None: not for the engine. Fails: Invalid.
 Result<std::optional<engine::OverlayItem>> overlay_item(const swarm::mpb::MapItem& item);
 
-/// "node/ID"
-std::string node_key(const std::string& node_id);
-
 class MapKeeper {
   public:
     MapKeeper(engine::Engine& engine, std::string file);

@@ -39,12 +39,6 @@ bool has_ingress_port(const pb::EndpointSpec& spec) {
     });
 }
 
-/// The task's own list, or the service's from the days when it had one.
-const google::protobuf::RepeatedPtrField<pb::NetworkAttachmentConfig>&
-networks_of(const pb::TaskSpec& task, const pb::ServiceSpec* service) {
-    return task.networks().empty() && service ? service->networks() : task.networks();
-}
-
 bool may_have_overlays(const pb::Node& node) {
     return !node.description().shoal_version().empty(); // a stock engine without it lets ingress go
 }
@@ -221,8 +215,7 @@ void Allocator::allocate_network(Tx& tx, const std::string& id) {
 }
 
 Result<NetworkPtr> Allocator::find_network(const Store& store, const std::string& target) const {
-    auto network = store.get<pb::Network>(target);
-    if (!network) { network = store.by_name<pb::Network>(target); }
+    const auto network = store.find<pb::Network>(target);
     if (!network) { return not_found("network", target); }
     if (is_allocated(*network)) { return network; }
     const auto failed = failed_networks_.find(network->id());

@@ -233,7 +233,7 @@ void ClusterMap::observe_network(const Store& store, const std::string& id,
     if (!set_network(id, network)) { return; }
     // A service may name it, without having been changed itself.
     for (const auto& [service_id, service] : store.all<pb::Service>()) {
-        if (!service->spec().task().networks().empty() || !service->spec().networks().empty()) {
+        if (!networks_of(service->spec().task(), &service->spec()).empty()) {
             observe_service(store, service_id, service);
         }
     }

@@ -75,17 +75,6 @@ mpb::MapService::Balance balance_of(const pb::Service& service) {
     return found->second == "local" ? mpb::MapService::LOCAL : mpb::MapService::EVEN;
 }
 
-NetworkPtr find_network(const Store& store, const std::string& target) {
-    auto network = store.get<pb::Network>(target);
-    return network ? network : store.by_name<pb::Network>(target);
-}
-
-/// The task's own list, or the service's from the days when it had one.
-const google::protobuf::RepeatedPtrField<pb::NetworkAttachmentConfig>&
-networks_of(const pb::ServiceSpec& spec) {
-    return spec.task().networks().empty() ? spec.networks() : spec.task().networks();
-}
-
 void add_ports(mpb::MapService& to, const pb::Endpoint& endpoint) {
     for (const auto& port : endpoint.ports()) {
         if (port.publish_mode() != pb::PortConfig::INGRESS || port.published_port() == 0) {
@@ -100,7 +89,6 @@ void add_ports(mpb::MapService& to, const pb::Endpoint& endpoint) {
 
 } // namespace
 
-std::string node_key(std::string_view node_id) { return "node/" + std::string(node_id); }
 std::string network_key(std::string_view id) { return "network/" + std::string(id); }
 std::string endpoint_key(std::string_view network_id, std::string_view task_id) {
     return "endpoint/" + std::string(network_id) + "/" + std::string(task_id);
@@ -175,8 +163,8 @@ MaybeItem make_service_item(const Store& store, const pb::Service& service,
     made.set_id(service.id());
     made.set_network_id(network_id);
     add_name(*made.mutable_names(), name_of(service));
-    for (const auto& config : networks_of(service.spec())) {
-        const auto network = find_network(store, config.target());
+    for (const auto& config : networks_of(service.spec().task(), &service.spec())) {
+        const auto network = store.find<pb::Network>(config.target());
         if (!network || network->id() != network_id) { continue; }
         for (const auto& alias : config.aliases()) { add_name(*made.mutable_names(), alias); }
     }
@@ -194,8 +182,8 @@ MaybeItem make_service_item(const Store& store, const pb::Service& service,
 std::set<std::string> overlays_of(const Store& store, const pb::Service& service) {
     std::set<std::string> all;
     for (const auto& vip : service.endpoint().virtual_ips()) { all.insert(vip.network_id()); }
-    for (const auto& config : networks_of(service.spec())) {
-        const auto network = find_network(store, config.target());
+    for (const auto& config : networks_of(service.spec().task(), &service.spec())) {
+        const auto network = store.find<pb::Network>(config.target());
         if (network && is_overlay(*network)) { all.insert(network->id()); }
     }
     return all;

@@ -10,7 +10,6 @@
 
 namespace shoal::swarm {
 
-std::string node_key(std::string_view node_id);
 std::string network_key(std::string_view network_id);
 std::string endpoint_key(std::string_view network_id, std::string_view task_id);
 std::string service_key(std::string_view network_id, std::string_view service_id);

@@ -13,6 +13,8 @@ std::uint64_t add_to_hash(std::uint64_t hash, std::string_view text) {
 
 } // namespace
 
+std::string node_key(std::string_view node_id) { return "node/" + std::string(node_id); }
+
 std::uint64_t hash_of(std::string_view key, const mpb::MapItem& item) {
     constexpr std::uint64_t basis = 0xcbf29ce484222325;
     const auto with_key = add_to_hash(add_to_hash(basis, key), std::string_view("", 1));

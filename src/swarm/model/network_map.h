@@ -16,6 +16,10 @@ namespace shoal::swarm {
 
 namespace mpb = shoal::swarm::v1;
 
+/// Of a node's item, by which a node finds its own. What else there is has keys that only managers
+/// make (dispatcher/map_items.h).
+std::string node_key(std::string_view node_id);
+
 /// Of an item with its key: FNV-1a of both. The same on every node and in every version.
 std::uint64_t hash_of(std::string_view key, const mpb::MapItem& item);
 

@@ -1,10 +1,17 @@
-// Which of a task's networks span nodes. Everything else of a task is told by the program's state
-// alone; one on such a network can only be reached when others know the way to it.
+// Which networks a task asks for, and which of them span nodes. Everything else of a task is told
+// by the program's state alone; one on such a network can only be reached when others know the way
+// to it.
 #pragma once
 
 #include "swarm/model/object.h"
 
 namespace shoal::swarm {
+
+/// The task's own list, or its service's (there may be none) from the days when that had one.
+inline const google::protobuf::RepeatedPtrField<pb::NetworkAttachmentConfig>&
+networks_of(const pb::TaskSpec& task, const pb::ServiceSpec* service) {
+    return task.networks().empty() && service ? service->networks() : task.networks();
+}
 
 inline bool is_overlay(const pb::Network& network) {
     return network.driver_state().name() == "overlay";

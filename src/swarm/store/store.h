@@ -46,6 +46,11 @@ class Store {
     template <class T> Ptr<T> by_name(std::string_view name) const {
         return get<T>(id_of_name(KindOf<T>::value, name));
     }
+    /// What specifications refer to: by id, or else by name. Null when there is none.
+    template <class T> Ptr<T> find(std::string_view ref) const {
+        auto found = get<T>(ref);
+        return found ? found : by_name<T>(ref);
+    }
     /// The cluster object; null before the first manager has made it.
     ClusterPtr cluster() const;
 

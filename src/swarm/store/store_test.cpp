@@ -50,6 +50,19 @@ TEST_F(StoreTest, names_have_no_case_and_go_with_their_object) {
     EXPECT_FALSE(store.by_name<pb::Service>("shop"));
 }
 
+TEST_F(StoreTest, what_refers_to_an_object_by_id_comes_before_what_does_by_name) {
+    Tx tx(store, now, random);
+    for (const auto& [id, name] : {std::pair("s1", "s2"), std::pair("s2", "web")}) {
+        pb::Service made;
+        made.set_id(id);
+        made.mutable_spec()->mutable_annotations()->set_name(name);
+        tx.put(made);
+    }
+    EXPECT_EQ(store.find<pb::Service>("s2")->id(), "s2");
+    EXPECT_EQ(store.find<pb::Service>("WEB")->id(), "s2");
+    EXPECT_FALSE(store.find<pb::Service>("shop"));
+}
+
 TEST_F(StoreTest, a_transaction_is_taken_back_to_a_point) {
     Tx tx(store, now, random);
     tx.put(task("a", "web", "n1"));
