@@ -82,7 +82,6 @@ net::Task<Result<void>> MeshKeeper::open(OverlaySelf self, int underlay_mtu, Net
 
 net::Task<Result<void>> MeshKeeper::remove_held() {
     wanted_ = std::make_shared<MeshState>();
-    going_ = {};
     published_.clear();
     owners_.clear();
     taken_.clear();
@@ -119,32 +118,9 @@ net::Task<Result<void>> MeshKeeper::sync(OverlaySelf self, int underlay_mtu) {
     co_return ok();
 }
 
-namespace {
-
-/// As with overlays: balancing, connections, and only then the way.
-template <class Going>
-Result<void> bring_in_line(Mesh& mesh, const MeshState& wanted, const Going& going) {
-    if (going.empty()) { return mesh.apply(wanted); }
-    MeshState between = wanted;
-    between.remote.insert(going.remote.begin(), going.remote.end());
-    between.local.insert(going.local.begin(), going.local.end());
-    between.nodes.insert(going.nodes.begin(), going.nodes.end());
-    TRY(mesh.apply(between));
-    ErrorList errors;
-    for (const auto& [ip, node] : going.remote) { errors.add(mesh.cut_off(ip)); }
-    for (const auto& [ip, task] : going.local) { errors.add(mesh.cut_off(ip)); }
-    errors.add(mesh.apply(wanted));
-    return errors.empty() ? ok() : Result<void>(errors.joined());
-}
-
-} // namespace
-
 net::Task<Result<void>> MeshKeeper::apply() {
-    auto job = [mesh = mesh_, wanted = wanted_, going = going_] {
-        return bring_in_line(*mesh, *wanted, going);
-    };
+    auto job = [mesh = mesh_, wanted = wanted_] { return mesh->apply(*wanted); };
     CO_TRY(co_await networks_.env.pool.run(std::move(job)));
-    going_ = {};
     serve_relays(MeshRelays::needed(mesh_->plan(), *wanted_));
     co_return ok();
 }
@@ -175,15 +151,10 @@ bool MeshKeeper::take_over(OverlayBook::Page& page, const NetworkId& ingress) {
 }
 
 void MeshKeeper::take_over_nodes() {
-    std::map<NodeIndex, MeshNode> nodes;
+    wanted_->nodes.clear();
     for (const auto& [index, node] : book_.nodes()) {
-        if (index != self_) { nodes[index] = {node->address, node->addresses}; }
+        if (index != self_) { wanted_->nodes[index] = {node->address, node->addresses}; }
     }
-    for (const auto& [index, node] : wanted_->nodes) {
-        if (!nodes.contains(index)) { going_.nodes.insert_or_assign(index, node); }
-    }
-    for (const auto& [index, node] : nodes) { going_.nodes.erase(index); }
-    wanted_->nodes = std::move(nodes);
 }
 
 void MeshKeeper::take_over_address(const OverlayBook::Page& page, Ip ip) {
@@ -192,10 +163,8 @@ void MeshKeeper::take_over_address(const OverlayBook::Page& page, Ip ip) {
     const bool elsewhere = task != nullptr && task->node != self_;
     if (elsewhere && !wanted_->local.contains(ip)) {
         wanted_->remote[ip] = task->node;
-        going_.remote.erase(ip);
-    } else if (const auto known = wanted_->remote.find(ip); known != wanted_->remote.end()) {
-        going_.remote.insert(*known);
-        wanted_->remote.erase(known);
+    } else {
+        wanted_->remote.erase(ip);
     }
 }
 
@@ -262,14 +231,10 @@ bool MeshKeeper::look_at_containers(OverlayBook::Page& page, const NetworkId& in
     auto now = local_tasks(page, ingress);
     if (now == wanted_->local) { return false; }
     for (const auto& [ip, task] : wanted_->local) {
-        if (now.contains(ip)) { continue; }
-        going_.local.insert_or_assign(ip, task);
-        page.touch_address(ip);
+        if (!now.contains(ip)) { page.touch_address(ip); }
     }
     for (const auto& [ip, task] : now) {
-        going_.local.erase(ip);
-        if (wanted_->remote.erase(ip) + going_.remote.erase(ip) > 0 ||
-            !wanted_->local.contains(ip)) {
+        if (wanted_->remote.erase(ip) > 0 || !wanted_->local.contains(ip)) {
             page.touch_address(ip);
         }
     }

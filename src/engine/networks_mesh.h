@@ -51,13 +51,6 @@ class MeshKeeper {
     std::shared_ptr<network::Mesh> mesh_;
     bool in_line_ = false; ///< the kernel is with wanted_
     std::shared_ptr<network::MeshState> wanted_ = std::make_shared<network::MeshState>();
-    /// What goes, once nothing is sent to it any more.
-    struct Going {
-        std::map<network::Ip, network::NodeIndex> remote;
-        LocalTasks local;
-        std::map<network::NodeIndex, network::MeshNode> nodes;
-        bool empty() const { return remote.empty() && local.empty() && nodes.empty(); }
-    } going_;
     std::set<network::MeshPort> taken_; ///< by containers of this node
     std::set<network::MeshPort> told_;  ///< that such a port is not the mesh's
     std::map<std::string, std::vector<network::MeshPort>> published_; ///< by service

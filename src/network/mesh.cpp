@@ -96,9 +96,10 @@ struct Mesh::Impl {
     Result<std::size_t> repair_links();
     Result<std::size_t> repair_tables();
 
-    std::vector<Ip> backends_of(const MeshState& of, const Ip& task) const;
-    Result<void> cut_off(const Ip& task, const std::vector<Ip>& backends);
-    Result<void> cut_off_gone(const MeshState& before);
+    std::map<Ip, Ip> answering(const MeshState& of) const;
+    void note_departed(const MeshState& before);
+    Result<void> cut_off_departed();
+    Result<void> cut_off(const Ip& task, const Ip& backend);
 
     MeshPlan plan;
     os::Fd netns; ///< the host's
@@ -107,10 +108,11 @@ struct Mesh::Impl {
     os::Conntrack conntrack;
     MeshReplies replies = MeshReplies::Detect;
     int link = 0;
-    MeshState state;     ///< as the tables have it
-    MeshLinks links;     ///< as the kernel has them
-    MeshChains chains;   ///< of ports, as the tables have them
-    bool loaded = false; ///< the tables are those of this life
+    MeshState state;           ///< as the tables have it
+    MeshLinks links;           ///< as the kernel has them
+    MeshChains chains;         ///< of ports, as the tables have them
+    bool loaded = false;       ///< the tables are those of this life
+    std::map<Ip, Ip> departed; ///< what answers for no task any more, and is still to be cut off
 };
 
 // The link.
@@ -320,42 +322,48 @@ Result<std::size_t> Mesh::Impl::repair_tables() {
 
 // Connections.
 
-/// The addresses that answer for a task on this node.
-std::vector<Ip> Mesh::Impl::backends_of(const MeshState& of, const Ip& task) const {
-    const auto local = of.local.find(task);
-    if (local != of.local.end()) { return {local->second.v4, local->second.v6}; }
-    return {task, mesh_address6(plan, task)};
+/// Each with its task: containers of this node, and tasks elsewhere by their address in the mesh.
+std::map<Ip, Ip> Mesh::Impl::answering(const MeshState& of) const {
+    std::map<Ip, Ip> tasks;
+    for (const auto& [task, node] : of.remote) {
+        tasks[task] = task;
+        tasks[mesh_address6(plan, task)] = task;
+    }
+    for (const auto& [task, local] : of.local) {
+        tasks[local.v4] = task;
+        tasks[local.v6] = task;
+    }
+    tasks.erase(Ip{});
+    return tasks;
+}
+
+/// A task that drains is still known, and keeps its connections.
+void Mesh::Impl::note_departed(const MeshState& before) {
+    departed.merge(answering(before));
+    for (const auto& [ip, task] : answering(state)) { departed.erase(ip); }
+}
+
+/// Without this the packets of their clients would leave by the default route. Where it fails, the
+/// next change tries again.
+Result<void> Mesh::Impl::cut_off_departed() {
+    ErrorList failures;
+    for (auto each = departed.begin(); each != departed.end();) {
+        auto done = cut_off(each->second, each->first);
+        each = done ? departed.erase(each) : std::next(each);
+        failures.add(std::move(done));
+    }
+    return failures.empty() ? ok() : Result<void>(failures.joined());
 }
 
 /// Clients that say nothing would not notice: those that entered here are made to.
-Result<void> Mesh::Impl::cut_off(const Ip& task, const std::vector<Ip>& backends) {
-    std::vector<os::TrackedConnection> connections;
-    for (const auto& ip : backends) {
-        if (!ip) { continue; }
-        TRY_LET(found, conntrack.answered_by(ip.bytes()));
-        connections.insert(connections.end(), found.begin(), found.end());
-        TRY(conntrack.forget_answered_by(ip.bytes()));
-    }
+Result<void> Mesh::Impl::cut_off(const Ip& task, const Ip& backend) {
+    TRY_LET(connections, conntrack.answered_by(backend.bytes()));
+    TRY(conntrack.forget_answered_by(backend.bytes()));
     const auto in_mesh = {task.bytes(), mesh_address6(plan, task).bytes()};
     std::erase_if(connections, [&](const os::TrackedConnection& connection) {
         return std::find(in_mesh.begin(), in_mesh.end(), connection.destination) != in_mesh.end();
     });
     return provoke_resets(netns, connections);
-}
-
-/// A task that is not known any more serves nobody: without this its clients' packets would leave
-/// by the default route.
-Result<void> Mesh::Impl::cut_off_gone(const MeshState& before) {
-    const auto known = [&](const Ip& task) {
-        return state.local.contains(task) || state.remote.contains(task);
-    };
-    for (const auto& [task, node] : before.remote) {
-        if (!known(task)) { TRY(cut_off(task, backends_of(before, task))); }
-    }
-    for (const auto& [task, local] : before.local) {
-        if (!known(task)) { TRY(cut_off(task, backends_of(before, task))); }
-    }
-    return ok();
 }
 
 // The mesh itself.
@@ -391,7 +399,8 @@ Result<void> Mesh::apply(const MeshState& wanted) {
     TRY(impl_->add_links(mesh_links_missing(links, impl_->links)));
     const auto before = impl_->state;
     TRY(impl_->change_tables(wanted));
-    TRY(impl_->cut_off_gone(before));
+    impl_->note_departed(before);
+    TRY(impl_->cut_off_departed());
     return impl_->remove_links(mesh_links_gone(impl_->links, links));
 }
 
@@ -400,10 +409,6 @@ Result<std::size_t> Mesh::repair() {
     TRY_LET(links, impl_->repair_links());
     TRY_LET(tables, impl_->repair_tables());
     return link + links + tables;
-}
-
-Result<void> Mesh::cut_off(Ip task) {
-    return impl_->cut_off(task, impl_->backends_of(impl_->state, task));
 }
 
 Result<void> Mesh::remove() {

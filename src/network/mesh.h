@@ -78,11 +78,10 @@ class Mesh {
 
     const MeshPlan& plan() const;
     const MeshState& state() const;
-    /// As Overlay::apply.
+    /// As Overlay::apply. Connections to tasks that are not in `wanted` any more are cut off on the
+    /// way: after the tables have changed, so that no new ones come, and before the routes go.
     Result<void> apply(const MeshState& wanted);
     Result<std::size_t> repair();
-    /// Connections that were balanced to this task.
-    Result<void> cut_off(Ip task);
     /// Link, routes, rules and table go.
     Result<void> remove();
 

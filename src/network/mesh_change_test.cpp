@@ -21,8 +21,12 @@ struct MeshChange3 : ::testing::Test {
         lab.publish(8080, {2});
         lab.apply_all();
     }
-    void cut_off(int node, int task) {
-        lab.in_mesh(node, [&](Mesh& mesh) { EXPECT_TRUE(mesh.cut_off(task_ip(task))); });
+    /// The task is not in the map of the node any more.
+    void forget(int node, int task) {
+        auto state = lab.state(node);
+        state.local.erase(task_ip(task));
+        state.remote.erase(task_ip(task));
+        lab.in_mesh(node, [&](Mesh& mesh) { EXPECT_TRUE(mesh.apply(state)); });
     }
     std::size_t repair(int node) {
         std::size_t count = 0;
@@ -46,7 +50,7 @@ TEST_F(MeshChange3, a_task_that_drains_keeps_its_connections_and_gets_no_more) {
     EXPECT_EQ(seen, (std::map<std::string, int>{{"b1 " + client_v4, 10}, {"b3 " + client_v4, 10}}));
 }
 
-TEST_F(MeshChange3, a_udp_client_moves_when_it_is_cut_off_and_not_before) {
+TEST_F(MeshChange3, a_udp_client_moves_when_its_task_is_gone_and_not_before) {
     for (const auto& entry : {node_v4(1), node_v6(1)}) {
         lab.publish(8080, {2});
         lab.apply_all();
@@ -55,7 +59,7 @@ TEST_F(MeshChange3, a_udp_client_moves_when_it_is_cut_off_and_not_before) {
         lab.publish(8080, {3});
         lab.apply_all();
         EXPECT_THAT(talk.say(), HasSubstr("b2 "));
-        cut_off(1, 2);
+        forget(1, 2);
         EXPECT_THAT(talk.say(), HasSubstr("b3 "));
     }
 }
@@ -66,11 +70,11 @@ TEST_F(MeshChange3, a_udp_client_of_a_task_on_the_entered_node_moves_as_well) {
     lab.publish(8080, {3});
     lab.apply_all();
     EXPECT_THAT(talk.say(), HasSubstr("b2 "));
-    cut_off(2, 2);
+    forget(2, 2);
     EXPECT_THAT(talk.say(), HasSubstr("b3 "));
 }
 
-TEST_F(MeshChange3, a_tcp_client_that_only_listens_is_reset_when_it_is_cut_off) {
+TEST_F(MeshChange3, a_tcp_client_that_only_listens_is_reset_when_its_task_is_gone) {
     for (const auto& entry : {node_v4(1), node_v4(2), node_v6(1)}) {
         lab.publish(8080, {2});
         lab.apply_all();
@@ -78,7 +82,7 @@ TEST_F(MeshChange3, a_tcp_client_that_only_listens_is_reset_when_it_is_cut_off) 
         EXPECT_THAT(talk.say(), HasSubstr("b2 "));
         lab.publish(8080, {3});
         lab.apply_all();
-        for (int node = 1; node <= node_count; ++node) { cut_off(node, 2); }
+        for (int node = 1; node <= node_count; ++node) { forget(node, 2); }
         EXPECT_EQ(talk.say(""), "reset") << "at " << entry;
     }
 }
@@ -93,11 +97,23 @@ TEST_F(MeshChange3, a_port_from_which_a_client_was_cut_off_can_be_used_again) {
             EXPECT_THAT(talk.say(), HasSubstr("b2 "));
             lab.publish(8080, {3});
             lab.apply_all();
-            for (int node = 1; node <= node_count; ++node) { cut_off(node, 2); }
+            for (int node = 1; node <= node_count; ++node) { forget(node, 2); }
             EXPECT_EQ(talk.say(""), "reset") << "at " << entry;
         }
         EXPECT_THAT(Talk(lab.client, from_one_port).say(), HasSubstr("b3 ")) << "at " << entry;
     }
+}
+
+TEST_F(MeshChange3, a_client_does_not_stay_with_a_container_whose_address_is_on_another_node_now) {
+    Talk talk(lab.client, {node_v4(2), 8080});
+    EXPECT_THAT(talk.say(), HasSubstr("b2 "));
+    lab.publish(8080, {3});
+    lab.apply_all();
+    auto state = lab.state(2);
+    state.local.erase(task_ip(2));
+    state.remote[task_ip(2)] = 3;
+    lab.in_mesh(2, [&](Mesh& mesh) { EXPECT_TRUE(mesh.apply(state)); });
+    EXPECT_EQ(talk.say(""), "reset");
 }
 
 TEST_F(MeshChange3, a_lost_node_costs_its_connections_a_reset_and_new_ones_nothing) {
