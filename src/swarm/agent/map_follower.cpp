@@ -155,10 +155,12 @@ net::Task<Result<void>> MapFollower::apply_one(net::Until until) {
     co_return ok();
 }
 
+/// A new map ends it: that one may be possible.
 net::Task<void> MapFollower::pause(net::Until until) {
-    const auto span = backoff_;
+    const auto over = until.no_later_than(parts_.loop.in(backoff_));
     backoff_ = std::min(2 * backoff_, settings_.retry_max);
-    co_await net::sleep(parts_.loop, until.no_later_than(parts_.loop.in(span)));
+    auto wake = net::Wake::Raised;
+    while (wake == net::Wake::Raised && !has_group()) { wake = co_await news_.wait(over); }
 }
 
 /// A manager that is slow to answer is told again; whether it is alive, heartbeats tell.

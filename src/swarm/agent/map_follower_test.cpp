@@ -210,6 +210,25 @@ TEST_F(MapFollowerTest, a_failure_is_told_and_the_whole_is_tried_again) {
     EXPECT_TRUE(agrees());
 }
 
+TEST_F(MapFollowerTest, a_new_map_is_tried_at_once_after_failures) {
+    answer_calls();
+    begin();
+    executor.apply_errors.assign(6, internal("no such device"));
+    tell(make({"a"}, true));
+    pass(20s); // the next attempt would be 11 seconds from here
+    ASSERT_EQ(answers.size(), 6u);
+    tell(make({"b"}, false, More::Yes));
+    pass(1s);
+    EXPECT_EQ(answers.size(), 6u) << "a part of one is none";
+    tell(make({"c"}, false));
+    pass(100ms);
+    ASSERT_EQ(answers.size(), 7u);
+    EXPECT_EQ(answers[6].generation(), generation);
+    EXPECT_EQ(answers[6].problem(), "");
+    EXPECT_TRUE(executor.applied.back().whole);
+    EXPECT_TRUE(agrees());
+}
+
 TEST_F(MapFollowerTest, a_manager_that_knows_nothing_of_it_is_left_alone) {
     begin();
     pass(60s);
