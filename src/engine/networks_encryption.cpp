@@ -15,7 +15,8 @@ bool is_encrypted(const Definition& definition, const OverlayNetwork* item) {
 }
 
 EncryptionKeeper::EncryptionKeeper(Networks::Impl& networks, const OverlayBook& book)
-    : networks_(networks), book_(book), table_(encryption_table(networks.settings.instance)),
+    : networks_(networks), book_(book),
+      table_(std::make_shared<KeptTable>(encryption_table(networks.settings.instance))),
       turn_(networks.env.loop) {}
 
 net::Task<void> EncryptionKeeper::look() {
@@ -67,11 +68,17 @@ net::Task<Result<void>> EncryptionKeeper::bring_in_line(EncryptionState wanted) 
     auto turn = co_await turn_.acquire();
     if (wanted == applied_) { co_return ok(); }
     auto job = [table = table_, before = applied_, after = wanted] {
-        return apply_encryption(table, before, after);
+        return apply_encryption(*table, before, after);
     };
     CO_TRY(co_await networks_.env.pool.run(std::move(job)));
     applied_ = std::move(wanted);
     co_return ok();
+}
+
+net::Task<Result<std::size_t>> EncryptionKeeper::repair() {
+    auto turn = co_await turn_.acquire();
+    auto job = [table = table_] { return table->repair(); };
+    co_return co_await networks_.env.pool.run(std::move(job));
 }
 
 } // namespace shoal::engine

@@ -26,13 +26,17 @@ class EncryptionKeeper {
     /// Nodes or keys are others, perhaps.
     net::Task<Result<void>> sync(const OverlaySelf& self);
     net::Task<Result<void>> clear();
+    /// How many tables had to be: one or none.
+    net::Task<Result<std::size_t>> repair();
+
+    const std::string& table() const { return table_->name(); }
 
   private:
     net::Task<Result<void>> bring_in_line(network::EncryptionState wanted);
 
     Networks::Impl& networks_;
     const OverlayBook& book_;
-    std::string table_;
+    std::shared_ptr<network::KeptTable> table_;
     net::Lock turn_;
     std::optional<Result<void>> able_;
     std::set<std::uint32_t> vnis_;

@@ -166,15 +166,16 @@ net::Task<void> Networks::Impl::watch_rules() {
         co_return;
     }
     net::Watch watch(env.loop, events->fd());
+    const auto others = overlays->tables();
     for (;;) {
         auto ready = co_await watch.readable(scope.cancel());
         if (!ready) { co_return; }
-        auto changes = events->drain(table, overlays->mesh_table());
+        auto changes = events->drain(table, others);
         if (!changes.ours_touched()) { // without our rules, every moment counts
             const net::Until soon(Deadline::in(settle_time), scope.cancel());
             const auto wake = co_await net::sleep(env.loop, soon);
             if (wake == net::Wake::Cancelled) { co_return; }
-            changes.add(events->drain(table, overlays->mesh_table()));
+            changes.add(events->drain(table, others));
         }
         if (changes.table_touched || changes.overrun) {
             auto rebuilt = co_await rebuild_table();
@@ -190,7 +191,7 @@ net::Task<void> Networks::Impl::watch_rules() {
             auto listing = co_await env.pool.run(std::move(look));
             if (listing) { user_rules = parse_user_rules(*listing); }
         }
-        if (changes.second_touched || changes.overrun) { co_await overlays->restore_mesh(); }
+        if (changes.others_touched || changes.overrun) { co_await overlays->restore_rules(); }
         if (changes.foreign_changed || changes.overrun) {
             auto tended = co_await tend_foreign_chains();
             if (!tended) { spdlog::warn("foreign firewall chains: {}", tended.error().message); }

@@ -19,6 +19,7 @@ class MeshKeeper {
     net::Task<Result<void>> sync(OverlaySelf self, int underlay_mtu);
     net::Task<Result<std::size_t>> repair();
     net::Task<Result<void>> remove();
+    bool is_open() const { return mesh_ != nullptr; }
 
     const std::string& table() const { return table_; }
     const std::map<network::MeshPort, std::string>& owners() const { return owners_; }

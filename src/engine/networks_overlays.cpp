@@ -70,8 +70,9 @@ int overlay_mtu(int underlay, Ip local) {
 }
 
 OverlayKeeper::OverlayKeeper(Networks::Impl& networks)
-    : networks_(networks), encryption_(networks, book_), mesh_(networks, book_, encryption_),
-      applying_(networks.env.loop), joined_(networks.env.loop) {}
+    : networks_(networks), guard_(networks), encryption_(networks, book_),
+      mesh_(networks, book_, encryption_), applying_(networks.env.loop),
+      joined_(networks.env.loop) {}
 OverlayKeeper::~OverlayKeeper() = default;
 
 std::string OverlayKeeper::directory() const { return networks_.settings.exec_root + "/overlays"; }
@@ -185,8 +186,10 @@ net::Task<void> OverlayKeeper::give_way(std::uint32_t vni) {
 net::Task<Result<void>> OverlayKeeper::open(NetworkId id, RouterPtr router) {
     if (router->overlay) { co_return ok(); }
     CO_TRY_LET(wanted, plan(id));
+    const auto self = *self_;
     co_await give_way(wanted.vni);
-    if (is_encrypted_here(id)) { CO_TRY(co_await encryption_.add(*self_, wanted.vni)); }
+    CO_TRY(co_await sync_guard());
+    if (is_encrypted_here(id)) { CO_TRY(co_await encryption_.add(self, wanted.vni)); }
     auto job = [wanted, endpoints = endpoints_of(id, *router)]() -> Result<Overlay> {
         auto opened = Overlay::open(wanted);
         if (opened || opened.error().code != Errc::Conflict) { return opened; }
@@ -340,7 +343,23 @@ net::Task<Result<void>> OverlayKeeper::open_if_joined(NetworkId id, RouterPtr ro
 
 net::Task<Result<void>> OverlayKeeper::sync_mesh() {
     if (!self_) { co_return ok(); }
-    co_return co_await mesh_.sync(*self_, underlay_mtu_);
+    CO_TRY(co_await mesh_.sync(*self_, underlay_mtu_));
+    if (!mesh_.is_open()) { co_return co_await sync_guard(); } // perhaps it was the last link
+    co_return ok();
+}
+
+/// As long as there may be a link that takes packets, and before it.
+net::Task<Result<void>> OverlayKeeper::sync_guard() {
+    std::optional<VxlanGuard> wanted;
+    if (self_ && (!routers_.empty() || !book_.ingress().empty() || mesh_.is_open())) {
+        wanted.emplace().port = self_->port;
+        for (const auto& [index, node] : book_.nodes()) {
+            if (index != self_->index && node->address) { wanted->senders.insert(node->address); }
+        }
+    }
+    const bool known = told_ || !wanted;
+    const auto senders = known ? GuardKeeper::Senders::Known : GuardKeeper::Senders::Unknown;
+    co_return co_await guard_.sync(std::move(wanted), senders);
 }
 
 net::Task<Result<void>> OverlayKeeper::open_all() {
@@ -367,9 +386,11 @@ net::Task<void> OverlayKeeper::close_all() {
 }
 
 net::Task<Result<void>> OverlayKeeper::open_all_and_mesh() {
+    auto guarded = co_await sync_guard();
     auto opened = co_await open_all();
     auto meshed = co_await sync_mesh();
     ErrorList errors;
+    errors.add(std::move(guarded));
     errors.add(std::move(opened));
     errors.add(std::move(meshed));
     co_return errors.empty() ? ok() : Result<void>(errors.joined());
@@ -400,9 +421,12 @@ net::Task<Result<void>> OverlayKeeper::apply(std::vector<OverlayChange> changes,
         book_.keep_only(keys);
     }
     for (auto& change : changes) { book_.change(std::move(change)); }
+    told_ = true;
     const auto ingress = book_.ingress();
     ErrorList errors;
     if (self_) {
+        auto guarded = co_await sync_guard();
+        errors.add(std::move(guarded));
         auto encrypted = co_await encryption_.sync(*self_);
         errors.add(std::move(encrypted));
     }
@@ -423,6 +447,7 @@ net::Task<Result<void>> OverlayKeeper::leave() {
     self_.reset();
     joined_.clear();
     book_.clear();
+    told_ = false;
     ErrorList errors;
     std::vector<NetworkId> all;
     for (const auto& [id, router] : routers_) { all.push_back(id); }
@@ -439,6 +464,8 @@ net::Task<Result<void>> OverlayKeeper::leave() {
     errors.add(std::move(unmeshed));
     auto clear = co_await encryption_.clear();
     errors.add(std::move(clear));
+    auto unguarded = co_await sync_guard();
+    errors.add(std::move(unguarded));
     co_return errors.empty() ? ok() : Result<void>(errors.joined());
 }
 

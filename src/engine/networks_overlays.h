@@ -5,6 +5,7 @@
 #pragma once
 
 #include "engine/networks_encryption.h"
+#include "engine/networks_guard.h"
 #include "engine/networks_impl.h"
 #include "engine/networks_mesh.h"
 #include "engine/overlay_book.h"
@@ -33,7 +34,7 @@ class OverlayKeeper final : public Overlays {
     net::Task<Result<void>> containers_changed();
 
     /// Somebody else changed the rules in the host's namespace.
-    net::Task<void> restore_mesh();
+    net::Task<void> restore_rules();
     /// Until cancelled: the regular check, and what nobody uses any more goes.
     net::Task<void> tend(net::Until until);
     /// Namespaces of a life before that no container needs. Once, after all were adopted.
@@ -42,7 +43,10 @@ class OverlayKeeper final : public Overlays {
 
     /// A service's name by each port that the mesh answers here.
     std::map<network::MeshPort, std::string> mesh_ports() const { return mesh_.owners(); }
-    const std::string& mesh_table() const { return mesh_.table(); }
+    /// In the host's namespace.
+    std::set<std::string> tables() const {
+        return {guard_.table(), encryption_.table(), mesh_.table()};
+    }
     std::uint64_t repairs() const { return repairs_; }
     /// The managers say that this task's address is this node's.
     bool knows_here(const NetworkId& network, network::Ip address) const;
@@ -105,6 +109,7 @@ class OverlayKeeper final : public Overlays {
     net::Task<Result<void>> sync(NetworkId id);
     net::Task<Result<void>> sync_kernel(NetworkId id, RouterPtr router);
     net::Task<Result<void>> sync_mesh();
+    net::Task<Result<void>> sync_guard();
     void take_over(OverlayBook::Page& page, Router& router);
     void take_over_address(const OverlayBook::Page& page, network::Ip ip, Router& router);
     void take_over_node(const OverlayBook::Page& page, network::NodeIndex node, Router& router);
@@ -113,6 +118,7 @@ class OverlayKeeper final : public Overlays {
     void forget_names(const NetworkId& id);
     net::Task<Result<void>> repair(NetworkId id);
     net::Task<void> repair_all();
+    void note_repair(const std::string& what, const Result<std::size_t>& repaired);
     void count_repairs(const std::string& what, std::size_t count);
     net::Task<void> drop_idle();
     std::string directory() const;
@@ -126,6 +132,8 @@ class OverlayKeeper final : public Overlays {
     bool looking_ = false;             ///< at paths
     OverlayBook book_;
     std::map<NetworkId, RouterPtr> routers_;
+    bool told_ = false; ///< of nodes, by the managers
+    GuardKeeper guard_;
     EncryptionKeeper encryption_;
     MeshKeeper mesh_;
     net::Lock applying_; ///< one change of the book at a time

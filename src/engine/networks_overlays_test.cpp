@@ -500,6 +500,87 @@ TEST_F(TwoNodes, take_no_address_that_managers_did_not_give_and_no_network_they_
     EXPECT_FALSE(os::exists(a.overlay_path(secret.id)));
 }
 
+/// Somebody on the wire who sends packets as if it were the second node, with its client.
+class Forger {
+  public:
+    explicit Forger(const os::Fd& netns) : netns_(netns) {
+        auto netlink = std::move(*os::Netlink::open_in(netns));
+        os::VxlanLink link;
+        link.name = "vx0";
+        link.vni = 4097;
+        link.port = 4789;
+        link.local = Ip::parse("10.99.0.50")->bytes();
+        link.mac = overlay_mac(2);
+        EXPECT_TRUE(netlink.create_vxlan(link));
+        const int vx = netlink.link("vx0")->index;
+        EXPECT_TRUE(netlink.add_address({Ip::parse("10.0.1.9")->bytes(), 24, vx}));
+        EXPECT_TRUE(netlink.set_up(vx, true));
+        EXPECT_TRUE(
+            netlink.replace_neighbour({Ip::parse("10.0.1.5")->bytes(), overlay_mac(1), vx}));
+        EXPECT_TRUE(
+            netlink.replace_forwarding({overlay_mac(1), Ip::parse("10.99.0.1")->bytes(), vx}));
+    }
+    /// Whether it reached the container.
+    bool reaches(const SandboxInfo& container) {
+        constexpr int port = 9999;
+        Address here("0.0.0.0", port), there("10.0.1.5", port);
+        const auto taker = *os::socket_in_netns(Node::netns(container), {AF_INET, SOCK_DGRAM, 0});
+        EXPECT_EQ(::bind(taker.raw(), here.get(), here.size), 0);
+        const auto sender = *os::socket_in_netns(netns_, {AF_INET, SOCK_DGRAM, 0});
+        EXPECT_EQ(::sendto(sender.raw(), "forged", 6, 0, there.get(), there.size), 6);
+        pollfd readable{taker.raw(), POLLIN, 0};
+        return ::poll(&readable, 1, silence_ms) == 1;
+    }
+
+  private:
+    const os::Fd& netns_;
+};
+
+/// "" for none. On the thread of the node.
+std::string guard_here() {
+    return os::Nft::open()
+        ->query("list table inet shoal_0_vxlan", os::Nft::Form::Text)
+        .value_or("");
+}
+std::string guard_of(Node& node) {
+    std::string text;
+    node.place.in([&] { text = guard_here(); });
+    return text;
+}
+
+TEST_F(TwoNodes, keep_strangers_out_of_overlays_without_a_mesh_too) {
+    begin_web();
+    Forger forger(outsider);
+    EXPECT_FALSE(forger.reaches(one));
+    a.place.in([] { ASSERT_TRUE(os::Nft::open()->apply("flush ruleset")); });
+    ASSERT_TRUE(a.comes_true([] { return !guard_here().empty(); }));
+    EXPECT_FALSE(forger.reaches(one));
+    EXPECT_EQ(from_client("10.0.1.5"), "one 10.0.1.9");
+    OverlayNode known;
+    known.index = 9;
+    known.address = *Ip::parse("10.99.0.50");
+    a.apply({{"node/known", known}});
+    EXPECT_TRUE(forger.reaches(one)) << "it was the sender that was refused";
+    a.apply({{"node/known", std::nullopt}});
+    EXPECT_FALSE(forger.reaches(one));
+}
+
+TEST_F(TwoNodes, keep_the_guard_over_a_crash_and_until_the_last_link_went) {
+    EXPECT_EQ(guard_of(a), "") << "there is nothing to reach yet";
+    begin_web();
+    const auto before = guard_of(a);
+    EXPECT_THAT(before, HasSubstr("elements = { 10.99.0.2 }"));
+    a.crash();
+    a.boot();
+    a.join();
+    EXPECT_EQ(guard_of(a), before) << "in this life it was told of no node yet";
+    a.apply(nodes(), true);
+    a.stop("one");
+    EXPECT_TRUE(a.comes_true([] { return guard_here().empty(); }));
+    b.place.in([&] { EXPECT_TRUE(b.run(b.networks->overlays().leave())); });
+    EXPECT_EQ(guard_of(b), "");
+}
+
 TEST_F(TwoNodes, one_backend_among_thousands_is_a_small_change) {
     constexpr int services = 1000, backends = 10;
     std::vector<OverlayChange> all = nodes();
@@ -598,6 +679,8 @@ TEST_F(Mesh, goes_when_the_node_leaves) {
     b.place.in([&] { EXPECT_TRUE(b.run(b.networks->overlays().leave())); });
     EXPECT_EQ(from_outside("10.99.0.2", silence_ms), "");
     EXPECT_EQ(from_outside("10.99.0.1"), "one 10.99.0.50");
+    EXPECT_NE(guard_of(a), "") << "a mesh alone has it as well";
+    EXPECT_EQ(guard_of(b), "");
 }
 
 } // namespace

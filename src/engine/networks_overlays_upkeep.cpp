@@ -44,15 +44,24 @@ net::Task<void> OverlayKeeper::repair_all() {
         auto repaired = co_await repair(id);
         if (!repaired) { spdlog::warn("network {}: {}", id.text(), repaired.error().message); }
     }
-    co_await restore_mesh();
+    co_await restore_rules();
 }
 
-net::Task<void> OverlayKeeper::restore_mesh() {
-    auto repaired = co_await mesh_.repair();
+/// What keeps strangers out comes first.
+net::Task<void> OverlayKeeper::restore_rules() {
+    auto guarded = co_await guard_.repair();
+    note_repair("guard of VXLAN", std::move(guarded));
+    auto encrypted = co_await encryption_.repair();
+    note_repair("encryption", std::move(encrypted));
+    auto meshed = co_await mesh_.repair();
+    note_repair("mesh", std::move(meshed));
+}
+
+void OverlayKeeper::note_repair(const std::string& what, const Result<std::size_t>& repaired) {
     if (repaired) {
-        count_repairs("mesh", *repaired);
+        count_repairs(what, *repaired);
     } else {
-        spdlog::error("mesh: {}", repaired.error().message);
+        spdlog::error("{}: {}", what, repaired.error().message);
     }
 }
 
@@ -65,6 +74,7 @@ net::Task<Result<void>> OverlayKeeper::remove_router(NetworkId id, Removal which
     auto removed = co_await networks_.env.pool.run(std::move(job));
     if (removed && self_ && vni != 0) { removed = co_await encryption_.remove(*self_, vni); }
     routers_.erase(id);
+    if (removed && self_) { removed = co_await sync_guard(); }
     co_return removed;
 }
 

@@ -1,7 +1,6 @@
 #include "network/encryption.h"
 
 #include "base/text.h"
-#include "os/nft.h"
 #include "os/process.h"
 
 #include <fmt/format.h>
@@ -128,9 +127,8 @@ std::string render_xfrm(const EncryptionState& before, const EncryptionState& af
 
 std::string encryption_table(const std::string& instance) { return "shoal_" + instance + "_esp"; }
 
-std::string render_encryption(const std::string& table, const EncryptionState& state) {
-    const auto nothing = fmt::format("table inet {0} {{ }}\ndelete table inet {0}\n", table);
-    if (state.vnis.empty()) { return nothing; }
+std::string render_encryption(const EncryptionState& state) {
+    if (state.vnis.empty()) { return ""; }
     std::vector<std::string> vnis, v4, v6;
     for (const auto vni : state.vnis) { vnis.push_back(std::to_string(vni)); }
     for (const auto& node : state.nodes) { (node.is_v4() ? v4 : v6).push_back(node.text()); }
@@ -139,25 +137,22 @@ std::string render_encryption(const std::string& table, const EncryptionState& s
                             : fmt::format(" elements = {{ {} }};", join(list, ", "));
     };
     // The network's number stands 12 bytes behind the beginning of the UDP header.
-    return nothing + fmt::format(R"(table inet {0} {{
-  set nodes4 {{ type ipv4_addr;{1} }}
-  set nodes6 {{ type ipv6_addr;{2} }}
+    return fmt::format(R"(  set nodes4 {{ type ipv4_addr;{0} }}
+  set nodes6 {{ type ipv6_addr;{1} }}
   chain encrypt {{
-    meta mark set meta mark & 0xff0fffff | 0x{5:x}
+    meta mark set meta mark & 0xff0fffff | 0x{4:x}
     ip daddr @nodes4 return
     ip6 daddr @nodes6 return
     drop
   }}
   chain out {{ type route hook output priority mangle; policy accept;
-    udp dport {3} @th,96,24 {{ {4} }} jump encrypt
+    udp dport {2} @th,96,24 {{ {3} }} jump encrypt
   }}
   chain in {{ type filter hook input priority mangle; policy accept;
-    udp dport {3} @th,96,24 {{ {4} }} meta secpath missing drop
+    udp dport {2} @th,96,24 {{ {3} }} meta secpath missing drop
   }}
-}}
 )",
-                                 table, elements(v4), elements(v6), state.port, join(vnis, ", "),
-                                 encryption_mark);
+                       elements(v4), elements(v6), state.port, join(vnis, ", "), encryption_mark);
 }
 
 Result<void> check_esp() {
@@ -173,14 +168,10 @@ Result<void> check_esp() {
                        std::string(trim(cut(output.err, '\n').first)));
 }
 
-Result<void> apply_encryption(const std::string& table, const EncryptionState& before,
+Result<void> apply_encryption(KeptTable& table, const EncryptionState& before,
                               const EncryptionState& after) {
     ErrorList errors;
-    const auto guard = [&]() -> Result<void> {
-        TRY_LET(nft, os::Nft::open());
-        return nft.apply(render_encryption(table, after));
-    };
-    errors.add(guard());
+    errors.add(table.write(render_encryption(after)));
     errors.add(run_batch(render_xfrm(before, after)));
     return errors.empty() ? Result<void>() : Result<void>(errors.joined());
 }

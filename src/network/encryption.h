@@ -5,6 +5,7 @@
 // drops what is clear. The texts are pure. Kernels without ESP refuse such networks (check_esp).
 #pragma once
 
+#include "network/kept_table.h"
 #include "network/overlay.h"
 
 #include <set>
@@ -37,15 +38,15 @@ inline constexpr int encryption_overhead = 40;
 std::string render_xfrm(const EncryptionState& before, const EncryptionState& after);
 
 std::string encryption_table(const std::string& instance); ///< "shoal_0_esp"
-/// Replaces the table; without networks it is deleted.
-std::string render_encryption(const std::string& table, const EncryptionState& state);
+/// What is in the table; "" without networks.
+std::string render_encryption(const EncryptionState& state);
 
 /// In the namespace of the calling thread: does the kernel do what such a network needs? Fails:
 /// Unsupported, with the kernel's reason.
 Result<void> check_esp();
 /// Both parts. On failure of the first the second is applied all the same: then nothing leaves
 /// clear.
-Result<void> apply_encryption(const std::string& table, const EncryptionState& before,
+Result<void> apply_encryption(KeptTable& table, const EncryptionState& before,
                               const EncryptionState& after);
 
 } // namespace shoal::network

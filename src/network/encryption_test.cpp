@@ -2,7 +2,6 @@
 
 #include "base/text.h"
 #include "os/netns.h"
-#include "os/nft.h"
 
 #include <gtest/gtest.h>
 
@@ -74,11 +73,11 @@ TEST(Encryption, nothing_is_left_without_networks) {
     EXPECT_EQ(count(lines, "xfrm state delete "), 4u);
     EXPECT_EQ(count(lines, "xfrm policy delete "), 2u);
     EXPECT_EQ(count(lines, " add "), 0u);
-    EXPECT_EQ(render_encryption("t", none), "table inet t { }\ndelete table inet t\n");
+    EXPECT_EQ(render_encryption(none), "");
 }
 
 TEST(Encryption, drops_what_would_go_or_come_clear) {
-    const auto text = render_encryption("t", state_of({7}));
+    const auto text = render_encryption(state_of({7}));
     EXPECT_NE(text.find("udp dport 4789 @th,96,24 { 4097, 4100 } jump encrypt"), std::string::npos);
     EXPECT_NE(text.find("udp dport 4789 @th,96,24 { 4097, 4100 } meta secpath missing drop"),
               std::string::npos);
@@ -90,9 +89,9 @@ TEST(Encryption, the_kernel_takes_the_table) {
     const auto netns = os::create_anonymous_netns();
     ASSERT_TRUE(netns);
     const auto applied = os::run_in_netns(*netns, []() -> Result<void> {
-        TRY_LET(nft, os::Nft::open());
-        TRY(nft.apply(render_encryption("t", state_of({7}))));
-        return nft.apply(render_encryption("t", {}));
+        KeptTable table("t");
+        TRY(table.write(render_encryption(state_of({7}))));
+        return table.write(render_encryption({}));
     });
     EXPECT_TRUE(applied) << applied.error().message;
 }

@@ -22,8 +22,6 @@ struct Container {
 
 const std::vector<Container>& containers() {
     static const std::vector<Container> all = {
-        {"inet", "senders4", "set", "type ipv4_addr;"},
-        {"inet", "senders6", "set", "type ipv6_addr;"},
         {"inet", "zones", "map", "typeof ether saddr : ct zone;"},
         {"inet", "marks", "map", "type ether_addr : mark;"},
         // One for each protocol: nft 1.0.6 makes no rule for a map of "th dport" that is there.
@@ -114,10 +112,9 @@ void add_task(Elements& out, const MeshPlan& plan, const Ip& task, const MeshTas
     }
 }
 
-void add_node(Elements& out, NodeIndex index, const MeshNode& node, MeshReplies replies) {
+void add_node(Elements& out, NodeIndex index, MeshReplies replies) {
     const auto mac = overlay_mac(index);
     const auto mark = hex(mesh_mark(index));
-    out[node.address.is_v4() ? "senders4" : "senders6"][node.address.text()];
     out["zones"][mac] = std::to_string(index);
     out["marks"][mac] = mark;
     if (replies == MeshReplies::Rewrite) { out["macs"][mark] = mac; }
@@ -136,7 +133,7 @@ void add_way_back(Elements& out, const MeshPlan& plan, const Ip& task, const Mes
 
 Elements elements_of(const MeshPlan& plan, const MeshState& state, MeshReplies replies) {
     Elements all;
-    for (const auto& [index, node] : state.nodes) { add_node(all, index, node, replies); }
+    for (const auto& [index, node] : state.nodes) { add_node(all, index, replies); }
     for (const auto& [task, local] : state.local) { add_task(all, plan, task, local); }
     for (const auto& [task, index] : state.remote) {
         const auto node = state.nodes.find(index);
@@ -271,8 +268,6 @@ Counted dnat_in(const MeshPlan& plan) {
 Counted input(const MeshPlan& plan) {
     Counted chain{"input",
                   {
-                      fmt::format("udp dport {} ip saddr != @senders4 drop", plan.port),
-                      fmt::format("udp dport {} ip6 saddr != @senders6 drop", plan.port),
                       fmt::format("iifname \"{}\" ct state established,related accept", plan.link),
                       fmt::format("iifname \"{}\" drop", plan.link),
                   }};

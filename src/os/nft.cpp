@@ -170,7 +170,7 @@ class Senders {
 
 struct OwnTables {
     const std::string& first;
-    const std::string& second;
+    const std::set<std::string>& others;
 };
 
 void note(const nlmsghdr* header, const OwnTables& tables, Senders& ours,
@@ -184,11 +184,11 @@ void note(const nlmsghdr* header, const OwnTables& tables, Senders& ours,
     if (!structural && !elements) { return; }
     const auto table = table_of(header);
     const bool own = table == tables.first;
-    const bool second = !own && !tables.second.empty() && table == tables.second;
-    changes.foreign_changed |= !own && !second && structural;
-    if ((!own && !second) || ours.has(header->nlmsg_pid)) { return; }
-    changes.second_touched |= second;
-    if (second) { return; }
+    const bool other = tables.others.contains(table);
+    changes.foreign_changed |= !own && !other && structural;
+    if ((!own && !other) || ours.has(header->nlmsg_pid)) { return; }
+    changes.others_touched |= other;
+    if (other) { return; }
     changes.table_touched |= gone || elements;
     changes.table_extended |= kind == NFT_MSG_NEWRULE;
 }
@@ -196,8 +196,8 @@ void note(const nlmsghdr* header, const OwnTables& tables, Senders& ours,
 } // namespace
 
 NftEvents::Changes NftEvents::drain(const std::string& own_table,
-                                    const std::string& second_table) {
-    const OwnTables tables{own_table, second_table};
+                                    const std::set<std::string>& our_others) {
+    const OwnTables tables{own_table, our_others};
     Changes changes;
     Senders ours;
     alignas(nlmsghdr) char buffer[32768];

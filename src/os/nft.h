@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
 namespace shoal::os {
@@ -43,20 +44,20 @@ class NftEvents {
     struct Changes {
         bool table_touched = false;   ///< the named table lost something or was deleted
         bool table_extended = false;  ///< the named table got a rule that is not ours
-        bool second_touched = false;  ///< the second table did not stay as it was
+        bool others_touched = false;  ///< one of our other tables did not stay as it was
         bool foreign_changed = false; ///< a chain, rule or table of somebody else appeared or went
         bool overrun = false;         ///< events were lost: look at everything
-        bool ours_touched() const { return table_touched || second_touched || overrun; }
+        bool ours_touched() const { return table_touched || others_touched || overrun; }
         void add(const Changes& later) {
             table_touched |= later.table_touched;
             table_extended |= later.table_extended;
-            second_touched |= later.second_touched;
+            others_touched |= later.others_touched;
             foreign_changed |= later.foreign_changed;
             overrun |= later.overrun;
         }
     };
     /// Reads all that is waiting; never blocks. What this process did to its tables is not told.
-    Changes drain(const std::string& own_table, const std::string& second_table = {});
+    Changes drain(const std::string& own_table, const std::set<std::string>& our_others = {});
 
   private:
     explicit NftEvents(Fd fd) : fd_(std::move(fd)) {}
