@@ -233,6 +233,9 @@ net::Task<Result<void>> inspect_network(Call& call) {
     if (other) { co_return Error{Errc::NotFound, "network " + ref + " not found"}; }
     CO_TRY_LET(view, std::move(local));
     auto document = network_document(view, call.version, Members::Shown);
+    for (const auto& peer : view.peers) {
+        document["Peers"].push_back(peer_document(peer.node, peer.address.text()));
+    }
     co_return co_await call.json(200, std::move(document));
 }
 

@@ -130,6 +130,11 @@ Json service_row(const pb::Service* service, const std::string& network_id) {
 
 } // namespace
 
+Json peer_document(const std::string& node_id, const std::string& address) {
+    constexpr std::size_t short_id = 12;
+    return Json{{"Name", node_id.substr(0, short_id)}, {"IP", address}};
+}
+
 Json peers_document(const swarm::Store& store, const pb::Network& network) {
     std::set<std::string> nodes;
     for_each_endpoint(store, network, [&nodes](const pb::Task& task, const auto&) {
@@ -139,8 +144,7 @@ Json peers_document(const swarm::Store& store, const pb::Network& network) {
     for (const auto& [id, node] : store.all<pb::Node>()) {
         const bool ours = !node->description().shoal_version().empty();
         if (!nodes.contains(id) && !(network.spec().ingress() && ours)) { continue; }
-        constexpr std::size_t short_id = 12;
-        peers.push_back(Json{{"Name", id.substr(0, short_id)}, {"IP", data_path_of(*node)}});
+        peers.push_back(peer_document(id, data_path_of(*node)));
     }
     return peers;
 }

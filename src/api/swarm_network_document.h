@@ -9,6 +9,7 @@ namespace shoal::api {
 
 /// One row of GET /networks and its inspect answer; members on this node are the caller's to add.
 Json swarm_network_document(const swarm::pb::Network& network, int version);
+Json peer_document(const std::string& node_id, const std::string& address);
 /// Peers of a network: the nodes that have something on it, by their addresses in the data path.
 Json peers_document(const swarm::Store& store, const swarm::pb::Network& network);
 /// Services of a network, by name, with their tasks that are placed; "" for containers that are no

@@ -106,7 +106,8 @@ Result<Networks::Impl::NetworkPtr> Networks::Impl::find(std::string_view ref) co
 }
 
 NetworkView Networks::Impl::view(const Network& network) const {
-    NetworkView view{network.definition, {}};
+    NetworkView view{network.definition, {}, {}};
+    if (network.is_overlay()) { view.peers = overlays->peers(network.definition.id); }
     const std::set<ContainerId> ids(network.users.begin(), network.users.end());
     for (const auto& id : ids) {
         const auto attached = this->attached(id);
@@ -462,8 +463,7 @@ net::Task<Result<std::vector<std::string>>> Networks::prune(Filters filters) {
     for (const auto& [id, network] : impl_->networks) {
         const auto& definition = network->definition;
         const bool wanted = !network->is_predefined() && !network->is_overlay() &&
-                            network->users.empty() &&
-                            definition.created < until &&
+                            network->users.empty() && definition.created < until &&
                             filters.labels("label", definition.labels) &&
                             !kept_by_label(filters, definition.labels);
         if (wanted) { candidates.push_back(network); }

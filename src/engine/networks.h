@@ -7,6 +7,7 @@
 #include "base/filters.h"
 #include "base/id.h"
 #include "net/task.h"
+#include "network/address.h"
 #include "network/sandbox.h"
 #include "network/settings.h"
 #include "network/types.h"
@@ -67,9 +68,16 @@ struct NetworkMember {
     std::string ipv6;
 };
 
+/// A node that takes part in a network of the cluster.
+struct NetworkPeer {
+    std::string node; ///< its id
+    network::Ip address;
+};
+
 struct NetworkView {
     network::Definition definition;
     std::vector<NetworkMember> members;
+    std::vector<NetworkPeer> peers; ///< as far as this node was told
 };
 
 /// Which containers can be connected is the business of Containers; it implements this.

@@ -85,6 +85,19 @@ bool OverlayKeeper::knows_here(const NetworkId& network, Ip address) const {
     return task != nullptr && self_ && task->node == self_->index;
 }
 
+std::vector<NetworkPeer> OverlayKeeper::peers(const NetworkId& network) const {
+    std::vector<NetworkPeer> all;
+    const auto* page = book_.page(network);
+    if (page == nullptr) { return all; }
+    const bool everywhere = page->network() != nullptr && page->network()->ingress;
+    for (const auto& [index, node] : book_.nodes()) {
+        if (everywhere || page->uses(index)) { all.push_back({node->id, node->address}); }
+    }
+    std::sort(all.begin(), all.end(),
+              [](const NetworkPeer& a, const NetworkPeer& b) { return a.node < b.node; });
+    return all;
+}
+
 // --- one network in the kernel ---
 
 /// Whose turn it is, and that of a router which is still the network's.

@@ -50,6 +50,8 @@ class OverlayKeeper final : public Overlays {
     std::uint64_t repairs() const { return repairs_; }
     /// The managers say that this task's address is this node's.
     bool knows_here(const NetworkId& network, network::Ip address) const;
+    /// The nodes that have something on it, all for ingress; by their ids.
+    std::vector<NetworkPeer> peers(const NetworkId& network) const;
     /// They say something of the network.
     bool knows(const NetworkId& network) const;
     /// Fails: Unsupported, for a network that this kernel cannot encrypt.

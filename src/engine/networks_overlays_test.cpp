@@ -340,6 +340,7 @@ struct TwoNodes : ::testing::Test {
         for (const auto* node : {&a, &b}) {
             OverlayNode item;
             item.index = node->index;
+            item.id = std::to_string(10 - node->index);
             item.address = *Ip::parse(node->address);
             item.addresses = {item.address};
             all.push_back({"node/" + node->address, item});
@@ -414,6 +415,22 @@ TEST_F(TwoNodes, names_are_those_of_services_tasks_and_containers_of_the_network
     const auto nobody = b.dns(client, "web.");
     EXPECT_EQ(nobody.rcode, LDNS_RCODE_NOERROR) << "asked nobody outside";
     EXPECT_THAT(nobody.records, IsEmpty());
+}
+
+TEST_F(TwoNodes, know_who_takes_part_in_a_network) {
+    const auto peers = [&] {
+        std::string all;
+        b.place.in([&] {
+            for (const auto& peer : b.networks->inspect("app")->peers) {
+                all += peer.node + "=" + peer.address.text() + " ";
+            }
+        });
+        return all;
+    };
+    begin_web();
+    EXPECT_EQ(peers(), "8=10.99.0.2 9=10.99.0.1 ");
+    tell({gone("one", app)});
+    EXPECT_EQ(peers(), "8=10.99.0.2 ");
 }
 
 TEST_F(TwoNodes, go_on_after_a_crash_of_the_daemon_from_what_they_had_heard) {

@@ -24,6 +24,7 @@ struct Env;
 struct OverlayNode {
     network::NodeIndex index = 0;
     network::Ip address;
+    std::string id; ///< in the cluster
     std::string hostname;
     std::vector<network::Ip> addresses;
 };

@@ -53,6 +53,7 @@ Result<OverlayItem> item_of(const mpb::MapNode& from) {
     TRY_LET(addresses, ips_of(from.addresses()));
     made.index = index;
     made.address = address;
+    made.id = from.id();
     made.hostname = from.hostname();
     made.addresses = std::move(addresses);
     return OverlayItem(std::move(made));

@@ -462,9 +462,9 @@ def test_inspect_tells_containers_peers_and_services(s, net):
         assert n["Driver"] == "overlay" and n["Scope"] == "swarm" and n["Attachable"] is True
         mine = [t for t in tasks if machine_of(s, t) is m]
         assert {t["Status"]["ContainerStatus"]["ContainerID"] for t in mine} <= set(n["Containers"]), m.name
+        assert {(p["Name"], p["IP"]) for p in n["Peers"]} == {(s.node_id(x)[:12], x.address) for x in s.machines}
         if m not in s.managers:
             continue  # the rest is known by those alone
-        assert {p["IP"] for p in n["Peers"]} == {x.address for x in s.machines}
         service = n["Services"]["web"]
         assert service["VIP"] == virtual_address(s, "web", net)
         assert {x["EndpointIP"] for x in service["Tasks"]} == {address(t, net) for t in tasks}
