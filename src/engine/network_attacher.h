@@ -35,7 +35,7 @@ class NetworkAttacher {
     /// the container was given its place by those who made it. The place is kept until settled().
     virtual net::Task<Result<std::optional<Place>>> attach(PlaceWish wish) = 0;
     /// Nothing is being changed about the container: every place at which Networks does not have it
-    /// now is given back.
+    /// now is given back, and where it has other names now they are told.
     virtual void settled(const ContainerId& container) = 0;
 };
 

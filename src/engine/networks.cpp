@@ -527,6 +527,7 @@ void Networks::rename(const ContainerId& container, const std::string& name) {
     if (!attached) { return; }
     attached->info.name = name;
     impl_->refresh_names(*attached);
+    impl_->settled(container); // whoever has told others of the name looks at it again
 }
 
 const SandboxInfo* Networks::sandbox(const ContainerId& container) const {

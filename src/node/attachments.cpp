@@ -43,6 +43,12 @@ pb::AttachNetworkRequest request_for(const engine::PlaceWish& wish) {
     return request;
 }
 
+bool has_names(const pb::Task& task, const engine::PlaceWish& place) {
+    const auto& names = task.networks(0).aliases();
+    return std::set<std::string>(names.begin(), names.end()) ==
+           std::set<std::string>(place.names.begin(), place.names.end());
+}
+
 /// In the words that Docker's users know.
 Error could_not(const std::string& network, Error why) {
     return std::move(why).with("Could not attach to network " + network);
@@ -203,26 +209,31 @@ net::Task<void> Attachments::give_back(std::string id, net::Until until) {
     changed_.wake_all();
 }
 
-bool Attachments::is_held(const engine::PlaceWish& place) const {
-    return std::any_of(held_.begin(), held_.end(), [&place](const auto& entry) {
-        const auto& task = *entry.second.task;
-        return task.spec().attachment().container_id() == place.container.text() &&
-               network_of(task) == place.network;
-    });
+/// The task of a place; null for one of which the managers said nothing.
+const pb::Task* Attachments::task_of(const engine::PlaceWish& place) const {
+    for (const auto& [id, held] : held_) {
+        const auto& task = *held.task;
+        const bool same = task.spec().attachment().container_id() == place.container.text() &&
+                          network_of(task) == place.network;
+        if (same) { return &task; }
+    }
+    return nullptr;
 }
 
-/// An address must not be two containers'.
+/// An address must not be two containers'. And a container may have been given another name.
 net::Task<void> Attachments::claim_again(net::Until until) {
     for (const auto& place : world_.on_networks()) {
-        if (is_held(place) || busy_.contains(place.container)) { continue; }
+        const auto* const task = task_of(place);
+        const bool held = task != nullptr;
+        if ((held && has_names(*task, place)) || busy_.contains(place.container)) { continue; }
         auto request = request_for(place);
         request.set_kept(true);
         const net::Until limit = until.no_later_than(loop_.in(give_back_limit));
         const auto id = co_await world_.attach(std::move(request), limit);
         const auto network = NetworkId::parse(place.network);
-        const bool lost =
-            !id && (id.error().code == Errc::Exhausted || id.error().code == Errc::NotFound ||
-                    id.error().code == Errc::Forbidden);
+        const bool lost = !held && !id &&
+                          (id.error().code == Errc::Exhausted ||
+                           id.error().code == Errc::NotFound || id.error().code == Errc::Forbidden);
         if (!lost || !network || !world_.may_have(place.network)) { continue; }
         spdlog::warn("container {}: taken off network {}: {}", place.container.short_text(),
                      place.network, id.error().message);

@@ -2,7 +2,8 @@
 // task that runs nothing: the managers make it when they are asked, give it addresses and assign it
 // to this node like every other; here it is waited for. What no container uses any more, whatever
 // the reason and the daemon's life, is given back; what the managers have forgotten is asked for
-// again, and a container whose addresses are others' by now is taken off. It neither reaches
+// again, a container whose addresses are others' by now is taken off, and they are told when its
+// names are others. It neither reaches
 // managers nor containers by itself (AttachmentWorld), and moves no packet.
 #pragma once
 
@@ -77,7 +78,7 @@ class Attachments final : public engine::NetworkAttacher {
     net::Task<Result<engine::Place>> take_place(std::string id, net::Until until);
     net::Task<void> give_back(std::string id, net::Until until);
     net::Task<void> claim_again(net::Until until);
-    bool is_held(const engine::PlaceWish& place) const;
+    const pb::Task* task_of(const engine::PlaceWish& place) const;
     std::vector<std::string> unused() const;
     bool is_unused(const std::string& id) const;
     bool is_used(const pb::Task& task) const;

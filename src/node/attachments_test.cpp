@@ -80,7 +80,8 @@ struct AttachmentsTest : testing::Test {
     }
     ~AttachmentsTest() override { net::run_task(loop, scope.close()); }
 
-    static swarm::TaskPtr task(const std::string& id, const ContainerId& of) {
+    static swarm::TaskPtr task(const std::string& id, const ContainerId& of,
+                               const std::vector<std::string>& names = {"web"}) {
         auto made = std::make_shared<pb::Task>();
         made->set_id(id);
         made->mutable_spec()->mutable_attachment()->set_container_id(of.text());
@@ -88,10 +89,12 @@ struct AttachmentsTest : testing::Test {
         network.mutable_network()->set_id(network_id);
         network.add_addresses("10.0.1.5/24");
         network.add_addresses("fd00::5/64");
+        for (const auto& name : names) { network.add_aliases(name); }
         return made;
     }
-    void assign(const std::string& id, const ContainerId& of) {
-        controllers[id] = attachments.make_controller(task(id, of));
+    void assign(const std::string& id, const ContainerId& of,
+                const std::vector<std::string>& names = {"web"}) {
+        controllers[id] = attachments.make_controller(task(id, of, names));
     }
     static engine::PlaceWish wish(const ContainerId& of) { return {of, "back", {}, {"web"}}; }
     net::Task<void> begin(engine::PlaceWish wanted) {
@@ -244,6 +247,29 @@ TEST_F(AttachmentsTest, a_place_that_the_managers_have_forgotten_is_asked_for_wi
     assign("t1", container('a'));
     pass(30s);
     EXPECT_EQ(world.asked.size(), 1u);
+    EXPECT_THAT(world.detached, IsEmpty());
+}
+
+TEST_F(AttachmentsTest, the_managers_are_told_of_other_names) {
+    world.attached = {container('a')};
+    world.places = {{container('a'), network_id, {"10.0.1.5"}, {"web", "aaaa"}}};
+    assign("t1", container('a'), {"aaaa", "web"});
+    pass(30s);
+    EXPECT_THAT(world.asked, IsEmpty());
+    world.places[0].names[0] = "store";
+    world.refusals = 2;
+    world.refusal = Error{Errc::Forbidden, "not manually attachable"};
+    attachments.settled(container('a'));
+    pass(100ms);
+    EXPECT_EQ(world.asked.size(), 1u) << "at once";
+    pass(11s);
+    ASSERT_EQ(world.asked.size(), 3u) << "until they know";
+    EXPECT_TRUE(world.asked[2].kept());
+    EXPECT_THAT(world.asked[2].config().aliases(), ElementsAre("store", "aaaa"));
+    EXPECT_TRUE(world.attached.contains(container('a'))) << "no reason to take it off";
+    controllers["t1"]->update(*task("t1", container('a'), {"store", "aaaa"}));
+    pass(30s);
+    EXPECT_EQ(world.asked.size(), 3u);
     EXPECT_THAT(world.detached, IsEmpty());
 }
 

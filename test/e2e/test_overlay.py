@@ -416,8 +416,14 @@ def test_plain_containers_join_an_attachable_network(s, net):
     for name in ("guest", "visitor"):
         until_answered(place, name + ":80", [id[:12]])
     assert not datapath.duplicates(s)
-    box.rm(id, force=1)
+    before = box.address(id, net)
+    s.workers[0].api.post(f"/containers/{id}/rename", name="lodger")
+    for name in ("lodger", "visitor"):
+        until_answered(place, name + ":80", [id[:12]])
     until(lambda: place.resolve("guest")[1] == 3, WAIT, 0.1, "no such name")
+    assert box.address(id, net) == before
+    box.rm(id, force=1)
+    until(lambda: place.resolve("lodger")[1] == 3, WAIT, 0.1, "no such name")
 
 
 def test_plain_containers_are_refused_elsewhere(s):

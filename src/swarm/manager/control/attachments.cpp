@@ -1,6 +1,7 @@
 #include "swarm/manager/control/attachments.h"
 
 #include "base/id.h"
+#include "base/text.h"
 #include "swarm/manager/control/find.h"
 #include "swarm/manager/control/networks.h"
 
@@ -62,6 +63,25 @@ pb::TaskSpec spec_for(const pb::Network& network, const pb::AttachNetworkRequest
     return spec;
 }
 
+bool has_addresses(const pb::Task& task, const pb::AttachNetworkRequest& request) {
+    if (task.networks_size() != 1) { return false; }
+    const auto& own = task.networks(0).addresses();
+    const auto& asked = request.config().addresses();
+    return std::all_of(asked.begin(), asked.end(), [&own](const std::string& address) {
+        return std::any_of(own.begin(), own.end(), [&address](const std::string& with_bits) {
+            return cut(with_bits, '/').first == address;
+        });
+    });
+}
+
+/// The place stays what it is, but for its names.
+TaskPtr rename(Tx& tx, const TaskPtr& task, const pb::AttachNetworkRequest& request) {
+    pb::Task changed = *task;
+    *changed.mutable_spec()->mutable_networks(0)->mutable_aliases() = request.config().aliases();
+    *changed.mutable_networks(0)->mutable_aliases() = request.config().aliases();
+    return same_message(changed, *task) ? task : tx.put(std::move(changed));
+}
+
 } // namespace
 
 Result<NetworkPtr> find_attachable(const Store& store, const std::string& text) {
@@ -86,6 +106,9 @@ Result<TaskPtr> attach_network(Tx& tx, const std::string& node_id,
         const bool goes_on = !is_terminal(present.same->status().state()) &&
                              present.same->desired_state() <= pb::RUNNING;
         if (goes_on && same_message(present.same->spec(), task.spec())) { return present.same; }
+        if (goes_on && request.kept() && has_addresses(*present.same, request)) {
+            return rename(tx, present.same, request);
+        }
         tx.erase<pb::Task>(present.same->id());
     } else if (present.count >= attachments_of_node_max) {
         return Error{Errc::Exhausted, "the node has " + std::to_string(attachments_of_node_max) +

@@ -18,7 +18,8 @@ inline constexpr std::size_t attachments_of_node_max = 4096;
 Result<NetworkPtr> find_attachable(const Store& store, const std::string& text);
 
 /// The task of the attachment. Asked again for the same container and network, with the same words,
-/// it is the one that is there; with others it takes the place of that. Fails: NotFound for the
+/// it is the one that is there; with others it takes the place of that, unless the container keeps
+/// its addresses: then that one gets its names. Fails: NotFound for the
 /// network, Forbidden when it is not attachable, Invalid for addresses that cannot be asked for,
 /// Exhausted when the node has too many.
 Result<TaskPtr> attach_network(Tx& tx, const std::string& node_id,

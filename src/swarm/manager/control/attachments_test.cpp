@@ -57,6 +57,31 @@ TEST_F(AttachmentsTest, who_asks_again_has_what_is_there) {
     EXPECT_EQ(store.get<pb::Task>(id), nullptr) << "with other words it takes the place";
 }
 
+TEST_F(AttachmentsTest, a_container_that_keeps_its_addresses_gets_other_names) {
+    auto request = ask("auto");
+    request.mutable_config()->add_aliases("old");
+    const auto id = attach(request);
+    pb::Task task = *store.get<pb::Task>(id);
+    task.mutable_status()->set_state(pb::RUNNING);
+    auto& place = *task.add_networks();
+    place.add_addresses("10.0.0.9/24");
+    place.add_aliases("old");
+    tx.put(task);
+    request.set_kept(true);
+    request.mutable_config()->add_addresses("10.0.0.9");
+    request.mutable_config()->set_aliases(0, "new");
+    EXPECT_EQ(attach(request), id);
+    const auto renamed = store.get<pb::Task>(id);
+    EXPECT_EQ(renamed->networks(0).aliases(0), "new");
+    EXPECT_EQ(renamed->networks(0).addresses(0), "10.0.0.9/24");
+    EXPECT_EQ(renamed->spec().networks(0).aliases(0), "new");
+    EXPECT_TRUE(renamed->spec().networks(0).addresses().empty()) << "they were not chosen";
+    EXPECT_EQ(attach(request), id);
+    EXPECT_EQ(store.get<pb::Task>(id), renamed) << "nothing is written without need";
+    request.mutable_config()->set_addresses(0, "10.0.0.8");
+    EXPECT_NE(attach(request), id) << "those are others";
+}
+
 TEST_F(AttachmentsTest, one_that_has_ended_is_no_place_any_more) {
     const auto id = attach(ask("back"));
     pb::Task task = *store.get<pb::Task>(id);
