@@ -14,6 +14,7 @@ from harness import machines as machines_module  # noqa: E402
 from harness.box import Box  # noqa: E402
 from harness.build import Builder  # noqa: E402
 
+pytest_plugins = ["harness.network_fixtures"]
 CACHE = os.path.join(daemon_module.TOP, "build", "e2e")
 _scratch = None
 _before = None

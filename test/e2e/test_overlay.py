@@ -10,39 +10,19 @@ from harness import cli as cli_module
 from harness import datapath, places
 from harness.box import Box
 from harness.host import until
-from harness.overlay import address, even, eyes, host_of, hosts, machine_of, make_network, place_of, serve, until_answered, until_refused, virtual_address
+from harness.overlay import address, even, eyes, host_of, hosts, machine_of, make_network, must_be_silent, place_of, serve, until_answered, until_refused, virtual_address
 from harness.swarm import WAIT, form
 
 pytestmark = pytest.mark.shoal_only("Docker's virtual addresses need IPVS, which not every kernel has")
+SWARM = {"config": {"dns": ["198.18.0.250"]}}  # the client outside
 TTL_MAX = 10  # seconds: who caches an answer must not keep it long
 
 
 @pytest.fixture(scope="module")
-def three(module_clusters):
-    cluster = module_clusters()
-    s = form(cluster, 1, 2, init=["--dispatcher-heartbeat", "10s"], config={"dns": ["198.18.0.250"]})
-    s.outside = places.Outside(cluster)
-    s.names = s.outside.name_server()  # says of what it does not know that it does not exist
-    yield s
-    s.names.close()
-    s.outside.close()
-
-
-@pytest.fixture
-def cluster(three):
-    return three.cluster  # its machines' logs are shown when a test fails
-
-
-@pytest.fixture
-def s(three, cluster):
+def three(three):
+    three.names = three.outside.name_server()  # says of what it does not know that it does not exist
     yield three
-    cluster.heal()
-    three.until_ready()
-    three.clear()
-    for m in three.machines:
-        for c in m.api.get("/containers/json", all=True):
-            m.api.raw("DELETE", f"/containers/{c['Id']}", force=1)
-    three.clear_networks()
+    three.names.close()
 
 
 @pytest.fixture
@@ -194,13 +174,11 @@ def test_networks_know_nothing_of_one_another(s):
         make_network(s, n, "--subnet", subnet)
     tasks = {n: serve(s, "web-" + n, 1, "--network", f"name={n},alias=db")[0] for n in ("left", "right")}
     for n, other in (("left", "right"), ("right", "left")):
-        for machine, place in eyes(s, n, name="eyes-" + n).items():
+        for place in eyes(s, n, name="eyes-" + n).values():
             until_answered(place, "db:80", [host_of(tasks[n])])
             assert place.addresses("db") == [virtual_address(s, "web-" + n, n)]
             assert place.resolve("web-" + other)[1] == 3 and place.resolve("tasks.web-" + other)[1] == 3
-            for there in (address(tasks[other], other), virtual_address(s, "web-" + other, other)):
-                for kind in ("tcp", "udp"):
-                    assert "error" in place.ask(there + ":80", kind=kind, patience=0.5), (machine.name, there, kind)
+            must_be_silent(place, [address(tasks[other], other) + ":80", virtual_address(s, "web-" + other, other) + ":80"], kinds=("tcp", "udp"))
 
 
 def test_the_same_subnet_twice_is_two_networks(s):
@@ -231,8 +209,7 @@ def test_an_internal_network_leaks_nothing(s):
             until_answered(place, "web:80", hosts(tasks))
             assert "default" not in place.run("ip", "route").out, machine.name
             assert place.run("ls", "/sys/class/net").out.split() == ["eth0", "lo"], machine.name
-            for target in (outside, machine.address + ":2377", s.first.address + ":2377"):
-                assert "error" in place.ask(target, patience=0.5), (machine.name, target)
+            must_be_silent(place, [outside, machine.address + ":2377", s.first.address + ":2377"])
             assert place.resolve(f"secret-of-{machine.name}.example")[0] == [] and place.addresses("outside.example") == []
         assert not [n for n in s.names.asked() if n.startswith("secret") or n == "outside.example"]
     finally:
@@ -249,8 +226,7 @@ def test_containers_do_not_meet_on_the_bridge_to_the_world(s):
     bridge = [x for x in all_addresses if x not in ("127.0.0.1", address(task, "left"))]
     place = eyes(s, "right")[machine]
     assert bridge
-    for there in bridge:
-        assert "error" in place.ask(there + ":80", patience=0.5)
+    must_be_silent(place, [there + ":80" for there in bridge])
 
 
 def test_an_encrypted_network_is_refused_where_the_kernel_cannot(s):
@@ -347,20 +323,18 @@ def test_updates_change_who_answers_and_nothing_else(s, net):
 # --- begin and end ---
 
 def test_nothing_is_left_when_the_last_task_has_gone(s):
-    for m in s.machines:
-        until(lambda m=m: not datapath.namespaces(m), WAIT, 0.1, f"no overlays on {m.name}")
     before = {m: datapath.links(m) for m in s.machines}
     make_network(s, "short", "--attachable")
     make_network(s, "closed", "--internal")
     vnis = {datapath.vni_of(s.first.api.get(f"/networks/{n}")) for n in ("short", "closed")}
     serve(s, "web", 3, "--replicas-max-per-node", "1", networks=["short", "closed"])
     for m in s.machines:
-        assert set(datapath.namespaces(m)) == vnis, m.name
+        assert set(datapath.namespaces(m)) >= vnis, m.name
         assert {"short", "closed"} <= {n["Name"] for n in m.api.get("/networks")}
     s.first.docker("service", "rm", "web")
     s.until_gone("web")
     for m in s.machines:
-        until(lambda m=m: not datapath.namespaces(m), WAIT, 0.1, f"no overlays on {m.name}")
+        until(lambda m=m: not vnis & set(datapath.namespaces(m)), WAIT, 0.1, f"no overlays on {m.name}")
     for m in s.workers:
         until(lambda m=m: not {"short", "closed"} & {n["Name"] for n in m.api.get("/networks")}, WAIT, 0.1, f"no networks on {m.name}")
     for m in s.machines:
@@ -394,8 +368,8 @@ def test_what_is_changed_in_the_kernel_is_mended(s, net):
     """By whom ever: the check that runs from time to time finds it."""
     serve(s, "web", 3, "--replicas-max-per-node", "1", networks=[net])
     datapath.until_true_to_store(s)
-    (prefix,) = datapath.namespaces(s.first).values()
-    place = places.Place(prefix)
+    vni = datapath.vni_of(s.first.api.get(f"/networks/{net}"))
+    place = places.Place(datapath.namespaces(s.first)[vni])
     place.run("nft", "flush", "ruleset")
     for line in place.run("ip", "-4", "route", "show", "dev", "vx0").out.splitlines():
         place.run("ip", "route", "del", *line.split()[:1], "dev", "vx0", ok=False)

@@ -7,44 +7,15 @@ import json
 import pytest
 
 from harness import cli as cli_module
+from harness import places
 from harness.daemon import IS_SHOAL
-from harness.swarm import WAIT, form
+from harness.overlay import serve
+from harness.swarm import WAIT
 
 pytestmark = pytest.mark.shoal_only("Docker's overlay networks need what not every kernel has")
+SWARM = {"managers": 2, "workers": 1}
 PROGRAMS = [name for name in ("docker28", "docker20") if cli_module.PROGRAMS[name]] + (["shoal"] if IS_SHOAL else [])
 NOT_A_MANAGER = "This node is not a swarm manager."
-
-
-@pytest.fixture(scope="module")
-def three(module_clusters):
-    return form(module_clusters(), 2, 1, init=["--dispatcher-heartbeat", "10s"])
-
-
-@pytest.fixture
-def cluster(three):
-    return three.cluster  # its machines' logs are shown when a test fails
-
-
-@pytest.fixture
-def s(three, cluster):
-    yield three
-    three.clear()
-    for m in three.machines:
-        for c in m.api.get("/containers/json", all=True):
-            m.api.raw("DELETE", f"/containers/{c['Id']}", force=1)
-    for n in three.first.api.get("/networks", filters={"scope": ["swarm"]}):
-        if not n["Ingress"]:
-            three.first.until(lambda n=n: three.first.api.raw("DELETE", f"/networks/{n['Id']}").status in (204, 404), WAIT, f"removal of {n['Name']}")
-    ensure_ingress(three)
-
-
-def ensure_ingress(s):
-    found = [n for n in s.first.api.get("/networks", filters={"scope": ["swarm"]}) if n["Ingress"]]
-    if [n["Name"] for n in found] == ["ingress"]:
-        return
-    for n in found:
-        s.first.api.delete(f"/networks/{n['Id']}")
-    s.first.docker("network", "create", "-d", "overlay", "--ingress", "ingress")
 
 
 @pytest.fixture(params=PROGRAMS)
@@ -192,29 +163,30 @@ def test_every_network_is_listed_once_on_every_node(s):
         s.first.docker("network", "rm", "here")
 
 
-def test_a_network_shows_peers_containers_and_services(s, program):
+def test_a_network_shows_peers_containers_and_services(s):
     s.first.docker("network", "create", "-d", "overlay", "shown")
-    s.create("web", "--network", "shown", "--replicas", "3", "--replicas-max-per-node", "1", "--publish", "18085:80")
-    tasks = s.until_running("web", 3)
-    n = inspect(s.first, "shown", program, "-v")
+    tasks = serve(s, "web", 3, "--replicas-max-per-node", "1", "--publish", "18085:80", networks=["shown"])  # what does not listen starts late
     nodes = {x["ID"]: x for x in s.first.api.get("/nodes")}
-    assert {(p["Name"], p["IP"]) for p in n["Peers"]} == {(id[:12], x["Status"]["DataPathAddr"]) for id, x in nodes.items()}
     own = {a["Addresses"][0].partition("/")[0]: t for t in tasks for a in t["NetworksAttachments"] if a["Network"]["Spec"]["Name"] == "shown"}
-    web = n["Services"]["web"]
-    (vip,) = [v["Addr"].partition("/")[0] for v in s.spec("web")["Endpoint"]["VirtualIPs"] if v["NetworkID"] == n["Id"]]
-    assert web["VIP"] == vip and web["Ports"] == ["Target: 80, Publish: 18085"] and set(web) == {"VIP", "Ports", "LocalLBIndex", "Tasks"}
-    assert {t["EndpointIP"] for t in web["Tasks"]} == set(own)
-    for row in web["Tasks"]:
-        task = own[row["EndpointIP"]]
-        assert row["Name"] == f"web.{task['Slot']}.{task['ID']}" and row["Info"]["Host IP"] == nodes[task["NodeID"]]["Status"]["DataPathAddr"]
-    assert "Services" not in inspect(s.first, "shown", program)
+    id = s.first.api.get("/networks/shown")["Id"]
+    (vip,) = [v["Addr"].partition("/")[0] for v in s.spec("web")["Endpoint"]["VirtualIPs"] if v["NetworkID"] == id]
+    for program in PROGRAMS:
+        n = inspect(s.first, "shown", program, "-v")
+        assert {(p["Name"], p["IP"]) for p in n["Peers"]} == {(id[:12], x["Status"]["DataPathAddr"]) for id, x in nodes.items()}
+        web = n["Services"]["web"]
+        assert web["VIP"] == vip and web["Ports"] == ["Target: 80, Publish: 18085"] and set(web) == {"VIP", "Ports", "LocalLBIndex", "Tasks"}
+        assert {t["EndpointIP"] for t in web["Tasks"]} == set(own)
+        for row in web["Tasks"]:
+            task = own[row["EndpointIP"]]
+            assert row["Name"] == f"web.{task['Slot']}.{task['ID']}" and row["Info"]["Host IP"] == nodes[task["NodeID"]]["Status"]["DataPathAddr"]
+        assert n["Id"] == id and "Services" not in inspect(s.first, "shown", program)
     for m in s.machines:
         (mine,) = [t for t in tasks if t["NodeID"] == s.node_id(m)]
         (member,) = m.api.get("/networks/shown")["Containers"].values()
         assert member["Name"] == f"web.{mine['Slot']}.{mine['ID']}"
         container = m.api.get(f"/containers/{mine['Status']['ContainerStatus']['ContainerID']}/json")
         assert container["NetworkSettings"]["Networks"]["shown"]["IPAddress"] == member["IPv4Address"].partition("/")[0]
-        assert container["NetworkSettings"]["Networks"]["shown"]["NetworkID"] == n["Id"]
+        assert container["NetworkSettings"]["Networks"]["shown"]["NetworkID"] == id
 
 
 def test_the_data_paths_address_of_every_node_is_shown(s):
@@ -232,22 +204,23 @@ def test_a_taken_port_names_its_owner(s):
 
 # --- containers that are no task's ---
 
-def test_containers_on_every_node_find_each_other_on_an_attachable_network(s, program):
+def test_containers_on_every_node_find_each_other_on_an_attachable_network(s):
     s.first.docker("network", "create", "-d", "overlay", "--attachable", "att")
     id = s.first.api.get("/networks/att")["Id"]
     for m, ref in zip(s.machines, ("att", id, "att")):
         run(m, f"c-{m.name}", ref, "--network-alias", f"alias-{m.name}")
-    places = until_attachments(s, 3)
-    assert {t["NodeID"] for t in places} == {s.node_id(m) for m in s.machines}
+    attached = until_attachments(s, 3)
+    assert {t["NodeID"] for t in attached} == {s.node_id(m) for m in s.machines}
     own = {m: address(m, f"c-{m.name}", "att") for m in s.machines}
-    assert set(own.values()) == {a["Addresses"][0].partition("/")[0] for t in places for a in t["NetworksAttachments"]}
+    assert set(own.values()) == {a["Addresses"][0].partition("/")[0] for t in attached for a in t["NetworksAttachments"]}
     for a in s.machines:
+        place = places.in_container(a, f"c-{a.name}")
         for b in s.machines:
             for name in (f"c-{b.name}", f"alias-{b.name}"):
-                a.until(lambda a=a, name=name: a.docker("exec", f"c-{a.name}", "ping", "-c", "1", "-W", "1", name, ok=None).code == 0, WAIT,
-                        f"{a.name} reaches {name}")
-    found = inspect(s.first, "att", program, "-v")["Services"][""]["Tasks"]
-    assert {t["EndpointIP"] for t in found} == set(own.values())
+                a.until(lambda place=place, name=name: place.run("ping", "-c", "1", "-W", "1", name, ok=False).code == 0, WAIT, f"{a.name} reaches {name}")
+    for program in PROGRAMS:
+        found = inspect(s.first, "att", program, "-v")["Services"][""]["Tasks"]
+        assert {t["EndpointIP"] for t in found} == set(own.values())
     r = s.first.docker("network", "rm", "att", ok=None)
     assert "is in use by container " in r.err
     for m in s.machines:
@@ -261,13 +234,13 @@ def test_a_network_that_is_not_attachable_or_not_there_is_refused(s):
     for m in s.machines:
         r = run(m, "box-c", "closed", ok=None)
         assert "Could not attach to network closed" in r.err and "not manually attachable" in r.err, r.err
-        m.docker("rm", "-f", "box-c")
+        m.api.delete("/containers/box-c", force=1)
         r = run(m, "box-c", "nowhere", ok=None)
         assert "network nowhere not found" in r.err, r.err
-        m.docker("rm", "-f", "box-c")
+        m.api.delete("/containers/box-c", force=1)
         r = run(m, "box-c", "ingress", ok=None)
         assert "not manually attachable" in r.err, r.err
-        m.docker("rm", "-f", "box-c")
+        m.api.delete("/containers/box-c", force=1)
     assert attachments(s) == []
 
 
@@ -367,13 +340,13 @@ networks:
 """
 
 
-def test_compose_uses_a_network_of_the_swarm(s, tmp_path):
+def test_compose_uses_a_network_of_the_swarm_on_a_worker(s, tmp_path):
+    """On a manager: in test_overlay.py."""
     s.first.docker("network", "create", "-d", "overlay", "--attachable", "outside")
     (tmp_path / "docker-compose.yml").write_text(COMPOSE)
-    for m in (s.first, s.workers[0]):
-        compose = cli_module.Cli(cli_module.find("docker-compose"), m.socket, m.cluster.home)
-        compose.env["PATH"] = "/usr/bin:/bin"
-        compose("--no-ansi", "-p", "app", "up", "-d", cwd=str(tmp_path), timeout=120)
-        until_attachments(s, 1)
-        compose("--no-ansi", "-p", "app", "down", "-t", "0", cwd=str(tmp_path), timeout=120)
-        until_attachments(s, 0)
+    compose = cli_module.Cli(cli_module.find("docker-compose"), s.workers[0].socket, s.cluster.home)
+    compose.env["PATH"] = "/usr/bin:/bin"
+    compose("--no-ansi", "-p", "app", "up", "-d", cwd=str(tmp_path), timeout=120)
+    until_attachments(s, 1)
+    compose("--no-ansi", "-p", "app", "down", "-t", "0", cwd=str(tmp_path), timeout=120)
+    until_attachments(s, 0)

@@ -3,6 +3,7 @@
 Load is an open loop (harness/wire/load.c): 500 requests a second begin when they are due, each on a connection of its own, and
 every one has to be answered. Three machines share this computer.
 """
+import contextlib
 import fcntl
 import os
 import random
@@ -12,32 +13,21 @@ import pytest
 
 from harness import datapath, places
 from harness.host import until
-from harness.overlay import eyes, host_of, hosts, machine_of, make_network, place_of, serve, until_answered
-from harness.swarm import WAIT, form
+from harness.overlay import SERVE, eyes, form_with_client, host_of, hosts, machine_of, make_network, place_of, serve, until_answered
+from harness.swarm import WAIT
 
 pytestmark = pytest.mark.shoal_only("Docker loses requests when tasks stop")
+SWARM = {"heartbeat": "3s"}
 RATE = 500
 LONG_WAIT = 2 * WAIT
 STOPPING = ["--stop-grace-period", "10s", "--update-monitor", "200ms", "--update-parallelism", "1"]
 
 
-def new_swarm(cluster, managers=1, workers=2):
-    s = form(cluster, managers, workers, init=["--dispatcher-heartbeat", "3s"])
-    s.outside = places.Outside(cluster)
-    return s
-
-
 @pytest.fixture
 def make(clusters):
     """make(managers, workers): a swarm that is broken, and a client outside."""
-    made = []
-
-    def one(*args):
-        made.append(new_swarm(clusters(), *args))
-        return made[-1]
-    yield one
-    for s in made:
-        s.outside.close()
+    with contextlib.ExitStack() as made:
+        yield lambda *args: made.enter_context(form_with_client(clusters(), *args, **SWARM))
 
 
 @pytest.fixture(autouse=True)
@@ -46,28 +36,6 @@ def alone():
     with open(os.path.join(places.CACHE, "load.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-@pytest.fixture(scope="module")
-def three(module_clusters):
-    s = new_swarm(module_clusters())
-    yield s
-    s.outside.close()
-
-
-@pytest.fixture
-def cluster(three):
-    return three.cluster  # its machines' logs are shown when a test fails
-
-
-@pytest.fixture
-def s(three, cluster):
-    """For what breaks no machine."""
-    yield three
-    cluster.heal()
-    three.until_ready()
-    three.clear()
-    three.clear_networks()
 
 
 def entries(s, *but):
@@ -374,7 +342,8 @@ class Churn:
         by_names = self.random.random() < 0.2
         args = ["--endpoint-mode", "dnsrr"] if by_names else ["--publish", f"{9000 + self.NAMES.index(name)}:80"] if self.random.random() < 0.5 else []
         self.say("create", name, *networks, *args)
-        self.s.create(name, "--replicas", str(self.random.randint(1, 4)), "--update-monitor", "50ms", *args, *[w for n in networks for w in ("--network", n)])
+        self.s.create(name, "--replicas", str(self.random.randint(1, 4)), "--update-monitor", "50ms", *args, *[w for n in networks for w in ("--network", n)],
+                      command=SERVE)  # what publishes a port and does not listen starts late
 
     def _one(self):
         return self.random.choice(self.names() or ["s0"])

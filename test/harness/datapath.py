@@ -21,6 +21,12 @@ def _json(prefix, *words):
     return json.loads(p.stdout or "[]") if p.returncode == 0 else []
 
 
+def _json_of(prefix, *lines):
+    """What each of them says, by one shell: starting programs is what takes time here. Nothing of what fails, nor of what says none."""
+    out = subprocess.run([*prefix, "sh", "-c", "; echo; echo //; ".join(lines)], capture_output=True, text=True).stdout
+    return [json.loads(part.strip() or "[]") for part in out.split("//\n")]
+
+
 # --- the kernel ---
 
 def namespaces(machine):
@@ -36,29 +42,23 @@ def namespaces(machine):
     return found
 
 
-def underlay_of_hops(prefix, device):
+def underlay_of_hops(entries, neighbours):
     """Next hop -> underlay address, by neighbour and forwarding entries: what is written there takes part."""
-    forwarding = {e["mac"]: e.get("dst") for e in _json(prefix, "bridge", "-j", "fdb", "show", "dev", device) if e.get("dst")}
-    found = {}
-    for family in ("-4", "-6"):
-        for n in _json(prefix, "ip", "-j", family, "neigh", "show", "dev", device):
-            if "PERMANENT" in n["state"]:
-                found[n["dst"]] = forwarding.get(n["lladdr"], f"no forwarding entry of {n['lladdr']}")
-    return found
+    forwarding = {e["mac"]: e.get("dst") for e in entries if e.get("dst")}
+    return {n["dst"]: forwarding.get(n["lladdr"], f"no forwarding entry of {n['lladdr']}") for n in neighbours if "PERMANENT" in n["state"]}
 
 
-def ways(prefix, device="vx0"):
+def ways(hops, routes, device):
     """Address -> here, or the underlay address of a node."""
-    hops, found = underlay_of_hops(prefix, device), {}
-    for family in ("-4", "-6"):
-        for r in _json(prefix, "ip", "-j", family, "route", "show"):
-            gateway = r.get("gateway") or (r.get("via") or {}).get("host")
-            if "/" in r["dst"] or r["dst"] == "default" or r.get("type") in ("unreachable", "local"):
-                continue
-            if r.get("dev") == device and gateway:
-                found[r["dst"]] = hops.get(gateway, f"no neighbour entry of {gateway}")
-            elif r.get("dev", "").startswith("veth"):
-                found[r["dst"]] = HERE
+    found = {}
+    for r in routes:
+        gateway = r.get("gateway") or (r.get("via") or {}).get("host")
+        if "/" in r["dst"] or r["dst"] == "default" or r.get("type") in ("unreachable", "local"):
+            continue
+        if r.get("dev") == device and gateway:
+            found[r["dst"]] = hops.get(gateway, f"no neighbour entry of {gateway}")
+        elif r.get("dev", "").startswith("veth"):
+            found[r["dst"]] = HERE
     return found
 
 
@@ -73,10 +73,9 @@ def _parts(value):
     return [value]
 
 
-def elements(prefix, *what):
+def elements(ruleset):
     """(name, parts of the key, parts of the value) of all maps' elements."""
-    ruleset = subprocess.run([*prefix, "nft", "-j", "list", *what], capture_output=True, text=True)
-    for one in json.loads(ruleset.stdout or '{"nftables": []}')["nftables"]:
+    for one in ruleset["nftables"] if ruleset else ():
         for entry in one.get("map", {}).get("elem", []):
             if isinstance(entry, list) and len(entry) == 2:
                 yield one["map"]["name"], _parts(entry[0]), _parts(entry[1])
@@ -86,18 +85,24 @@ def is_address(part):
     return isinstance(part, str) and (part.count(".") == 3 or ":" in part) and part[:1].isalnum()
 
 
-def balanced(prefix):
+def balanced(ruleset):
     """Virtual address -> the set of its backends: elements `address . slot : backend`."""
     found = collections.defaultdict(set)
-    for _, key, value in elements(prefix, "ruleset"):
+    for _, key, value in elements(ruleset):
         if len(key) == 2 and is_address(key[0]) and isinstance(key[1], int) and value and is_address(value[0]):
             found[key[0]].add(value[0])
     return dict(found)
 
 
-def seen(machine):
+def overlay(prefix, device="vx0"):
+    entries, neighbours, four, six, ruleset = _json_of(prefix, f"bridge -j fdb show dev {device}", f"ip -j neigh show dev {device}", "ip -j -4 route", "ip -j -6 route",
+                                                       "nft -j list ruleset")
+    return Overlay(ways(underlay_of_hops(entries, neighbours), four + six, device), balanced(ruleset))
+
+
+def seen(machine, but_for=lambda vni: False):
     """VNI -> Overlay."""
-    return {vni: Overlay(ways(prefix), balanced(prefix)) for vni, prefix in namespaces(machine).items()}
+    return {vni: overlay(prefix) for vni, prefix in namespaces(machine).items() if not but_for(vni)}
 
 
 def mesh_prefix(machine):
@@ -115,7 +120,7 @@ def mesh_seen(machine):
     """(protocol, published port) -> the set of IPv4 addresses on ingress, as this node chooses among them: in tcp4, udp4 and sctp4 `port .
     slot : address . port`; a task of this machine stands there with the address behind it, tasks4: `task . protocol . port : address`."""
     table, slots, task_of = mesh_table(machine), collections.defaultdict(set), {}
-    for name, key, value in elements(mesh_prefix(machine), "table", "inet", table) if table else ():
+    for name, key, value in elements(_json(mesh_prefix(machine), "nft", "-j", "list", "table", "inet", table) if table else None):
         if name == "tasks4":
             task_of[value[0]] = key[0]
         elif name in ("tcp4", "udp4", "sctp4"):
@@ -191,11 +196,12 @@ def _differ(name, want, have):
     return [f"{name} {key}: {have.get(key, 'not there')}, should be {want.get(key, 'not there')}" for key in sorted({*want, *have}, key=str) if want.get(key) != have.get(key)]
 
 
-def differences(s, machines=None, by=None):
-    """What kernels hold otherwise than the store says. Empty while nothing is changing."""
+def differences(s, machines=None, by=None, may_linger=True):
+    """What kernels hold otherwise than the store says. Empty while nothing is changing. An overlay stays for ten seconds after its last task,
+    which is a difference only when it may not."""
     found, want, ports = [], wanted(s, by), mesh_wanted(s, by)
     for m in machines or s.machines:
-        have = seen(m)
+        have = seen(m, but_for=lambda vni, m=m: may_linger and vni not in want[m])
         found += _differ(f"{m.name}: overlay", {vni: "there" for vni in want[m]}, {vni: "there" for vni in have})
         for vni in want[m].keys() & have.keys():
             found += _differ(f"{m.name}: way in {vni} to", want[m][vni].ways, have[vni].ways)
@@ -204,11 +210,11 @@ def differences(s, machines=None, by=None):
     return found
 
 
-def until_true_to_store(s, machines=None, by=None, seconds=WAIT):
+def until_true_to_store(s, machines=None, by=None, seconds=WAIT, may_linger=True):
     last = []
 
     def check():
-        last[:] = differences(s, machines, by)
+        last[:] = differences(s, machines, by, may_linger)
         return not last
     try:
         until(check, seconds, 0.1, "kernels that hold what the store says")

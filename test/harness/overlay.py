@@ -1,9 +1,31 @@
 """What tests of a swarm's networks do again and again: services that say who asked them, and places on networks to ask from."""
+import contextlib
+
 from . import places
 from .host import until
-from .swarm import WAIT
+from .machines import in_parallel
+from .swarm import WAIT, form
 
 SERVE = ("wire", "serve", "80")
+
+
+@contextlib.contextmanager
+def form_with_client(cluster, managers=1, workers=2, heartbeat="10s", init=(), **create):
+    """A swarm and, as its `outside`, a computer on its switch that is none of its machines."""
+    s = form(cluster, managers, workers, init=["--dispatcher-heartbeat", heartbeat, *init], **create)
+    with places.Outside(cluster) as s.outside:
+        yield s
+
+
+def clear(s):
+    """As after forming, when no machine was broken: cables, services, plain containers, networks."""
+    s.cluster.heal()
+    s.until_ready()
+    s.clear()
+    for m in s.machines:
+        for c in m.api.get("/containers/json", all=True):
+            m.api.raw("DELETE", f"/containers/{c['Id']}", force=1)
+    s.clear_networks()
 
 
 def make_network(s, name, *args, by=None):
@@ -18,7 +40,7 @@ def serve(s, name, replicas, *args, networks=(), command=SERVE, wait=True):
 
 
 def machine_of(s, task):
-    return next(m for m in s.machines if s.node_id(m) == task["NodeID"])
+    return s.cluster[next(name for name, n in s.nodes().items() if n["ID"] == task["NodeID"])]
 
 
 def place_of(s, task):
@@ -31,7 +53,7 @@ def place_of(s, task):
 
 def eyes(s, *networks, name="eyes"):
     """Machine -> a place on these networks."""
-    s.create(name, "--mode", "global", *[w for n in networks for w in ("--network", n)])
+    s.create(name, "--mode", "global", "--stop-signal", "KILL", *[w for n in networks for w in ("--network", n)])  # sleep ends by nothing else
     tasks = s.until_running(name, len(s.machines))
     return {machine_of(s, t): place_of(s, t) for t in tasks}
 
@@ -75,6 +97,14 @@ def until_answered(place, target, wanted, seconds=WAIT, **kw):
         until(answered, seconds, 0.1, f"answers of {sorted(wanted)} at {target}")
     except AssertionError as e:
         raise AssertionError(f"{e}; last: {last}") from None
+
+
+def must_be_silent(place, targets, kinds=("tcp",), patience=0.5):
+    """Nobody answers at any of them. They are asked at one time: whoever is silent has to be waited for."""
+    asked = [(target, kind) for target in targets for kind in kinds]
+    answers = in_parallel(lambda x: place.ask(x[0], kind=x[1], patience=patience), asked)
+    answered = [(x, a) for x, a in zip(asked, answers) if "error" not in a]
+    assert not answered, answered
 
 
 def until_refused(place, target, seconds=WAIT):

@@ -204,6 +204,12 @@ class Outside(Place):
         subprocess.run(["nsenter", f"--net={self.switch}", "ip", "link", "del", self.port], capture_output=True)
         subprocess.run(["umount", self.path], capture_output=True)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
 
 class NameServer:
     def __init__(self, place):

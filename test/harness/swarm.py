@@ -137,11 +137,15 @@ class Swarm:
             until(lambda: not any(self.containers(m, s, all=IS_SHOAL) for m in self.machines), seconds, 0.1, f"the end of {s}'s containers")
 
     def clear_networks(self):
-        """All that span nodes, but for ingress."""
-        api = self.first.api
+        """All that span nodes, but for ingress, which comes back if a test has taken it away."""
+        api, has_ingress = self.first.api, False
         for n in api.get("/networks", filters={"driver": ["overlay"]}):
-            if not n["Ingress"]:
+            if n["Name"] == "ingress":
+                has_ingress = True
+            else:
                 self.first.until(lambda n=n: api.raw("DELETE", f"/networks/{n['Id']}").status in (204, 404), WAIT, f"removal of the network {n['Name']}")
+        if not has_ingress:
+            self.first.docker("network", "create", "-d", "overlay", "--ingress", "ingress")
 
     def clear(self):
         """Services, secrets, configs, labels and availabilities, as after forming."""
