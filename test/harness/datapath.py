@@ -24,7 +24,8 @@ def _json(prefix, *words):
 def _json_of(prefix, *lines):
     """What each of them says, by one shell: starting programs is what takes time here. Nothing of what fails, nor of what says none."""
     out = subprocess.run([*prefix, "sh", "-c", "; echo; echo //; ".join(lines)], capture_output=True, text=True).stdout
-    return [json.loads(part.strip() or "[]") for part in out.split("//\n")]
+    said = out.split("//\n")
+    return [json.loads(part.strip() or "[]") for part in said + [""] * (len(lines) - len(said))]  # the namespace itself may have gone
 
 
 # --- the kernel ---
