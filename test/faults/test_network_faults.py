@@ -290,7 +290,7 @@ def test_workers_serve_what_they_know_without_managers(make):
 
 # --- isolation while the firewall is loaded anew ---
 
-@pytest.mark.xfail(strict=False, reason="known: between a flush by somebody else and our restoration, some milliseconds, addresses on docker_gwbridge are open to neighbours")
+@pytest.mark.xfail(strict=False, reason="known: between a flush by somebody else and our restoration, some milliseconds, the node routes to addresses on docker_gwbridge what comes from other links: neighbours on the wire, other bridges")
 def test_no_packet_passes_while_the_firewall_is_loaded_anew(s):
     for n, subnet in (("left", "10.75.1.0/24"), ("right", "10.75.2.0/24")):
         make_network(s, n, "--subnet", subnet)
