@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <array>
 
-#include <netinet/in.h>
 
 namespace shoal::network {
 namespace {

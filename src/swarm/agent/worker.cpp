@@ -58,6 +58,7 @@ void Worker::begin_stream() {
 }
 
 void Worker::apply(const pb::AssignmentsMessage& message) {
+    if (leaving_) { return; } // managers may not know yet, and would fill the node again
     const bool complete = message.type() == pb::AssignmentsMessage::COMPLETE;
     if (complete) { dependencies_ = std::exchange(incoming_, {}); }
     if (complete) { stream_complete_ = true; }
@@ -186,6 +187,7 @@ void Worker::release_unlisted(const std::set<std::string>& listed) {
 }
 
 net::Task<Result<void>> Worker::leave(net::Until until) {
+    leaving_ = true;
     for (const auto& [id, entry] : tasks_) { release(id); }
     while (!tasks_.empty()) {
         const auto wake = co_await ended_.wait(until);

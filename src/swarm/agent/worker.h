@@ -25,7 +25,8 @@ class Worker {
     /// A complete set says what there is: everything else is removed, also what the executor knows
     /// from a life before.
     void apply(const pb::AssignmentsMessage& message);
-    /// Removes all tasks and waits for it; Timeout or Cancelled when some are left.
+    /// Removes all tasks, whatever managers say from now on, and waits for it; Timeout or Cancelled
+    /// when some are left.
     net::Task<Result<void>> leave(net::Until until);
     /// Stops looking after the tasks and leaves them as they are.
     net::Task<void> close();
@@ -76,6 +77,7 @@ class Worker {
     Dependencies dependencies_;
     bool complete_seen_ = false;   ///< in this process's life
     bool stream_complete_ = false; ///< on the present stream
+    bool leaving_ = false;         ///< nothing new is taken up
     Dependencies incoming_;        ///< before the stream's complete set
     net::WaitQueue log_sources_changed_;
     net::WaitQueue ended_;

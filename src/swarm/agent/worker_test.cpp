@@ -237,6 +237,24 @@ TEST_F(WorkerTest, leaving_stops_and_removes_all) {
     EXPECT_TRUE(executor.programs.empty());
 }
 
+TEST_F(WorkerTest, nothing_is_taken_up_any_more_once_the_node_leaves) {
+    worker->apply(complete({task("t1")}));
+    pass(1s);
+    auto leave = [this]() -> net::Task<void> {
+        const auto left = co_await worker->leave(net::Until(loop.in(10s)));
+        EXPECT_TRUE(left);
+    };
+    net::TaskScope scope(loop);
+    scope.spawn(leave());
+    pass(1ms);
+    worker->apply(complete({task("t1"), task("t2")})); // a manager that has not heard of it
+    pass(9s);
+    EXPECT_EQ(executor.count("prepare t2"), 0u);
+    EXPECT_EQ(executor.count("remove t1"), 1u);
+    EXPECT_TRUE(executor.programs.empty());
+    net::run_task(loop, scope.close());
+}
+
 TEST(DatabaseTaskMemory, keeps_tasks_over_a_restart) {
     const auto folder =
         std::filesystem::temp_directory_path() / ("shoal-tasks-" + std::to_string(::getpid()));
