@@ -20,6 +20,7 @@ pytestmark = pytest.mark.shoal_only("Docker loses requests when tasks stop")
 SWARM = {"heartbeat": "3s"}
 RATE = 500
 LONG_WAIT = 2 * WAIT
+HEALTH = ["--health-cmd", "wire ask 1 tcp 127.0.0.1:80 500 | grep -q host=", "--health-retries", "20", "--health-timeout", "5s"]
 STOPPING = ["--stop-grace-period", "10s", "--update-monitor", "200ms", "--update-parallelism", "1"]
 
 
@@ -119,7 +120,7 @@ def test_no_request_is_lost_at_the_virtual_address(s, change):
     make_network(s, "net")
     # The one that asks stays where it is when nodes are drained.
     serve(s, "asker", 1, "--constraint", "node.role==manager", networks=["net"], command=("sleep", "100000"))
-    tasks = serve(s, "web", 6, *STOPPING, networks=["net"])
+    tasks = serve(s, "web", 6, *STOPPING, *HEALTH, "--health-interval", "1s", networks=["net"])  # nothing else says when it listens
     place = place_of(s, s.running("asker")[0])
     until_answered(place, "web:80", hosts(tasks))
     with place.load("web:80", rate=RATE, path="/slow?40") as load:
@@ -129,9 +130,7 @@ def test_no_request_is_lost_at_the_virtual_address(s, change):
 
 def test_slow_tasks_are_waited_for(s):
     """They run long before they answer; who takes part is said by their health."""
-    args = ["--env", "WIRE_DELAY_MS=1500", "--health-cmd", "wire ask 1 tcp 127.0.0.1:80 500 | grep -q host=", "--health-interval", "500ms", "--health-retries", "20",
-            "--health-timeout", "5s"]
-    publish(s, 3, *args)
+    publish(s, 3, "--env", "WIRE_DELAY_MS=1500", *HEALTH, "--health-interval", "500ms")
     with s.outside.load(*entries(s), rate=RATE) as load:
         count_while(roll, s, load)
 
