@@ -421,7 +421,9 @@ TEST_F(TwoNodes, know_who_takes_part_in_a_network) {
     const auto peers = [&] {
         std::string all;
         b.place.in([&] {
-            for (const auto& peer : b.networks->inspect("app")->peers) {
+            const auto view = b.networks->inspect("app");
+            ASSERT_TRUE(view) << view.error().message;
+            for (const auto& peer : view->peers) {
                 all += peer.node + "=" + peer.address.text() + " ";
             }
         });
