@@ -11,9 +11,9 @@ namespace shoal::node {
 namespace {
 
 constexpr std::chrono::seconds quiet_patience{2};
-constexpr std::chrono::milliseconds quiet_pause{50};
+constexpr std::chrono::milliseconds quiet_pause{10};
 /// A packet that was sent on its way before all nodes had changed theirs may still be under way.
-constexpr std::chrono::milliseconds quiet_span{200};
+constexpr std::chrono::milliseconds quiet_span{20};
 /// A service that says which ports it publishes means them; an image may expose what is never used.
 constexpr std::chrono::seconds published_patience{5};
 constexpr std::chrono::seconds exposed_patience{1};
