@@ -52,9 +52,7 @@ net::Task<Result<void>> EncryptionKeeper::sync(const OverlaySelf& self) {
         wanted.port = self.port;
         wanted.vnis = vnis_;
         wanted.keys = book_.keys();
-        for (const auto& [index, node] : book_.nodes()) {
-            if (index != self.index && node->address) { wanted.nodes.insert(node->address); }
-        }
+        wanted.nodes = book_.addresses_of_others(self.index);
     }
     co_return co_await bring_in_line(std::move(wanted));
 }

@@ -366,9 +366,7 @@ net::Task<Result<void>> OverlayKeeper::sync_guard() {
     std::optional<VxlanGuard> wanted;
     if (self_ && (!routers_.empty() || !book_.ingress().empty() || mesh_.is_open())) {
         wanted.emplace().port = self_->port;
-        for (const auto& [index, node] : book_.nodes()) {
-            if (index != self_->index && node->address) { wanted->senders.insert(node->address); }
-        }
+        wanted->senders = book_.addresses_of_others(self_->index);
     }
     const bool known = told_ || !wanted;
     const auto senders = known ? GuardKeeper::Senders::Known : GuardKeeper::Senders::Unknown;

@@ -108,6 +108,14 @@ void OverlayBook::Page::take(const OverlayService& service) {
 
 // --- all of them ---
 
+std::set<Ip> OverlayBook::addresses_of_others(NodeIndex self) const {
+    std::set<Ip> addresses;
+    for (const auto& [index, node] : nodes_) {
+        if (index != self && node->address) { addresses.insert(node->address); }
+    }
+    return addresses;
+}
+
 OverlayBook::Page* OverlayBook::page(const NetworkId& network) {
     const auto found = pages_.find(network);
     return found == pages_.end() ? nullptr : &found->second;

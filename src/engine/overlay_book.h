@@ -70,6 +70,8 @@ class OverlayBook {
     void clear();
 
     const std::map<network::NodeIndex, const OverlayNode*>& nodes() const { return nodes_; }
+    /// Where nodes other than this one send VXLAN packets from, as far as it is known.
+    std::set<network::Ip> addresses_of_others(network::NodeIndex self) const;
     const std::vector<network::EncryptionKey>& keys() const { return keys_; }
     /// Null when nothing is known of it.
     Page* page(const NetworkId& network);

@@ -129,13 +129,8 @@ std::string encryption_table(const std::string& instance) { return "shoal_" + in
 
 std::string render_encryption(const EncryptionState& state) {
     if (state.vnis.empty()) { return ""; }
-    std::vector<std::string> vnis, v4, v6;
+    std::vector<std::string> vnis;
     for (const auto vni : state.vnis) { vnis.push_back(std::to_string(vni)); }
-    for (const auto& node : state.nodes) { (node.is_v4() ? v4 : v6).push_back(node.text()); }
-    const auto elements = [](const std::vector<std::string>& list) {
-        return list.empty() ? std::string()
-                            : fmt::format(" elements = {{ {} }};", join(list, ", "));
-    };
     // The network's number stands 12 bytes behind the beginning of the UDP header.
     return fmt::format(R"(  set nodes4 {{ type ipv4_addr;{0} }}
   set nodes6 {{ type ipv6_addr;{1} }}
@@ -152,7 +147,8 @@ std::string render_encryption(const EncryptionState& state) {
     udp dport {2} @th,96,24 {{ {3} }} meta secpath missing drop
   }}
 )",
-                       elements(v4), elements(v6), state.port, join(vnis, ", "), encryption_mark);
+                       set_elements(state.nodes, Family::V4), set_elements(state.nodes, Family::V6),
+                       state.port, join(vnis, ", "), encryption_mark);
 }
 
 Result<void> check_esp() {

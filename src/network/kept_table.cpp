@@ -1,8 +1,11 @@
 #include "network/kept_table.h"
 
+#include "base/text.h"
 #include "os/nft.h"
 
 #include <fmt/format.h>
+
+#include <vector>
 
 namespace shoal::network {
 namespace {
@@ -13,6 +16,14 @@ std::string listing_of(os::Nft& nft, const std::string& table) {
 }
 
 } // namespace
+
+std::string set_elements(const std::set<Ip>& all, Family family) {
+    std::vector<std::string> texts;
+    for (const auto& ip : all) {
+        if (ip.family() == family) { texts.push_back(ip.text()); }
+    }
+    return texts.empty() ? "" : fmt::format(" elements = {{ {} }};", join(texts, ", "));
+}
 
 Result<void> KeptTable::write(const std::string& body) {
     TRY_LET(nft, os::Nft::open());

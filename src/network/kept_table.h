@@ -4,7 +4,9 @@
 #pragma once
 
 #include "base/result.h"
+#include "network/address.h"
 
+#include <set>
 #include <string>
 
 namespace shoal::network {
@@ -25,5 +27,8 @@ class KeptTable {
     std::string name_, body_;
     std::string listing_; ///< as the kernel has it, with its handles: they tell what was made anew
 };
+
+/// What follows the type of a set of such addresses: " elements = { ... };", or "" for none.
+std::string set_elements(const std::set<Ip>& all, Family family);
 
 } // namespace shoal::network

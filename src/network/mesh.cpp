@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <array>
 
-
 namespace shoal::network {
 namespace {
 

@@ -1,23 +1,10 @@
 #include "network/vxlan_guard.h"
 
-#include "base/text.h"
+#include "network/kept_table.h"
 
 #include <fmt/format.h>
 
-#include <vector>
-
 namespace shoal::network {
-namespace {
-
-std::string elements(const std::set<Ip>& all, Family family) {
-    std::vector<std::string> texts;
-    for (const auto& ip : all) {
-        if (ip.family() == family) { texts.push_back(ip.text()); }
-    }
-    return texts.empty() ? "" : fmt::format(" elements = {{ {} }};", join(texts, ", "));
-}
-
-} // namespace
 
 std::string vxlan_guard_table(const std::string& instance) {
     return "shoal_" + instance + "_vxlan";
@@ -31,8 +18,8 @@ std::string render_vxlan_guard(const VxlanGuard& guard) {
     udp dport {0} ip6 saddr != @senders6 drop
   }}
 )",
-                       guard.port, elements(guard.senders, Family::V4),
-                       elements(guard.senders, Family::V6));
+                       guard.port, set_elements(guard.senders, Family::V4),
+                       set_elements(guard.senders, Family::V6));
 }
 
 } // namespace shoal::network
